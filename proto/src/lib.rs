@@ -1,1 +1,37 @@
-//! Placeholder.
+//! The wire of `istio-peer-exchange`: what two Istio proxies tell each other about themselves at
+//! the head of a TCP connection.
+//!
+//! A sender writes one [`Frame`] in front of its first bytes; a [`Decoder`] takes it off the
+//! peer's stream. A frame holds the sender's [`Metadata`]; [`Node`] selects what to send. The crate
+//! knows bytes and metadata only, nothing of proxies, connections or metrics.
+//!
+//! ```
+//! use peer_exchange::{Decoded, Decoder, Frame, Struct};
+//!
+//! let sent = Frame::new(Struct::default(), "sidecar~10.0.0.1~client.default~cluster.local");
+//! let mut stream = sent.encode();
+//! stream.extend_from_slice(b"hello");
+//!
+//! let step = Decoder::default().decode(&stream);
+//! assert_eq!(step.decoded, Decoded::Frame(sent));
+//! assert_eq!(&stream[step.consumed..], b"hello");
+//! ```
+#![forbid(unsafe_code)]
+
+mod decoder;
+mod encode;
+mod frame;
+mod generated;
+mod invalid;
+mod metadata;
+mod node;
+mod value;
+#[cfg(feature = "vectors")]
+pub mod vectors;
+
+pub use decoder::{DEFAULT_MAX_PAYLOAD, Decoded, Decoder, Step, Truncated};
+pub use frame::{Frame, HEADER_LEN, MAGIC, METADATA_KEY, NODE_ID_KEY, TYPE_URL};
+pub use generated::{ListValue, NullValue, Struct, Value, value::Kind};
+pub use invalid::InvalidFrame;
+pub use metadata::Metadata;
+pub use node::{Locality, Node, Style};

@@ -1,0 +1,8 @@
+//! Writes `src/generated/peer_exchange.rs` anew from `src/peer_exchange.proto`.
+
+#[path = "../tests/generate/mod.rs"]
+mod generate;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    generate::into(generate::checked_in())
+}

@@ -1,0 +1,59 @@
+//! Deterministic serialization, byte for byte that of C++ protobuf: entries in the byte order of
+//! their keys (a `BTreeMap`'s order) and always with key *and* value. prost leaves a default key or
+//! value out of an entry, which means the same but is other bytes.
+
+use prost::encode_length_delimiter;
+
+use crate::{Kind, ListValue, Struct, Value};
+
+/// Serializes a struct.
+pub(crate) fn encode_struct(message: &Struct) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (key, value) in &message.fields {
+        let mut entry = Vec::new();
+        put_bytes(1, key.as_bytes(), &mut entry);
+        put_bytes(2, &encode_value(value), &mut entry);
+        put_bytes(1, &entry, &mut out);
+    }
+    out
+}
+
+fn encode_value(message: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    match &message.kind {
+        None => {}
+        // Not a match on the number: protobuf keeps unknown enum values, of which JSON has none.
+        Some(Kind::NullValue(_)) => put_varint(1, 0, &mut out),
+        Some(Kind::NumberValue(number)) => put_fixed64(2, number.to_le_bytes(), &mut out),
+        Some(Kind::StringValue(string)) => put_bytes(3, string.as_bytes(), &mut out),
+        Some(Kind::BoolValue(bool)) => put_varint(4, u8::from(*bool), &mut out),
+        Some(Kind::StructValue(fields)) => put_bytes(5, &encode_struct(fields), &mut out),
+        Some(Kind::ListValue(list)) => put_bytes(6, &encode_list(list), &mut out),
+    }
+    out
+}
+
+fn encode_list(message: &ListValue) -> Vec<u8> {
+    let mut out = Vec::new();
+    for value in &message.values {
+        put_bytes(1, &encode_value(value), &mut out);
+    }
+    out
+}
+
+/// A varint field whose value fits into one byte (below 128).
+fn put_varint(field: u8, value: u8, out: &mut Vec<u8>) {
+    out.extend([field << 3, value]);
+}
+
+fn put_fixed64(field: u8, value: [u8; 8], out: &mut Vec<u8>) {
+    out.push(field << 3 | 1);
+    out.extend(value);
+}
+
+fn put_bytes(field: u8, value: &[u8], out: &mut Vec<u8>) {
+    out.push(field << 3 | 2);
+    // Only a buffer of fixed capacity can refuse; a vector grows.
+    let _ = encode_length_delimiter(value.len(), out);
+    out.extend_from_slice(value);
+}

@@ -1,0 +1,84 @@
+use prost::Message;
+
+use crate::encode::encode_struct;
+use crate::generated::Any;
+use crate::{InvalidFrame, Kind, Metadata, Struct, Value};
+
+/// The first bytes of a frame: 0x3D230467 in network byte order.
+pub const MAGIC: [u8; 4] = [0x3d, 0x23, 0x04, 0x67];
+
+/// Length of a frame's header: the magic and the payload's length, both big-endian `u32`s.
+pub const HEADER_LEN: usize = 8;
+
+/// The type URL of a frame's `Any`. A receiver looks only at what follows the last `/`.
+pub const TYPE_URL: &str = "type.googleapis.com/google.protobuf.Struct";
+
+/// The payload's key of the sender's metadata, a struct.
+pub const METADATA_KEY: &str = "x-envoy-peer-metadata";
+
+/// The payload's key of the sender's Envoy node id, a string.
+pub const NODE_ID_KEY: &str = "x-envoy-peer-metadata-id";
+
+const TYPE_NAME: &str = "google.protobuf.Struct";
+
+/// One frame: who its sender is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Frame {
+    /// The whole payload, with keys unknown to this crate.
+    pub fields: Struct,
+}
+
+impl Frame {
+    /// The frame of a node that shows `metadata`. An empty `node_id` is left out, as Envoy does.
+    pub fn new(metadata: Struct, node_id: &str) -> Self {
+        let mut fields = Struct::from_iter([(METADATA_KEY, Value::from(metadata))]);
+        if !node_id.is_empty() {
+            fields.insert(NODE_ID_KEY, node_id);
+        }
+        Self { fields }
+    }
+
+    /// What the sender shows of itself, or `None` when the frame has no metadata. Metadata of
+    /// another kind than a struct reads as empty.
+    pub fn metadata(&self) -> Option<Metadata> {
+        let value = self.fields.fields.get(METADATA_KEY)?;
+        Some(match &value.kind {
+            Some(Kind::StructValue(metadata)) => metadata.into(),
+            _ => Metadata::default(),
+        })
+    }
+
+    /// The sender's Envoy node id, if the frame has one. An id of another kind than a string reads
+    /// as empty.
+    pub fn node_id(&self) -> Option<&str> {
+        self.fields.fields.get(NODE_ID_KEY).map(Value::as_str)
+    }
+
+    /// The frame's bytes. They are those of Istio's own filter: map entries in the byte order of
+    /// their keys, every entry with both key and value.
+    pub fn encode(&self) -> Vec<u8> {
+        let payload = Any {
+            type_url: TYPE_URL.into(),
+            value: encode_struct(&self.fields),
+        };
+        // Node metadata comes in one message of at most 2 GiB, so its length always fits.
+        let length = u32::try_from(payload.encoded_len()).unwrap_or(u32::MAX);
+
+        let mut frame = Vec::with_capacity(HEADER_LEN + payload.encoded_len());
+        frame.extend_from_slice(&MAGIC);
+        frame.extend_from_slice(&length.to_be_bytes());
+        frame.extend_from_slice(&payload.encode_to_vec());
+        frame
+    }
+
+    /// Reads what follows the header.
+    pub(crate) fn from_payload(payload: &[u8]) -> Result<Self, InvalidFrame> {
+        let Any { type_url, value } = Any::decode(payload).map_err(InvalidFrame::MalformedAny)?;
+        match type_url.rsplit_once('/') {
+            Some((_, TYPE_NAME)) => {}
+            _ => return Err(InvalidFrame::WrongType { type_url }),
+        }
+        let fields = Struct::decode(&*value).map_err(InvalidFrame::MalformedStruct)?;
+        Ok(Self { fields })
+    }
+}

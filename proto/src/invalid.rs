@@ -1,0 +1,59 @@
+use core::fmt;
+
+use prost::DecodeError;
+
+/// How many bytes of a type URL that a peer sent go into the log.
+const MAX_TYPE_URL_SHOWN: usize = 128;
+
+/// A frame whose magic was right and that is worthless all the same.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InvalidFrame {
+    /// The header announces a longer payload than the decoder accepts. Decided on the header alone:
+    /// the payload is still in the stream and its length is not to be trusted, so neither is what follows.
+    TooLarge {
+        /// The announced length of the payload in bytes.
+        length: u32,
+        /// The longest payload the decoder accepts, in bytes.
+        max: u32,
+    },
+    /// The payload is not a serialized `google.protobuf.Any`.
+    MalformedAny(DecodeError),
+    /// The `Any` holds a message other than a `google.protobuf.Struct`.
+    WrongType {
+        /// The type URL that the `Any` names.
+        type_url: String,
+    },
+    /// The `Any`'s value is not a serialized `google.protobuf.Struct`.
+    MalformedStruct(DecodeError),
+}
+
+impl fmt::Display for InvalidFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { length, max } => {
+                write!(
+                    f,
+                    "its payload of {length} bytes is longer than the accepted {max}"
+                )
+            }
+            Self::MalformedAny(error) => write!(f, "its payload is no Any: {error}"),
+            Self::WrongType { type_url } => {
+                f.write_str("its payload is no Struct but \"")?;
+                for byte in type_url.bytes().take(MAX_TYPE_URL_SHOWN) {
+                    core::ascii::escape_default(byte).fmt(f)?;
+                }
+                f.write_str("\"")
+            }
+            Self::MalformedStruct(error) => write!(f, "its Struct is malformed: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for InvalidFrame {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::MalformedAny(error) | Self::MalformedStruct(error) => Some(error),
+            Self::TooLarge { .. } | Self::WrongType { .. } => None,
+        }
+    }
+}

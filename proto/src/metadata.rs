@@ -1,0 +1,116 @@
+use std::collections::BTreeMap;
+
+use crate::{Struct, Value};
+
+/// Keys of node metadata.
+pub(crate) mod key {
+    pub(crate) const AVAILABILITY_ZONE: &str = "AVAILABILITY_ZONE";
+    pub(crate) const CLUSTER_ID: &str = "CLUSTER_ID";
+    pub(crate) const EXCHANGE_KEYS: &str = "EXCHANGE_KEYS";
+    pub(crate) const IDENTITY: &str = "IDENTITY";
+    pub(crate) const ISTIO_VERSION: &str = "ISTIO_VERSION";
+    pub(crate) const LABELS: &str = "LABELS";
+    pub(crate) const MESH_ID: &str = "MESH_ID";
+    pub(crate) const NAME: &str = "NAME";
+    pub(crate) const NAMESPACE: &str = "NAMESPACE";
+    pub(crate) const OWNER: &str = "OWNER";
+    pub(crate) const REGION: &str = "REGION";
+    pub(crate) const WORKLOAD_NAME: &str = "WORKLOAD_NAME";
+}
+
+/// Names of pod labels.
+pub(crate) mod label {
+    pub(crate) const APP: &str = "app";
+    pub(crate) const APP_QUALIFIED: &str = "app.kubernetes.io/name";
+    pub(crate) const CANONICAL_NAME: &str = "service.istio.io/canonical-name";
+    pub(crate) const CANONICAL_REVISION: &str = "service.istio.io/canonical-revision";
+    pub(crate) const VERSION: &str = "version";
+    pub(crate) const VERSION_QUALIFIED: &str = "app.kubernetes.io/version";
+}
+
+/// What a node says of itself: the part of Istio's node metadata that telemetry reads. A value that
+/// is missing or of another kind than expected is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// The pod (`NAME`).
+    pub name: String,
+    /// Its namespace (`NAMESPACE`).
+    pub namespace: String,
+    /// The workload it belongs to (`WORKLOAD_NAME`), say the name of a deployment.
+    pub workload_name: String,
+    /// The cluster it runs in (`CLUSTER_ID`).
+    pub cluster_id: String,
+    /// Its SPIFFE identity (`IDENTITY`).
+    pub identity: String,
+    /// The URL of its owner (`OWNER`), `kubernetes://apis/apps/v1/namespaces/NS/deployments/NAME`.
+    pub owner: String,
+    /// The mesh (`MESH_ID`).
+    pub mesh_id: String,
+    /// The version of its proxy (`ISTIO_VERSION`).
+    pub istio_version: String,
+    /// Its region (`REGION`).
+    pub region: String,
+    /// Its zone (`AVAILABILITY_ZONE`).
+    pub availability_zone: String,
+    /// The pod's labels (`LABELS`).
+    pub labels: BTreeMap<String, String>,
+}
+
+impl From<&Struct> for Metadata {
+    fn from(metadata: &Struct) -> Self {
+        let string = |key| metadata.string(key).to_owned();
+        let to_label = |(name, value): (&String, &Value)| (name.clone(), value.as_str().to_owned());
+        let labels = metadata.child(key::LABELS);
+        Self {
+            name: string(key::NAME),
+            namespace: string(key::NAMESPACE),
+            workload_name: string(key::WORKLOAD_NAME),
+            cluster_id: string(key::CLUSTER_ID),
+            identity: string(key::IDENTITY),
+            owner: string(key::OWNER),
+            mesh_id: string(key::MESH_ID),
+            istio_version: string(key::ISTIO_VERSION),
+            region: string(key::REGION),
+            availability_zone: string(key::AVAILABILITY_ZONE),
+            labels: labels
+                .into_iter()
+                .flat_map(|l| &l.fields)
+                .map(to_label)
+                .collect(),
+        }
+    }
+}
+
+impl Metadata {
+    /// The label `name`, or `""`.
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
+
+    /// The application: label `app.kubernetes.io/name`, else `app`.
+    pub fn app(&self) -> &str {
+        self.first_label(label::APP_QUALIFIED, label::APP)
+    }
+
+    /// The application's version: label `app.kubernetes.io/version`, else `version`.
+    pub fn version(&self) -> &str {
+        self.first_label(label::VERSION_QUALIFIED, label::VERSION)
+    }
+
+    /// The canonical service: label `service.istio.io/canonical-name`.
+    pub fn canonical_name(&self) -> &str {
+        self.label(label::CANONICAL_NAME)
+    }
+
+    /// The canonical revision: label `service.istio.io/canonical-revision`.
+    pub fn canonical_revision(&self) -> &str {
+        self.label(label::CANONICAL_REVISION)
+    }
+
+    fn first_label(&self, name: &str, fallback: &str) -> &str {
+        match self.label(name) {
+            "" => self.label(fallback),
+            value => value,
+        }
+    }
+}

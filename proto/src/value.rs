@@ -1,0 +1,62 @@
+//! Reading and building JSON-like values: what has another kind than expected reads as empty, as
+//! Istio's filters do it.
+
+use crate::{Kind, Struct, Value};
+
+impl Value {
+    /// The string, or `""` for every other kind.
+    pub fn as_str(&self) -> &str {
+        match &self.kind {
+            Some(Kind::StringValue(string)) => string,
+            _ => "",
+        }
+    }
+}
+
+impl Struct {
+    /// The string member `key`; `""` when it is missing or of another kind.
+    pub fn string(&self, key: &str) -> &str {
+        self.fields.get(key).map_or("", Value::as_str)
+    }
+
+    /// The struct member `key`, if there is one of that kind.
+    pub fn child(&self, key: &str) -> Option<&Self> {
+        match &self.fields.get(key)?.kind {
+            Some(Kind::StructValue(child)) => Some(child),
+            _ => None,
+        }
+    }
+
+    /// Sets the member `key`.
+    pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) {
+        self.fields.insert(key.into(), value.into());
+    }
+}
+
+impl From<Kind> for Value {
+    fn from(kind: Kind) -> Self {
+        Self { kind: Some(kind) }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(string: &str) -> Self {
+        Kind::StringValue(string.into()).into()
+    }
+}
+
+impl From<Struct> for Value {
+    fn from(fields: Struct) -> Self {
+        Kind::StructValue(fields).into()
+    }
+}
+
+impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Struct {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(members: T) -> Self {
+        let fields = members
+            .into_iter()
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
+        Self { fields }
+    }
+}
