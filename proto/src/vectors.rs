@@ -1,1 +1,0 @@
-//! Files of wire vectors.
