@@ -1,0 +1,186 @@
+//! The hostcalls, raw: every status comes back as the number that the host gave.
+//!
+//! The one place with `unsafe`. Each call passes pointers to live slices and out-parameters of the
+//! caller's own; what the host hands over was allocated by the guest's `proxy_on_memory_allocate`
+//! (the SDK's, a `Vec` with exactly the asked capacity) and is taken back as such a `Vec`.
+#![allow(unsafe_code)]
+
+use std::ptr;
+use std::time::Duration;
+
+use tcp_peer_stats_core::host::{Buffer, ContextId, Host, MetricId, Status};
+
+unsafe extern "C" {
+    fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        value: *mut *mut u8,
+        value_size: *mut usize,
+    ) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        max_size: usize,
+        bytes: *mut *mut u8,
+        bytes_size: *mut usize,
+    ) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        size: usize,
+        bytes: *const u8,
+        bytes_size: usize,
+    ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        argument: *const u8,
+        argument_size: usize,
+        result: *mut *mut u8,
+        result_size: *mut usize,
+    ) -> u32;
+    fn proxy_set_effective_context(id: u32) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
+}
+
+/// proxy-wasm's numbers of the buffers.
+const DOWNSTREAM_DATA: u32 = 2;
+const UPSTREAM_DATA: u32 = 3;
+const PLUGIN_CONFIGURATION: u32 = 7;
+
+/// proxy-wasm's number of the downstream stream. In Envoy both streams of a network filter are its
+/// one downstream connection.
+const DOWNSTREAM: u32 = 2;
+
+/// proxy-wasm's number of the metric type counter.
+const COUNTER: u32 = 0;
+
+/// The host that this module runs in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProxyWasm;
+
+impl Host for ProxyWasm {
+    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Status> {
+        let path = path.join("\0");
+        let property = returned(|value, size| {
+            // SAFETY: `path` outlives the call; see the module for the out-parameters.
+            unsafe { proxy_get_property(path.as_ptr(), path.len(), value, size) }
+        });
+        match property {
+            Err(Status::NOT_FOUND) => Ok(None),
+            property => property.map(Some),
+        }
+    }
+
+    fn buffer(&self, buffer: Buffer, start: usize, len: usize) -> Result<Vec<u8>, Status> {
+        buffer_bytes(number(buffer), start, len)
+    }
+
+    fn replace_front(&self, buffer: Buffer, len: usize, with: &[u8]) -> Result<(), Status> {
+        // SAFETY: `with` outlives the call.
+        done(unsafe { proxy_set_buffer_bytes(number(buffer), 0, len, with.as_ptr(), with.len()) })
+    }
+
+    fn define_counter(&self, name: &str) -> Result<MetricId, Status> {
+        let mut id = 0;
+        // SAFETY: `name` and `id` outlive the call.
+        done(unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &mut id) })?;
+        Ok(MetricId(id))
+    }
+
+    fn increment(&self, id: MetricId, by: u64) -> Result<(), Status> {
+        let by = i64::try_from(by).unwrap_or(i64::MAX);
+        // SAFETY: numbers only.
+        done(unsafe { proxy_increment_metric(id.0, by) })
+    }
+
+    fn set_tick_period(&self, period: Duration) -> Result<(), Status> {
+        let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
+        // SAFETY: numbers only.
+        done(unsafe { proxy_set_tick_period_milliseconds(millis) })
+    }
+
+    fn now(&self) -> Result<Duration, Status> {
+        let mut nanos = 0;
+        // SAFETY: `nanos` outlives the call.
+        done(unsafe { proxy_get_current_time_nanoseconds(&mut nanos) })?;
+        Ok(Duration::from_nanos(nanos))
+    }
+
+    fn call_foreign_function(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {
+        returned(|result, size| {
+            // SAFETY: `name` and `argument` outlive the call; see the module for the rest.
+            unsafe {
+                proxy_call_foreign_function(
+                    name.as_ptr(),
+                    name.len(),
+                    argument.as_ptr(),
+                    argument.len(),
+                    result,
+                    size,
+                )
+            }
+        })
+    }
+
+    fn set_effective_context(&self, id: ContextId) -> Result<(), Status> {
+        // SAFETY: numbers only.
+        done(unsafe { proxy_set_effective_context(id) })
+    }
+
+    fn close_connection(&self) -> Result<(), Status> {
+        // SAFETY: numbers only.
+        done(unsafe { proxy_close_stream(DOWNSTREAM) })
+    }
+}
+
+/// The bytes of the plugin's configuration, none when there is no configuration.
+pub(crate) fn plugin_configuration() -> Result<Vec<u8>, Status> {
+    match buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX >> 1) {
+        Err(Status::NOT_FOUND) => Ok(Vec::new()),
+        configuration => configuration,
+    }
+}
+
+/// Hands a line to the host's log. A host that does not want it is left alone.
+pub(crate) fn log(level: u32, message: &str) {
+    // SAFETY: `message` outlives the call.
+    let _ = unsafe { proxy_log(level, message.as_ptr(), message.len()) };
+}
+
+fn number(buffer: Buffer) -> u32 {
+    match buffer {
+        Buffer::Downstream => DOWNSTREAM_DATA,
+        Buffer::Upstream => UPSTREAM_DATA,
+    }
+}
+
+fn buffer_bytes(buffer: u32, start: usize, max: usize) -> Result<Vec<u8>, Status> {
+    // SAFETY: numbers; see the module for the out-parameters.
+    returned(|bytes, size| unsafe { proxy_get_buffer_bytes(buffer, start, max, bytes, size) })
+}
+
+fn done(status: u32) -> Result<(), Status> {
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(Status(status))
+    }
+}
+
+/// Runs a hostcall that hands bytes over, and takes them.
+fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, Status> {
+    let mut data = ptr::null_mut();
+    let mut size = 0;
+    done(call(&mut data, &mut size))?;
+    if data.is_null() {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the host got `data` from `proxy_on_memory_allocate(size)` and gave it away.
+    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+}

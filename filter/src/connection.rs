@@ -1,0 +1,154 @@
+//! One connection: its bytes, its part in the exchange, the series it is counted under.
+
+mod facts;
+mod opening;
+
+use std::rc::Rc;
+
+use crate::host::{Buffer, ContextId, Host};
+use crate::labels::Reporter;
+use crate::plugin::Plugin;
+use crate::series::{Metric, Series};
+pub(crate) use facts::Facts;
+use opening::Opening;
+
+/// A connection from its open to its close.
+///
+/// Bytes are bytes of payload: behind the peer's frame, in front of our own. Received is what
+/// flows from the client to the server, sent what flows back, on both reporters.
+///
+/// The labels are computed once and frozen: opened, closed, sent and received of a connection
+/// always land in the same series, so opened − closed is exactly what is open.
+#[derive(Debug)]
+pub struct Connection {
+    id: ContextId,
+    reporter: Reporter,
+    /// How many ticks the plugin had seen when the connection opened.
+    opened_at: u64,
+    /// Bytes from before the freeze.
+    received: u64,
+    sent: u64,
+    /// Where the connection is counted, from the freeze on.
+    series: Option<Rc<Series>>,
+    /// What is needed until the exchange is over.
+    opening: Option<Box<Opening>>,
+    closed: bool,
+}
+
+impl Connection {
+    pub(crate) fn new(id: ContextId, reporter: Reporter, opened_at: u64) -> Self {
+        Self {
+            id,
+            reporter,
+            opened_at,
+            received: 0,
+            sent: 0,
+            series: None,
+            opening: Some(Box::new(Opening::new(reporter))),
+            closed: false,
+        }
+    }
+
+    /// `size` bytes in `buffer`, or the end of that direction, or both.
+    pub fn on_data<H: Host>(
+        &mut self,
+        plugin: &Plugin<H>,
+        buffer: Buffer,
+        size: usize,
+        end_of_stream: bool,
+    ) {
+        let payload = match &mut self.opening {
+            None => size,
+            Some(opening) => {
+                let payload = opening.on_data(plugin, buffer, size, end_of_stream);
+                self.proceed(plugin);
+                payload
+            }
+        };
+        self.count(buffer, payload as u64);
+    }
+
+    /// Freezes the labels when the exchange is decided, forgets the opening when it is over.
+    fn proceed<H: Host>(&mut self, plugin: &Plugin<H>) {
+        if self.series.is_none()
+            && self
+                .opening
+                .as_ref()
+                .is_some_and(|opening| opening.is_decided())
+        {
+            self.freeze(plugin);
+        }
+        if self.series.is_some()
+            && self
+                .opening
+                .as_ref()
+                .is_some_and(|opening| opening.is_over())
+        {
+            self.opening = None;
+        }
+    }
+
+    fn count(&mut self, buffer: Buffer, payload: u64) {
+        let (metric, early) = match buffer {
+            Buffer::Downstream => (Metric::Received, &mut self.received),
+            Buffer::Upstream => (Metric::Sent, &mut self.sent),
+        };
+        match &self.series {
+            Some(_) if payload == 0 => {}
+            Some(series) => series.add(metric, payload),
+            None => *early = early.saturating_add(payload),
+        }
+    }
+
+    /// Computes the labels, for good, and counts what is known so far.
+    fn freeze<H: Host>(&mut self, plugin: &Plugin<H>) {
+        let attributes = plugin.attributes();
+        let opening = self.opening.as_deref();
+        let facts = facts::gather(plugin, &attributes, self.reporter, opening);
+        let series = plugin.series(&facts);
+        series.add(Metric::Opened, 1);
+        series.add(Metric::Received, self.received);
+        series.add(Metric::Sent, self.sent);
+        self.series = Some(series);
+        plugin.decided(self.id);
+    }
+
+    /// Freezes the labels of a connection that has been undecided for a whole reporting interval.
+    ///
+    /// Not while the ends are still finding each other: labels taken then would stay wrong.
+    pub(crate) fn freeze_overdue<H: Host>(&mut self, plugin: &Plugin<H>, ticks: u64) {
+        // The first tick comes sooner than an interval after the open, the second does not.
+        let overdue = ticks >= self.opened_at.saturating_add(2);
+        if !overdue || self.series.is_some() || self.closed {
+            return;
+        }
+        if plugin.host().set_effective_context(self.id).is_err() {
+            return;
+        }
+        let established = self
+            .opening
+            .as_ref()
+            .is_none_or(|opening| opening.is_established(&plugin.attributes()));
+        if established {
+            self.freeze(plugin);
+        }
+    }
+
+    /// The connection is over; what it moved is reported now. Only the first call counts.
+    pub fn on_close<H: Host>(&mut self, plugin: &Plugin<H>) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        if let Some(opening) = &mut self.opening {
+            opening.on_close(plugin);
+        }
+        if self.series.is_none() {
+            self.freeze(plugin);
+        }
+        self.opening = None;
+        if let Some(series) = &self.series {
+            series.add(Metric::Closed, 1);
+            plugin.report_close(series);
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! The beginning of a connection: until the peer's frame is off and our own is out.
+
+use peer_exchange::{InvalidFrame, Metadata};
+
+use crate::attributes::Attributes;
+use crate::config::Mode;
+use crate::exchange::{Event, Outcome, Reader};
+use crate::host::{Buffer, Host, Status};
+use crate::labels::Reporter;
+use crate::plugin::Plugin;
+
+/// What a connection has to remember while the exchange is open.
+#[derive(Debug)]
+pub(super) struct Opening {
+    reporter: Reporter,
+    gates: Option<Gates>,
+    reading: Reading,
+    /// Our frame went out, or never will.
+    written: bool,
+    /// The upstream address that our frame went to.
+    written_to: Option<Box<str>>,
+    /// The client said something, so its TLS handshake is over.
+    heard_downstream: bool,
+    peer: Option<Box<Metadata>>,
+}
+
+/// Whether to look for a frame and whether to write one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Gates {
+    read: bool,
+    write: bool,
+    /// Writing was called off because the peer refused the exchange a short while ago.
+    suppressed: bool,
+}
+
+/// How far the reading of the peer's frame is.
+#[derive(Debug)]
+enum Reading {
+    Active(Reader),
+    /// All that follows is payload.
+    Done,
+    /// The framing is lost and the connection is being closed: nothing goes on.
+    Broken,
+}
+
+impl Opening {
+    pub(super) fn new(reporter: Reporter) -> Self {
+        Self {
+            reporter,
+            gates: None,
+            reading: Reading::Active(Reader::default()),
+            written: false,
+            written_to: None,
+            heard_downstream: false,
+            peer: None,
+        }
+    }
+
+    /// What the peer told of itself.
+    pub(super) fn peer(&self) -> Option<&Metadata> {
+        self.peer.as_deref()
+    }
+
+    /// Whether it is known if the peer tells who it is.
+    pub(super) fn is_decided(&self) -> bool {
+        match &self.reading {
+            Reading::Active(Reader::Frame(_)) => false,
+            Reading::Active(Reader::Behind(_)) | Reading::Done | Reading::Broken => true,
+        }
+    }
+
+    /// Whether all that follows is payload, in both directions.
+    pub(super) fn is_over(&self) -> bool {
+        self.written && matches!(self.reading, Reading::Done)
+    }
+
+    /// Whether both ends have found each other as far as the labels need it.
+    ///
+    /// A server that speaks first is heard before the client's TLS handshake is over; until then
+    /// its certificate is missing. An upstream that is not connected yet has none either.
+    pub(super) fn is_established<H: Host>(&self, attributes: &Attributes<'_, H>) -> bool {
+        if self.heard_downstream {
+            return true;
+        }
+        match self.reporter {
+            Reporter::Source => attributes.text(&["upstream", "address"]).is_some(),
+            Reporter::Destination => {
+                attributes.text(&["connection", "tls_version"]).is_none()
+                    || attributes.flag(&["connection", "mtls"]) == Some(true)
+            }
+        }
+    }
+
+    /// Handles a data callback; returns how many bytes of payload go on.
+    pub(super) fn on_data<H: Host>(
+        &mut self,
+        plugin: &Plugin<H>,
+        buffer: Buffer,
+        size: usize,
+        end_of_stream: bool,
+    ) -> usize {
+        self.heard_downstream |= buffer == Buffer::Downstream;
+        if self.reads(buffer) {
+            self.resolve_gates(plugin);
+            self.read(plugin, buffer, size, end_of_stream)
+        } else {
+            // A server's first bytes may come before the client's handshake is over, and what
+            // opens the gates is not to be seen before it is.
+            if self.reporter == Reporter::Source || plugin.mode() != Mode::Auto {
+                self.resolve_gates(plugin);
+            }
+            if size > 0 || end_of_stream {
+                self.write(plugin, buffer);
+            }
+            size
+        }
+    }
+
+    /// Counts an exchange that the connection's end left open.
+    pub(super) fn on_close<H: Host>(&mut self, plugin: &Plugin<H>) {
+        let Reading::Active(Reader::Frame(_)) = &self.reading else {
+            return;
+        };
+        let outcome = match (&self.gates, &self.reading) {
+            (_, Reading::Active(reader)) if reader.is_holding() => Outcome::Truncated,
+            (Some(_), _) => Outcome::Absent,
+            (None, _) => Outcome::NotAttempted,
+        };
+        plugin.diagnostics().outcome(self.reporter, outcome);
+    }
+
+    /// Whether the peer's frame comes in this direction; ours goes in the other.
+    fn reads(&self, buffer: Buffer) -> bool {
+        match self.reporter {
+            Reporter::Source => buffer == Buffer::Upstream,
+            Reporter::Destination => buffer == Buffer::Downstream,
+        }
+    }
+
+    fn resolve_gates<H: Host>(&mut self, plugin: &Plugin<H>) {
+        if self.gates.is_some() {
+            return;
+        }
+        let gates = match (plugin.mode(), self.reporter) {
+            (Mode::Off, _) => Gates::default(),
+            (Mode::On, _) => Gates {
+                read: true,
+                write: true,
+                suppressed: false,
+            },
+            (Mode::Auto | Mode::Receive, Reporter::Source) => self.source_gates(plugin),
+            (Mode::Auto | Mode::Receive, Reporter::Destination) => Gates {
+                read: plugin.attributes().flag(&["connection", "mtls"]) == Some(true),
+                // Opens when the client's frame is seen.
+                ..Gates::default()
+            },
+        };
+        self.gates = Some(gates);
+        if !gates.read {
+            self.reading = Reading::Done;
+            plugin
+                .diagnostics()
+                .outcome(self.reporter, Outcome::NotAttempted);
+        }
+    }
+
+    /// Our metadata goes to a SPIFFE peer that is known to take part, and to nobody else.
+    fn source_gates<H: Host>(&mut self, plugin: &Plugin<H>) -> Gates {
+        let attributes = plugin.attributes();
+        let san = attributes.text(&["upstream", "uri_san_peer_certificate"]);
+        let read = san.is_some_and(|san| san.starts_with("spiffe://"));
+        if !read || plugin.mode() == Mode::Receive || !plugin.takes_part(&attributes) {
+            return Gates {
+                read,
+                ..Gates::default()
+            };
+        }
+        let address = attributes
+            .text(&["upstream", "address"])
+            .unwrap_or_default();
+        let suppressed = plugin.is_refused(&address);
+        self.written_to = Some(address.into_boxed_str());
+        Gates {
+            read,
+            write: !suppressed,
+            suppressed,
+        }
+    }
+
+    fn write<H: Host>(&mut self, plugin: &Plugin<H>, buffer: Buffer) {
+        if std::mem::replace(&mut self.written, true) {
+            return;
+        }
+        let wrote = self.gates.is_some_and(|gates| gates.write)
+            && plugin
+                .host()
+                .replace_front(buffer, 0, plugin.frame())
+                .is_ok();
+        if !wrote {
+            self.written_to = None;
+        }
+    }
+
+    fn read<H: Host>(
+        &mut self,
+        plugin: &Plugin<H>,
+        buffer: Buffer,
+        size: usize,
+        end_of_stream: bool,
+    ) -> usize {
+        let reader = match &mut self.reading {
+            Reading::Done => return size,
+            Reading::Broken => {
+                let _ = plugin.host().replace_front(buffer, size, &[]);
+                return 0;
+            }
+            Reading::Active(reader) => reader,
+        };
+        let read = match reader.read(plugin.host(), buffer, size, end_of_stream) {
+            Ok(read) => read,
+            Err(status) => {
+                self.abandon(plugin, Outcome::HostFailure, &Refusal(status));
+                return 0;
+            }
+        };
+        if read.finished {
+            self.reading = Reading::Done;
+        }
+        if let Some(event) = read.event {
+            self.decide(plugin, event, read.payload);
+        }
+        if read.duplicate {
+            plugin
+                .diagnostics()
+                .outcome(self.reporter, Outcome::Duplicate);
+            plugin.warn(|| {
+                format!(
+                    "{}: a second frame behind the first: two exchange filters are installed",
+                    self.name(plugin)
+                )
+            });
+        }
+        read.payload
+    }
+
+    fn decide<H: Host>(&mut self, plugin: &Plugin<H>, event: Event, payload: usize) {
+        let outcome = match event {
+            Event::Peer(metadata) => {
+                self.peer = Some(metadata);
+                Outcome::Exchanged
+            }
+            Event::NoMetadata => Outcome::NoMetadata,
+            Event::Truncated => Outcome::Truncated,
+            Event::Unseen(status) => {
+                plugin
+                    .warn(|| format!("{}: the host hides its buffer: {status}", self.name(plugin)));
+                Outcome::HostFailure
+            }
+            Event::Invalid(invalid @ InvalidFrame::TooLarge { .. }) => {
+                return self.abandon(plugin, Outcome::TooLarge, &invalid);
+            }
+            Event::Invalid(invalid) => {
+                plugin.warn(|| format!("{}: worthless frame: {invalid}", self.name(plugin)));
+                Outcome::Malformed
+            }
+            Event::Absent if self.gates.is_some_and(|gates| gates.suppressed) => {
+                Outcome::Suppressed
+            }
+            Event::Absent => {
+                if let Some(address) = self.written_to.take_if(|_| self.written && payload > 0) {
+                    plugin.refuse(self.reporter, address);
+                }
+                Outcome::Absent
+            }
+        };
+        let seen = matches!(
+            outcome,
+            Outcome::Exchanged | Outcome::NoMetadata | Outcome::Malformed
+        );
+        if let Some(gates) = &mut self.gates {
+            gates.write |=
+                seen && plugin.mode() == Mode::Auto && self.reporter == Reporter::Destination;
+        }
+        plugin.diagnostics().outcome(self.reporter, outcome);
+    }
+
+    /// Ends a connection whose bytes can no longer be told from a frame's.
+    fn abandon<H: Host>(
+        &mut self,
+        plugin: &Plugin<H>,
+        outcome: Outcome,
+        reason: &dyn std::fmt::Display,
+    ) {
+        self.reading = Reading::Broken;
+        plugin.diagnostics().outcome(self.reporter, outcome);
+        plugin.warn(|| format!("{}: connection closed: {reason}", self.name(plugin)));
+        if let Err(status) = plugin.host().close_connection() {
+            log::error!("the host does not close the connection: {status}");
+        }
+    }
+
+    /// The peer's address, for the log.
+    fn name<H: Host>(&self, plugin: &Plugin<H>) -> String {
+        let path = match self.reporter {
+            Reporter::Source => ["upstream", "address"],
+            Reporter::Destination => ["source", "address"],
+        };
+        plugin
+            .attributes()
+            .text(&path)
+            .unwrap_or_else(|| "unknown peer".to_owned())
+    }
+}
+
+/// Why the framing was lost.
+struct Refusal(Status);
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the host does not edit its buffer: {}", self.0)
+    }
+}

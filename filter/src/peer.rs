@@ -1,0 +1,155 @@
+//! Who the other end is, from the sources in order of trust.
+//!
+//! For each label the first source that has it: the TLS certificate's SAN (principal, and the
+//! namespace inside it), the exchanged metadata, the endpoint's metadata. What none has stays
+//! empty and is shown as `unknown`.
+
+use peer_exchange::Metadata;
+
+use crate::labels::Workload;
+
+/// What one connection knows of its peer.
+#[derive(Debug, Default)]
+pub(crate) struct Sources<'a> {
+    /// The first URI SAN of the peer's certificate.
+    pub(crate) san: Option<&'a str>,
+    /// The metadata that the peer sent.
+    pub(crate) exchanged: Option<&'a Metadata>,
+    /// The endpoint's `istio.workload`, on the client's side.
+    pub(crate) endpoint: Option<&'a str>,
+}
+
+impl Sources<'_> {
+    /// The peer's labels.
+    pub(crate) fn workload(&self) -> Workload {
+        let mut peer = self.exchanged.map(from_metadata).unwrap_or_default();
+        if let Some(endpoint) = self.endpoint.and_then(from_endpoint) {
+            fill(&mut peer, endpoint);
+        }
+        if let Some(san) = self.san.filter(|san| !san.is_empty()) {
+            peer.principal = san.to_owned();
+        }
+        // Modern Istio takes an identity from the metadata where there is no SAN; it is a claim
+        // and not a proof, but then it also proves nothing that a label would be trusted for.
+        if let Some(namespace) = namespace_of(&peer.principal) {
+            peer.namespace = namespace.to_owned();
+        }
+        peer
+    }
+}
+
+fn from_metadata(metadata: &Metadata) -> Workload {
+    Workload {
+        workload: metadata.workload_name.clone(),
+        canonical_service: metadata.canonical_name().to_owned(),
+        canonical_revision: metadata.canonical_revision().to_owned(),
+        namespace: metadata.namespace.clone(),
+        principal: metadata.identity.clone(),
+        app: metadata.app().to_owned(),
+        version: metadata.version().to_owned(),
+        cluster: metadata.cluster_id.clone(),
+    }
+}
+
+/// Reads `workload;namespace;canonical-service;canonical-revision;cluster`, as Istio's control
+/// plane writes it into the endpoint metadata `istio.workload`; old ones leave the cluster out.
+fn from_endpoint(text: &str) -> Option<Workload> {
+    let mut parts = text.split(';');
+    let mut part = || parts.next().map(str::to_owned);
+    Some(Workload {
+        workload: part()?,
+        namespace: part()?,
+        canonical_service: part()?,
+        canonical_revision: part()?,
+        cluster: part().unwrap_or_default(),
+        ..Workload::default()
+    })
+}
+
+/// Takes from `other` what `peer` does not have.
+fn fill(peer: &mut Workload, other: Workload) {
+    for (mine, theirs) in [
+        (&mut peer.workload, other.workload),
+        (&mut peer.namespace, other.namespace),
+        (&mut peer.canonical_service, other.canonical_service),
+        (&mut peer.canonical_revision, other.canonical_revision),
+        (&mut peer.cluster, other.cluster),
+    ] {
+        if mine.is_empty() {
+            *mine = theirs;
+        }
+    }
+}
+
+/// The namespace in a SPIFFE id of Istio's form, `spiffe://domain/ns/NAMESPACE/sa/ACCOUNT`.
+fn namespace_of(san: &str) -> Option<&str> {
+    let (_, rest) = san.split_once("/ns/")?;
+    rest.split('/')
+        .next()
+        .filter(|namespace| !namespace.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_namespace_is_what_follows_ns() {
+        for (san, namespace) in [
+            (
+                "spiffe://cluster.local/ns/default/sa/client",
+                Some("default"),
+            ),
+            ("spiffe://cluster.local/ns/default", Some("default")),
+            ("spiffe://cluster.local/ns//sa/client", None),
+            ("spiffe://cluster.local/client", None),
+            ("", None),
+        ] {
+            assert_eq!(namespace_of(san), namespace, "{san}");
+        }
+    }
+
+    #[test]
+    fn endpoint_metadata_needs_four_parts() {
+        for text in ["", "a;b", "a;b;c"] {
+            assert_eq!(from_endpoint(text), None, "{text}");
+        }
+        let four = from_endpoint("w;n;s;r").expect("four parts");
+        assert_eq!((four.workload.as_str(), four.cluster.as_str()), ("w", ""));
+        let five = from_endpoint("foo-pod;default;foo-service;v1;my-cluster").expect("five parts");
+        let expected = Workload {
+            workload: "foo-pod".to_owned(),
+            namespace: "default".to_owned(),
+            canonical_service: "foo-service".to_owned(),
+            canonical_revision: "v1".to_owned(),
+            cluster: "my-cluster".to_owned(),
+            ..Workload::default()
+        };
+        assert_eq!(five, expected);
+    }
+
+    #[test]
+    fn each_label_comes_from_the_first_source_that_has_it() {
+        let exchanged = Metadata {
+            workload_name: "exchanged".to_owned(),
+            namespace: "exchanged".to_owned(),
+            ..Metadata::default()
+        };
+        let sources = Sources {
+            san: Some("spiffe://td/ns/san/sa/x"),
+            exchanged: Some(&exchanged),
+            endpoint: Some("endpoint;endpoint;endpoint;endpoint;endpoint"),
+        };
+        let peer = sources.workload();
+        assert_eq!(peer.principal, "spiffe://td/ns/san/sa/x");
+        assert_eq!(peer.namespace, "san");
+        assert_eq!(peer.workload, "exchanged");
+        assert_eq!(peer.canonical_service, "endpoint");
+        assert_eq!(peer.app, "");
+    }
+
+    #[test]
+    fn nothing_known_leaves_everything_empty() {
+        assert_eq!(Sources::default().workload(), Workload::default());
+    }
+}
