@@ -163,3 +163,6 @@ impl Decoder {
 fn first(bytes: &[u8], n: usize) -> &[u8] {
     bytes.get(..n).unwrap_or(bytes)
 }
+
+#[cfg(test)]
+mod tests;

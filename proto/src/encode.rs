@@ -57,3 +57,27 @@ fn put_bytes(field: u8, value: &[u8], out: &mut Vec<u8>) {
     let _ = encode_length_delimiter(value.len(), out);
     out.extend_from_slice(value);
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn entries_have_key_and_value_even_when_both_are_empty() {
+        let message = Struct::from_iter([("", Value::default())]);
+        assert_eq!(encode_struct(&message), [0x0a, 4, 0x0a, 0, 0x12, 0]);
+    }
+
+    #[test]
+    fn a_key_comes_before_those_it_begins() {
+        let message = Struct::from_iter([("ab", ""), ("a", "")]);
+        let entries = [
+            b"\x0a\x07\x0a\x01a\x12\x02\x1a\x00",
+            &b"\x0a\x08\x0a\x02ab\x12\x02\x1a\x00"[..],
+        ];
+        assert_eq!(encode_struct(&message), entries.concat());
+    }
+}

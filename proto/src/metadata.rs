@@ -114,3 +114,52 @@ impl Metadata {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::Kind;
+
+    fn with_labels<const N: usize>(labels: [(&str, &str); N]) -> Metadata {
+        let labels = Struct::from_iter(labels);
+        Metadata::from(&Struct::from_iter([("LABELS", labels)]))
+    }
+
+    #[test]
+    fn qualified_labels_come_first_unless_empty() {
+        let both = with_labels([
+            ("app", "plain"),
+            ("app.kubernetes.io/name", "qualified"),
+            ("version", "v1"),
+            ("app.kubernetes.io/version", ""),
+        ]);
+        assert_eq!(both.app(), "qualified");
+        assert_eq!(both.version(), "v1");
+        assert_eq!(with_labels([]).app(), "");
+    }
+
+    #[test]
+    fn other_kinds_read_as_empty() {
+        let number = || Value::from(Kind::NumberValue(7.0));
+        let labels = Struct::from_iter([("app", number())]);
+        let metadata = Metadata::from(&Struct::from_iter([
+            ("NAME", number()),
+            ("NAMESPACE", Value::default()),
+            ("LABELS", labels.into()),
+        ]));
+        let labels = BTreeMap::from([("app".to_owned(), String::new())]);
+        assert_eq!(
+            metadata,
+            Metadata {
+                labels,
+                ..Metadata::default()
+            }
+        );
+
+        let no_labels = Metadata::from(&Struct::from_iter([("LABELS", "app=x")]));
+        assert_eq!(no_labels, Metadata::default());
+    }
+}

@@ -140,3 +140,6 @@ fn non_empty<const N: usize>(members: [(&str, &str); N]) -> Struct {
         .map(|(key, value)| (key, Value::from(value)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! The codec's tests once more, on wasm32 under Node.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used)] // What fails here fails the test.
+
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+const RUNNER: &str = "wasm-bindgen-test-runner";
+
+#[test]
+fn the_same_tests_pass_on_wasm32() {
+    if version_of("node").is_none() {
+        tell("skipped: the tests on wasm32 need `node` on PATH");
+        return;
+    }
+
+    // Its own target folder: the outer cargo holds the lock of the other one.
+    let output = cargo()
+        .args([
+            "test",
+            "--package=peer-exchange",
+            "--target",
+            TARGET,
+            "--lib",
+            "--tests",
+        ])
+        .arg("--target-dir")
+        .arg(target_dir().join("wasm32-tests"))
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success(),
+        "the tests fail on wasm32:\n{stdout}"
+    );
+
+    let passed: usize = stdout.lines().filter_map(passed).sum();
+    assert!(passed > 0, "no test ran on wasm32:\n{stdout}");
+    tell(&format!("{passed} tests passed on wasm32"));
+}
+
+/// The `n` of `test result: ok. n passed; …`.
+fn passed(line: &str) -> Option<usize> {
+    let (count, _) = line
+        .strip_prefix("test result: ok. ")?
+        .split_once(" passed")?;
+    count.parse().ok()
+}
+
+/// The runner of the version that the lock file names: the one on PATH, else one of our own.
+fn runner() -> PathBuf {
+    let version = wasm_bindgen_version();
+    let expected = format!("{RUNNER} {version}");
+    let is_right = |runner: &Path| version_of(runner).is_some_and(|v| v == expected);
+
+    let tools = target_dir().join("tools");
+    let own = tools.join("bin").join(RUNNER);
+    if let Some(runner) = [PathBuf::from(RUNNER), own.clone()]
+        .into_iter()
+        .find(|r| is_right(r))
+    {
+        return runner;
+    }
+    eprintln!(
+        "installing {expected} into {} (takes minutes, once)",
+        tools.display()
+    );
+    let status = cargo()
+        .args(["install", "wasm-bindgen-cli", "--force", "--bin", RUNNER])
+        .args(["--version", &format!("={version}")])
+        .arg("--root")
+        .arg(&tools)
+        .status()
+        .unwrap();
+    assert!(status.success(), "cannot install {expected}: see above");
+    assert!(is_right(&own), "{} is not {expected}", own.display());
+    own
+}
+
+/// The version of wasm-bindgen in the lock file.
+fn wasm_bindgen_version() -> String {
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
+    let lock = std::fs::read_to_string(lock).unwrap();
+    let (_, package) = lock
+        .split_once("name = \"wasm-bindgen\"\nversion = \"")
+        .unwrap();
+    package.split_once('"').unwrap().0.to_owned()
+}
+
+/// What `program --version` prints, if there is such a program.
+fn version_of(program: impl AsRef<OsStr>) -> Option<String> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Prints a line even when the test passes: the macros' output would be captured.
+fn tell(line: &str) {
+    writeln!(io::stderr(), "{line}").unwrap();
+}
+
+fn cargo() -> Command {
+    Command::new(env!("CARGO"))
+}
+
+/// The workspace's target folder; integration tests have a folder for scratch files in it.
+fn target_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
