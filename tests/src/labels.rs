@@ -1,0 +1,126 @@
+//! What a series must look like.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::exposition::Labels;
+use crate::workload::Workload;
+
+/// The four metrics.
+pub const METRICS: [&str; 4] = [OPENED, CLOSED, RECEIVED, SENT];
+/// Connections opened.
+pub const OPENED: &str = "istio_tcp_connections_opened_total";
+/// Connections closed.
+pub const CLOSED: &str = "istio_tcp_connections_closed_total";
+/// Bytes from the client to the server, on both reporters.
+pub const RECEIVED: &str = "istio_tcp_received_bytes_total";
+/// Bytes from the server to the client, on both reporters.
+pub const SENT: &str = "istio_tcp_sent_bytes_total";
+
+/// Which sidecar reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reporter {
+    /// The client's.
+    Source,
+    /// The server's.
+    Destination,
+}
+
+impl Reporter {
+    /// Both.
+    pub const BOTH: [Self; 2] = [Self::Source, Self::Destination];
+
+    /// The label's value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Destination => "destination",
+        }
+    }
+}
+
+impl Display for Reporter {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// All 23 labels of a connection between two sidecars that exchanged their metadata over mTLS, to a service named like
+/// the server's app.
+#[must_use]
+pub fn exchanged(reporter: Reporter, client: &Workload, server: &Workload) -> Labels {
+    let mut labels = Labels::new();
+    for (side, workload) in [("source", client), ("destination", server)] {
+        labels.extend(workload_labels(side, workload));
+    }
+    let security = match reporter {
+        // Istio never tells at the source.
+        Reporter::Source => "unknown",
+        Reporter::Destination => "mutual_tls",
+    };
+    labels.extend(owned([
+        ("reporter", reporter.as_str()),
+        ("destination_service", &host(&server.app, &server.namespace)),
+        ("destination_service_name", &server.app),
+        ("destination_service_namespace", &server.namespace),
+        ("request_protocol", "tcp"),
+        ("response_flags", "-"),
+        ("connection_security_policy", security),
+    ]));
+    labels
+}
+
+/// A service's host name in the mesh.
+#[must_use]
+pub fn host(service: &str, namespace: &str) -> String {
+    format!(
+        "{service}.{namespace}.svc.{}",
+        crate::workload::TRUST_DOMAIN
+    )
+}
+
+fn workload_labels(side: &str, workload: &Workload) -> Labels {
+    let principal = workload.principal();
+    let values = [
+        ("workload", workload.name.as_str()),
+        ("workload_namespace", &workload.namespace),
+        ("principal", &principal),
+        ("app", &workload.app),
+        ("version", &workload.version),
+        ("canonical_service", &workload.app),
+        ("canonical_revision", &workload.version),
+        ("cluster", &workload.cluster_id),
+    ];
+    owned(values)
+        .into_iter()
+        .map(|(name, value)| (format!("{side}_{name}"), value))
+        .collect()
+}
+
+/// A label set from literals.
+#[must_use]
+pub fn owned<'a>(labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Labels {
+    labels
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_set_has_23_labels_and_none_is_empty() {
+        let client = Workload::ratings_v2();
+        let server = Workload::bookinfo("mongodb", "v1");
+        let labels = exchanged(Reporter::Destination, &client, &server);
+        assert_eq!(labels.len(), 23);
+        assert!(labels.values().all(|value| !value.is_empty()));
+        assert_eq!(labels["source_workload"], "ratings-v2");
+        assert_eq!(
+            labels["destination_service"],
+            "mongodb.default.svc.cluster.local"
+        );
+    }
+}

@@ -1,0 +1,52 @@
+//! The four numbers that the whole project is about.
+
+use serde::Serialize;
+
+use crate::exposition::Exposition;
+use crate::labels::{CLOSED, OPENED, RECEIVED, SENT};
+use crate::tap::Tally;
+
+/// Connections and payload bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Connections opened.
+    pub opened: u64,
+    /// Connections closed.
+    pub closed: u64,
+    /// Bytes from clients to the server.
+    pub received: u64,
+    /// Bytes from the server to clients.
+    pub sent: u64,
+}
+
+impl Counts {
+    /// What a tap saw.
+    #[must_use]
+    pub fn seen(tally: &Tally) -> Self {
+        Self {
+            opened: tally.opened(),
+            closed: tally.closed(),
+            received: tally.received(),
+            sent: tally.sent(),
+        }
+    }
+
+    /// What a filter reports, summed over the series whose labels include `labels`.
+    #[must_use]
+    pub fn reported(metrics: &Exposition, labels: &[(&str, &str)]) -> Self {
+        // Counters are whole numbers that a double holds exactly.
+        let sum = |name| metrics.sum(name, labels) as u64;
+        Self {
+            opened: sum(OPENED),
+            closed: sum(CLOSED),
+            received: sum(RECEIVED),
+            sent: sum(SENT),
+        }
+    }
+
+    /// Connections that are open.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.opened.saturating_sub(self.closed)
+    }
+}

@@ -1,0 +1,79 @@
+//! A service of a mesh and its sidecar.
+
+use std::net::SocketAddr;
+
+use super::{Builder, Filter};
+use crate::bootstrap::{Bootstrap, Hop, Upstream};
+use crate::error::Result;
+use crate::labels;
+use crate::mesh_ca::MeshCa;
+use crate::workload::Workload;
+
+/// The listener's name in `envoy-config/server-sidecar.yaml`.
+pub(super) const LISTENER: &str = "virtualInbound";
+
+/// A service of a mesh.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub(super) workload: Workload,
+    pub(super) port: u16,
+    pub(super) application: SocketAddr,
+    pub(super) hop: Hop,
+    pub(super) filter: Filter,
+}
+
+impl Service {
+    /// A service named like the workload's app, in front of the application at `application`.
+    #[must_use]
+    pub fn new(workload: Workload, port: u16, application: SocketAddr) -> Self {
+        Self {
+            workload,
+            port,
+            application,
+            hop: Hop::Mesh,
+            filter: Filter::Default,
+        }
+    }
+
+    /// What is between the client's sidecar and this one's.
+    #[must_use]
+    pub fn hop(mut self, hop: Hop) -> Self {
+        self.hop = hop;
+        self
+    }
+
+    /// This sidecar's filter.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    pub(super) fn bootstrap(
+        &self,
+        mesh: &Builder,
+        ca: &MeshCa,
+        foreign_ca: &MeshCa,
+        application: SocketAddr,
+    ) -> Result<Bootstrap> {
+        let Workload { app, namespace, .. } = &self.workload;
+        let identity = match self.hop {
+            Hop::Foreign => foreign_ca.issue_for_host(&labels::host(app, namespace))?,
+            _ => ca.issue(&self.workload)?,
+        };
+        let mut bootstrap = Bootstrap::server_sidecar()?;
+        bootstrap.run_as(&self.workload, &identity)?;
+        bootstrap.serve(app, namespace, self.port, application, &self.hop)?;
+        bootstrap.filter(&mesh.wasm, mesh.resolve(&self.filter));
+        Ok(bootstrap)
+    }
+
+    pub(super) fn upstream(&self, sidecar: SocketAddr) -> Upstream {
+        Upstream {
+            workload: self.workload.clone(),
+            port: self.port,
+            address: sidecar,
+            hop: self.hop.clone(),
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Child processes that cannot outlive their owner.
+
+mod spawn;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use self::spawn::Keeper;
+use crate::error::{Context, Error, Result};
+use crate::poll::{self, Look};
+
+pub(crate) use self::spawn::die_with_parent;
+
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+const TAIL_LINES: usize = 25;
+
+/// A server of the testbed. Dropping it stops it; if this process dies first, even by SIGKILL, the kernel stops it.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+    stop: Signal,
+    _keeper: Keeper,
+}
+
+impl Process {
+    /// Starts `command` with its output in `log`. It is stopped with SIGKILL.
+    ///
+    /// # Errors
+    /// The log cannot be created or the program cannot be run.
+    pub fn spawn(name: &str, command: Command, log: &Path) -> Result<Self> {
+        Self::spawn_stopped_by(Signal::KILL, name, command, log)
+    }
+
+    /// Starts `command` with its output in `log`. It is stopped with `stop`, also when this process dies.
+    ///
+    /// # Errors
+    /// The log cannot be created or the program cannot be run.
+    pub fn spawn_stopped_by(
+        stop: Signal,
+        name: &str,
+        mut command: Command,
+        log: &Path,
+    ) -> Result<Self> {
+        let create = || format!("cannot create {}", log.display());
+        let output = File::create(log).context(create)?;
+        let errors = output.try_clone().context(create)?;
+        command.stdout(output).stderr(errors);
+        let (child, keeper) =
+            Keeper::spawn(command, stop).context(|| format!("cannot start {name}"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log: log.to_owned(),
+            stop,
+            _keeper: keeper,
+        })
+    }
+
+    /// The process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The file its output goes to.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Its standard input, if the command asked for a pipe; at most once.
+    pub fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// Waits until `look` finds something, or the process ends.
+    ///
+    /// # Errors
+    /// `look` failed, time ran out, or the process ended: the message carries the end of its log.
+    pub fn until<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        mut look: impl FnMut() -> Result<Look<T>>,
+    ) -> Result<T> {
+        let found = poll::until(what, limit, || {
+            self.check()?;
+            look()
+        });
+        match found {
+            Err(Error::TimedOut {
+                what,
+                limit,
+                detail,
+            }) => Err(Error::TimedOut {
+                what,
+                limit,
+                detail: format!(
+                    "{detail}. The end of {}:\n{}",
+                    self.log.display(),
+                    tail(&self.log)
+                ),
+            }),
+            other => other,
+        }
+    }
+
+    /// Checks that it is running.
+    ///
+    /// # Errors
+    /// It ended: the message carries the end of its log.
+    pub fn check(&mut self) -> Result<()> {
+        let status = self
+            .child
+            .try_wait()
+            .context(|| format!("cannot wait for {}", self.name))?;
+        status.map_or(Ok(()), |status| Err(self.ended(status)))
+    }
+
+    /// Waits for it to end by itself.
+    ///
+    /// # Errors
+    /// It failed: the message carries the end of its log.
+    pub fn wait(mut self) -> Result<()> {
+        let status = self
+            .child
+            .wait()
+            .context(|| format!("cannot wait for {}", self.name))?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(self.ended(status))
+        }
+    }
+
+    fn ended(&self, status: ExitStatus) -> Error {
+        let tail = tail(&self.log);
+        Error::ProcessEnded {
+            name: self.name.clone(),
+            status,
+            remedy: remedy(&tail),
+            log: self.log.clone(),
+            tail,
+        }
+    }
+
+    fn stop(&mut self) {
+        let signal = |child: &Child, signal| {
+            let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+            pid.map(|pid| kill_process(pid, signal))
+        };
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        signal(&self.child, self.stop);
+        let deadline = Instant::now() + STOP_LIMIT;
+        while Instant::now() < deadline {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        signal(&self.child, Signal::KILL);
+        let _reaped = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Runs a program to its end and returns what it wrote.
+///
+/// # Errors
+/// It cannot be run or it fails: the message carries its last lines.
+pub fn run(name: &str, mut command: Command) -> Result<Output> {
+    die_with_parent(&mut command, Signal::KILL);
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .context(|| format!("cannot start {name}"))?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let text = [output.stdout, output.stderr].concat();
+    Err(Error::CommandFailed {
+        name: name.to_owned(),
+        status: output.status,
+        output: last_lines(&String::from_utf8_lossy(&text)),
+    })
+}
+
+/// The last lines of a file, or a note that there are none.
+#[must_use]
+pub fn tail(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    last_lines(&String::from_utf8_lossy(&text))
+}
+
+/// The last lines of a text, or a note that there are none.
+#[must_use]
+pub fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let tail = lines
+        .get(lines.len().saturating_sub(TAIL_LINES)..)
+        .unwrap_or_default();
+    if tail.is_empty() {
+        "(nothing)".to_owned()
+    } else {
+        tail.join("\n")
+    }
+}
+
+fn remedy(tail: &str) -> &'static str {
+    if tail.contains("Address already in use") || tail.contains("address already in use") {
+        " A port that it needs is taken: end the program that holds it, or choose another port."
+    } else {
+        ""
+    }
+}

@@ -1,0 +1,34 @@
+"""Bookinfo's ratings-v2: `mongo_client.py HOST PORT`.
+
+Inserts ratings, reads each of them back and compares, prints `ready`; then reads one again every 200 ms over the open
+connections until its standard input ends. Fails if anything that it reads is not what it wrote.
+"""
+
+import sys
+import threading
+
+from pymongo import MongoClient
+
+RATINGS = [{"_id": number, "rating": number % 5 + 1, "review": "★" * 500} for number in range(40)]
+
+host, port = sys.argv[1:]
+client = MongoClient(host, int(port), directConnection=True, serverSelectionTimeoutMS=20_000)
+ratings = client.test.ratings
+
+
+def check(expected):
+    found = ratings.find_one({"_id": expected["_id"]})
+    if found != expected:
+        sys.exit(f"wrote {expected!r}, read {found!r}")
+
+
+ratings.insert_many(RATINGS)
+for rating in RATINGS:
+    check(rating)
+print("ready", flush=True)
+
+ended = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+while not ended.wait(0.2):
+    check(RATINGS[0])
+client.close()

