@@ -89,38 +89,29 @@ impl Decoder {
     pub fn decode(&mut self, input: &[u8]) -> Step {
         let mut consumed = 0;
         if self.received.len() < HEADER_LEN {
-            let header = first(input, self.wants());
-            if !self.continues_magic(header) {
+            if !self.continues_magic(input) {
                 let held = first(&MAGIC, mem::take(&mut self.received).len());
-                return Step {
-                    consumed,
-                    decoded: Decoded::NotFrame { held },
-                };
+                let decoded = Decoded::NotFrame { held };
+                return Step { consumed, decoded };
             }
-            self.received.extend_from_slice(header);
-            consumed += header.len();
+            consumed += self.take(input);
         }
-        if let Some(length) = self
-            .payload_len()
-            .filter(|length| *length > self.max_payload)
+        if let Some(length) = self.payload_len()
+            && length > self.max_payload
         {
             self.received.clear();
             let max = self.max_payload;
             let decoded = Decoded::Invalid(InvalidFrame::TooLarge { length, max });
             return Step { consumed, decoded };
         }
-        let payload = first(input.get(consumed..).unwrap_or_default(), self.wants());
-        self.received.extend_from_slice(payload);
-        consumed += payload.len();
-        let decoded = if self.wants() > 0 {
-            Decoded::NeedMore
-        } else {
-            let frame = mem::take(&mut self.received);
-            match Frame::from_payload(frame.get(HEADER_LEN..).unwrap_or_default()) {
-                Ok(frame) => Decoded::Frame(frame),
-                Err(invalid) => Decoded::Invalid(invalid),
-            }
-        };
+        consumed += self.take(input.get(consumed..).unwrap_or_default());
+        if self.wants() > 0 {
+            let decoded = Decoded::NeedMore;
+            return Step { consumed, decoded };
+        }
+        let frame = mem::take(&mut self.received);
+        let payload = frame.get(HEADER_LEN..).unwrap_or_default();
+        let decoded = Frame::from_payload(payload).map_or_else(Decoded::Invalid, Decoded::Frame);
         Step { consumed, decoded }
     }
 
@@ -149,13 +140,20 @@ impl Decoder {
         Some(u32::from_be_bytes(length.try_into().ok()?))
     }
 
-    /// Whether `header`, the next bytes, agrees with the magic.
-    fn continues_magic(&self, header: &[u8]) -> bool {
+    /// Whether the next bytes of the stream agree with the magic as far as they go.
+    fn continues_magic(&self, input: &[u8]) -> bool {
         let expected = MAGIC.iter().skip(self.received.len());
-        header
+        input
             .iter()
             .zip(expected)
             .all(|(byte, magic)| byte == magic)
+    }
+
+    /// Takes what is wanted of the input and says how much that was.
+    fn take(&mut self, input: &[u8]) -> usize {
+        let wanted = first(input, self.wants());
+        self.received.extend_from_slice(wanted);
+        wanted.len()
     }
 }
 

@@ -100,7 +100,8 @@ fn version_of(program: impl AsRef<OsStr>) -> Option<String> {
 
 /// Prints a line even when the test passes: the macros' output would be captured.
 fn tell(line: &str) {
-    writeln!(io::stderr(), "{line}").unwrap();
+    let line = format!("{line}\n");
+    io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 fn cargo() -> Command {

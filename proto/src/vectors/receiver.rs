@@ -6,8 +6,9 @@ use super::{FormatError, Mismatch, Verdict, compare, json, show_bytes};
 use crate::{HEADER_LEN, MAGIC, Metadata};
 
 /// Vectors shorter than this are split at every position, longer ones near their boundaries and at
-/// this many places in between.
+/// `STRIDES` places between them.
 const ALL_SPLITS_BELOW: usize = 4096;
+const STRIDES: usize = 256;
 
 /// What a vector says becomes of its bytes.
 struct Expected {
@@ -163,7 +164,7 @@ impl Expected {
         }
         let boundaries = [MAGIC.len(), HEADER_LEN, self.frame_len(), len];
         let near = |boundary: &usize| boundary.saturating_sub(16)..=(boundary + 16).min(len);
-        let stride = (0..len).step_by(len / 256);
+        let stride = (0..len).step_by(len / STRIDES);
         stride.chain(boundaries.iter().flat_map(near)).collect()
     }
 
