@@ -284,3 +284,6 @@ fn drain<H: Host>(host: &H, buffer: Buffer, len: usize) -> Result<(), Status> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

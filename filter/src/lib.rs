@@ -12,6 +12,8 @@ mod connection;
 mod diagnostics;
 mod envoy;
 mod exchange;
+#[cfg(test)]
+mod fake;
 pub mod host;
 mod labels;
 mod node;

@@ -248,3 +248,6 @@ impl<H: Host> Plugin<H> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
