@@ -1,5 +1,6 @@
 use prost::Message;
 
+use crate::decode::{AnyRef, decode_struct};
 use crate::encode::encode_struct;
 use crate::generated::Any;
 use crate::{InvalidFrame, Kind, Metadata, Struct, Value};
@@ -73,12 +74,17 @@ impl Frame {
 
     /// Reads what follows the header.
     pub(crate) fn from_payload(payload: &[u8]) -> Result<Self, InvalidFrame> {
-        let Any { type_url, value } = Any::decode(payload).map_err(InvalidFrame::MalformedAny)?;
+        let AnyRef { type_url, value } =
+            AnyRef::decode(payload).map_err(InvalidFrame::MalformedAny)?;
         match type_url.rsplit_once('/') {
             Some((_, TYPE_NAME)) => {}
-            _ => return Err(InvalidFrame::WrongType { type_url }),
+            _ => {
+                return Err(InvalidFrame::WrongType {
+                    type_url: type_url.to_owned(),
+                });
+            }
         }
-        let fields = Struct::decode(&*value).map_err(InvalidFrame::MalformedStruct)?;
+        let fields = decode_struct(value).map_err(InvalidFrame::MalformedStruct)?;
         Ok(Self { fields })
     }
 }

@@ -1,12 +1,12 @@
 use core::fmt;
 
-use prost::DecodeError;
+use crate::Malformed;
 
 /// How many bytes of a type URL that a peer sent go into the log.
 const MAX_TYPE_URL_SHOWN: usize = 128;
 
 /// A frame whose magic was right and that is worthless all the same.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvalidFrame {
     /// The header announces a longer payload than the decoder accepts. Decided on the header alone:
     /// the payload is still in the stream and its length is not to be trusted, so neither is what follows.
@@ -17,14 +17,14 @@ pub enum InvalidFrame {
         max: u32,
     },
     /// The payload is not a serialized `google.protobuf.Any`.
-    MalformedAny(DecodeError),
+    MalformedAny(Malformed),
     /// The `Any` holds a message other than a `google.protobuf.Struct`.
     WrongType {
         /// The type URL that the `Any` names.
         type_url: String,
     },
     /// The `Any`'s value is not a serialized `google.protobuf.Struct`.
-    MalformedStruct(DecodeError),
+    MalformedStruct(Malformed),
 }
 
 impl fmt::Display for InvalidFrame {

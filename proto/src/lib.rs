@@ -18,6 +18,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod decode;
 mod decoder;
 mod encode;
 mod frame;
@@ -29,6 +30,7 @@ mod value;
 #[cfg(feature = "vectors")]
 pub mod vectors;
 
+pub use decode::Malformed;
 pub use decoder::{DEFAULT_MAX_PAYLOAD, Decoded, Decoder, Step, Truncated};
 pub use frame::{Frame, HEADER_LEN, MAGIC, METADATA_KEY, NODE_ID_KEY, TYPE_URL};
 pub use generated::{ListValue, NullValue, Struct, Value, value::Kind};
