@@ -257,3 +257,6 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 }
+
+#[cfg(test)]
+mod tests;
