@@ -29,11 +29,12 @@ mod node;
 mod value;
 #[cfg(feature = "vectors")]
 pub mod vectors;
+mod wire;
 
-pub use decode::Malformed;
 pub use decoder::{DEFAULT_MAX_PAYLOAD, Decoded, Decoder, Step, Truncated};
 pub use frame::{Frame, HEADER_LEN, MAGIC, METADATA_KEY, NODE_ID_KEY, TYPE_URL};
 pub use generated::{ListValue, NullValue, Struct, Value, value::Kind};
 pub use invalid::InvalidFrame;
 pub use metadata::Metadata;
 pub use node::{Locality, Node, Style};
+pub use wire::Malformed;
