@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
+use serde::Serialize;
+
 use crate::error::{Error, Result};
 
 /// A label set.
 pub type Labels = BTreeMap<String, String>;
 
 /// One sample line.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Series {
     /// The metric's name.
     pub name: String,
@@ -93,6 +95,12 @@ impl Exposition {
             .iter()
             .filter(|series| !seen.insert((&series.name, &series.labels)))
             .collect()
+    }
+}
+
+impl From<Vec<Series>> for Exposition {
+    fn from(series: Vec<Series>) -> Self {
+        Self { series }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use serde::Serialize;
+
 use crate::exposition::Labels;
 use crate::workload::Workload;
 
@@ -17,7 +19,8 @@ pub const RECEIVED: &str = "istio_tcp_received_bytes_total";
 pub const SENT: &str = "istio_tcp_sent_bytes_total";
 
 /// Which sidecar reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Reporter {
     /// The client's.
     Source,

@@ -12,7 +12,7 @@ mod acceptor;
 pub mod apps;
 pub mod bootstrap;
 pub mod databases;
-// pub mod demo;
+pub mod demo;
 pub mod envoy;
 mod error;
 pub mod exposition;

@@ -51,6 +51,7 @@ pub struct Builder {
     client_filter: Filter,
     configuration: Value,
     concurrency: u32,
+    settle_limit: Duration,
     services: Vec<Service>,
 }
 
@@ -58,6 +59,7 @@ pub struct Builder {
 #[derive(Debug)]
 pub struct Mesh {
     workload: Workload,
+    settle_limit: Duration,
     client: Envoy,
     services: BTreeMap<String, Running>,
 }
@@ -81,6 +83,7 @@ impl Mesh {
             client_filter: Filter::Default,
             configuration: json!({ "tcp_reporting_duration": REPORTING_DURATION }),
             concurrency: 1,
+            settle_limit: SETTLE_LIMIT,
             services: Vec::new(),
         }
     }
@@ -183,7 +186,7 @@ impl Mesh {
             format!("{service}'s metrics of reporter {reporter} being equal to the bytes seen");
         let sidecar = self.sidecar(reporter, service)?;
         let tap = self.tap(reporter, service)?;
-        poll::until(&what, SETTLE_LIMIT, || {
+        poll::until(&what, self.settle_limit, || {
             let seen = Counts::seen(&tap.tally());
             let metrics = sidecar.metrics()?;
             let reported = Counts::reported(&metrics, &Self::selector(reporter, service));
@@ -195,7 +198,9 @@ impl Mesh {
         })
     }
 
-    fn selector(reporter: Reporter, service: &str) -> [(&'static str, &str); 2] {
+    /// The labels that every series of a reporter on a service has.
+    #[must_use]
+    pub fn selector(reporter: Reporter, service: &str) -> [(&'static str, &str); 2] {
         [
             ("reporter", reporter.as_str()),
             ("destination_service_name", service),
@@ -236,6 +241,13 @@ impl Builder {
     #[must_use]
     pub fn concurrency(mut self, workers: u32) -> Self {
         self.concurrency = workers;
+        self
+    }
+
+    /// How long [`Mesh::settled`] waits, for reporting intervals of many seconds.
+    #[must_use]
+    pub fn settle_limit(mut self, limit: Duration) -> Self {
+        self.settle_limit = limit;
         self
     }
 
@@ -297,6 +309,7 @@ impl Builder {
         }
         Ok(Mesh {
             workload: self.client,
+            settle_limit: self.settle_limit,
             client,
             services,
         })

@@ -3,6 +3,7 @@
 mod spawn;
 
 use std::fs::{self, File};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::thread;
@@ -51,7 +52,12 @@ impl Process {
         let create = || format!("cannot create {}", log.display());
         let output = File::create(log).context(create)?;
         let errors = output.try_clone().context(create)?;
-        command.stdout(output).stderr(errors);
+        // A group of its own: Ctrl-C reaches this process alone, which then ends its servers in order.
+        command
+            .stdin(Stdio::piped())
+            .stdout(output)
+            .stderr(errors)
+            .process_group(0);
         let (child, keeper) =
             Keeper::spawn(command, stop).context(|| format!("cannot start {name}"))?;
         Ok(Self {
@@ -75,7 +81,7 @@ impl Process {
         &self.log
     }
 
-    /// Its standard input, if the command asked for a pipe; at most once.
+    /// Its standard input; at most once.
     pub fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
@@ -190,6 +196,10 @@ pub fn run(name: &str, mut command: Command) -> Result<Output> {
         .context(|| format!("cannot start {name}"))?;
     if output.status.success() {
         return Ok(output);
+    }
+    // Ctrl-C reaches the whole foreground group.
+    if output.status.signal() == Some(Signal::INT.as_raw()) {
+        return Err(Error::Interrupted);
     }
     let text = [output.stdout, output.stderr].concat();
     Err(Error::CommandFailed {

@@ -1,9 +1,10 @@
 //! MongoDB, and Bookinfo's use of it.
 
 use std::fs;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command};
 use std::time::Duration;
 
 use crate::error::{Context, Result};
@@ -28,6 +29,7 @@ pub struct Mongo {
 #[derive(Debug)]
 pub struct MongoClient {
     process: Process,
+    stdin: Option<ChildStdin>,
 }
 
 impl Mongo {
@@ -114,7 +116,24 @@ impl MongoClient {
         process.until("ratings being written and read", READY_LIMIT, || {
             Ok(found_line(&log, |line| (line == "ready").then_some(())))
         })?;
-        Ok(Self { process })
+        let stdin = process.take_stdin();
+        Ok(Self { process, stdin })
+    }
+
+    /// Makes it stop reading. Its connections stay open.
+    ///
+    /// # Errors
+    /// It ended.
+    pub fn rest(&mut self) -> Result<()> {
+        let log = self.process.log().to_owned();
+        let stdin = self.stdin.as_mut().map(|stdin| stdin.write_all(b"rest\n"));
+        stdin
+            .transpose()
+            .context(|| "cannot talk to the MongoDB client")?;
+        self.process
+            .until("the MongoDB client resting", READY_LIMIT, || {
+                Ok(found_line(&log, |line| (line == "resting").then_some(())))
+            })
     }
 
     /// Checks that it is connected and has read nothing but what it wrote.
@@ -129,8 +148,8 @@ impl MongoClient {
     ///
     /// # Errors
     /// It read something else than it wrote, or lost its connection.
-    pub fn finish(mut self) -> Result<()> {
-        drop(self.process.take_stdin());
+    pub fn finish(self) -> Result<()> {
+        drop(self.stdin);
         self.process.wait()
     }
 }
@@ -144,7 +163,6 @@ fn python(dir: &Path, name: &str, script: &str) -> Result<Command> {
         .arg(file)
         .env("PYTHONPATH", packages)
         .env("PYTHONDONTWRITEBYTECODE", "1");
-    command.stdin(Stdio::piped());
     Ok(command)
 }
 

@@ -1,7 +1,8 @@
 """Bookinfo's ratings-v2: `mongo_client.py HOST PORT`.
 
 Inserts ratings, reads each of them back and compares, prints `ready`; then reads one again every 200 ms over the open
-connections until its standard input ends. Fails if anything that it reads is not what it wrote.
+connections until a line comes in, prints `resting` and stays connected until its standard input ends. Fails if anything
+that it reads is not what it wrote.
 """
 
 import sys
@@ -12,7 +13,13 @@ from pymongo import MongoClient
 RATINGS = [{"_id": number, "rating": number % 5 + 1, "review": "★" * 500} for number in range(40)]
 
 host, port = sys.argv[1:]
-client = MongoClient(host, int(port), directConnection=True, serverSelectionTimeoutMS=20_000)
+client = MongoClient(
+    host,
+    int(port),
+    directConnection=True,
+    serverSelectionTimeoutMS=20_000,
+    heartbeatFrequencyMS=600_000,  # the driver's own heartbeats would go on while the client rests
+)
 ratings = client.test.ratings
 
 
@@ -27,8 +34,10 @@ for rating in RATINGS:
     check(rating)
 print("ready", flush=True)
 
-ended = threading.Event()
-threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-while not ended.wait(0.2):
+told = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.readline(), told.set()), daemon=True).start()
+while not told.wait(0.2):
     check(RATINGS[0])
+print("resting", flush=True)
+sys.stdin.read()
 client.close()

@@ -1,0 +1,108 @@
+//! The Istio task page's story on one machine: Bookinfo's ratings-v2 talks to MongoDB and PostgreSQL through sidecars,
+//! and the sidecars tell who talked to whom.
+
+mod checks;
+mod interrupt;
+mod keep;
+mod listing;
+mod options;
+mod prepare;
+mod progress;
+mod report;
+mod stage;
+mod text;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use self::interrupt::Interrupt;
+use self::report::Report;
+use self::stage::Stage;
+use crate::error::{Error, Result};
+use crate::workspace::Scratch;
+
+pub use self::options::Options;
+
+/// The exit code of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+/// Runs the demo: 0 if every check passed.
+#[must_use]
+pub fn run(options: &Options) -> ExitCode {
+    let interrupt = Interrupt::default();
+    let result = if options.prepare {
+        prepare::run().map(|()| true)
+    } else if options.supervised {
+        supervised(options, &interrupt)
+    } else if options.keep {
+        return keep::launch().unwrap_or_else(|error| failed(&error, &interrupt));
+    } else {
+        interrupt.listen().and_then(|()| once(options, &interrupt))
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => failed(&error, &interrupt),
+    }
+}
+
+fn once(options: &Options, interrupt: &Interrupt) -> Result<bool> {
+    on_scratch(interrupt, |scratch| {
+        let mut stage = Stage::set(options, scratch, interrupt)?;
+        let mut report = stage.play()?;
+        report.checks.extend(stage.hang_up()?);
+        let ok = report.conclude();
+        publish(&report, options);
+        Ok(ok)
+    })
+}
+
+/// The part of `--keep` that stays: it owns everything, and ends when it is told to.
+fn supervised(options: &Options, interrupt: &Interrupt) -> Result<bool> {
+    let supervisor = keep::Supervisor::begin()?;
+    interrupt.listen()?;
+    on_scratch(interrupt, |scratch| {
+        let mut stage = Stage::set(options, scratch, interrupt)?;
+        let mut report = stage.play()?;
+        report.kept = Some(stage.kept()?);
+        let ok = report.conclude();
+        publish(&report, options);
+        if supervisor.hand_over(ok)? {
+            interrupt.wait();
+        }
+        Ok(ok)
+    })
+}
+
+/// Runs `play` in a folder that stays if it fails, for the logs in it.
+fn on_scratch(interrupt: &Interrupt, play: impl FnOnce(&Scratch) -> Result<bool>) -> Result<bool> {
+    let mut scratch = Scratch::new("demo")?;
+    let result = play(&scratch);
+    if !matches!(result, Ok(true)) && !interrupt.came() {
+        progress::say(&format!(
+            "bootstraps and logs: {}",
+            scratch.path().display()
+        ));
+        scratch.keep();
+    }
+    result
+}
+
+fn publish(report: &Report, options: &Options) {
+    let text = if options.json {
+        report.to_json()
+    } else {
+        text::render(report)
+    };
+    // The reader may have gone; what there is to end is ended all the same.
+    let _gone = writeln!(io::stdout(), "{text}");
+}
+
+fn failed(error: &Error, interrupt: &Interrupt) -> ExitCode {
+    if interrupt.came() || matches!(error, Error::Interrupted) {
+        progress::say("interrupted: everything is stopped");
+        return ExitCode::from(INTERRUPTED);
+    }
+    progress::say(&format!("error: {error}"));
+    ExitCode::FAILURE
+}

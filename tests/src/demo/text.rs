@@ -1,0 +1,147 @@
+//! The report for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::report::{Console, Kept, Report, Reported};
+use crate::exposition::{Labels, Series};
+use crate::labels::{CLOSED, OPENED, RECEIVED, SENT};
+
+/// The whole report.
+pub(super) fn render(report: &Report) -> String {
+    let mut text = String::new();
+    text.push_str("\nTCP metrics by reporter and peer\n\n");
+    text.push_str(&table(&report.reporters));
+    text.push_str(&console(&report.console));
+    text.push_str("\nChecked\n\n");
+    for check in &report.checks {
+        let mark = if check.ok { "ok    " } else { "FAILED" };
+        line(
+            &mut text,
+            &format!("  {mark}  {}: {}", check.what, check.detail),
+        );
+    }
+    if let Some(kept) = &report.kept {
+        text.push_str(&still_running(kept));
+    }
+    let failed = report.checks.iter().filter(|check| !check.ok).count();
+    let total = report.checks.len();
+    text.push_str(&match failed {
+        0 => format!("\nAll {total} checks passed."),
+        _ => format!("\n{failed} of {total} checks FAILED."),
+    });
+    text
+}
+
+fn table(reporters: &[Reported]) -> String {
+    let mut rows = vec![HEADER.map(str::to_owned)];
+    for reported in reporters {
+        let mut peers: BTreeMap<&Labels, Vec<&Series>> = BTreeMap::new();
+        for series in &reported.metrics {
+            peers.entry(&series.labels).or_default().push(series);
+        }
+        rows.extend(
+            peers
+                .into_iter()
+                .map(|(labels, series)| row(labels, &series)),
+        );
+    }
+    columns(&rows)
+}
+
+const HEADER: [&str; 9] = [
+    "REPORTER",
+    "SOURCE",
+    "DESTINATION",
+    "SERVICE",
+    "SECURITY",
+    "OPENED",
+    "CLOSED",
+    "RECEIVED B",
+    "SENT B",
+];
+/// The columns from here on are numbers.
+const FIRST_NUMBER: usize = 5;
+
+fn row(labels: &Labels, series: &[&Series]) -> [String; 9] {
+    let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+    let value = |metric: &str| {
+        let found = series.iter().find(|series| series.name == metric);
+        found.map_or_else(|| "-".to_owned(), |series| series.value.to_string())
+    };
+    [
+        label("reporter"),
+        label("source_workload"),
+        label("destination_workload"),
+        label("destination_service_name"),
+        label("connection_security_policy"),
+        value(OPENED),
+        value(CLOSED),
+        value(RECEIVED),
+        value(SENT),
+    ]
+}
+
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.len().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .enumerate()
+            .map(|(index, (cell, width))| {
+                if index < FIRST_NUMBER {
+                    format!("{cell:<width$}")
+                } else {
+                    format!("{cell:>width$}")
+                }
+            });
+        line(
+            &mut text,
+            &format!("  {}", cells.collect::<Vec<_>>().join("  ")),
+        );
+    }
+    text
+}
+
+fn console(console: &Console) -> String {
+    let mut text = format!("\nConnections, from {}\n", console.source);
+    for series in &console.series {
+        let labels = series
+            .labels
+            .iter()
+            .map(|(name, value)| format!("{name}={value:?}"));
+        let labels: Vec<String> = labels.collect();
+        line(
+            &mut text,
+            &format!(
+                "\n  {}{{{}}}  {}",
+                series.name,
+                labels.join(", "),
+                series.value
+            ),
+        );
+    }
+    text
+}
+
+fn still_running(kept: &Kept) -> String {
+    let mut text = String::from("\nStill running\n\n");
+    for (name, address) in &kept.addresses {
+        line(&mut text, &format!("  {name:<24}  {address}"));
+    }
+    line(&mut text, &format!("  {:<24}  {}", "files", kept.files));
+    line(&mut text, &format!("\nEnd it with: {}", kept.cleanup));
+    text
+}
+
+fn line(text: &mut String, line: &str) {
+    // Writing to a string cannot fail.
+    let _infallible = writeln!(text, "{}", line.trim_end());
+}
