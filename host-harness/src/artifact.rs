@@ -1,0 +1,89 @@
+//! Builds the .wasm under test.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+/// Why there is no artefact.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Cargo does not start.
+    #[error("cannot run {cargo}: {source}")]
+    Cargo {
+        /// The command.
+        cargo: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The build failed.
+    #[error(
+        "cargo cannot build {package} for wasm32-unknown-unknown (if the target is missing: rustup target add \
+         wasm32-unknown-unknown):\n{output}"
+    )]
+    Failed {
+        /// The package.
+        package: String,
+        /// What cargo and rustc said.
+        output: String,
+    },
+    /// The build went well but made no .wasm.
+    #[error("{0} has no .wasm artefact: its library needs crate-type = [\"cdylib\"]")]
+    NoArtifact(String),
+}
+
+static BUILT: LazyLock<Mutex<HashMap<(String, String), PathBuf>>> = LazyLock::new(Mutex::default);
+
+/// Builds a package of the current workspace for wasm32-unknown-unknown, once per process, and says where its .wasm is.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn build(package: &str, profile: &str) -> Result<PathBuf, BuildError> {
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (package.to_owned(), profile.to_owned());
+    if let Some(path) = built.get(&key) {
+        return Ok(path.clone());
+    }
+    let path = run_cargo(package, profile)?;
+    built.insert(key, path.clone());
+    Ok(path)
+}
+
+fn run_cargo(package: &str, profile: &str) -> Result<PathBuf, BuildError> {
+    let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let output = Command::new(&cargo)
+        .args(["build", "--package", package, "--profile", profile])
+        .args([
+            "--target",
+            "wasm32-unknown-unknown",
+            "--message-format",
+            "json-render-diagnostics",
+        ])
+        .output()
+        .map_err(|source| BuildError::Cargo { cargo, source })?;
+    if !output.status.success() {
+        let output = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(BuildError::Failed {
+            package: package.to_owned(),
+            output,
+        });
+    }
+    // The package itself is built last, after the dependencies that may have artefacts of their own.
+    let messages = String::from_utf8_lossy(&output.stdout).into_owned();
+    messages
+        .lines()
+        .rev()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find_map(|message| wasm_file(&message))
+        .ok_or_else(|| BuildError::NoArtifact(package.to_owned()))
+}
+
+fn wasm_file(message: &serde_json::Value) -> Option<PathBuf> {
+    let files = message.get("filenames")?.as_array()?;
+    files
+        .iter()
+        .filter_map(serde_json::Value::as_str)
+        .find(|file| file.ends_with(".wasm"))
+        .map(PathBuf::from)
+}

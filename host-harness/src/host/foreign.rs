@@ -1,0 +1,85 @@
+//! Foreign functions that Envoy registers and a network filter can use.
+
+use super::Host;
+use crate::abi::{HostResult, Status};
+use prost::Message as _;
+
+/// Filter-state keys with a registered object factory in stock Envoy 1.40, as its node lists them.
+const FILTER_STATE_FACTORIES: [&str; 14] = [
+    "envoy.filters.listener.original_dst.local_ip",
+    "envoy.filters.listener.original_dst.remote_ip",
+    "envoy.hashable_string",
+    "envoy.network.application_protocols",
+    "envoy.network.ip",
+    "envoy.network.network_namespace",
+    "envoy.network.transport_socket.original_dst_address",
+    "envoy.network.upstream_server_name",
+    "envoy.network.upstream_subject_alt_names",
+    "envoy.string",
+    "envoy.tcp_proxy.cluster",
+    "envoy.tcp_proxy.disable_tunneling",
+    "envoy.tcp_proxy.per_connection_idle_timeout_ms",
+    "envoy.upstream.dynamic_host",
+];
+
+impl Host {
+    /// `proxy_call_foreign_function`: `NotFound` for a name that is not registered.
+    pub(crate) fn call_foreign_function(
+        &mut self,
+        name: &str,
+        argument: &[u8],
+    ) -> HostResult<Vec<u8>> {
+        match name {
+            "set_envoy_filter_state" => self.set_envoy_filter_state(argument).map(|()| Vec::new()),
+            "declare_property" => declare_property(argument).map(|()| Vec::new()),
+            _ => Err(Status::NotFound),
+        }
+    }
+
+    fn set_envoy_filter_state(&self, argument: &[u8]) -> HostResult {
+        let argument = SetEnvoyFilterState::decode(argument).map_err(|_| Status::BadArgument)?;
+        if !FILTER_STATE_FACTORIES.contains(&argument.path.as_str()) {
+            return Err(Status::NotFound);
+        }
+        let stream = self.stream().ok_or(Status::NotFound)?;
+        let mut stream = stream.borrow_mut();
+        stream
+            .info
+            .filter_state
+            .insert(argument.path, argument.value.into_bytes());
+        Ok(())
+    }
+}
+
+/// The declared type only matters to CEL readers of the property; here it is checked and forgotten.
+fn declare_property(argument: &[u8]) -> HostResult {
+    DeclareProperty::decode(argument)
+        .map(|_| ())
+        .map_err(|_| Status::BadArgument)
+}
+
+/// `envoy.source.extensions.common.wasm.SetEnvoyFilterStateArguments`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct SetEnvoyFilterState {
+    #[prost(string, tag = "1")]
+    path: String,
+    #[prost(string, tag = "2")]
+    value: String,
+    #[prost(int32, tag = "3")]
+    span: i32,
+}
+
+/// `envoy.source.extensions.common.wasm.DeclarePropertyArguments`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct DeclareProperty {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(bool, tag = "2")]
+    readonly: bool,
+    #[prost(int32, tag = "3")]
+    kind: i32,
+    #[prost(string, tag = "4")]
+    schema: String,
+    #[prost(int32, tag = "5")]
+    span: i32,
+}

@@ -1,0 +1,322 @@
+//! The host side of one VM: everything its host functions read and write.
+
+mod buffer;
+mod foreign;
+mod log;
+mod metrics;
+mod random;
+mod shared;
+mod stream;
+mod timers;
+
+pub(crate) use buffer::Buffer;
+pub use log::LogLine;
+pub(crate) use log::Logs;
+pub(crate) use shared::SharedData;
+pub use stream::Tls;
+pub(crate) use stream::{Stream, StreamInfo, Upstream};
+
+use crate::abi::{BufferType, HostResult, Status, StreamType};
+use crate::clock::Clock;
+use crate::property::{self, Value};
+use crate::sidecar::{Direction, Profile};
+use crate::stats::Stats;
+use crate::trace::Trace;
+use metrics::MetricIds;
+use random::Random;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use timers::Timers;
+
+/// What all VMs of one emulated Envoy share.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) profile: Profile,
+    pub(crate) node: Value,
+    pub(crate) clock: Clock,
+    pub(crate) stats: RefCell<Stats>,
+    pub(crate) shared: RefCell<SharedData>,
+    pub(crate) logs: Logs,
+}
+
+/// One plugin: what a listener's filter configuration says.
+#[derive(Debug, Clone)]
+pub(crate) struct Plugin {
+    pub(crate) name: String,
+    pub(crate) root_id: String,
+    pub(crate) vm_id: String,
+    pub(crate) direction: Direction,
+    pub(crate) configuration: Vec<u8>,
+    pub(crate) vm_configuration: Vec<u8>,
+}
+
+/// A root or stream context, by its id in the VM.
+#[derive(Debug)]
+struct Context {
+    /// The root context; a root is its own.
+    root: u32,
+    plugin: Rc<Plugin>,
+    stream: Option<Rc<RefCell<Stream>>>,
+}
+
+/// What a host function asked for and Envoy does after the callback returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deferred {
+    /// `proxy_continue_stream(Downstream)` in the stream with this connection id.
+    ContinueReading(u64),
+    /// `proxy_close_stream` in the stream with this connection id.
+    Close(u64),
+    /// `proxy_done` of a root that had answered `proxy_on_done` with false.
+    Done(u32),
+}
+
+/// The state behind the host functions of one VM.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) process: Rc<Process>,
+    pub(crate) trace: Trace,
+    pub(crate) timers: Timers,
+    pub(crate) random: Random,
+    contexts: HashMap<u32, Context>,
+    next_context_id: u32,
+    current: u32,
+    effective: Option<u32>,
+    /// Set while a root is being configured: only then is its configuration readable.
+    configuring: bool,
+    /// Roots that answered `proxy_on_done` with false.
+    pub(crate) pending_done: Vec<u32>,
+    deferred: Vec<Deferred>,
+    metrics: MetricIds,
+}
+
+impl Host {
+    pub(crate) fn new(process: Rc<Process>) -> Self {
+        Self {
+            process,
+            trace: Trace::default(),
+            timers: Timers::default(),
+            random: Random::default(),
+            contexts: HashMap::new(),
+            next_context_id: 1,
+            current: 0,
+            effective: None,
+            configuring: false,
+            pending_done: Vec::new(),
+            deferred: Vec::new(),
+            metrics: MetricIds::default(),
+        }
+    }
+
+    pub(crate) fn add_root(&mut self, plugin: Rc<Plugin>) -> u32 {
+        let id = self.next_id();
+        self.contexts.insert(
+            id,
+            Context {
+                root: id,
+                plugin,
+                stream: None,
+            },
+        );
+        id
+    }
+
+    pub(crate) fn add_stream(&mut self, root: u32, stream: Rc<RefCell<Stream>>) -> Option<u32> {
+        let plugin = self.contexts.get(&root)?.plugin.clone();
+        let id = self.next_id();
+        self.contexts.insert(
+            id,
+            Context {
+                root,
+                plugin,
+                stream: Some(stream),
+            },
+        );
+        Some(id)
+    }
+
+    pub(crate) fn remove_context(&mut self, id: u32) {
+        self.contexts.remove(&id);
+        self.timers.cancel(id);
+    }
+
+    /// Contexts that exist, roots included.
+    pub(crate) fn context_count(&self) -> usize {
+        self.contexts.len()
+    }
+
+    fn next_id(&mut self) -> u32 {
+        let id = self.next_context_id;
+        self.next_context_id += 1;
+        id
+    }
+
+    /// Called before a callback runs: the effective context of an earlier one is forgotten.
+    pub(crate) fn enter(&mut self, context: u32, configuring: bool) {
+        self.current = context;
+        self.effective = None;
+        self.configuring = configuring;
+    }
+
+    /// Called after a callback ran: what it asked for.
+    pub(crate) fn leave(&mut self) -> Vec<Deferred> {
+        self.configuring = false;
+        std::mem::take(&mut self.deferred)
+    }
+
+    /// The context that host functions act for: the effective one while it exists.
+    fn context_id(&self) -> u32 {
+        self.effective
+            .filter(|id| self.contexts.contains_key(id))
+            .unwrap_or(self.current)
+    }
+
+    fn context(&self) -> HostResult<&Context> {
+        self.contexts
+            .get(&self.context_id())
+            .ok_or(Status::InternalFailure)
+    }
+
+    fn stream(&self) -> Option<Rc<RefCell<Stream>>> {
+        self.context().ok()?.stream.clone()
+    }
+
+    /// `proxy_set_effective_context`: `BadArgument` for an id that does not exist.
+    pub(crate) fn set_effective_context(&mut self, id: u32) -> HostResult {
+        if !self.contexts.contains_key(&id) {
+            return Err(Status::BadArgument);
+        }
+        self.effective = Some(id);
+        Ok(())
+    }
+
+    /// `proxy_get_property`.
+    pub(crate) fn get_property(&self, path: &str) -> HostResult<Vec<u8>> {
+        let context = self.context()?;
+        let stream = context.stream.as_ref().map(|stream| stream.borrow());
+        let scope = property::Scope {
+            profile: self.process.profile,
+            node: &self.process.node,
+            plugin: &context.plugin,
+            stream: stream.as_ref().map(|stream| &stream.info),
+        };
+        property::lookup(&scope, path)
+            .ok_or(Status::NotFound)?
+            .encode()
+    }
+
+    /// `proxy_set_property`: filter state `wasm.<path>` of the stream; a root context has none.
+    pub(crate) fn set_property(&self, path: &str, value: Vec<u8>) -> HostResult {
+        let stream = self.stream().ok_or(Status::NotFound)?;
+        stream
+            .borrow_mut()
+            .info
+            .filter_state
+            .insert(format!("wasm.{path}"), value);
+        Ok(())
+    }
+
+    /// `proxy_continue_stream`: deferred, and for the upstream direction not there at all.
+    pub(crate) fn continue_stream(&mut self, stream: StreamType) -> HostResult {
+        match stream {
+            StreamType::Downstream => {
+                if let Some(stream) = self.stream() {
+                    let id = stream.borrow().info.connection_id;
+                    self.deferred.push(Deferred::ContinueReading(id));
+                }
+                Ok(())
+            }
+            StreamType::Upstream => Err(Status::Unimplemented),
+            StreamType::Http => Err(Status::BadArgument),
+        }
+    }
+
+    /// `proxy_close_stream`: deferred; both directions close the downstream connection.
+    pub(crate) fn close_stream(&mut self, stream: StreamType) -> HostResult {
+        if stream != StreamType::Http
+            && let Some(stream) = self.stream()
+        {
+            let id = stream.borrow().info.connection_id;
+            self.deferred.push(Deferred::Close(id));
+        }
+        Ok(())
+    }
+
+    /// `proxy_done`: `NotFound` unless the root's shutdown waits for it.
+    pub(crate) fn done(&mut self) -> HostResult {
+        let root = self.context()?.root;
+        let waiting = self
+            .pending_done
+            .iter()
+            .position(|id| *id == root)
+            .ok_or(Status::NotFound)?;
+        self.pending_done.swap_remove(waiting);
+        self.deferred.push(Deferred::Done(root));
+        Ok(())
+    }
+
+    /// `proxy_get_buffer_bytes`: at most what is there; a start past the end reads nothing.
+    pub(crate) fn get_buffer(
+        &self,
+        which: BufferType,
+        start: u32,
+        length: u32,
+    ) -> HostResult<Vec<u8>> {
+        if start.checked_add(length).is_none() {
+            // Checked after the buffer was found to exist, as Envoy does.
+            self.with_buffer(which, |_| ())?;
+            return Err(Status::BadArgument);
+        }
+        self.with_buffer(which, |bytes| {
+            let from = bytes.get(start as usize..).unwrap_or_default();
+            from.get(..length as usize).unwrap_or(from).to_vec()
+        })
+    }
+
+    /// `proxy_get_buffer_status`: the size of a buffer.
+    pub(crate) fn buffer_size(&self, which: BufferType) -> HostResult<usize> {
+        self.with_buffer(which, <[u8]>::len)
+    }
+
+    /// `proxy_set_buffer_bytes`. The configuration buffers are read-only copies.
+    pub(crate) fn set_buffer(
+        &self,
+        which: BufferType,
+        start: u32,
+        length: u32,
+        data: &[u8],
+    ) -> HostResult {
+        match which {
+            BufferType::DownstreamData | BufferType::UpstreamData => {
+                let stream = self.stream().ok_or(Status::BadArgument)?;
+                let mut stream = stream.borrow_mut();
+                let buffer = stream.visible_mut(which).ok_or(Status::BadArgument)?;
+                buffer.copy_from(start as usize, length as usize, data)
+            }
+            _ => self
+                .with_buffer(which, |_| ())
+                .and(Err(Status::BadArgument)),
+        }
+    }
+
+    fn with_buffer<T>(&self, which: BufferType, read: impl FnOnce(&[u8]) -> T) -> HostResult<T> {
+        let context = self.context()?;
+        match which {
+            BufferType::DownstreamData | BufferType::UpstreamData => {
+                let stream = context.stream.as_ref().map(|stream| stream.borrow());
+                Ok(read(
+                    stream
+                        .as_ref()
+                        .and_then(|stream| stream.visible(which))
+                        .unwrap_or_default(),
+                ))
+            }
+            BufferType::VmConfiguration => Ok(read(&context.plugin.vm_configuration)),
+            BufferType::PluginConfiguration if self.configuring => {
+                Ok(read(&context.plugin.configuration))
+            }
+            BufferType::CallData => Ok(read(&[])),
+            BufferType::PluginConfiguration | BufferType::Other => Err(Status::NotFound),
+        }
+    }
+}

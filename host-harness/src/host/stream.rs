@@ -1,0 +1,109 @@
+//! One downstream connection as its filter sees it: buffers and stream info.
+
+use super::Buffer;
+use crate::abi::BufferType;
+use crate::property::{Cluster, UpstreamHost};
+use std::collections::BTreeMap;
+
+/// What one side of a TLS connection knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    pub(crate) version: String,
+    pub(crate) server_name: String,
+    pub(crate) local_san: Option<String>,
+    pub(crate) peer_san: Option<String>,
+}
+
+impl Tls {
+    /// Both sides show a certificate: the own URI SAN and the peer's.
+    pub fn mutual(local_san: impl Into<String>, peer_san: impl Into<String>) -> Self {
+        Self {
+            local_san: Some(local_san.into()),
+            peer_san: Some(peer_san.into()),
+            ..Self::anonymous()
+        }
+    }
+
+    /// TLS without a URI SAN on either side.
+    pub fn anonymous() -> Self {
+        Self {
+            version: "TLSv1.3".into(),
+            server_name: String::new(),
+            local_san: None,
+            peer_san: None,
+        }
+    }
+
+    /// The server name the client asked for (SNI).
+    #[must_use]
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = name.into();
+        self
+    }
+}
+
+/// What tcp_proxy chose, from the moment it chose it.
+#[derive(Debug, Clone)]
+pub(crate) struct Upstream {
+    pub(crate) cluster: Cluster,
+    pub(crate) host: UpstreamHost,
+    /// The upstream handshake is over before the first downstream data is delivered.
+    pub(crate) tls: Option<Tls>,
+}
+
+/// Envoy's `StreamInfo`, as far as a network filter can read it.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamInfo {
+    pub(crate) connection_id: u64,
+    pub(crate) source: String,
+    pub(crate) destination: String,
+    pub(crate) filter_chain_name: String,
+    pub(crate) downstream_tls: Option<Tls>,
+    pub(crate) handshake_done: bool,
+    pub(crate) upstream: Option<Upstream>,
+    pub(crate) response_flags: i64,
+    pub(crate) filter_state: BTreeMap<String, Vec<u8>>,
+}
+
+/// A stream: what [`StreamInfo`] says, and the two buffers a filter may reach.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) info: StreamInfo,
+    /// The downstream connection's read buffer.
+    pub(crate) downstream: Buffer,
+    /// The upstream connection's read buffer, on its way into the downstream connection.
+    pub(crate) upstream: Buffer,
+    /// Reachable from the callback on, until a callback answers Continue.
+    pub(crate) downstream_visible: bool,
+    pub(crate) upstream_visible: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(info: StreamInfo) -> Self {
+        Self {
+            info,
+            downstream: Buffer::default(),
+            upstream: Buffer::default(),
+            downstream_visible: false,
+            upstream_visible: false,
+        }
+    }
+
+    pub(crate) fn visible(&self, which: BufferType) -> Option<&[u8]> {
+        match which {
+            BufferType::DownstreamData if self.downstream_visible => {
+                Some(self.downstream.as_slice())
+            }
+            BufferType::UpstreamData if self.upstream_visible => Some(self.upstream.as_slice()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn visible_mut(&mut self, which: BufferType) -> Option<&mut Buffer> {
+        match which {
+            BufferType::DownstreamData if self.downstream_visible => Some(&mut self.downstream),
+            BufferType::UpstreamData if self.upstream_visible => Some(&mut self.upstream),
+            _ => None,
+        }
+    }
+}

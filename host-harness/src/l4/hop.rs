@@ -1,0 +1,316 @@
+//! One connection inside one proxy: the wasm filter, and tcp_proxy behind it.
+//!
+//! Envoy: `FilterManagerImpl`, `ConnectionImpl`, `TcpProxy::Filter`, `Wasm::Context`.
+
+use super::connection::Path;
+use super::segment::{Segment, Socket, Toward};
+use crate::abi::PeerType;
+use crate::host::{Deferred, Stream, Upstream};
+use crate::sidecar::Inner;
+use crate::vm::Callback;
+use crate::worker::{Called, Worker, length};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// `Action::Continue`; everything else stops the iteration.
+const CONTINUE: u32 = 0;
+
+/// What the filter wants to happen with what it was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FilterStatus {
+    Continue,
+    StopIteration,
+}
+
+/// A downstream connection, the filter's context for it, and the upstream connection.
+pub(crate) struct Hop {
+    sidecar: Rc<Inner>,
+    worker: Option<Rc<Worker>>,
+    /// The stream context while the filter has one.
+    context: Option<u32>,
+    stream: Rc<RefCell<Stream>>,
+    downstream: Socket,
+    upstream: Socket,
+    sent: Vec<(Toward, Segment)>,
+}
+
+impl Hop {
+    pub(crate) fn new(sidecar: Rc<Inner>, worker: Option<Rc<Worker>>, stream: Stream) -> Self {
+        Self {
+            sidecar,
+            worker,
+            context: None,
+            stream: Rc::new(RefCell::new(stream)),
+            downstream: Socket::opened(),
+            upstream: Socket::default(),
+            sent: Vec::new(),
+        }
+    }
+
+    pub(super) fn register(&self, path: &Rc<RefCell<Path>>) {
+        self.sidecar.register(path);
+    }
+
+    pub(super) fn sidecar(&self) -> Rc<Inner> {
+        self.sidecar.clone()
+    }
+
+    pub(super) fn is(&self, sidecar: usize, id: u64) -> bool {
+        self.sidecar.identity() == sidecar && self.stream.borrow().info.connection_id == id
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.downstream.open
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.upstream.open
+    }
+
+    pub(super) fn filter_state(&self, key: &str) -> Option<Vec<u8>> {
+        self.stream.borrow().info.filter_state.get(key).cloned()
+    }
+
+    pub(super) fn offered_alpn(&self) -> Vec<String> {
+        match self.filter_state("envoy.network.application_protocols") {
+            Some(list) => String::from_utf8_lossy(&list)
+                .split(',')
+                .map(|name| name.trim().to_owned())
+                .collect(),
+            None => self.sidecar.cluster.alpn.clone(),
+        }
+    }
+
+    pub(super) fn take_sent(&mut self) -> Vec<(Toward, Segment)> {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// The connection was accepted: the filter is created and asked, then tcp_proxy connects upstream.
+    pub(super) fn open(&mut self) {
+        if let Some(worker) = self.worker.clone() {
+            if worker.is_failed() {
+                self.close_downstream(PeerType::Local);
+                return;
+            }
+            let Some(context) = worker.open_stream(self.stream.clone()) else {
+                return;
+            };
+            self.context = Some(context);
+            let parent = worker.root();
+            self.call(|context| Callback::ContextCreate { context, parent });
+            let status = self.filter(|context| Callback::NewConnection { context });
+            if status == FilterStatus::StopIteration || !self.downstream.open {
+                return;
+            }
+        }
+        self.connect();
+    }
+
+    /// tcp_proxy chooses cluster and host when its turn comes; reads wait until it is connected.
+    fn connect(&mut self) {
+        self.upstream = Socket::opened();
+        self.stream.borrow_mut().info.upstream = Some(Upstream {
+            cluster: self.sidecar.cluster.clone(),
+            host: self.sidecar.upstream_host.clone(),
+            tls: self.sidecar.upstream_tls.clone(),
+        });
+    }
+
+    pub(super) fn finish_handshake(&mut self) {
+        self.stream.borrow_mut().info.handshake_done = true;
+    }
+
+    /// An event on the downstream (toward the server) or the upstream connection.
+    pub(super) fn receive(&mut self, toward: Toward, segment: Segment) {
+        match (toward, segment) {
+            (Toward::Server, Segment::Data { bytes, end }) => self.on_downstream(&bytes, end),
+            (Toward::Server, Segment::Close) => {
+                self.downstream.peer_gone = true;
+                self.on_downstream(&[], true);
+            }
+            (Toward::Server, Segment::Reset) => self.close_downstream(PeerType::Remote),
+            (Toward::Client, Segment::Data { bytes, end }) => self.on_upstream(&bytes, end),
+            (Toward::Client, Segment::Close) => {
+                self.upstream.peer_gone = true;
+                self.on_upstream(&[], true);
+            }
+            (Toward::Client, Segment::Reset) => self.on_upstream_closed(),
+        }
+    }
+
+    /// A read event on the downstream connection. Envoy: `ConnectionImpl::onReadReady`.
+    fn on_downstream(&mut self, bytes: &[u8], end: bool) {
+        if !self.downstream.open || self.downstream.read_end || (bytes.is_empty() && !end) {
+            return;
+        }
+        self.stream.borrow_mut().downstream.append(bytes);
+        self.downstream.read_end = end;
+        self.run_read_filters();
+        if self.downstream.both_ended() {
+            self.close_downstream(PeerType::Remote);
+        }
+        if self.upstream.both_ended() {
+            self.on_upstream_closed();
+        }
+    }
+
+    /// The whole read buffer is shown, whatever of it the filter has seen before.
+    fn run_read_filters(&mut self) {
+        self.stream.borrow_mut().downstream_visible = true;
+        let size = length(self.stream.borrow().downstream.len());
+        let end_of_stream = self.downstream.read_end;
+        let status = self.filter(|context| Callback::DownstreamData {
+            context,
+            size,
+            end_of_stream,
+        });
+        if status == FilterStatus::Continue {
+            self.stream.borrow_mut().downstream_visible = false;
+        }
+        if status == FilterStatus::Continue && self.downstream.open {
+            self.tcp_proxy_on_data();
+        }
+    }
+
+    /// The filter behind ours: everything goes on to the upstream connection.
+    fn tcp_proxy_on_data(&mut self) {
+        if !self.upstream.open {
+            if !self.downstream.open || self.stream.borrow().info.upstream.is_some() {
+                return;
+            }
+            self.connect();
+        }
+        let bytes = self.stream.borrow_mut().downstream.take();
+        let end = self.downstream.read_end && !self.upstream.write_end;
+        if bytes.is_empty() && !end {
+            return;
+        }
+        if self.upstream.peer_gone && !bytes.is_empty() {
+            self.on_upstream_closed();
+            return;
+        }
+        self.upstream.write_end |= end;
+        self.send(Toward::Server, Segment::Data { bytes, end });
+    }
+
+    /// A read event on the upstream connection: tcp_proxy writes it to the downstream connection.
+    fn on_upstream(&mut self, bytes: &[u8], end: bool) {
+        if !self.upstream.open || self.upstream.read_end || (bytes.is_empty() && !end) {
+            return;
+        }
+        self.stream.borrow_mut().upstream.append(bytes);
+        self.upstream.read_end = end;
+        self.write_downstream(end);
+        if self.upstream.both_ended() {
+            self.on_upstream_closed();
+        } else if self.downstream.both_ended() {
+            self.close_downstream(PeerType::Local);
+        }
+    }
+
+    /// Envoy: `ConnectionImpl::write` with the filter's `onWrite` in front. There is no resume here.
+    fn write_downstream(&mut self, end: bool) {
+        if !self.downstream.open || self.downstream.write_end {
+            return;
+        }
+        self.stream.borrow_mut().upstream_visible = true;
+        let size = length(self.stream.borrow().upstream.len());
+        let status = self.filter(|context| Callback::UpstreamData {
+            context,
+            size,
+            end_of_stream: end,
+        });
+        if status == FilterStatus::Continue {
+            self.stream.borrow_mut().upstream_visible = false;
+        }
+        if end {
+            let peer = PeerType::Unknown as u32;
+            self.call(|context| Callback::UpstreamClose { context, peer });
+        }
+        if status == FilterStatus::StopIteration || !self.downstream.open {
+            return;
+        }
+        let bytes = self.stream.borrow_mut().upstream.take();
+        self.downstream.write_end = end;
+        if self.downstream.peer_gone && !bytes.is_empty() {
+            self.close_downstream(PeerType::Remote);
+        } else if !bytes.is_empty() || end {
+            self.send(Toward::Client, Segment::Data { bytes, end });
+        }
+    }
+
+    /// The upstream connection is gone: tcp_proxy closes the downstream one. Envoy: `onUpstreamEvent`.
+    fn on_upstream_closed(&mut self) {
+        if std::mem::take(&mut self.upstream.open) {
+            self.send(Toward::Server, Segment::Close);
+            self.close_downstream(PeerType::Local);
+        }
+    }
+
+    /// The downstream connection is gone, and the filter's context and the upstream connection with it.
+    fn close_downstream(&mut self, peer: PeerType) {
+        if !std::mem::take(&mut self.downstream.open) {
+            return;
+        }
+        self.send(Toward::Client, Segment::Close);
+        if let (Some(worker), Some(context)) = (self.worker.clone(), self.context.take()) {
+            let deferred = worker.end_stream(context, peer);
+            self.defer(deferred);
+        }
+        if std::mem::take(&mut self.upstream.open) {
+            self.send(Toward::Server, Segment::Close);
+        }
+    }
+
+    /// What the filter asked for in a callback, done once the callback has returned.
+    pub(crate) fn run_deferred(&mut self, action: Deferred) {
+        match action {
+            Deferred::ContinueReading(_) if self.downstream.open => self.tcp_proxy_on_data(),
+            Deferred::Close(_) => self.close_downstream(PeerType::Local),
+            Deferred::ContinueReading(_) | Deferred::Done(_) => {}
+        }
+    }
+
+    fn defer(&mut self, deferred: Vec<Deferred>) {
+        let own = self.stream.borrow().info.connection_id;
+        for action in deferred {
+            match action {
+                Deferred::ContinueReading(id) | Deferred::Close(id) if id == own => {
+                    self.run_deferred(action);
+                }
+                _ => self.sidecar.defer(action),
+            }
+        }
+    }
+
+    /// A callback whose answer decides whether the iteration goes on. A failed VM closes the connection.
+    fn filter(&mut self, callback: impl FnOnce(u32) -> Callback) -> FilterStatus {
+        let Some(result) = self.call(callback) else {
+            return FilterStatus::Continue;
+        };
+        if self
+            .worker
+            .as_ref()
+            .is_some_and(|worker| worker.is_failed())
+        {
+            self.close_downstream(PeerType::Local);
+            return FilterStatus::StopIteration;
+        }
+        match result {
+            Some(CONTINUE) | None => FilterStatus::Continue,
+            Some(_) => FilterStatus::StopIteration,
+        }
+    }
+
+    /// A callback into the filter's context, if there is one; what it returned.
+    fn call(&mut self, callback: impl FnOnce(u32) -> Callback) -> Option<Option<u32>> {
+        let worker = self.worker.clone()?;
+        let Called { result, deferred } = worker.call(callback(self.context?));
+        self.defer(deferred);
+        Some(result)
+    }
+
+    fn send(&mut self, toward: Toward, segment: Segment) {
+        self.sent.push((toward, segment));
+    }
+}

@@ -1,0 +1,159 @@
+//! A compiled filter.
+
+use crate::abi::AbiVersion;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use wasmtime::{Config, Engine, ExternType};
+
+/// A .wasm filter, compiled once per process however often it is loaded. Cloning is cheap.
+///
+/// ```
+/// let module = host_harness::Module::from_bytes(br#"(module
+///     (memory (export "memory") 1)
+///     (func (export "malloc") (param i32) (result i32) i32.const 1024)
+///     (func (export "proxy_abi_version_0_2_1")))"#)?;
+/// assert_eq!(module.abi_version().to_string(), "0.2.1");
+/// # Ok::<_, host_harness::LoadError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Module(Arc<Compiled>);
+
+#[derive(Debug)]
+struct Compiled {
+    module: wasmtime::Module,
+    abi_version: AbiVersion,
+    size: usize,
+}
+
+/// Why a module cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The bytes are not a module that wasmtime compiles.
+    #[error("not a WebAssembly module: {0}")]
+    Compile(String),
+    /// The module exports no `proxy_abi_version_*` that Envoy knows.
+    #[error(
+        "no known proxy-wasm ABI version: the module must export one of proxy_abi_version_0_1_0, _0_2_0, _0_2_1 \
+         (is it a proxy-wasm filter, built as a cdylib?)"
+    )]
+    AbiVersion,
+    /// The module imports functions that this host, like Envoy, does not provide.
+    #[error("the module imports what no Envoy provides to ABI {version}: {}", imports.join(", "))]
+    UnknownImports {
+        /// The module's ABI version.
+        version: AbiVersion,
+        /// `module.name` of each import.
+        imports: Vec<String>,
+    },
+    /// The module exports no memory.
+    #[error("the module exports no memory named \"memory\"")]
+    NoMemory,
+    /// The module exports no allocator.
+    #[error(
+        "the module exports neither malloc nor proxy_on_memory_allocate, so the host cannot hand data over"
+    )]
+    NoAllocator,
+    /// The module does not start.
+    #[error("the module does not start: {0}")]
+    Start(String),
+}
+
+impl LoadError {
+    pub(crate) fn engine(error: wasmtime::Error) -> Self {
+        Self::Start(format!("{error:#}"))
+    }
+}
+
+/// Compiled modules by their bytes: compiling takes longer than most tests.
+static COMPILED: LazyLock<Mutex<HashMap<Vec<u8>, Module>>> = LazyLock::new(Mutex::default);
+
+impl Module {
+    /// Loads a .wasm file.
+    ///
+    /// # Errors
+    /// See [`LoadError`]; imports that no Envoy provides are reported by name.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|source| LoadError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::from_bytes(&bytes)
+    }
+
+    /// Loads a module from its bytes, binary or text (WAT).
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, LoadError> {
+        let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(module) = compiled.get(bytes) {
+            return Ok(module.clone());
+        }
+        let module = Self(Arc::new(Compiled::new(bytes)?));
+        compiled.insert(bytes.to_vec(), module.clone());
+        Ok(module)
+    }
+
+    /// The ABI version it declares.
+    pub fn abi_version(&self) -> AbiVersion {
+        self.0.abi_version
+    }
+
+    /// Its size in bytes.
+    pub fn size(&self) -> usize {
+        self.0.size
+    }
+
+    /// What it imports, as `module.name`.
+    pub fn imports(&self) -> Vec<String> {
+        imports(&self.0.module)
+    }
+
+    /// The functions it exports.
+    pub fn exports(&self) -> Vec<String> {
+        let exports = self.0.module.exports();
+        exports
+            .filter(|export| matches!(export.ty(), ExternType::Func(_)))
+            .map(|export| export.name().to_owned())
+            .collect()
+    }
+
+    pub(crate) fn compiled(&self) -> &wasmtime::Module {
+        &self.0.module
+    }
+}
+
+impl Compiled {
+    fn new(bytes: &[u8]) -> Result<Self, LoadError> {
+        let engine = Engine::new(Config::new().consume_fuel(true)).map_err(LoadError::engine)?;
+        let module = wasmtime::Module::new(&engine, bytes)
+            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let abi_version = module
+            .exports()
+            .find_map(|export| AbiVersion::from_export(export.name()))
+            .ok_or(LoadError::AbiVersion)?;
+        Ok(Self {
+            module,
+            abi_version,
+            size: bytes.len(),
+        })
+    }
+}
+
+fn imports(module: &wasmtime::Module) -> Vec<String> {
+    module
+        .imports()
+        .map(|import| format!("{}.{}", import.module(), import.name()))
+        .collect()
+}

@@ -1,0 +1,154 @@
+//! Which attribute exists at which moment of a stream, under which root.
+
+use super::Value;
+use crate::host::{Plugin, StreamInfo, Tls};
+use crate::sidecar::Profile;
+
+/// Everything a lookup can see.
+pub(crate) struct Scope<'a> {
+    pub(crate) profile: Profile,
+    pub(crate) node: &'a Value,
+    pub(crate) plugin: &'a Plugin,
+    /// `None` in a root context.
+    pub(crate) stream: Option<&'a StreamInfo>,
+}
+
+/// The value of a property path, its parts separated by NUL. Envoy: `Context::findValue`.
+pub(crate) fn lookup(scope: &Scope<'_>, path: &str) -> Option<Value> {
+    let mut parts = path.strip_suffix('\0').unwrap_or(path).split('\0');
+    let root = scope.root(parts.next()?)?;
+    root.at(parts).cloned()
+}
+
+impl Scope<'_> {
+    fn root(&self, name: &str) -> Option<Value> {
+        if self.profile == Profile::Legacy
+            && let Some(value) = self.proxy_attribute(name)
+        {
+            return Some(value);
+        }
+        match name {
+            "xds" if self.profile == Profile::Xds => {
+                Some(Value::attributes(PROXY_ATTRIBUTES.iter().filter_map(
+                    |name| Some((*name, self.proxy_attribute(name)?)),
+                )))
+            }
+            "plugin_name" => Some(self.plugin.name.as_str().into()),
+            "plugin_root_id" => Some(self.plugin.root_id.as_str().into()),
+            "plugin_vm_id" => Some(self.plugin.vm_id.as_str().into()),
+            _ => self.stream?.attribute(name),
+        }
+    }
+
+    /// What lives below `xds.` since Envoy 1.30 and was a root of its own before.
+    fn proxy_attribute(&self, name: &str) -> Option<Value> {
+        if name == "node" {
+            return Some(self.node.clone());
+        }
+        let stream = self.stream?;
+        match name {
+            "listener_direction" => Some(Value::Int(self.plugin.direction as i64)),
+            "filter_chain_name" => Some(stream.filter_chain_name.as_str().into()),
+            "cluster_name" => Some(stream.upstream.as_ref()?.cluster.name.as_str().into()),
+            "cluster_metadata" => Some(stream.upstream.as_ref()?.cluster.metadata_value()),
+            "upstream_host_metadata" => Some(stream.upstream.as_ref()?.host.metadata_value()),
+            "route_name" => Some("".into()),
+            _ => None,
+        }
+    }
+}
+
+const PROXY_ATTRIBUTES: [&str; 7] = [
+    "node",
+    "listener_direction",
+    "filter_chain_name",
+    "cluster_name",
+    "cluster_metadata",
+    "upstream_host_metadata",
+    "route_name",
+];
+
+impl StreamInfo {
+    fn attribute(&self, name: &str) -> Option<Value> {
+        match name {
+            "connection_id" => Some(Value::Uint(self.connection_id)),
+            "connection" => Some(self.connection()),
+            "upstream" => Some(self.upstream_attributes()),
+            "source" => Some(peer(&self.source)),
+            "destination" => Some(peer(&self.destination)),
+            "response" => Some(Value::attributes([(
+                "flags",
+                Value::Int(self.response_flags),
+            )])),
+            "filter_state" => Some(Value::Attributes(
+                self.filter_state
+                    .iter()
+                    .map(|(key, value)| (key.clone(), Value::Bytes(value.clone())))
+                    .collect(),
+            )),
+            _ => self
+                .filter_state
+                .get(&format!("wasm.{name}"))
+                .map(|value| Value::Bytes(value.clone())),
+        }
+    }
+
+    /// Before the handshake is finished the local side is known, the peer is not: `mtls` reads false then.
+    fn connection(&self) -> Value {
+        let mut fields = vec![("id", Value::Uint(self.connection_id))];
+        let mtls = self.handshake_done
+            && self
+                .downstream_tls
+                .as_ref()
+                .is_some_and(|tls| tls.peer_san.is_some());
+        fields.push(("mtls", Value::Bool(mtls)));
+        if let Some(tls) = &self.downstream_tls {
+            fields.push(("requested_server_name", tls.server_name.as_str().into()));
+            fields.extend(tls_fields(tls, self.handshake_done));
+        }
+        Value::attributes(fields)
+    }
+
+    fn upstream_attributes(&self) -> Value {
+        let Some(upstream) = &self.upstream else {
+            return Value::attributes::<&str>([]);
+        };
+        let mut fields = vec![
+            ("address", upstream.host.address.as_str().into()),
+            ("num_endpoints", Value::Uint(1)),
+        ];
+        fields.extend(port(&upstream.host.address).map(|port| ("port", port)));
+        if let Some(tls) = &upstream.tls {
+            fields.extend(tls_fields(tls, true));
+        }
+        Value::attributes(fields)
+    }
+}
+
+fn tls_fields(tls: &Tls, handshake_done: bool) -> Vec<(&'static str, Value)> {
+    let mut fields = vec![("tls_version", tls.version.as_str().into())];
+    fields.extend(
+        tls.local_san
+            .as_deref()
+            .map(|san| ("uri_san_local_certificate", san.into())),
+    );
+    if handshake_done {
+        fields.extend(
+            tls.peer_san
+                .as_deref()
+                .map(|san| ("uri_san_peer_certificate", san.into())),
+        );
+    }
+    fields
+}
+
+fn peer(address: &str) -> Value {
+    let mut fields = vec![("address", Value::from(address))];
+    fields.extend(port(address).map(|port| ("port", port)));
+    Value::attributes(fields)
+}
+
+fn port(address: &str) -> Option<Value> {
+    let (_, port) = address.rsplit_once(':')?;
+    Some(Value::Int(port.parse().ok()?))
+}

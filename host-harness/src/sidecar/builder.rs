@@ -1,0 +1,247 @@
+//! Describing an Envoy before it starts.
+
+use super::{Direction, Inner, Profile, Sidecar};
+use crate::clock::Clock;
+use crate::host::{LogLine, Logs, Plugin, Process, SharedData, Tls};
+use crate::module::{LoadError, Module};
+use crate::property::{Cluster, Node, UpstreamHost};
+use crate::stats::{Stats, StatsTag};
+use crate::worker::Worker;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// An Envoy to be started: what its bootstrap would say.
+#[derive(Debug, Clone)]
+pub struct SidecarBuilder {
+    module: Option<Module>,
+    direction: Direction,
+    profile: Profile,
+    node: Node,
+    plugin_name: String,
+    root_id: String,
+    vm_id: String,
+    plugin_config: Vec<u8>,
+    vm_config: Vec<u8>,
+    cluster: Cluster,
+    upstream_host: UpstreamHost,
+    pub(crate) upstream_tls: Option<Tls>,
+    pub(crate) downstream_tls: Option<Tls>,
+    source: String,
+    destination: String,
+    filter_chain_name: String,
+    stats_tags: Vec<StatsTag>,
+    workers: usize,
+    clock: Clock,
+}
+
+/// Why an Envoy does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The module cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// `proxy_on_vm_start` or `proxy_on_configure` answered false, or trapped.
+    #[error("the filter refuses its configuration; it logged:{}", lines(logs))]
+    Refused {
+        /// What was logged meanwhile.
+        logs: Vec<LogLine>,
+    },
+}
+
+fn lines(logs: &[LogLine]) -> String {
+    if logs.is_empty() {
+        return " nothing".into();
+    }
+    logs.iter().map(|line| format!("\n  {line}")).collect()
+}
+
+impl SidecarBuilder {
+    pub(super) fn new(module: Option<Module>, direction: Direction) -> Self {
+        let (cluster, port) = match direction {
+            Direction::Inbound => ("inbound|8080||", 8080),
+            Direction::Outbound => ("outbound|8080||server.default.svc.cluster.local", 15001),
+        };
+        Self {
+            module,
+            direction,
+            profile: Profile::default(),
+            node: Node::new("node"),
+            plugin_name: String::new(),
+            root_id: String::new(),
+            vm_id: String::new(),
+            plugin_config: Vec::new(),
+            vm_config: Vec::new(),
+            cluster: Cluster::new(cluster),
+            upstream_host: UpstreamHost::new("127.0.0.1:8080"),
+            upstream_tls: None,
+            downstream_tls: None,
+            source: "127.0.0.1:40000".into(),
+            destination: format!("127.0.0.1:{port}"),
+            filter_chain_name: String::new(),
+            stats_tags: Vec::new(),
+            workers: 1,
+            clock: Clock::default(),
+        }
+    }
+
+    /// The listener's direction, when it is not the constructor's.
+    #[must_use]
+    pub fn direction(mut self, direction: Direction) -> Self {
+        self.direction = direction;
+        self
+    }
+
+    /// Which generation of Envoy names the attributes.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Who this proxy is.
+    #[must_use]
+    pub fn node(mut self, node: Node) -> Self {
+        self.node = node;
+        self
+    }
+
+    /// The plugin's configuration, as `proxy_on_configure` can read it. Empty by default.
+    #[must_use]
+    pub fn plugin_config(mut self, configuration: impl AsRef<[u8]>) -> Self {
+        self.plugin_config = configuration.as_ref().to_vec();
+        self
+    }
+
+    /// The VM's configuration, as `proxy_on_vm_start` can read it. Empty by default.
+    #[must_use]
+    pub fn vm_config(mut self, configuration: impl AsRef<[u8]>) -> Self {
+        self.vm_config = configuration.as_ref().to_vec();
+        self
+    }
+
+    /// The plugin's `name`, `root_id` and `vm_config.vm_id`. Empty by default.
+    #[must_use]
+    pub fn plugin(
+        mut self,
+        name: impl Into<String>,
+        root_id: impl Into<String>,
+        vm_id: impl Into<String>,
+    ) -> Self {
+        self.plugin_name = name.into();
+        self.root_id = root_id.into();
+        self.vm_id = vm_id.into();
+        self
+    }
+
+    /// The cluster that tcp_proxy routes to.
+    #[must_use]
+    pub fn cluster(mut self, cluster: Cluster) -> Self {
+        self.cluster = cluster;
+        self
+    }
+
+    /// The endpoint that load balancing chooses.
+    #[must_use]
+    pub fn upstream_host(mut self, host: UpstreamHost) -> Self {
+        self.upstream_host = host;
+        self
+    }
+
+    /// TLS on the upstream connection. None by default.
+    #[must_use]
+    pub fn upstream_tls(mut self, tls: Tls) -> Self {
+        self.upstream_tls = Some(tls);
+        self
+    }
+
+    /// TLS on the downstream connection. None by default.
+    #[must_use]
+    pub fn downstream_tls(mut self, tls: Tls) -> Self {
+        self.downstream_tls = Some(tls);
+        self
+    }
+
+    /// The `ip:port` of the peer that connects, and the one it connected to.
+    #[must_use]
+    pub fn addresses(mut self, source: impl Into<String>, destination: impl Into<String>) -> Self {
+        self.source = source.into();
+        self.destination = destination.into();
+        self
+    }
+
+    /// The name of the filter chain. Empty by default.
+    #[must_use]
+    pub fn filter_chain_name(mut self, name: impl Into<String>) -> Self {
+        self.filter_chain_name = name.into();
+        self
+    }
+
+    /// Adds tag extraction rules, as `stats_config.stats_tags` in the bootstrap.
+    #[must_use]
+    pub fn stats_tags(mut self, tags: impl IntoIterator<Item = StatsTag>) -> Self {
+        self.stats_tags.extend(tags);
+        self
+    }
+
+    /// The number of worker threads, each with a VM of its own. 1 by default.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// A clock that several Envoys share.
+    #[must_use]
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.clock = clock.clone();
+        self
+    }
+
+    /// Starts the VMs and configures the filter.
+    ///
+    /// # Errors
+    /// The module cannot be loaded, or the filter refuses its configuration.
+    pub fn start(self) -> Result<Sidecar, StartError> {
+        let process = Rc::new(Process {
+            profile: self.profile,
+            node: self.node.to_value(),
+            clock: self.clock,
+            stats: RefCell::new(Stats::new(self.stats_tags)),
+            shared: RefCell::new(SharedData::default()),
+            logs: Logs::default(),
+        });
+        let plugin = Rc::new(Plugin {
+            name: self.plugin_name,
+            root_id: self.root_id,
+            vm_id: self.vm_id,
+            direction: self.direction,
+            configuration: self.plugin_config,
+            vm_configuration: self.vm_config,
+        });
+        let mut workers = Vec::new();
+        for module in std::iter::repeat_n(self.module, self.workers).flatten() {
+            let worker = Worker::new(&module, process.clone())?;
+            if !worker.start(&plugin) {
+                return Err(StartError::Refused {
+                    logs: process.logs.all(),
+                });
+            }
+            workers.push(Rc::new(worker));
+        }
+        Ok(Sidecar::from(Inner {
+            process,
+            cluster: self.cluster,
+            upstream_host: self.upstream_host,
+            upstream_tls: self.upstream_tls,
+            downstream_tls: self.downstream_tls,
+            source: self.source,
+            destination: self.destination,
+            filter_chain_name: self.filter_chain_name,
+            workers,
+            last_connection: Cell::new(0),
+            paths: RefCell::default(),
+            deferred: RefCell::default(),
+        }))
+    }
+}

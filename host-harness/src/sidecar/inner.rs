@@ -1,0 +1,126 @@
+//! The state of an emulated Envoy.
+
+use super::Sidecar;
+use crate::host::{Deferred, Process, Stream, StreamInfo, Tls};
+use crate::l4::{Hop, Path, pump};
+use crate::property::{Cluster, UpstreamHost};
+use crate::worker::Worker;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+/// What a [`Sidecar`] is.
+pub(crate) struct Inner {
+    pub(crate) process: Rc<Process>,
+    pub(crate) cluster: Cluster,
+    pub(crate) upstream_host: UpstreamHost,
+    pub(crate) upstream_tls: Option<Tls>,
+    pub(crate) downstream_tls: Option<Tls>,
+    pub(crate) source: String,
+    pub(crate) destination: String,
+    pub(crate) filter_chain_name: String,
+    /// Empty without a filter.
+    pub(super) workers: Vec<Rc<Worker>>,
+    pub(super) last_connection: Cell<u64>,
+    pub(super) paths: RefCell<Vec<Weak<RefCell<Path>>>>,
+    /// Actions on streams other than the one whose callback asked for them.
+    pub(super) deferred: RefCell<Vec<Deferred>>,
+}
+
+impl Inner {
+    /// A new downstream connection; workers take turns.
+    pub(crate) fn accept(self: &Rc<Self>) -> Hop {
+        let connection_id = self.last_connection.get() + 1;
+        self.last_connection.set(connection_id);
+        let turn = usize::try_from(connection_id - 1).unwrap_or_default();
+        let worker = self.workers.get(turn % self.workers.len().max(1)).cloned();
+        let info = StreamInfo {
+            connection_id,
+            source: self.source.clone(),
+            destination: self.destination.clone(),
+            filter_chain_name: self.filter_chain_name.clone(),
+            downstream_tls: self.downstream_tls.clone(),
+            handshake_done: false,
+            upstream: None,
+            response_flags: 0,
+            filter_state: BTreeMap::new(),
+        };
+        Hop::new(self.clone(), worker, Stream::new(info))
+    }
+
+    /// What tells this Envoy from others.
+    pub(crate) fn identity(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    pub(crate) fn workers(&self) -> &[Rc<Worker>] {
+        &self.workers
+    }
+
+    pub(crate) fn register(&self, path: &Rc<RefCell<Path>>) {
+        let mut paths = self.paths.borrow_mut();
+        paths.retain(|path| path.strong_count() > 0);
+        paths.push(Rc::downgrade(path));
+    }
+
+    pub(crate) fn next_tick(&self) -> Option<Duration> {
+        self.workers
+            .iter()
+            .filter_map(|worker| worker.next_tick())
+            .min()
+    }
+
+    /// Delivers the tick that is due next.
+    pub(crate) fn tick(&self) {
+        let next = self
+            .workers
+            .iter()
+            .filter_map(|worker| Some((worker.next_tick()?, worker)));
+        let Some((_, worker)) = next.min_by_key(|(due, _)| *due) else {
+            return;
+        };
+        for action in worker.tick(self.process.clock.now()) {
+            self.defer(action);
+        }
+        self.run_deferred();
+    }
+
+    pub(crate) fn defer(&self, action: Deferred) {
+        self.deferred.borrow_mut().push(action);
+    }
+
+    /// Carries out what callbacks asked for outside of their own stream.
+    pub(crate) fn run_deferred(&self) {
+        loop {
+            let Some(action) = self.deferred.borrow_mut().pop() else {
+                break;
+            };
+            let (Deferred::ContinueReading(id) | Deferred::Close(id)) = action else {
+                continue;
+            };
+            let paths: Vec<_> = self
+                .paths
+                .borrow()
+                .iter()
+                .filter_map(Weak::upgrade)
+                .collect();
+            for path in paths {
+                let identity = self.identity();
+                let found = path
+                    .borrow_mut()
+                    .hop(identity, id)
+                    .map(|hop| hop.run_deferred(action));
+                if found.is_some() {
+                    pump(&path);
+                }
+            }
+        }
+    }
+}
+
+impl From<Inner> for Sidecar {
+    fn from(inner: Inner) -> Self {
+        Self::new(Rc::new(inner))
+    }
+}

@@ -1,0 +1,187 @@
+//! One emulated Envoy with one listener: the filter under test, then tcp_proxy.
+
+mod builder;
+mod inner;
+
+pub use builder::{SidecarBuilder, StartError};
+pub(crate) use inner::Inner;
+
+use crate::clock::Clock;
+use crate::host::LogLine;
+use crate::l4::Connection;
+use crate::module::Module;
+use crate::stats::{MetricQuery, Series};
+use crate::trace::{Event, HostcallCounts};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Which way a listener's traffic goes; the numbers are Envoy's `TrafficDirection`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To the application beside the proxy.
+    Inbound = 1,
+    /// From the application beside the proxy.
+    Outbound = 2,
+}
+
+/// Which generation of Envoy names the attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// Envoy 1.36–1.40: node, cluster and listener live below `xds.`, the old roots are gone.
+    #[default]
+    Xds,
+    /// Envoys of Istio 1.7's age: `node`, `cluster_name`, … are roots of their own.
+    Legacy,
+}
+
+/// An emulated Envoy. Clones are the same Envoy.
+#[derive(Clone)]
+pub struct Sidecar(Rc<Inner>);
+
+impl Sidecar {
+    /// An Envoy with a listener for traffic to its application, and the filter in it.
+    pub fn inbound(module: &Module) -> SidecarBuilder {
+        SidecarBuilder::new(Some(module.clone()), Direction::Inbound)
+    }
+
+    /// An Envoy with a listener for traffic from its application, and the filter in it.
+    pub fn outbound(module: &Module) -> SidecarBuilder {
+        SidecarBuilder::new(Some(module.clone()), Direction::Outbound)
+    }
+
+    /// An Envoy without a filter: tcp_proxy alone.
+    pub fn passthrough() -> SidecarBuilder {
+        SidecarBuilder::new(None, Direction::Outbound)
+    }
+
+    pub(crate) fn new(inner: Rc<Inner>) -> Self {
+        Self(inner)
+    }
+
+    pub(crate) fn inner(&self) -> &Rc<Inner> {
+        &self.0
+    }
+
+    /// Opens a connection from a client application through this proxy to a server application.
+    pub fn connect(&self) -> Connection {
+        self.connect_greeted(b"")
+    }
+
+    /// Opens a connection to a server that speaks first, at once: its greeting passes the filter before the downstream
+    /// TLS handshake is finished, as measured with a fast server on loopback.
+    pub fn connect_greeted(&self, greeting: impl AsRef<[u8]>) -> Connection {
+        Connection::open(vec![self.0.accept()], greeting.as_ref().to_vec())
+    }
+
+    /// Moves the clock, delivering every tick that falls due on the way.
+    pub fn advance(&self, by: Duration) {
+        advance(&self.0.process.clock, std::slice::from_ref(self), by);
+    }
+
+    /// The virtual clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.process.clock
+    }
+
+    /// A search for metrics by their Prometheus name.
+    pub fn metric(&self, name: &str) -> MetricQuery {
+        MetricQuery::new(name, self.series())
+    }
+
+    /// Every metric of the filter, by Prometheus name and labels.
+    pub fn series(&self) -> Vec<Series> {
+        self.0.process.stats.borrow().series()
+    }
+
+    /// What was logged so far.
+    pub fn logs(&self) -> Vec<LogLine> {
+        self.0.process.logs.all()
+    }
+
+    /// Host calls so far, of all workers.
+    pub fn hostcalls(&self) -> HostcallCounts {
+        self.0
+            .workers()
+            .iter()
+            .map(|worker| worker.host().trace.counts.clone())
+            .sum()
+    }
+
+    /// Fuel burned so far, of all workers. The unit is wasmtime's: about one per instruction.
+    pub fn fuel(&self) -> u64 {
+        self.0
+            .workers()
+            .iter()
+            .map(|worker| worker.host().trace.fuel)
+            .sum()
+    }
+
+    /// Fuel of the last callback of the first worker.
+    pub fn last_fuel(&self) -> u64 {
+        self.0
+            .workers()
+            .first()
+            .map_or(0, |worker| worker.host().trace.last_fuel)
+    }
+
+    /// Linear memory of all workers, in bytes.
+    pub fn memory_size(&self) -> usize {
+        self.0
+            .workers()
+            .iter()
+            .map(|worker| worker.memory_size())
+            .sum()
+    }
+
+    /// Contexts that exist in all workers, roots included.
+    pub fn context_count(&self) -> usize {
+        self.0
+            .workers()
+            .iter()
+            .map(|worker| worker.host().context_count())
+            .sum()
+    }
+
+    /// Starts recording a trace.
+    pub fn record_trace(&self) {
+        for worker in self.0.workers() {
+            worker.host_mut().trace.record();
+        }
+    }
+
+    /// The trace since the last call.
+    pub fn take_trace(&self) -> Vec<Event> {
+        self.0
+            .workers()
+            .iter()
+            .flat_map(|worker| worker.host_mut().trace.take())
+            .collect()
+    }
+
+    /// The filter trapped, and its VM is dead.
+    pub fn is_failed(&self) -> bool {
+        self.failure().is_some()
+    }
+
+    /// What the filter died of.
+    pub fn failure(&self) -> Option<String> {
+        self.0.workers().iter().find_map(|worker| worker.failure())
+    }
+}
+
+/// Moves the clock of several proxies; ticks fire in the order of their times.
+pub(crate) fn advance(clock: &Clock, sidecars: &[Sidecar], by: Duration) {
+    let end = clock.now() + by;
+    loop {
+        let next = sidecars
+            .iter()
+            .filter_map(|sidecar| Some((sidecar.0.next_tick()?, sidecar)))
+            .min_by_key(|(due, _)| *due);
+        let Some((due, sidecar)) = next.filter(|(due, _)| *due <= end) else {
+            break;
+        };
+        clock.set(due.max(clock.now()));
+        sidecar.0.tick();
+    }
+    clock.set(end);
+}

@@ -1,0 +1,9 @@
+//! Stats: the store behind the metrics, tag extraction, and reading them back.
+
+mod query;
+mod store;
+mod tags;
+
+pub use query::{MetricError, MetricQuery, Series};
+pub(crate) use store::Stats;
+pub use tags::StatsTag;

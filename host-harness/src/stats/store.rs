@@ -1,0 +1,80 @@
+//! The counters, gauges and histograms of one emulated Envoy, by full name.
+
+use super::{Series, StatsTag};
+use crate::abi::MetricType;
+use std::collections::BTreeMap;
+
+/// The stats of a process, shared by all its VMs.
+#[derive(Debug, Default)]
+pub(crate) struct Stats {
+    tags: Vec<StatsTag>,
+    counters: BTreeMap<String, u64>,
+    gauges: BTreeMap<String, u64>,
+    histograms: BTreeMap<String, Vec<u64>>,
+}
+
+impl Stats {
+    pub(crate) fn new(tags: Vec<StatsTag>) -> Self {
+        Self {
+            tags,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn define(&mut self, kind: MetricType, name: &str) {
+        match kind {
+            MetricType::Counter => drop(self.counters.entry(name.to_owned()).or_default()),
+            MetricType::Gauge => drop(self.gauges.entry(name.to_owned()).or_default()),
+            MetricType::Histogram => drop(self.histograms.entry(name.to_owned()).or_default()),
+        }
+    }
+
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        self.counters.get(name).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn gauge(&self, name: &str) -> u64 {
+        self.gauges.get(name).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn add_counter(&mut self, name: &str, offset: u64) {
+        if let Some(value) = self.counters.get_mut(name) {
+            *value = value.wrapping_add(offset);
+        }
+    }
+
+    pub(crate) fn add_gauge(&mut self, name: &str, offset: i64) {
+        if let Some(value) = self.gauges.get_mut(name) {
+            *value = value.wrapping_add_signed(offset);
+        }
+    }
+
+    pub(crate) fn set_gauge(&mut self, name: &str, value: u64) {
+        if let Some(gauge) = self.gauges.get_mut(name) {
+            *gauge = value;
+        }
+    }
+
+    pub(crate) fn record(&mut self, name: &str, value: u64) {
+        if let Some(histogram) = self.histograms.get_mut(name) {
+            histogram.push(value);
+        }
+    }
+
+    /// Every counter and gauge, under its Prometheus name and labels; of a histogram the number of samples.
+    pub(crate) fn series(&self) -> Vec<Series> {
+        let values = self
+            .counters
+            .iter()
+            .chain(&self.gauges)
+            .map(|(name, value)| (name, *value));
+        let samples = self
+            .histograms
+            .iter()
+            .map(|(name, samples)| (name, samples.len() as u64));
+        values
+            .chain(samples)
+            .map(|(name, value)| Series::new(name, &self.tags, value))
+            .collect()
+    }
+}

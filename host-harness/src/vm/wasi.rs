@@ -1,0 +1,163 @@
+//! The WASI preview-1 functions that the C++ host of Envoy provides, with its answers.
+
+use super::wasm::{Guts, Inside};
+use crate::abi::LogLevel;
+use crate::hostcalls::Guest;
+use wasmtime::{Caller, Error, Linker};
+
+const SUCCESS: u32 = 0;
+const BADF: u32 = 8;
+const FAULT: u32 = 21;
+const INVAL: u32 = 28;
+const NOENT: u32 = 44;
+const NOSYS: u32 = 52;
+const NOTSUP: u32 = 58;
+
+/// Links WASI under both names that toolchains use.
+pub(super) fn link(linker: &mut Linker<Guts>) -> wasmtime::Result<()> {
+    for module in ["wasi_snapshot_preview1", "wasi_unstable"] {
+        link_used(linker, module)?;
+        link_refused(linker, module)?;
+    }
+    Ok(())
+}
+
+fn link_used(linker: &mut Linker<Guts>, module: &str) -> wasmtime::Result<()> {
+    linker.func_wrap(module, "fd_write", fd_write)?;
+    linker.func_wrap(module, "clock_time_get", clock_time_get)?;
+    linker.func_wrap(module, "random_get", random_get)?;
+    linker.func_wrap(module, "args_get", |_: u32, _: u32| SUCCESS)?;
+    linker.func_wrap(module, "args_sizes_get", two_zeros)?;
+    linker.func_wrap(module, "environ_get", |_: u32, _: u32| SUCCESS)?;
+    linker.func_wrap(module, "environ_sizes_get", two_zeros)?;
+    linker.func_wrap(module, "fd_fdstat_get", fd_fdstat_get)?;
+    linker.func_wrap(module, "sched_yield", || SUCCESS)?;
+    linker.func_wrap(
+        module,
+        "clock_res_get",
+        |mut caller: Caller<'_, Guts>, clock: u32, out: u32| {
+            if clock > 1 {
+                NOTSUP
+            } else {
+                store(&mut caller, out, &1_u64.to_le_bytes())
+            }
+        },
+    )?;
+    linker.func_wrap(module, "proc_exit", |code: u32| -> wasmtime::Result<()> {
+        Err(Error::msg(format!("the module called proc_exit({code})")))
+    })?;
+    Ok(())
+}
+
+/// There are no files: the answers say so, as the C++ host's do.
+fn link_refused(linker: &mut Linker<Guts>, module: &str) -> wasmtime::Result<()> {
+    linker.func_wrap(module, "fd_close", |_: u32| SUCCESS)?;
+    linker.func_wrap(module, "fd_seek", |_: u32, _: u64, _: u32, _: u32| SUCCESS)?;
+    linker.func_wrap(module, "fd_read", |_: u32, _: u32, _: u32, _: u32| NOSYS)?;
+    linker.func_wrap(module, "fd_prestat_get", |_: u32, _: u32| BADF)?;
+    linker.func_wrap(module, "fd_prestat_dir_name", |_: u32, _: u32, _: u32| {
+        NOSYS
+    })?;
+    linker.func_wrap(module, "fd_filestat_get", |_: u32, _: u32| BADF)?;
+    linker.func_wrap(module, "fd_fdstat_set_flags", |_: u32, _: u32| NOSYS)?;
+    linker.func_wrap(
+        module,
+        "path_filestat_get",
+        |_: u32, _: u32, _: u32, _: u32, _: u32| NOTSUP,
+    )?;
+    linker.func_wrap(
+        module,
+        "path_open",
+        |_: u32, _: u32, _: u32, _: u32, _: u32, _: u64, _: u64, _: u32, _: u32| NOENT,
+    )?;
+    linker.func_wrap(module, "poll_oneoff", |_: u32, _: u32, _: u32, _: u32| {
+        NOSYS
+    })?;
+    Ok(())
+}
+
+/// Standard output is logged as info, standard error as error; a trailing newline is dropped.
+fn fd_write(
+    mut caller: Caller<'_, Guts>,
+    file: u32,
+    vectors: u32,
+    count: u32,
+    written: u32,
+) -> u32 {
+    let level = match file {
+        1 => LogLevel::Info,
+        2 => LogLevel::Error,
+        _ => return BADF,
+    };
+    let Some(bytes) = gather(&mut Inside(&mut caller), vectors, count) else {
+        return FAULT;
+    };
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    if !bytes.is_empty() {
+        let text = String::from_utf8_lossy(&bytes);
+        let line = text.strip_suffix('\n').unwrap_or(&text).to_owned();
+        Inside(&mut caller).host().log(level, line);
+    }
+    store(&mut caller, written, &length.to_le_bytes())
+}
+
+fn gather(guest: &mut impl Guest, vectors: u32, count: u32) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for index in 0..count {
+        let entry = u64::from(vectors) + u64::from(index) * 8;
+        let address = word(guest, entry)?;
+        let length = word(guest, entry + 4)?;
+        bytes.extend(guest.read(address, length)?);
+    }
+    Some(bytes)
+}
+
+fn word(guest: &mut impl Guest, address: u64) -> Option<u64> {
+    let bytes = guest.read(address, 4)?;
+    Some(u32::from_le_bytes(bytes.try_into().ok()?).into())
+}
+
+/// Real time and monotonic time are the same virtual clock.
+fn clock_time_get(mut caller: Caller<'_, Guts>, clock: u32, _: u64, out: u32) -> u32 {
+    if clock > 1 {
+        return NOTSUP;
+    }
+    let now = Inside(&mut caller).host().process.clock.now();
+    let nanoseconds = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+    store(&mut caller, out, &nanoseconds.to_le_bytes())
+}
+
+/// Randomness that is the same in every run: a test must not depend on luck.
+fn random_get(mut caller: Caller<'_, Guts>, out: u32, length: u32) -> u32 {
+    const LIMIT: u32 = 64 * 1024;
+    if length > LIMIT {
+        return INVAL;
+    }
+    let bytes = Inside(&mut caller).host().random.bytes(length as usize);
+    store(&mut caller, out, &bytes)
+}
+
+/// Only standard output and standard error are open, and only for writing.
+fn fd_fdstat_get(mut caller: Caller<'_, Guts>, file: u32, out: u32) -> u32 {
+    if file != 1 && file != 2 {
+        return BADF;
+    }
+    let mut stat = [0; 24];
+    stat[8] = 64;
+    store(&mut caller, out, &stat)
+}
+
+fn two_zeros(mut caller: Caller<'_, Guts>, first: u32, second: u32) -> u32 {
+    let zero = 0_u32.to_le_bytes();
+    match store(&mut caller, first, &zero) {
+        SUCCESS => store(&mut caller, second, &zero),
+        error => error,
+    }
+}
+
+fn store(caller: &mut Caller<'_, Guts>, address: u32, bytes: &[u8]) -> u32 {
+    match Inside(caller).write(address.into(), bytes) {
+        Some(()) => SUCCESS,
+        None => FAULT,
+    }
+}

@@ -1,0 +1,169 @@
+//! One worker thread of the emulated Envoy: a VM with its contexts and timers.
+
+use crate::abi::{LogLevel, PeerType};
+use crate::host::{Deferred, Host, Plugin, Process, Stream};
+use crate::module::{LoadError, Module};
+use crate::vm::{Callback, Vm, WasmVm};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What came of a callback.
+#[derive(Debug, Default)]
+pub(crate) struct Called {
+    /// What the filter returned; `None` if it has no such callback, returns nothing, or failed.
+    pub(crate) result: Option<u32>,
+    /// What it asked for meanwhile.
+    pub(crate) deferred: Vec<Deferred>,
+}
+
+/// A VM and what belongs to it.
+pub(crate) struct Worker {
+    vm: RefCell<Box<dyn Vm>>,
+    host: Rc<RefCell<Host>>,
+    root: Cell<u32>,
+    failure: RefCell<Option<String>>,
+}
+
+impl Worker {
+    /// Instantiates the filter; [`Self::configure`] is the next step.
+    pub(crate) fn new(module: &Module, process: Rc<Process>) -> Result<Self, LoadError> {
+        let host = Rc::new(RefCell::new(Host::new(process)));
+        let vm = RefCell::new(Box::new(WasmVm::new(module, host.clone())?) as Box<dyn Vm>);
+        Ok(Self {
+            vm,
+            host,
+            root: Cell::new(0),
+            failure: RefCell::new(None),
+        })
+    }
+
+    /// Starts the VM with a root context and configures it; whether the filter agreed to both.
+    pub(crate) fn start(&self, plugin: &Rc<Plugin>) -> bool {
+        let context = self.host.borrow_mut().add_root(plugin.clone());
+        self.root.set(context);
+        self.call(Callback::ContextCreate { context, parent: 0 });
+        let configuration_size = length(plugin.vm_configuration.len());
+        self.agrees(Callback::VmStart {
+            context,
+            configuration_size,
+        }) && self.configure(context, plugin)
+    }
+
+    fn configure(&self, context: u32, plugin: &Plugin) -> bool {
+        let configuration_size = length(plugin.configuration.len());
+        self.agrees(Callback::Configure {
+            context,
+            configuration_size,
+        })
+    }
+
+    /// A callback that is not there agrees.
+    fn agrees(&self, callback: Callback) -> bool {
+        let called = self.call(callback);
+        !self.is_failed() && called.result.is_none_or(|result| result != 0)
+    }
+
+    /// Runs one callback, unless the VM has failed.
+    pub(crate) fn call(&self, callback: Callback) -> Called {
+        if self.is_failed() {
+            return Called::default();
+        }
+        let configuring = matches!(callback, Callback::Configure { .. });
+        self.host
+            .borrow_mut()
+            .enter(callback.context(), configuring);
+        let outcome = self.vm.borrow_mut().call(&callback);
+        let mut host = self.host.borrow_mut();
+        let deferred = host.leave();
+        match outcome {
+            Ok(outcome) => {
+                if outcome.exported {
+                    let arguments = callback.arguments();
+                    host.trace
+                        .callback(callback.name(), arguments, outcome.result, outcome.fuel);
+                }
+                Called {
+                    result: outcome.result,
+                    deferred,
+                }
+            }
+            Err(trap) => {
+                let message = trap.to_string();
+                host.process.logs.push(LogLevel::Error, 0, message.clone());
+                *self.failure.borrow_mut() = Some(message);
+                Called {
+                    result: None,
+                    deferred,
+                }
+            }
+        }
+    }
+
+    pub(crate) fn open_stream(&self, stream: Rc<RefCell<Stream>>) -> Option<u32> {
+        self.host.borrow_mut().add_stream(self.root.get(), stream)
+    }
+
+    /// The end of a stream context: done, log, delete. What a stream answers to done is ignored.
+    pub(crate) fn end_stream(&self, context: u32, peer: PeerType) -> Vec<Deferred> {
+        let end = [
+            Callback::DownstreamClose {
+                context,
+                peer: peer as u32,
+            },
+            Callback::Done { context },
+            Callback::Log { context },
+            Callback::Delete { context },
+        ];
+        let deferred = end
+            .into_iter()
+            .flat_map(|callback| self.call(callback).deferred)
+            .collect();
+        self.host.borrow_mut().remove_context(context);
+        deferred
+    }
+
+    /// The root context that new streams belong to.
+    pub(crate) fn root(&self) -> u32 {
+        self.root.get()
+    }
+
+    /// When the next tick is due.
+    pub(crate) fn next_tick(&self) -> Option<Duration> {
+        self.host.borrow().timers.next().map(|(due, _)| due)
+    }
+
+    /// Delivers the tick that is due next.
+    pub(crate) fn tick(&self, now: Duration) -> Vec<Deferred> {
+        let Some((_, context)) = self.host.borrow().timers.next() else {
+            return Vec::new();
+        };
+        let called = self.call(Callback::Tick { context });
+        self.host.borrow_mut().timers.rearm(context, now);
+        called.deferred
+    }
+
+    pub(crate) fn is_failed(&self) -> bool {
+        self.failure.borrow().is_some()
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure.borrow().clone()
+    }
+
+    pub(crate) fn memory_size(&self) -> usize {
+        self.vm.borrow_mut().memory_size()
+    }
+
+    pub(crate) fn host(&self) -> std::cell::Ref<'_, Host> {
+        self.host.borrow()
+    }
+
+    pub(crate) fn host_mut(&self) -> std::cell::RefMut<'_, Host> {
+        self.host.borrow_mut()
+    }
+}
+
+pub(crate) fn length(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}

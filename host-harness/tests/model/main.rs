@@ -1,0 +1,31 @@
+//! The L4 model, rule by rule, seen by a filter that logs everything.
+#![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
+
+mod buffers;
+mod life_cycle;
+
+use host_harness::{Module, Sidecar, SidecarBuilder, artifact};
+
+/// The probe filter with this script.
+fn probe(script: &str) -> SidecarBuilder {
+    let path = artifact::build("probe-filter", "wasm").unwrap();
+    Sidecar::outbound(&Module::from_file(path).unwrap()).plugin_config(script)
+}
+
+/// What the probe logged.
+fn lines(sidecar: &Sidecar) -> Vec<String> {
+    sidecar
+        .logs()
+        .into_iter()
+        .map(|line| line.message)
+        .collect()
+}
+
+/// What the probe logged from the first stream on, context ids cut off.
+fn stream_lines(sidecar: &Sidecar) -> Vec<String> {
+    lines(sidecar)
+        .iter()
+        .filter_map(|line| line.strip_prefix("2 "))
+        .map(|line| line.trim().to_owned())
+        .collect()
+}
