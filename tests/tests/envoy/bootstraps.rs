@@ -1,0 +1,41 @@
+//! The bootstraps that users copy, and the Envoys that we say they run on.
+
+use std::net::TcpStream;
+
+use serde_json::json;
+use testbed::apps::{self, App};
+use testbed::labels::Reporter;
+use testbed::mesh::{Counts, Mesh, Service};
+use testbed::tools::EnvoyBinary;
+use testbed::{Scratch, Workload, wasm};
+
+use crate::fixture::{Result, SERVICE, check, round_trip};
+
+/// The oldest and the newest release that we say the filter runs on.
+const VERSIONS: [&str; 2] = ["1.36.4", "1.40.0"];
+
+#[test]
+fn the_filter_does_its_work_in_every_supported_envoy() -> Result {
+    for version in VERSIONS {
+        let scratch = Scratch::new(&format!("envoy-{version}"))?;
+        let app = App::start(apps::hello)?;
+        let service = Service::new(Workload::bookinfo(SERVICE, "v1"), 7000, app.address());
+        let mesh = Mesh::builder(&EnvoyBinary::find(Some(version))?, &wasm::build()?)
+            .configuration(json!({ "tcp_reporting_duration": "500ms" }))
+            .service(service)
+            .start(&scratch)?;
+        let answer = round_trip(TcpStream::connect(mesh.address(SERVICE)?)?, b"world\n")?;
+        assert_eq!(answer, b"hello world\n", "{version}");
+        let counts = Counts {
+            opened: 1,
+            closed: 1,
+            received: 6,
+            sent: 12,
+        };
+        for reporter in Reporter::BOTH {
+            let labels = mesh.exchanged_labels(reporter, SERVICE)?;
+            check(&mesh, SERVICE, reporter, counts, &labels)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Real databases behind real sidecars, with their own clients.
+
+use testbed::databases::{MariaDb, Postgres, Redis};
+use testbed::labels::{METRICS, Reporter};
+use testbed::mesh::{Mesh, Service};
+use testbed::process;
+use testbed::tools::EnvoyBinary;
+use testbed::{Scratch, Workload, wasm};
+
+use crate::fixture::{Result, check, same_bytes};
+
+fn mesh(name: &str, port: u16, scratch: &Scratch, database: std::net::SocketAddr) -> Result<Mesh> {
+    let service = Service::new(Workload::bookinfo(name, "v1"), port, database);
+    let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?).service(service);
+    Ok(mesh.start(scratch)?)
+}
+
+/// Both reporters count exactly what the taps saw, under the exchange's labels.
+fn check_exchanged(mesh: &Mesh, service: &str) -> Result {
+    for reporter in Reporter::BOTH {
+        mesh.settled(reporter, service)?;
+        let counts = mesh.seen(reporter, service)?;
+        assert!(
+            counts.opened > 0 && counts.received > 0 && counts.sent > 0,
+            "{counts:?}"
+        );
+        check(
+            mesh,
+            service,
+            reporter,
+            counts,
+            &mesh.exchanged_labels(reporter, service)?,
+        )?;
+    }
+    same_bytes(mesh, service)
+}
+
+#[test]
+fn postgresql_with_pgbench() -> Result {
+    let scratch = Scratch::new("postgresql")?;
+    let database = Postgres::start(&scratch)?;
+    let mesh = mesh("postgresql", 5432, &scratch, database.address())?;
+    let address = mesh.address("postgresql")?;
+
+    let mut load = database.client("pgbench", address);
+    load.args(["--initialize", "--scale=1", "--quiet"]);
+    process::run("pgbench --initialize", load)?;
+    let mut run = database.client("pgbench", address);
+    run.args(["--client=4", "--transactions=50", "--no-vacuum"]);
+    process::run("pgbench", run)?;
+    let mut count = database.client("psql", address);
+    count.args(["--no-align", "--tuples-only", "--command"]);
+    count.arg("select count(*) from pgbench_accounts; select count(*) from pgbench_history");
+    let rows = process::run("psql", count)?;
+    assert_eq!(String::from_utf8_lossy(&rows.stdout), "100000\n200\n");
+    check_exchanged(&mesh, "postgresql")
+}
+
+#[test]
+fn redis_with_its_benchmark() -> Result {
+    let scratch = Scratch::new("redis")?;
+    let database = match Redis::start(&scratch) {
+        Err(missing) if missing.is_not_installed() => {
+            eprintln!("skipped: {missing}");
+            return Ok(());
+        }
+        started => started?,
+    };
+    let mesh = mesh("redis", 6379, &scratch, database.address())?;
+    let address = mesh.address("redis")?;
+
+    let mut load = database.client("redis-benchmark", address);
+    load.args([
+        "-q", "-n", "2000", "-c", "20", "-P", "8", "-d", "512", "-t", "set,get",
+    ]);
+    process::run("redis-benchmark", load)?;
+    let mut set = database.client("redis-cli", address);
+    set.args(["set", "key", "value"]);
+    assert_eq!(
+        String::from_utf8_lossy(&process::run("redis-cli", set)?.stdout).trim(),
+        "OK"
+    );
+    let mut get = database.client("redis-cli", address);
+    get.args(["get", "key"]);
+    assert_eq!(
+        String::from_utf8_lossy(&process::run("redis-cli", get)?.stdout).trim(),
+        "value"
+    );
+    check_exchanged(&mesh, "redis")
+}
+
+/// MariaDB greets its clients before they say a word.
+#[test]
+fn mariadb_speaks_first() -> Result {
+    let scratch = Scratch::new("mariadb")?;
+    let database = match MariaDb::start(&scratch) {
+        Err(missing) if missing.is_not_installed() => {
+            eprintln!("skipped: {missing}");
+            return Ok(());
+        }
+        started => started?,
+    };
+    let mesh = mesh("mariadb", 3306, &scratch, database.address())?;
+    let address = mesh.address("mariadb")?;
+
+    for (statement, answer) in [
+        (
+            "create database shop; create table shop.orders (id int primary key, note text)",
+            "",
+        ),
+        (
+            "insert into shop.orders select seq, repeat('x', 1000) from shop.seq_1_to_500",
+            "",
+        ),
+        (
+            "select count(*), sum(length(note)) from shop.orders",
+            "500\t500000",
+        ),
+    ] {
+        let mut client = database.client("mariadb", address);
+        client.args(["--skip-column-names", "--batch", "--execute", statement]);
+        let said = process::run("mariadb", client)?;
+        assert_eq!(
+            String::from_utf8_lossy(&said.stdout).trim(),
+            answer,
+            "{statement}"
+        );
+    }
+    // The server always learns who calls. The client learns from the server's frame only if that
+    // wins the race against the greeting; else from the certificate and the control plane.
+    mesh.settled(Reporter::Destination, "mariadb")?;
+    let counts = mesh.seen(Reporter::Destination, "mariadb")?;
+    let labels = mesh.exchanged_labels(Reporter::Destination, "mariadb")?;
+    check(&mesh, "mariadb", Reporter::Destination, counts, &labels)?;
+    let source = mesh.settled(Reporter::Source, "mariadb")?;
+    for metric in METRICS {
+        for series in source.named(metric) {
+            let workload = series
+                .labels
+                .get("destination_workload")
+                .map(String::as_str);
+            assert_eq!(workload, Some("mariadb-v1"), "{metric}");
+        }
+    }
+    same_bytes(&mesh, "mariadb")
+}

@@ -1,0 +1,166 @@
+//! What the tests share: a mesh with one service, and the three comparisons.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+use testbed::apps::App;
+use testbed::exposition::{Exposition, Labels};
+use testbed::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT};
+use testbed::mesh::{Builder, Counts, Mesh, Service};
+use testbed::poll::{self, Look};
+use testbed::tools::EnvoyBinary;
+use testbed::{Scratch, Workload, wasm};
+
+/// The name of the service in every test that has only one.
+pub(crate) const SERVICE: &str = "app";
+
+/// The filter's counter of how exchanges ended.
+const EXCHANGES: &str = "istio_tcp_peer_exchange_total";
+
+/// How long something that comes with the next tick may take on a busy machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+pub(crate) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// A mesh with one service and the application behind it.
+pub(crate) struct Fixture {
+    pub(crate) mesh: Mesh,
+    _app: Option<App>,
+    _scratch: Scratch,
+}
+
+impl Fixture {
+    /// ratings-v2 and the service, exchange on both sides.
+    pub(crate) fn start(name: &str, app: App) -> Result<Self> {
+        Self::with(name, app, |mesh, service| mesh.service(service))
+    }
+
+    /// The same with the filters configured so.
+    pub(crate) fn configured(name: &str, app: App, configuration: Value) -> Result<Self> {
+        Self::with(name, app, |mesh, service| {
+            mesh.configuration(configuration).service(service)
+        })
+    }
+
+    /// A mesh that `shape` decides on.
+    pub(crate) fn with(
+        name: &str,
+        app: App,
+        shape: impl FnOnce(Builder, Service) -> Builder,
+    ) -> Result<Self> {
+        let scratch = Scratch::new(name)?;
+        let builder = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?);
+        let service = Service::new(Workload::bookinfo(SERVICE, "v1"), 7000, app.address());
+        let mesh = shape(builder, service).start(&scratch)?;
+        Ok(Self {
+            mesh,
+            _app: Some(app),
+            _scratch: scratch,
+        })
+    }
+
+    pub(crate) fn connect(&self) -> Result<TcpStream> {
+        Ok(TcpStream::connect(self.mesh.address(SERVICE)?)?)
+    }
+
+    /// The labels of a series when both sides told who they are.
+    pub(crate) fn labels(&self, reporter: Reporter) -> Result<Labels> {
+        Ok(self.mesh.exchanged_labels(reporter, SERVICE)?)
+    }
+
+    /// Both reporters with the exchange's labels; see [`check`].
+    pub(crate) fn check_exchanged(&self, counts: Counts) -> Result {
+        for reporter in Reporter::BOTH {
+            check(
+                &self.mesh,
+                SERVICE,
+                reporter,
+                counts,
+                &self.labels(reporter)?,
+            )?;
+        }
+        same_bytes(&self.mesh, SERVICE)
+    }
+}
+
+/// Waits until the reporter's metrics equal what its tap saw, then expects exactly these counts,
+/// in exactly one series a metric, with exactly these labels.
+pub(crate) fn check(
+    mesh: &Mesh,
+    service: &str,
+    reporter: Reporter,
+    counts: Counts,
+    labels: &Labels,
+) -> Result<Exposition> {
+    let metrics = mesh.settled(reporter, service)?;
+    for (metric, value) in [
+        (OPENED, counts.opened),
+        (CLOSED, counts.closed),
+        (RECEIVED, counts.received),
+        (SENT, counts.sent),
+    ] {
+        let series = metrics.one(metric, &[("reporter", reporter.as_str())])?;
+        assert_eq!(&series.labels, labels, "{metric} of {reporter}");
+        assert_eq!(series.value, value as f64, "{metric} of {reporter}");
+        assert_eq!(labels.len(), 23, "{labels:?}");
+        assert!(labels.values().all(|value| !value.is_empty()), "{labels:?}");
+    }
+    assert!(
+        metrics.duplicates().is_empty(),
+        "{:?}",
+        metrics.duplicates()
+    );
+    Ok(metrics)
+}
+
+/// Every connection carried the same bytes at both ends, in both directions.
+pub(crate) fn same_bytes(mesh: &Mesh, service: &str) -> Result {
+    let near = mesh.tap(Reporter::Source, service)?.tally();
+    let far = mesh.tap(Reporter::Destination, service)?.tally();
+    assert!(near.same_bytes(&far), "near {near:?}\nfar {far:?}");
+    Ok(())
+}
+
+/// Waits until this many exchanges have ended so; the filter tells at its next tick.
+pub(crate) fn check_outcomes(mesh: &Mesh, reporter: Reporter, result: &str, count: u64) -> Result {
+    let labels = [("reporter", reporter.as_str()), ("result", result)];
+    let what = format!("{count} exchanges of {reporter} to end as {result}");
+    poll::until(&what, LIMIT, || {
+        let seen = mesh
+            .sidecar(reporter, SERVICE)?
+            .metrics()?
+            .sum(EXCHANGES, &labels);
+        Ok(if seen == count as f64 {
+            Look::Found(())
+        } else {
+            Look::NotYet(seen.to_string())
+        })
+    })?;
+    Ok(())
+}
+
+/// Sends `request`, ends the direction, and returns everything that comes back.
+pub(crate) fn round_trip(mut stream: TcpStream, request: &[u8]) -> io::Result<Vec<u8>> {
+    let mut reader = stream.try_clone()?;
+    std::thread::scope(|scope| {
+        let answer = scope.spawn(move || {
+            let mut answer = Vec::new();
+            reader.read_to_end(&mut answer).map(|_| answer)
+        });
+        stream.write_all(request)?;
+        stream.shutdown(Shutdown::Write)?;
+        answer
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the reader panicked")))
+    })
+}
+
+/// Reads exactly `expected`.
+pub(crate) fn expect(stream: &mut TcpStream, expected: &[u8]) -> Result {
+    let mut seen = vec![0; expected.len()];
+    stream.read_exact(&mut seen)?;
+    assert_eq!(seen, expected);
+    Ok(())
+}

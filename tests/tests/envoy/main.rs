@@ -1,0 +1,14 @@
+//! The filter in real Envoys, in front of real applications and databases.
+//!
+//! Every test compares three things on both reporters: the bytes that arrived, the four counts,
+//! and the whole label sets. One binary, so that the linker and the Envoys are paid for once.
+
+mod artifact;
+mod bootstraps;
+mod configuration;
+mod databases;
+mod exchange;
+mod fixture;
+mod peers;
+mod reporting;
+mod traffic;
