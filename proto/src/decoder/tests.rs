@@ -172,6 +172,13 @@ fn another_message_is_of_the_wrong_type() {
 }
 
 #[test]
+fn what_follows_the_last_slash_is_the_type() {
+    let frame = frame_of(&any("x/y/google.protobuf.Struct", b""));
+    let decoded = Decoder::default().decode(&frame).decoded;
+    assert_eq!(decoded, Decoded::Frame(Frame::default()));
+}
+
+#[test]
 fn a_type_url_is_shown_harmless_and_short() {
     let shown = |type_url: &str| {
         InvalidFrame::WrongType {
