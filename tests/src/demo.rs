@@ -78,7 +78,7 @@ fn supervised(options: &Options, interrupt: &Interrupt) -> Result<bool> {
 fn on_scratch(interrupt: &Interrupt, play: impl FnOnce(&Scratch) -> Result<bool>) -> Result<bool> {
     let mut scratch = Scratch::new("demo")?;
     let result = play(&scratch);
-    if !matches!(result, Ok(true)) && !interrupt.came() {
+    if !matches!(result, Ok(true)) && !interrupt.came() && !scratch.is_empty() {
         progress::say(&format!(
             "bootstraps and logs: {}",
             scratch.path().display()

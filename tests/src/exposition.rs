@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
@@ -18,6 +18,7 @@ pub struct Series {
     /// Its labels.
     pub labels: Labels,
     /// Its value.
+    #[serde(serialize_with = "as_whole_number")]
     pub value: f64,
 }
 
@@ -122,6 +123,19 @@ impl Display for Series {
             .map(|(name, value)| format!("{name}={value:?}"))
             .collect();
         write!(f, "{}{{{}}} {}", self.name, labels.join(","), self.value)
+    }
+}
+
+/// Counters are whole numbers, and look like it in a document.
+fn as_whole_number<S: Serializer>(
+    value: &f64,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    if value.fract() == 0.0 && value.abs() <= EXACT {
+        serializer.serialize_i64(*value as i64)
+    } else {
+        serializer.serialize_f64(*value)
     }
 }
 

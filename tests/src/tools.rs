@@ -102,8 +102,8 @@ pub fn postgresql() -> Result<PathBuf> {
 /// pip is missing or fails.
 pub fn mongodb_python() -> Result<PathBuf> {
     pip::install(&Requirement {
-        name: "mongodb-python-4.20.0",
-        packages: &["mockupdb==1.8.1", "pymongo==4.20.0", "dnspython==2.9.2"],
+        name: "mongodb-python-4.15.5",
+        packages: &["mockupdb==1.8.1", "pymongo==4.15.5"],
         platform_independent_of_python: false,
         without_pip: "",
     })

@@ -56,6 +56,12 @@ impl Scratch {
         &self.path
     }
 
+    /// Whether nothing has been put into it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        fs::read_dir(&self.path).is_ok_and(|mut entries| entries.next().is_none())
+    }
+
     /// Makes a folder in it.
     ///
     /// # Errors

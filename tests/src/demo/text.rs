@@ -49,6 +49,9 @@ fn table(reporters: &[Reported]) -> String {
     columns(&rows)
 }
 
+/// Where the labels of a series are wrapped.
+const WIDTH: usize = 110;
+
 const HEADER: [&str; 9] = [
     "REPORTER",
     "SOURCE",
@@ -113,19 +116,19 @@ fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 fn console(console: &Console) -> String {
     let mut text = format!("\nConnections, from {}\n", console.source);
     for series in &console.series {
-        let labels = series
-            .labels
-            .iter()
-            .map(|(name, value)| format!("{name}={value:?}"));
-        let labels: Vec<String> = labels.collect();
+        line(&mut text, &format!("\n  {}{{", series.name));
+        let mut row = String::new();
+        for (name, value) in &series.labels {
+            let label = format!("{name}={value:?}, ");
+            if !row.is_empty() && row.len() + label.len() > WIDTH {
+                line(&mut text, &format!("    {row}"));
+                row.clear();
+            }
+            row.push_str(&label);
+        }
         line(
             &mut text,
-            &format!(
-                "\n  {}{{{}}}  {}",
-                series.name,
-                labels.join(", "),
-                series.value
-            ),
+            &format!("    {}}}  {}", row.trim_end_matches(", "), series.value),
         );
     }
     text
