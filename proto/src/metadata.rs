@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{Struct, Value};
+use crate::Struct;
 
 /// Keys of node metadata.
 pub(crate) mod key {
@@ -59,8 +59,15 @@ pub struct Metadata {
 impl From<&Struct> for Metadata {
     fn from(metadata: &Struct) -> Self {
         let string = |key| metadata.string(key).to_owned();
-        let to_label = |(name, value): (&String, &Value)| (name.clone(), value.as_str().to_owned());
-        let labels = metadata.child(key::LABELS);
+        let mut labels = BTreeMap::new();
+        // Not collected: a map sorts what it collects, which costs the .wasm 4 KiB.
+        for (name, value) in metadata
+            .child(key::LABELS)
+            .into_iter()
+            .flat_map(|l| &l.fields)
+        {
+            labels.insert(name.clone(), value.as_str().to_owned());
+        }
         Self {
             name: string(key::NAME),
             namespace: string(key::NAMESPACE),
@@ -72,11 +79,7 @@ impl From<&Struct> for Metadata {
             istio_version: string(key::ISTIO_VERSION),
             region: string(key::REGION),
             availability_zone: string(key::AVAILABILITY_ZONE),
-            labels: labels
-                .into_iter()
-                .flat_map(|l| &l.fields)
-                .map(to_label)
-                .collect(),
+            labels,
         }
     }
 }
@@ -121,7 +124,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::Kind;
+    use crate::{Kind, Value};
 
     fn with_labels<const N: usize>(labels: [(&str, &str); N]) -> Metadata {
         let labels = Struct::from_iter(labels);
