@@ -116,7 +116,17 @@ impl<H: Host> Plugin<H> {
     pub fn on_tick(&self) {
         self.ticks.set(self.ticks.get() + 1);
         self.warnings.set(0);
+        self.freeze_overdue();
+        self.series.borrow().flush(&self.host);
+        self.diagnostics.flush(&self.host);
+    }
+
+    /// Freezes the labels of connections that have been undecided for too long.
+    fn freeze_overdue(&self) {
         let undecided: Vec<_> = self.undecided.borrow().values().map(Rc::clone).collect();
+        if undecided.is_empty() {
+            return;
+        }
         for connection in undecided {
             if let Ok(mut connection) = connection.try_borrow_mut() {
                 connection.freeze_overdue(self, self.ticks.get());
@@ -125,8 +135,6 @@ impl<H: Host> Plugin<H> {
         if let Err(status) = self.host.set_effective_context(self.id) {
             log::error!("the host does not return to the plugin's own context: {status}");
         }
-        self.series.borrow().flush(&self.host);
-        self.diagnostics.flush(&self.host);
     }
 
     /// Offers the exchange's ALPN on the upstream connection that is about to be made.

@@ -3,6 +3,7 @@
 use std::fs;
 
 use testbed::wasm;
+use wasmparser::{Parser, Payload};
 
 use crate::fixture::Result;
 
@@ -13,5 +14,27 @@ const MAX_SIZE: u64 = 300 * 1024;
 fn it_is_small() -> Result {
     let size = fs::metadata(wasm::build()?)?.len();
     assert!(size < MAX_SIZE, "{size} bytes");
+    Ok(())
+}
+
+#[test]
+fn it_imports_nothing_but_hostcalls() -> Result {
+    let module = fs::read(wasm::build()?)?;
+    let mut imports = Vec::new();
+    for payload in Parser::new(0).parse_all(&module) {
+        if let Payload::ImportSection(section) = payload? {
+            for import in section.into_imports() {
+                let import = import?;
+                imports.push(format!("{}.{}", import.module, import.name));
+            }
+        }
+    }
+    assert!(!imports.is_empty());
+    assert!(
+        imports
+            .iter()
+            .all(|import| import.starts_with("env.proxy_")),
+        "{imports:?}"
+    );
     Ok(())
 }

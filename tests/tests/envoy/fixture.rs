@@ -85,8 +85,8 @@ impl Fixture {
     }
 }
 
-/// Waits until the reporter's metrics equal what its tap saw, then expects exactly these counts,
-/// in exactly one series a metric, with exactly these labels.
+/// Waits until the tap saw these counts and the reporter tells the same, then expects them in
+/// exactly one series a metric, with exactly these labels.
 pub(crate) fn check(
     mesh: &Mesh,
     service: &str,
@@ -94,7 +94,19 @@ pub(crate) fn check(
     counts: Counts,
     labels: &Labels,
 ) -> Result<Exposition> {
-    let metrics = mesh.settled(reporter, service)?;
+    let what = format!("{counts:?} of {reporter}");
+    poll::until(&what, LIMIT, || {
+        let (seen, reported) = (
+            mesh.seen(reporter, service)?,
+            mesh.reported(reporter, service)?,
+        );
+        Ok(if seen == counts && reported == counts {
+            Look::Found(())
+        } else {
+            Look::NotYet(format!("seen {seen:?}, reported {reported:?}"))
+        })
+    })?;
+    let metrics = mesh.sidecar(reporter, service)?.metrics()?;
     for (metric, value) in [
         (OPENED, counts.opened),
         (CLOSED, counts.closed),

@@ -1,0 +1,73 @@
+//! When the counts reach the host, and what that costs.
+
+use testbed::labels::{CLOSED, OPENED};
+
+use crate::mesh::{INTERVAL, counts, rig};
+
+#[test]
+fn an_open_connection_is_reported_at_every_tick() {
+    let rig = rig();
+    let connection = rig.connect();
+    for round in 1..=3u64 {
+        connection.client.write(b"query");
+        connection.server.write(b"answer");
+        assert_eq!(
+            counts(&rig.inbound)[2],
+            (round - 1) * 5,
+            "nothing is reported between ticks"
+        );
+        rig.advance(INTERVAL);
+        let expected = [1, 0, round * 5, round * 6];
+        assert_eq!(counts(&rig.outbound), expected);
+        assert_eq!(counts(&rig.inbound), expected);
+    }
+    connection.client.end();
+    connection.server.end();
+    assert_eq!(counts(&rig.outbound), [1, 1, 15, 18]);
+    assert_eq!(counts(&rig.inbound), [1, 1, 15, 18]);
+}
+
+#[test]
+fn a_data_callback_in_steady_state_makes_no_hostcall() {
+    let rig = rig();
+    let connection = rig.connect();
+    connection.client.write(b"query");
+    connection.server.write(b"answer");
+    for sidecar in [&rig.outbound, &rig.inbound] {
+        let before = sidecar.hostcalls();
+        for _ in 0..100 {
+            connection.client.write(b"query");
+            connection.server.write(b"answer");
+        }
+        assert_eq!(sidecar.hostcalls().since(&before).total(), 0);
+    }
+}
+
+#[test]
+fn a_tick_costs_nothing_when_nothing_moved() {
+    let rig = rig();
+    for _ in 0..50 {
+        let connection = rig.connect();
+        connection.client.write(b"query");
+        connection.server.write(b"answer");
+    }
+    rig.advance(INTERVAL);
+    let before = rig.inbound.hostcalls();
+    rig.advance(INTERVAL);
+    assert_eq!(rig.inbound.hostcalls().since(&before).total(), 0);
+}
+
+#[test]
+fn contexts_end_with_their_connections() {
+    let rig = rig();
+    let before = rig.inbound.context_count();
+    for _ in 0..20 {
+        let connection = rig.connect();
+        connection.client.write(b"query");
+        connection.server.reset();
+        assert!(!connection.is_open());
+    }
+    assert_eq!(rig.inbound.context_count(), before);
+    assert_eq!(rig.inbound.metric(OPENED).sum(), 20);
+    assert_eq!(rig.inbound.metric(CLOSED).sum(), 20);
+}
