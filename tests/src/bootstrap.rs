@@ -1,13 +1,20 @@
 //! The bootstraps of `envoy-config/`, adapted to a run: other ports, workloads and certificates, and parts left out.
 
+mod inbound;
+mod upstream;
+
 use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
+use crate::labels;
 use crate::mesh_ca::Identity;
 use crate::workload::Workload;
+
+pub use self::inbound::Inbound;
+pub use self::upstream::Upstream;
 
 const CLIENT: &str = include_str!("../../envoy-config/client-sidecar.yaml");
 const SERVER: &str = include_str!("../../envoy-config/server-sidecar.yaml");
@@ -18,21 +25,8 @@ pub struct Bootstrap {
     document: Value,
 }
 
-/// A service as a client's sidecar sees it.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// The workload behind it; the service is named like its app.
-    pub workload: Workload,
-    /// The service's port.
-    pub port: u16,
-    /// Where the workload's sidecar listens.
-    pub address: SocketAddr,
-    /// How to talk to it.
-    pub hop: Hop,
-}
-
 /// What is between the two sidecars.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hop {
     /// Mesh mTLS; the server has a filter chain for peers with the exchange's ALPN.
     #[default]
@@ -106,16 +100,12 @@ impl Bootstrap {
 
     /// Makes every filter load `wasm` with `configuration`; without a configuration, takes the filters out.
     pub fn filter(&mut self, wasm: &Path, configuration: Option<&Value>) {
-        self.each("filters", &mut |filters| {
-            let Some(filters) = filters.as_array_mut() else {
-                return;
-            };
-            if configuration.is_none() {
-                filters.retain(|filter| !is_wasm(filter));
-            }
-        });
         let Some(configuration) = configuration.map(Value::to_string) else {
-            return;
+            return self.each("filters", &mut |filters| {
+                if let Some(filters) = filters.as_array_mut() {
+                    filters.retain(|filter| !is_wasm(filter));
+                }
+            });
         };
         self.each("local", &mut |local| *local = json!({ "filename": wasm }));
         self.each("configuration", &mut |value| {
@@ -144,56 +134,13 @@ impl Bootstrap {
         Ok(())
     }
 
-    /// A server sidecar: the service that it stands for, where the application listens, and who may come in how.
+    /// A server sidecar: the service that it stands for.
     ///
     /// # Errors
     /// The document lacks a part.
-    pub fn serve(
-        &mut self,
-        service: &str,
-        namespace: &str,
-        port: u16,
-        application: SocketAddr,
-        hop: &Hop,
-    ) -> Result<()> {
-        let name = format!("inbound|{port}||");
-        let cluster = at(&mut self.document, "/static_resources/clusters/0")?;
-        *at(cluster, "/name")? = json!(name);
-        *at(cluster, "/metadata/filter_metadata/istio/services")? = services(service, namespace);
-        set_endpoint(cluster, application)?;
-        self.each("cluster", &mut |cluster| {
-            if cluster.is_string() {
-                *cluster = json!(name);
-            }
-        });
-
-        let listener = at(&mut self.document, "/static_resources/listeners/0")?;
-        let chains = at(listener, "/filter_chains")?
-            .as_array_mut()
-            .ok_or_else(|| missing("/static_resources/listeners/0/filter_chains"))?;
-        match hop {
-            Hop::Mesh => return Ok(()),
-            Hop::MeshWithoutAlpn => chains.retain(|chain| !is_exchange_chain(chain)),
-            Hop::Plaintext | Hop::Foreign => chains.truncate(1),
-        }
-        for chain in chains.iter_mut().filter_map(Value::as_object_mut) {
-            if *hop != Hop::MeshWithoutAlpn {
-                chain.remove("filter_chain_match");
-            }
-            if *hop == Hop::Plaintext {
-                chain.remove("transport_socket");
-            }
-        }
-        if *hop == Hop::Foreign {
-            let tls = at(listener, "/filter_chains/0/transport_socket/typed_config")?;
-            *at(tls, "/require_client_certificate")? = json!(false);
-            let common = at(tls, "/common_tls_context")?;
-            *common = json!({ "tls_certificates": common.get("tls_certificates") });
-        }
-        if *hop == Hop::Plaintext {
-            *at(listener, "/listener_filters")? = json!([]);
-        }
-        Ok(())
+    pub fn serve(&mut self, inbound: &Inbound<'_>) -> Result<()> {
+        inbound.cluster(at(&mut self.document, "/static_resources/clusters/0")?)?;
+        inbound.listener(at(&mut self.document, "/static_resources/listeners/0")?)
     }
 
     fn set(&mut self, pointer: &str, value: Value) -> Result<()> {
@@ -213,66 +160,6 @@ impl Bootstrap {
     }
 }
 
-impl Upstream {
-    fn cluster_name(&self) -> String {
-        format!("outbound|{}||{}", self.port, self.host())
-    }
-
-    fn host(&self) -> String {
-        crate::labels::host(&self.workload.app, &self.workload.namespace)
-    }
-
-    fn listener(&self, mut listener: Value) -> Result<Value> {
-        *at(&mut listener, "/name")? = json!(self.workload.app);
-        each(&mut listener, "stat_prefix", &mut |prefix| {
-            *prefix = json!(self.workload.app)
-        });
-        each(&mut listener, "cluster", &mut |cluster| {
-            *cluster = json!(self.cluster_name())
-        });
-        Ok(listener)
-    }
-
-    fn cluster(&self, mut cluster: Value, foreign_root: &Path) -> Result<Value> {
-        let name = self.cluster_name();
-        *at(&mut cluster, "/name")? = json!(name);
-        *at(&mut cluster, "/load_assignment/cluster_name")? = json!(name);
-        *at(&mut cluster, "/metadata/filter_metadata/istio/services")? =
-            services(&self.workload.app, &self.workload.namespace);
-        set_endpoint(&mut cluster, self.address)?;
-        let tls = at(&mut cluster, "/transport_socket/typed_config")?;
-        *at(tls, "/sni")? = json!(match self.hop {
-            Hop::Foreign => self.host(),
-            _ => format!("outbound_.{}_._.{}", self.port, self.host()),
-        });
-        each(tls, "exact", &mut |name| {
-            *name = json!(self.workload.principal())
-        });
-        let metadata = match self.hop {
-            Hop::Mesh | Hop::MeshWithoutAlpn => json!({
-                "istio": { "workload": self.workload.endpoint_metadata() },
-                "envoy.transport_socket_match": { "tlsMode": "istio" },
-            }),
-            Hop::Plaintext => json!({ "istio": { "workload": self.workload.endpoint_metadata() } }),
-            Hop::Foreign => json!({}),
-        };
-        if self.hop == Hop::Foreign {
-            *at(tls, "/common_tls_context")? =
-                json!({ "validation_context": { "trusted_ca": { "filename": foreign_root } } });
-        }
-        *at(
-            &mut cluster,
-            &format!("{ENDPOINT}/metadata/filter_metadata"),
-        )? = metadata;
-        if self.hop == Hop::Plaintext
-            && let Some(cluster) = cluster.as_object_mut()
-        {
-            cluster.remove("transport_socket");
-        }
-        Ok(cluster)
-    }
-}
-
 const ENDPOINT: &str = "/load_assignment/endpoints/0/lb_endpoints/0";
 
 fn set_endpoint(cluster: &mut Value, address: SocketAddr) -> Result<()> {
@@ -284,7 +171,7 @@ fn set_endpoint(cluster: &mut Value, address: SocketAddr) -> Result<()> {
 }
 
 fn services(name: &str, namespace: &str) -> Value {
-    let host = crate::labels::host(name, namespace);
+    let host = labels::host(name, namespace);
     json!([{ "host": host, "name": name, "namespace": namespace }])
 }
 
@@ -318,10 +205,4 @@ fn is_wasm(filter: &Value) -> bool {
         .pointer("/typed_config/@type")
         .and_then(Value::as_str);
     kind.is_some_and(|kind| kind.ends_with(".wasm.v3.Wasm"))
-}
-
-fn is_exchange_chain(chain: &Value) -> bool {
-    chain
-        .pointer("/filter_chain_match/application_protocols")
-        .is_some()
 }

@@ -11,6 +11,7 @@ mod progress;
 mod report;
 mod stage;
 mod text;
+mod traffic;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,29 +1,68 @@
 //! `cargo demo` from outside: what it prints, and what it leaves behind.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Deserialize;
 use testbed::Exposition;
 use testbed::labels::METRICS;
 use testbed::poll::{self, Look};
 
 const DEMO: &str = env!("CARGO_BIN_EXE_demo");
 
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+#[derive(Debug, Deserialize)]
+struct Document {
+    ok: bool,
+    reporters: Vec<Reported>,
+    prometheus_text: BTreeMap<String, String>,
+    kept: Option<Kept>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Reported {
+    reporter: String,
+    sidecar: String,
+    service: String,
+    metrics: Vec<Series>,
+    expected: Counts,
+    seen: Counts,
+}
+
+#[derive(Debug, Deserialize)]
+struct Series {
+    name: String,
+    labels: BTreeMap<String, String>,
+    value: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+struct Counts {
+    opened: u64,
+    closed: u64,
+    received: u64,
+    sent: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Kept {
+    addresses: BTreeMap<String, String>,
+    files: String,
+    cleanup: String,
+}
+
 #[test]
-fn the_document_holds_four_metrics_per_reporter_with_every_label_and_exact_counts() {
-    let output = demo(&["--json"]);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(document["ok"], true);
-    let reporters = document["reporters"].as_array().unwrap();
+fn the_document_holds_four_metrics_per_reporter_with_every_label_and_exact_counts() -> Result {
+    let document = document(&["--json"])?;
+    assert!(document.ok);
+    let reporters = document.reporters.iter();
     let pairs: Vec<_> = reporters
-        .iter()
-        .map(|reported| (text(&reported["service"]), text(&reported["reporter"])))
+        .map(|reported| (reported.service.as_str(), reported.reporter.as_str()))
         .collect();
     let expected = [
         ("mongodb", "source"),
@@ -32,130 +71,151 @@ fn the_document_holds_four_metrics_per_reporter_with_every_label_and_exact_count
         ("postgresql", "destination"),
     ];
     assert_eq!(pairs, expected);
-    for reported in reporters {
-        check_reporter(reported, &document["prometheus_text"]);
+    for reported in &document.reporters {
+        let text = document.prometheus_text.get(&reported.sidecar);
+        let raw = Exposition::parse(text.ok_or("no raw text")?)?;
+        check_reporter(reported, &raw)?;
     }
+    Ok(())
 }
 
-fn check_reporter(reported: &Value, texts: &Value) {
-    assert_eq!(reported["expected"], reported["seen"]);
-    let metrics = reported["metrics"].as_array().unwrap();
-    let values: BTreeMap<&str, u64> = metrics
-        .iter()
-        .map(|series| (text(&series["name"]), series["value"].as_u64().unwrap()))
-        .collect();
-    let expected = ["opened", "closed", "received", "sent"].map(|key| &reported["expected"][key]);
-    assert_eq!(
-        METRICS.map(|name| Value::from(values[name])).each_ref(),
-        expected
-    );
-    assert!(expected[2].as_u64() > Some(0) && expected[3].as_u64() > Some(0));
+/// The document agrees with itself, and with the raw text beside it.
+fn check_reporter(reported: &Reported, raw: &Exposition) -> Result {
+    let Counts {
+        opened,
+        closed,
+        received,
+        sent,
+    } = reported.expected;
+    assert_eq!(reported.seen, reported.expected);
+    assert!(opened > 0 && received > 0 && sent > 0, "{reported:?}");
 
-    // The raw text that is printed beside it says the same.
-    let raw = Exposition::parse(text(&texts[text(&reported["sidecar"])])).unwrap();
-    for series in metrics {
-        let labels = series["labels"].as_object().unwrap();
-        assert_eq!(labels.len(), 23);
+    let destination = format!("{}-v1", reported.service);
+    let mut values = BTreeMap::new();
+    for Series {
+        name,
+        labels,
+        value,
+    } in &reported.metrics
+    {
         assert!(
-            labels.values().all(|value| !text(value).is_empty()),
-            "{labels:?}"
+            values.insert(name.as_str(), *value).is_none(),
+            "{name} has two series"
         );
-        assert_eq!(labels["source_workload"], "ratings-v2");
-        let destination = format!("{}-v1", text(&reported["service"]));
-        assert_eq!(labels["destination_workload"], destination);
+        assert_eq!(labels.len(), 23);
+        assert!(labels.values().all(|value| !value.is_empty()), "{labels:?}");
         let labels: Vec<_> = labels
             .iter()
-            .map(|(name, value)| (name.as_str(), text(value)))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let found = raw.one(text(&series["name"]), &labels).unwrap();
-        assert_eq!(Some(found.value), series["value"].as_f64());
+        assert!(
+            labels.contains(&("source_workload", "ratings-v2")),
+            "{labels:?}"
+        );
+        assert!(
+            labels.contains(&("destination_workload", &destination)),
+            "{labels:?}"
+        );
+        assert_eq!(raw.one(name, &labels)?.value, *value as f64);
     }
+    let expected = METRICS.into_iter().zip([opened, closed, received, sent]);
+    assert_eq!(values, expected.collect());
+    Ok(())
 }
 
 #[test]
-fn a_killed_demo_leaves_nothing_running() {
-    let mut demo = Command::new(DEMO);
-    demo.stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut demo = demo.spawn().unwrap();
-    wait_for_line(&mut demo, "loads postgresql");
-    let children = descendants(demo.id());
+fn a_killed_demo_leaves_nothing_running() -> Result {
+    let mut command = Command::new(DEMO);
+    let mut demo = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    wait_for_line(&mut demo, "loads postgresql")?;
+    let children = descendants(demo.id())?;
+    demo.kill()?;
+    demo.wait()?;
     for name in ["envoy", "postgres", "python"] {
         assert!(
             children.values().any(|child| child.contains(name)),
             "{name}: {children:?}"
         );
     }
-    demo.kill().unwrap();
-    demo.wait().unwrap();
-    gone(&children);
+    gone(&children)
 }
 
 #[test]
-fn what_is_kept_runs_until_it_is_told_to_end() {
-    let output = demo(&["--keep", "--json"]);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let kept = &document["kept"];
-    let cleanup = text(&kept["cleanup"]);
-    let supervisor = cleanup.strip_prefix("kill ").unwrap().parse().unwrap();
-    let mut children = descendants(supervisor);
-    let url = format!(
-        "{}stats/prometheus",
-        text(&kept["addresses"]["Envoy ratings-v2"])
-    );
-    let scraped = ureq::get(&url).call();
-    let ended = Command::new("sh").args(["-c", cleanup]).status().unwrap();
+fn what_is_kept_runs_until_it_is_told_to_end() -> Result {
+    let kept = document(&["--keep", "--json"])?
+        .kept
+        .ok_or("nothing is kept")?;
+    let supervisor = kept
+        .cleanup
+        .strip_prefix("kill ")
+        .ok_or("no process to kill")?
+        .parse()?;
+    let mut children = descendants(supervisor)?;
+    let scraped = kept.addresses.get("Envoy ratings-v2").map(|url| {
+        let mut response = ureq::get(format!("{url}stats/prometheus")).call()?;
+        response.body_mut().read_to_string()
+    });
+    let cleanup = Command::new("sh").args(["-c", &kept.cleanup]).status()?;
 
-    assert!(ended.success());
-    let scraped = scraped.unwrap().body_mut().read_to_string().unwrap();
-    assert!(scraped.contains("istio_tcp_connections_opened_total"));
+    assert!(cleanup.success());
+    assert!(
+        scraped
+            .ok_or("no sidecar")??
+            .contains("istio_tcp_connections_opened_total")
+    );
     assert!(children.len() > 4, "{children:?}");
     children.insert(supervisor, "the supervisor".to_owned());
-    gone(&children);
-    assert!(!fs::exists(text(&kept["files"])).unwrap());
+    gone(&children)?;
+    assert!(!fs::exists(kept.files)?);
+    Ok(())
 }
 
 #[test]
-fn a_missing_envoy_is_named_with_a_remedy() {
-    let mut demo = Command::new(DEMO);
-    let output = demo
+fn a_missing_envoy_is_named_with_a_remedy() -> Result {
+    let output = Command::new(DEMO)
         .env("ENVOY_BIN", "/nonexistent/envoy")
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
+        .output()?;
+    let errors = String::from_utf8(output.stderr)?;
     assert_eq!(output.status.code(), Some(1));
     assert!(
         errors.contains("ENVOY_BIN=/nonexistent/envoy cannot be run"),
         "{errors}"
     );
     assert!(errors.contains("unset it"), "{errors}");
+    Ok(())
 }
 
-fn demo(arguments: &[&str]) -> Output {
-    Command::new(DEMO).args(arguments).output().unwrap()
+/// Runs the demo and reads what it prints.
+fn document(arguments: &[&str]) -> Result<Document> {
+    let output = Command::new(DEMO).args(arguments).output()?;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap()
-}
-
-/// Reads the demo's progress up to a line; the rest is left unread.
-fn wait_for_line(demo: &mut Child, wanted: &str) {
+/// Reads the demo's progress up to a line.
+fn wait_for_line(demo: &mut Child, wanted: &str) -> Result {
+    let progress = demo.stderr.as_mut().ok_or("no progress")?;
     let mut seen = Vec::new();
-    for line in BufReader::new(demo.stderr.take().unwrap()).lines() {
-        seen.push(line.unwrap());
+    for line in BufReader::new(progress).lines() {
+        seen.push(line?);
         if seen.last().is_some_and(|line| line.contains(wanted)) {
-            return;
+            return Ok(());
         }
     }
-    panic!("no line with {wanted:?}: {seen:?}");
+    Err(format!("no line with {wanted:?}: {seen:?}").into())
 }
 
 /// Name by process id of everything that `parent` started, directly or not.
-fn descendants(parent: u32) -> BTreeMap<u32, String> {
-    let processes: Vec<(u32, u32, String)> = fs::read_dir("/proc")
-        .unwrap()
+fn descendants(parent: u32) -> Result<BTreeMap<u32, String>> {
+    let entries = fs::read_dir("/proc")?;
+    let processes: Vec<_> = entries
         .filter_map(|entry| process(entry.ok()?.file_name().to_str()?.parse().ok()?))
         .collect();
     let mut found = BTreeMap::new();
@@ -166,7 +226,7 @@ fn descendants(parent: u32) -> BTreeMap<u32, String> {
             found.insert(*id, name.clone());
         }
     }
-    found
+    Ok(found)
 }
 
 /// A process, its parent and its name, unless it is a zombie.
@@ -181,7 +241,7 @@ fn process(id: u32) -> Option<(u32, u32, String)> {
 }
 
 /// Waits until none of these processes is left.
-fn gone(processes: &BTreeMap<u32, String>) {
+fn gone(processes: &BTreeMap<u32, String>) -> Result {
     poll::until(
         "the demo's processes being gone",
         Duration::from_secs(10),
@@ -196,6 +256,6 @@ fn gone(processes: &BTreeMap<u32, String>) {
                 Look::NotYet(format!("{left:?}"))
             })
         },
-    )
-    .unwrap();
+    )?;
+    Ok(())
 }

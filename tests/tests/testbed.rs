@@ -22,10 +22,10 @@ fn a_mesh_without_the_filter_passes_every_byte_over_every_hop() {
         ("foreign", Hop::Foreign),
     ];
     let mut builder = Mesh::builder(&binary, Path::new("unused")).client_filter(Filter::Absent);
-    for (index, (name, hop)) in (0..).zip(&hops) {
+    for (index, (name, hop)) in (0..).zip(hops) {
         let workload = Workload::bookinfo(name, "v1");
         let service = Service::new(workload, 7000 + index, app.address());
-        builder = builder.service(service.hop(hop.clone()).filter(Filter::Absent));
+        builder = builder.service(service.hop(hop).filter(Filter::Absent));
     }
     let mesh = builder.start(&scratch).unwrap();
 

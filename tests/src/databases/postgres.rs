@@ -108,6 +108,17 @@ impl Postgres {
             .env("PGDATABASE", "postgres");
         command
     }
+
+    /// The answer to a query that is asked by way of `address`, as unaligned text.
+    ///
+    /// # Errors
+    /// The server cannot be reached or refuses the query.
+    pub fn query(&self, address: SocketAddr, sql: &str) -> Result<String> {
+        let mut psql = self.client("psql", address);
+        psql.args(["--tuples-only", "--no-align", "--command", sql]);
+        let output = process::run("psql", psql)?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
 }
 
 impl Place {

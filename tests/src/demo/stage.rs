@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,13 +11,11 @@ use super::interrupt::Interrupt;
 use super::options::Options;
 use super::progress::step;
 use super::report::{Check, Kept, Report, Setup};
-use super::{checks, listing};
+use super::{checks, listing, traffic};
 use crate::databases::{Mongo, MongoClient, Postgres};
 use crate::error::{Context, Result};
 use crate::labels::Reporter;
-use crate::mesh::{Counts, Mesh, Service};
-use crate::poll::{self, Look};
-use crate::process;
+use crate::mesh::{Mesh, Service};
 use crate::prometheus::Prometheus;
 use crate::tools::EnvoyBinary;
 use crate::wasm;
@@ -26,10 +24,6 @@ use crate::workspace::{self, Scratch};
 
 const MONGODB: &str = "mongodb";
 const POSTGRESQL: &str = "postgresql";
-/// In how many reports of an open connection the demo waits to see it move.
-const INTERVALS: usize = 3;
-/// Rows that `pgbench --initialize` makes per unit of scale.
-const PGBENCH_ROWS: &str = "100000";
 
 /// Everything that runs. Dropping it stops it, clients first.
 pub(super) struct Stage<'a> {
@@ -51,21 +45,7 @@ impl<'a> Stage<'a> {
         scratch: &'a Scratch,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
-        step("filter", "building it with `cargo wasm`");
-        let wasm = wasm::build()?;
-        let filter_bytes = fs::metadata(&wasm)
-            .context(|| format!("cannot read {}", wasm.display()))?
-            .len();
-        let filter = wasm
-            .strip_prefix(workspace::root())
-            .unwrap_or(&wasm)
-            .display()
-            .to_string();
-        step(
-            "",
-            &format!("{filter}, {} KiB", filter_bytes.div_ceil(1024)),
-        );
-
+        let (wasm, filter_bytes) = build_filter()?;
         interrupt.check()?;
         let envoy = EnvoyBinary::find(options.envoy_version.as_deref())?;
         step("Envoy", &format!("{} ({})", envoy.version, envoy.origin));
@@ -75,7 +55,8 @@ impl<'a> Stage<'a> {
         step("mongodb-v1", mongodb.kind());
         interrupt.check()?;
         let postgresql = Postgres::start(scratch)?;
-        let version = postgresql_version(&postgresql)?;
+        let version = postgresql.query(postgresql.address(), "show server_version")?;
+        let version = format!("PostgreSQL {version}");
         step("postgresql-v1", &version);
 
         interrupt.check()?;
@@ -108,7 +89,7 @@ impl<'a> Stage<'a> {
         let setup = Setup {
             envoy: envoy.version,
             envoy_origin: envoy.origin,
-            filter,
+            filter: relative(&wasm),
             filter_bytes,
             mongodb: mongodb.kind().to_owned(),
             postgresql: version,
@@ -136,9 +117,17 @@ impl<'a> Stage<'a> {
         let address = self.mesh.address(MONGODB)?;
         let mut client = MongoClient::start(self.scratch, address)?;
         self.interrupt.check()?;
-        let mut checks = vec![self.load_postgresql()?];
+        let mut checks = vec![traffic::load_postgresql(
+            &self.postgresql,
+            self.mesh.address(POSTGRESQL)?,
+        )?];
         self.interrupt.check()?;
-        checks.push(self.watch_open_connection()?);
+        checks.push(traffic::watch_open_connection(
+            &self.mesh,
+            MONGODB,
+            self.reporting_duration,
+            self.interrupt,
+        )?);
         client.rest()?;
         self.client = Some(client);
 
@@ -199,84 +188,24 @@ impl<'a> Stage<'a> {
             cleanup: format!("kill {}", std::process::id()),
         })
     }
-
-    fn load_postgresql(&self) -> Result<Check> {
-        step("ratings-v2", "loads postgresql with pgbench");
-        let address = self.mesh.address(POSTGRESQL)?;
-        let client = |program: &str, arguments: &[&str]| -> Command {
-            let mut command = self.postgresql.client(program, address);
-            command.args(arguments);
-            command
-        };
-        process::run(
-            "pgbench --initialize",
-            client("pgbench", &["--initialize", "--quiet"]),
-        )?;
-        let load = ["--client=8", "--transactions=50", "--no-vacuum"];
-        let bench = process::run("pgbench", client("pgbench", &load))?;
-        let bench = String::from_utf8_lossy(&bench.stdout).into_owned();
-        let done = "number of transactions actually processed: ";
-        let done = bench
-            .lines()
-            .find_map(|line| line.strip_prefix(done))
-            .unwrap_or_default();
-        let count = [
-            "--tuples-only",
-            "--no-align",
-            "--command=select count(*) from pgbench_accounts",
-        ];
-        let rows = process::run("psql", client("psql", &count))?;
-        let rows = String::from_utf8_lossy(&rows.stdout).trim().to_owned();
-        Ok(Check::new(
-            "postgresql did all of pgbench's work",
-            done == "400/400" && rows == PGBENCH_ROWS,
-            format!("{done} transactions, {rows} rows"),
-        ))
-    }
-
-    /// Watches the reports of mongodb's open connections move.
-    fn watch_open_connection(&self) -> Result<Check> {
-        step(
-            "ratings-v2",
-            "goes on reading from mongodb over its open connections",
-        );
-        let mut moves: Vec<Counts> = Vec::new();
-        let limit = Duration::from_secs(10) + 10 * self.reporting_duration;
-        let seen = poll::until("reports of an open connection", limit, || {
-            self.interrupt.check()?;
-            let now = self.mesh.reported(Reporter::Destination, MONGODB)?;
-            if now.open() > 0 && moves.last().is_none_or(|last| last.received < now.received) {
-                moves.push(now);
-            }
-            let received: Vec<_> = moves
-                .iter()
-                .map(|counts| counts.received.to_string())
-                .collect();
-            Ok(if moves.len() > INTERVALS {
-                Look::Found(received.join(" → "))
-            } else {
-                Look::NotYet(received.join(" → "))
-            })
-        });
-        let what = "mongodb: an open connection is reported as it goes on";
-        Ok(match seen {
-            Ok(received) => Check::new(what, true, format!("received bytes {received}")),
-            Err(error) if checks::is_timeout(&error) => Check::new(what, false, error.to_string()),
-            Err(error) => return Err(error),
-        })
-    }
 }
 
-fn postgresql_version(postgresql: &Postgres) -> Result<String> {
-    let mut version = postgresql.client("psql", postgresql.address());
-    version.args([
-        "--tuples-only",
-        "--no-align",
-        "--command=show server_version",
-    ]);
-    let output = process::run("psql", version)?;
-    Ok(format!(
-        "PostgreSQL {}",
-        String::from_utf8_lossy(&output.stdout).trim()
-    ))
+/// The .wasm and its size.
+fn build_filter() -> Result<(PathBuf, u64)> {
+    step("filter", "building it with `cargo wasm`");
+    let wasm = wasm::build()?;
+    let metadata = fs::metadata(&wasm).context(|| format!("cannot read {}", wasm.display()))?;
+    let bytes = metadata.len();
+    step(
+        "",
+        &format!("{}, {} KiB", relative(&wasm), bytes.div_ceil(1024)),
+    );
+    Ok((wasm, bytes))
+}
+
+fn relative(path: &Path) -> String {
+    path.strip_prefix(workspace::root())
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{Builder, Filter};
-use crate::bootstrap::{Bootstrap, Hop, Upstream};
+use crate::bootstrap::{Bootstrap, Hop, Inbound, Upstream};
 use crate::error::Result;
 use crate::labels;
 use crate::mesh_ca::MeshCa;
@@ -63,7 +63,12 @@ impl Service {
         };
         let mut bootstrap = Bootstrap::server_sidecar()?;
         bootstrap.run_as(&self.workload, &identity)?;
-        bootstrap.serve(app, namespace, self.port, application, &self.hop)?;
+        bootstrap.serve(&Inbound {
+            workload: &self.workload,
+            port: self.port,
+            application,
+            hop: self.hop,
+        })?;
         bootstrap.filter(&mesh.wasm, mesh.resolve(&self.filter));
         Ok(bootstrap)
     }
@@ -73,7 +78,7 @@ impl Service {
             workload: self.workload.clone(),
             port: self.port,
             address: sidecar,
-            hop: self.hop.clone(),
+            hop: self.hop,
         }
     }
 }
