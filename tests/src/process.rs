@@ -19,6 +19,17 @@ pub(crate) use self::spawn::die_with_parent;
 
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 const TAIL_LINES: usize = 25;
+/// What to do about last words that one meets: the words, and the remedy as the sentence after "ended unexpectedly".
+const REMEDIES: [(&str, &str); 3] = [
+    ("Address already in use", PORT_TAKEN),
+    ("address already in use", PORT_TAKEN),
+    (
+        "Envoy was compiled without support for it",
+        " This build of Envoy lacks the Wasm runtime V8: take another one, such as `--envoy-version 1.40.0`.",
+    ),
+];
+const PORT_TAKEN: &str =
+    " A port that it needs is taken: end the program that holds it, or choose another port.";
 
 /// A server of the testbed. Dropping it stops it; if this process dies first, even by SIGKILL, the kernel stops it.
 #[derive(Debug)]
@@ -231,9 +242,75 @@ pub fn last_lines(text: &str) -> String {
 }
 
 fn remedy(tail: &str) -> &'static str {
-    if tail.contains("Address already in use") || tail.contains("address already in use") {
-        " A port that it needs is taken: end the program that holds it, or choose another port."
-    } else {
-        ""
+    let known = REMEDIES.into_iter().find(|(words, _)| tail.contains(words));
+    known.map_or("", |(_, remedy)| remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Scratch;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_server_that_ends_is_named_with_its_last_words_and_a_remedy() {
+        let scratch = Scratch::new("process").unwrap();
+        let script = shell("echo 'bind: Address already in use'; exit 3");
+        let mut server = Process::spawn("server", script, &scratch.path().join("log")).unwrap();
+        let error = server.until::<()>("readiness", LIMIT, || Ok(Look::NotYet(String::new())));
+        let message = error.unwrap_err().to_string();
+        assert!(
+            message.starts_with("server ended unexpectedly (exit status: 3)"),
+            "{message}"
+        );
+        assert!(
+            message.contains("bind: Address already in use"),
+            "{message}"
+        );
+        assert!(message.contains("choose another port"), "{message}");
+    }
+
+    #[test]
+    fn a_dropped_server_is_stopped_by_its_own_signal() {
+        let scratch = Scratch::new("process").unwrap();
+        let log = scratch.path().join("log");
+        let script = shell("trap 'echo quit; exit' QUIT; echo ready; while :; do sleep 0.01; done");
+        let mut server = Process::spawn_stopped_by(Signal::QUIT, "server", script, &log).unwrap();
+        let ready = || {
+            let ready = tail(&log).contains("ready");
+            Ok(if ready {
+                Look::Found(())
+            } else {
+                Look::NotYet(String::new())
+            })
+        };
+        server.until("readiness", LIMIT, ready).unwrap();
+        drop(server);
+        assert_eq!(tail(&log), "ready\nquit");
+    }
+
+    #[test]
+    fn a_server_outlives_the_thread_that_started_it() {
+        let scratch = Scratch::new("process").unwrap();
+        let log = scratch.path().join("log");
+        let started = thread::spawn(move || Process::spawn("server", shell("sleep 60"), &log));
+        let mut server = started.join().unwrap().unwrap();
+        thread::sleep(Duration::from_millis(50));
+        server.check().unwrap();
+    }
+
+    #[test]
+    fn a_program_that_fails_is_named_with_its_last_lines() {
+        let error = run("tool", shell("echo out; echo err >&2; exit 2"))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "tool failed (exit status: 2):\nout\nerr");
     }
 }

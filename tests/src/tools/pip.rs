@@ -79,11 +79,19 @@ fn run_pip(wanted: &Requirement<'_>, into: &Path) -> Result<()> {
             "--only-binary=:all:",
             "--no-compile",
         ])
-        .args(["--disable-pip-version-check", "--no-warn-script-location"])
-        .args(["--root-user-action=ignore", "--target"])
+        .arg("--target")
         .arg(into)
         .args(wanted.packages)
         .stdin(Stdio::null());
+    // As variables, because an older pip refuses options that it does not know.
+    for (option, value) in [
+        ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+        ("PIP_NO_WARN_SCRIPT_LOCATION", "1"),
+        ("PIP_ROOT_USER_ACTION", "ignore"),
+        ("PIP_USER", "0"),
+    ] {
+        command.env(option, value);
+    }
     if wanted.platform_independent_of_python {
         command.args(["--implementation", "cp", "--python-version", "3.12"]);
     }
