@@ -9,6 +9,7 @@ mod options;
 mod prepare;
 mod progress;
 mod report;
+mod snapshot;
 mod stage;
 mod text;
 mod traffic;

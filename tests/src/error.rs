@@ -186,6 +186,12 @@ impl Error {
         matches!(self, Self::NotInstalled { .. })
     }
 
+    /// Whether something that was waited for did not happen.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self, Self::TimedOut { .. })
+    }
+
     pub(crate) fn malformed(what: impl Display, reason: impl Display) -> Self {
         Self::Malformed {
             what: what.to_string(),

@@ -6,7 +6,7 @@
 //! built on it.
 //!
 //! Everything lives under `target/`, listens on 127.0.0.1 on ports the system picks, and ends with its owner: dropping
-//! a part stops it, and a killed process takes its children with it.
+//! a part stops it, and a killed process takes its children with it (which is why this crate needs Linux).
 
 mod acceptor;
 pub mod apps;

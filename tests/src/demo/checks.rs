@@ -1,129 +1,14 @@
-//! What the sidecars report against what passed, counted outside Envoy.
+//! What a sidecar reports against what passed, counted outside Envoy.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use super::interrupt::Interrupt;
 use super::report::{Check, Reported};
-use crate::error::{Error, Result};
-use crate::exposition::{Exposition, Labels, Series};
-use crate::labels::{METRICS, Reporter};
-use crate::mesh::{Counts, Mesh};
+use crate::exposition::{Labels, Series};
+use crate::labels::METRICS;
+use crate::mesh::Counts;
 
-/// All metrics of all sidecars at one moment, with nothing on its way.
-pub(super) struct Snapshot {
-    pub(super) reporters: Vec<Reported>,
-    /// `/stats/prometheus` by sidecar.
-    pub(super) text: BTreeMap<String, String>,
-    metrics: BTreeMap<String, Exposition>,
-}
-
-impl Snapshot {
-    /// Waits until the reports have caught up, or for as long as the mesh waits, and takes it.
-    pub(super) fn take(mesh: &Mesh, interrupt: &Interrupt) -> Result<Self> {
-        for (service, reporter) in pairs(mesh) {
-            interrupt.check()?;
-            settle(mesh, reporter, service)?;
-        }
-        let mut text = BTreeMap::new();
-        let mut metrics = BTreeMap::new();
-        for sidecar in mesh.sidecars() {
-            let exposition = sidecar.prometheus_text()?;
-            metrics.insert(sidecar.name().to_owned(), Exposition::parse(&exposition)?);
-            text.insert(sidecar.name().to_owned(), exposition);
-        }
-        let mut reporters = Vec::new();
-        for (service, reporter) in pairs(mesh) {
-            let sidecar = mesh.sidecar(reporter, service)?.name().to_owned();
-            let selector = Mesh::selector(reporter, service);
-            let series = metrics
-                .get(&sidecar)
-                .into_iter()
-                .flat_map(Exposition::iter)
-                .filter(|series| METRICS.contains(&series.name.as_str()) && series.has(&selector));
-            let series: Vec<Series> = series.cloned().collect();
-            reporters.push(Reported {
-                reporter,
-                service: service.to_owned(),
-                expected: mesh.seen(reporter, service)?,
-                seen: Counts::reported(&Exposition::from(series.clone()), &[]),
-                metrics: series,
-                sidecar,
-            });
-        }
-        Ok(Self {
-            reporters,
-            text,
-            metrics,
-        })
-    }
-
-    /// Every check on it.
-    pub(super) fn checks(&self, mesh: &Mesh) -> Result<Vec<Check>> {
-        let mut checks = Vec::new();
-        for service in mesh.services() {
-            let [near, far] = [Reporter::Source, Reporter::Destination]
-                .map(|reporter| mesh.tap(reporter, service).map(|tap| tap.tally()));
-            let (near, far) = (near?, far?);
-            checks.push(Check::new(
-                format!("{service}: every byte arrived unchanged, in both directions"),
-                near.same_bytes(&far) && near.received() > 0 && near.sent() > 0,
-                format!(
-                    "{} connections, SHA-256 of each at both ends",
-                    near.opened()
-                ),
-            ));
-        }
-        for reported in &self.reporters {
-            let Reported {
-                reporter, service, ..
-            } = reported;
-            checks.push(counts(reported));
-            checks.push(labels(
-                reported,
-                &mesh.exchanged_labels(*reporter, service)?,
-            ));
-        }
-        for (sidecar, metrics) in &self.metrics {
-            let duplicates = metrics.duplicates();
-            checks.push(Check::new(
-                format!("{sidecar}: no series occurs twice"),
-                duplicates.is_empty(),
-                format!(
-                    "{} series, {} twice",
-                    metrics.iter().count(),
-                    duplicates.len()
-                ),
-            ));
-        }
-        Ok(checks)
-    }
-
-    /// All series of a metric, of all sidecars.
-    pub(super) fn named<'a>(&'a self, metric: &'a str) -> impl Iterator<Item = &'a Series> {
-        self.metrics
-            .values()
-            .flat_map(|metrics| metrics.named(metric))
-    }
-}
-
-/// Waits until the reports have caught up; that they never do is for the checks to tell.
-pub(super) fn settle(mesh: &Mesh, reporter: Reporter, service: &str) -> Result<()> {
-    match mesh.settled(reporter, service) {
-        Err(error) if !is_timeout(&error) => Err(error),
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn is_timeout(error: &Error) -> bool {
-    matches!(error, Error::TimedOut { .. })
-}
-
-fn pairs(mesh: &Mesh) -> impl Iterator<Item = (&str, Reporter)> {
-    mesh.services()
-        .flat_map(|service| Reporter::BOTH.map(|reporter| (service, reporter)))
-}
-
-fn counts(reported: &Reported) -> Check {
+/// The four numbers are those that the application's end of the sidecar saw.
+pub(super) fn counts(reported: &Reported) -> Check {
     let Reported {
         reporter,
         service,
@@ -132,28 +17,16 @@ fn counts(reported: &Reported) -> Check {
         ..
     } = reported;
     let what = format!("{service}, {reporter}: counts are exact, opened = closed + still open");
-    let text = |counts: &Counts| {
-        let Counts {
-            opened,
-            closed,
-            received,
-            sent,
-        } = counts;
-        let open = counts.open();
-        format!(
-            "{opened} opened = {closed} closed + {open} open, {received} B received, {sent} B sent"
-        )
-    };
-    let ok = seen == expected && seen.opened > 0;
-    let detail = if ok {
-        text(seen)
+    if seen == expected && seen.opened > 0 {
+        Check::new(what, true, sentence(seen))
     } else {
-        format!("reported {}; passed {}", text(seen), text(expected))
-    };
-    Check::new(what, ok, detail)
+        let detail = format!("reported {}; passed {}", sentence(seen), sentence(expected));
+        Check::new(what, false, detail)
+    }
 }
 
-fn labels(reported: &Reported, expected: &Labels) -> Check {
+/// Each metric has one series, with exactly the expected labels.
+pub(super) fn labels(reported: &Reported, expected: &Labels) -> Check {
     let Reported {
         reporter,
         service,
@@ -161,49 +34,148 @@ fn labels(reported: &Reported, expected: &Labels) -> Check {
         ..
     } = reported;
     let what = format!("{service}, {reporter}: four metrics, one series each, all 23 labels right");
-    let names: Vec<&str> = METRICS
-        .into_iter()
-        .filter(|name| metrics.iter().filter(|series| series.name == *name).count() == 1)
-        .collect();
-    let wrong = metrics.iter().find(|series| series.labels != *expected);
-    let detail = match wrong {
-        Some(series) => difference(series, expected),
-        None => format!(
-            "{} → {}",
-            expected.get("source_workload").map_or("", String::as_str),
-            expected
-                .get("destination_workload")
-                .map_or("", String::as_str),
-        ),
-    };
-    let ok = wrong.is_none() && names == METRICS && metrics.len() == METRICS.len();
-    Check::new(
-        what,
-        ok,
-        if ok || wrong.is_some() {
-            detail
-        } else {
-            format!("{metrics:?}")
-        },
-    )
+    let mut faults = Vec::new();
+    for name in METRICS {
+        let number = metrics.iter().filter(|series| series.name == name).count();
+        if number != 1 {
+            faults.push(format!("{number} series of {name}"));
+        }
+    }
+    let wrong = metrics.iter().filter(|series| series.labels != *expected);
+    faults.extend(wrong.map(|series| difference(series, expected)));
+    if faults.is_empty() {
+        let workload = |side| expected.get(side).map_or("", String::as_str);
+        let (from, to) = (
+            workload("source_workload"),
+            workload("destination_workload"),
+        );
+        Check::new(what, true, format!("{from} → {to}"))
+    } else {
+        Check::new(what, false, faults.join(". "))
+    }
+}
+
+fn sentence(counts: &Counts) -> String {
+    let Counts {
+        opened,
+        closed,
+        received,
+        sent,
+    } = counts;
+    let open = counts.open();
+    format!("{opened} opened = {closed} closed + {open} open, {received} B received, {sent} B sent")
 }
 
 fn difference(series: &Series, expected: &Labels) -> String {
-    let names = series.labels.keys().chain(expected.keys());
-    let differing: std::collections::BTreeSet<_> = names
-        .filter(|name| series.labels.get(*name) != expected.get(*name))
-        .collect();
-    let text =
-        |labels: &Labels, name: &String| labels.get(name).cloned().unwrap_or_else(|| "-".into());
-    let parts: Vec<String> = differing
-        .into_iter()
-        .map(|name| {
-            format!(
-                "{name} is {}, not {}",
-                text(&series.labels, name),
-                text(expected, name)
-            )
-        })
-        .collect();
-    format!("{}: {}", series.name, parts.join("; "))
+    let names: BTreeSet<_> = series.labels.keys().chain(expected.keys()).collect();
+    let value =
+        |labels: &Labels, name| labels.get(name).map_or("absent", String::as_str).to_owned();
+    let differing = names.into_iter().filter_map(|name| {
+        let (is, should_be) = (value(&series.labels, name), value(expected, name));
+        (is != should_be).then(|| format!("{name} is {is}, not {should_be}"))
+    });
+    format!(
+        "{}: {}",
+        series.name,
+        differing.collect::<Vec<_>>().join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::{self, CLOSED, Reporter, SENT};
+    use crate::workload::Workload;
+
+    fn expected() -> Labels {
+        let server = Workload::bookinfo("mongodb", "v1");
+        labels::exchanged(Reporter::Source, &Workload::ratings_v2(), &server)
+    }
+
+    fn reported() -> Reported {
+        let counts = Counts {
+            opened: 2,
+            closed: 1,
+            received: 3,
+            sent: 4,
+        };
+        let metrics = METRICS.map(|name| Series {
+            name: name.to_owned(),
+            labels: expected(),
+            value: 1.0,
+        });
+        Reported {
+            reporter: Reporter::Source,
+            sidecar: "ratings-v2".to_owned(),
+            service: "mongodb".to_owned(),
+            metrics: metrics.into(),
+            expected: counts,
+            seen: counts,
+        }
+    }
+
+    #[test]
+    fn what_is_right_passes() {
+        assert!(counts(&reported()).ok);
+        assert!(labels(&reported(), &expected()).ok);
+    }
+
+    #[test]
+    fn sent_and_received_are_not_the_same() {
+        let mut reported = reported();
+        let Counts { received, sent, .. } = reported.seen;
+        reported.seen = Counts {
+            received: sent,
+            sent: received,
+            ..reported.seen
+        };
+        let check = counts(&reported);
+        assert!(!check.ok);
+        assert!(
+            check.detail.contains("4 B received, 3 B sent; passed"),
+            "{}",
+            check.detail
+        );
+    }
+
+    #[test]
+    fn nothing_at_all_does_not_pass() {
+        let mut reported = reported();
+        reported.seen = Counts::default();
+        reported.expected = Counts::default();
+        assert!(!counts(&reported).ok);
+    }
+
+    #[test]
+    fn a_wrong_label_is_named() {
+        let mut reported = reported();
+        let wrong = reported
+            .metrics
+            .iter_mut()
+            .find(|series| series.name == SENT)
+            .unwrap();
+        wrong
+            .labels
+            .insert("source_app".to_owned(), "unknown".to_owned());
+        wrong.labels.remove("reporter");
+        let check = labels(&reported, &expected());
+        assert!(!check.ok);
+        let detail = "istio_tcp_sent_bytes_total: reporter is absent, not source, source_app is unknown, not ratings";
+        assert_eq!(check.detail, detail);
+    }
+
+    #[test]
+    fn each_metric_has_one_series() {
+        let mut missing = reported();
+        missing.metrics.retain(|series| series.name != CLOSED);
+        let check = labels(&missing, &expected());
+        assert_eq!(
+            (check.ok, check.detail.as_str()),
+            (false, "0 series of istio_tcp_connections_closed_total")
+        );
+
+        let mut twice = reported();
+        twice.metrics.extend(reported().metrics);
+        assert!(!labels(&twice, &expected()).ok);
+    }
 }

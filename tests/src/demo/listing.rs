@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::checks::{self, Snapshot};
 use super::interrupt::Interrupt;
 use super::report::{Check, Console};
+use super::snapshot::Snapshot;
 use crate::error::Result;
 use crate::exposition::Series;
 use crate::labels::{CLOSED, OPENED};
@@ -55,7 +55,7 @@ pub(super) fn console(
         })
     });
     let agreed = match agreed {
-        Err(error) if !checks::is_timeout(&error) => return Err(error),
+        Err(error) if !error.is_timeout() => return Err(error),
         other => other.is_ok(),
     };
     let check = Check::new(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use super::interrupt::Interrupt;
 use super::options::Options;
 use super::progress::step;
 use super::report::{Check, Kept, Report, Setup};
-use super::{checks, listing, traffic};
+use super::snapshot::{self, Snapshot};
+use super::{listing, traffic};
 use crate::databases::{Mongo, MongoClient, Postgres};
 use crate::error::{Context, Result};
 use crate::labels::Reporter;
@@ -65,22 +67,12 @@ impl<'a> Stage<'a> {
         let mesh = Mesh::builder(&envoy, &wasm)
             .configuration(json!({ "tcp_reporting_duration": format!("{millis}ms") }))
             .settle_limit(Duration::from_secs(20) + 3 * reporting_duration)
-            .service(Service::new(
-                Workload::bookinfo(MONGODB, "v1"),
-                27017,
-                mongodb.address(),
-            ))
-            .service(Service::new(
-                Workload::bookinfo(POSTGRESQL, "v1"),
-                5432,
-                postgresql.address(),
-            ))
+            .service(service(MONGODB, 27017, mongodb.address()))
+            .service(service(POSTGRESQL, 5432, postgresql.address()))
             .start(scratch)?;
         for sidecar in mesh.sidecars() {
-            step(
-                "sidecar",
-                &format!("{}, {}", sidecar.name(), sidecar.url("/stats/prometheus")),
-            );
+            let url = sidecar.url("/stats/prometheus");
+            step("sidecar", &format!("{}, {url}", sidecar.name()));
         }
         let prometheus = match Prometheus::start(scratch, mesh.sidecars()) {
             Err(error) if error.is_not_installed() => None,
@@ -110,17 +102,13 @@ impl<'a> Stage<'a> {
 
     /// The traffic, and what came of it. One client is still connected to mongodb afterwards.
     pub(super) fn play(&mut self) -> Result<Report> {
-        step(
-            "ratings-v2",
-            "writes ratings to mongodb, reads them back and stays connected",
-        );
+        let plan = "writes ratings to mongodb, reads them back and stays connected";
+        step("ratings-v2", plan);
         let address = self.mesh.address(MONGODB)?;
         let mut client = MongoClient::start(self.scratch, address)?;
         self.interrupt.check()?;
-        let mut checks = vec![traffic::load_postgresql(
-            &self.postgresql,
-            self.mesh.address(POSTGRESQL)?,
-        )?];
+        let address = self.mesh.address(POSTGRESQL)?;
+        let mut checks = vec![traffic::load_postgresql(&self.postgresql, address)?];
         self.interrupt.check()?;
         checks.push(traffic::watch_open_connection(
             &self.mesh,
@@ -132,7 +120,7 @@ impl<'a> Stage<'a> {
         self.client = Some(client);
 
         step("metrics", "waiting for the last reports");
-        let snapshot = checks::Snapshot::take(&self.mesh, self.interrupt)?;
+        let snapshot = Snapshot::take(&self.mesh, self.interrupt)?;
         checks.extend(snapshot.checks(&self.mesh)?);
         let console = listing::console(&snapshot, self.prometheus.as_ref(), self.interrupt)?;
         checks.extend(console.check);
@@ -157,7 +145,7 @@ impl<'a> Stage<'a> {
         for reporter in Reporter::BOTH {
             self.interrupt.check()?;
             let what = format!("{reporter}: after ratings-v2 hung up, opened = closed");
-            let found = checks::settle(&self.mesh, reporter, MONGODB)
+            let found = snapshot::settle(&self.mesh, reporter, MONGODB)
                 .and_then(|()| self.mesh.reported(reporter, MONGODB))?;
             let detail = format!("{} opened, {} closed", found.opened, found.closed);
             checks.push(Check::new(
@@ -188,6 +176,10 @@ impl<'a> Stage<'a> {
             cleanup: format!("kill {}", std::process::id()),
         })
     }
+}
+
+fn service(app: &str, port: u16, application: SocketAddr) -> Service {
+    Service::new(Workload::bookinfo(app, "v1"), port, application)
 }
 
 /// The .wasm and its size.

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::checks;
 use super::interrupt::Interrupt;
 use super::progress::step;
 use super::report::Check;
@@ -76,7 +75,7 @@ pub(super) fn watch_open_connection(
     let what = format!("{service}: an open connection is reported as it goes on");
     match seen {
         Ok(received) => Ok(Check::new(what, true, format!("received bytes {received}"))),
-        Err(error) if checks::is_timeout(&error) => Ok(Check::new(what, false, error.to_string())),
+        Err(error) if error.is_timeout() => Ok(Check::new(what, false, error.to_string())),
         Err(error) => Err(error),
     }
 }
