@@ -9,6 +9,11 @@ use std::time::Duration;
 pub struct Clock(Rc<Cell<Duration>>);
 
 impl Clock {
+    /// A clock that shows this time since the Unix epoch.
+    pub fn at(now: Duration) -> Self {
+        Self(Rc::new(Cell::new(now)))
+    }
+
     /// The time since the Unix epoch.
     pub fn now(&self) -> Duration {
         self.0.get()
@@ -22,6 +27,6 @@ impl Clock {
 /// 2024-01-01T00:00:00Z: a real date, so that filters that format the time are at ease.
 impl Default for Clock {
     fn default() -> Self {
-        Self(Rc::new(Cell::new(Duration::from_secs(1_704_067_200))))
+        Self::at(Duration::from_secs(1_704_067_200))
     }
 }

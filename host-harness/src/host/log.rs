@@ -35,6 +35,10 @@ impl Logs {
         });
     }
 
+    pub(crate) fn take(&self) -> Vec<LogLine> {
+        self.0.take()
+    }
+
     pub(crate) fn all(&self) -> Vec<LogLine> {
         self.0.borrow().clone()
     }

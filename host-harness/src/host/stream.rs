@@ -34,6 +34,27 @@ impl Tls {
         }
     }
 
+    /// The URI SAN of the own certificate.
+    #[must_use]
+    pub fn local_san(mut self, san: Option<String>) -> Self {
+        self.local_san = san;
+        self
+    }
+
+    /// The URI SAN of the peer's certificate.
+    #[must_use]
+    pub fn peer_san(mut self, san: Option<String>) -> Self {
+        self.peer_san = san;
+        self
+    }
+
+    /// The protocol version, `TLSv1.3` by default.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
     /// The server name the client asked for (SNI).
     #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {

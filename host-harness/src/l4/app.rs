@@ -87,6 +87,21 @@ impl App {
         })
     }
 
+    /// What has arrived since the last `read`, and forgets all that was received: for connections that live long.
+    pub fn take(&self) -> Vec<u8> {
+        self.with(|app| {
+            let new = app.received.split_off(app.read_to.min(app.received.len()));
+            app.received.clear();
+            app.read_to = 0;
+            new
+        })
+    }
+
+    /// How many bytes have arrived since the last `read`.
+    pub fn unread(&self) -> usize {
+        self.with(|app| app.received.len().saturating_sub(app.read_to))
+    }
+
     /// Everything that has arrived.
     pub fn received(&self) -> Vec<u8> {
         self.with(|app| app.received.clone())

@@ -55,6 +55,15 @@ impl Connection {
         self.path.borrow().hops.first()?.filter_state(key)
     }
 
+    /// The last proxy has connected to the server application, which may have ended since.
+    pub fn reached_server(&self) -> bool {
+        self.path
+            .borrow()
+            .hops
+            .last()
+            .is_some_and(Hop::has_connected)
+    }
+
     /// Every proxy still has its downstream connection open.
     pub fn is_open(&self) -> bool {
         self.path.borrow().hops.iter().all(Hop::is_open)
@@ -63,7 +72,9 @@ impl Connection {
 
 /// The hops of a connection and the events under way between them.
 pub(crate) struct Path {
-    pub(crate) chunks: Chunks,
+    pub(super) chunks: Chunks,
+    /// Called after every change.
+    pub(super) observer: Option<Rc<dyn Fn()>>,
     hops: Vec<Hop>,
     client: AppState,
     server: AppState,
@@ -72,9 +83,10 @@ pub(crate) struct Path {
 }
 
 impl Path {
-    fn new(hops: Vec<Hop>) -> Self {
+    pub(super) fn new(hops: Vec<Hop>) -> Self {
         Self {
             chunks: Chunks::default(),
+            observer: None,
             hops,
             client: AppState::default(),
             server: AppState::default(),
@@ -125,6 +137,17 @@ impl Path {
         }
     }
 
+    /// Asks the first hop.
+    pub(super) fn hop_ref<T: Default>(&self, question: impl FnOnce(&Hop) -> T) -> T {
+        self.hops.first().map(question).unwrap_or_default()
+    }
+
+    /// Tells the first hop.
+    pub(super) fn first(&mut self, happened: impl FnOnce(&mut Hop)) {
+        self.hops.first_mut().map(happened);
+        self.collect();
+    }
+
     /// The hop of a connection id.
     pub(crate) fn hop(&mut self, sidecar: usize, id: u64) -> Option<&mut Hop> {
         self.hops.iter_mut().find(|hop| hop.is(sidecar, id))
@@ -171,5 +194,9 @@ pub(crate) fn pump(path: &Rc<RefCell<Path>>) {
     let sidecars: Vec<_> = path.borrow().hops.iter().map(Hop::sidecar).collect();
     for sidecar in sidecars {
         sidecar.run_deferred();
+    }
+    let observer = path.borrow().observer.clone();
+    if let Some(observer) = observer {
+        observer();
     }
 }

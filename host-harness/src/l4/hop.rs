@@ -5,7 +5,7 @@
 use super::connection::Path;
 use super::segment::{Segment, Socket, Toward};
 use crate::abi::PeerType;
-use crate::host::{Deferred, Stream, Upstream};
+use crate::host::{Deferred, Stream, Tls, Upstream};
 use crate::sidecar::Inner;
 use crate::vm::Callback;
 use crate::worker::{Called, Worker, length};
@@ -22,6 +22,20 @@ enum FilterStatus {
     StopIteration,
 }
 
+/// Who connects upstream once tcp_proxy has chosen the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialing {
+    /// Nobody: the connection is there at once.
+    Emulated,
+    /// The owner of the connection, who is not asked yet.
+    Owner,
+    /// The owner of the connection, who was asked.
+    UnderWay,
+}
+
+/// `UpstreamConnectionFailure`, UF. Envoy: `StreamInfo::ResponseFlag`.
+const UPSTREAM_CONNECTION_FAILURE: i64 = 0x20;
+
 /// A downstream connection, the filter's context for it, and the upstream connection.
 pub(crate) struct Hop {
     sidecar: Rc<Inner>,
@@ -31,11 +45,20 @@ pub(crate) struct Hop {
     stream: Rc<RefCell<Stream>>,
     downstream: Socket,
     upstream: Socket,
+    /// What tcp_proxy will choose.
+    route: Upstream,
+    dialing: Dialing,
     sent: Vec<(Toward, Segment)>,
 }
 
 impl Hop {
-    pub(crate) fn new(sidecar: Rc<Inner>, worker: Option<Rc<Worker>>, stream: Stream) -> Self {
+    pub(crate) fn new(
+        sidecar: Rc<Inner>,
+        worker: Option<Rc<Worker>>,
+        stream: Stream,
+        route: Upstream,
+        dialing: Dialing,
+    ) -> Self {
         Self {
             sidecar,
             worker,
@@ -43,6 +66,8 @@ impl Hop {
             stream: Rc::new(RefCell::new(stream)),
             downstream: Socket::opened(),
             upstream: Socket::default(),
+            route,
+            dialing,
             sent: Vec::new(),
         }
     }
@@ -67,6 +92,11 @@ impl Hop {
         self.upstream.open
     }
 
+    /// tcp_proxy has connected upstream, whether or not it still is.
+    pub(super) fn has_connected(&self) -> bool {
+        self.stream.borrow().info.upstream.is_some()
+    }
+
     pub(super) fn filter_state(&self, key: &str) -> Option<Vec<u8>> {
         self.stream.borrow().info.filter_state.get(key).cloned()
     }
@@ -77,7 +107,7 @@ impl Hop {
                 .split(',')
                 .map(|name| name.trim().to_owned())
                 .collect(),
-            None => self.sidecar.cluster.alpn.clone(),
+            None => self.route.cluster.alpn.clone(),
         }
     }
 
@@ -108,12 +138,48 @@ impl Hop {
 
     /// tcp_proxy chooses cluster and host when its turn comes; reads wait until it is connected.
     fn connect(&mut self) {
+        self.stream.borrow_mut().info.upstream = Some(self.route.clone());
+        match self.dialing {
+            Dialing::Emulated => self.upstream = Socket::opened(),
+            Dialing::Owner | Dialing::UnderWay => self.dialing = Dialing::UnderWay,
+        }
+    }
+
+    pub(super) fn is_connecting(&self) -> bool {
+        self.dialing == Dialing::UnderWay && self.downstream.open
+    }
+
+    /// Envoy: `TcpProxy::Filter::onUpstreamConnection`, which goes on reading.
+    pub(super) fn upstream_connected(&mut self, tls: Option<Tls>) {
+        if !self.is_connecting() {
+            return;
+        }
+        self.dialing = Dialing::Owner;
         self.upstream = Socket::opened();
-        self.stream.borrow_mut().info.upstream = Some(Upstream {
-            cluster: self.sidecar.cluster.clone(),
-            host: self.sidecar.upstream_host.clone(),
-            tls: self.sidecar.upstream_tls.clone(),
-        });
+        if let Some(upstream) = &mut self.stream.borrow_mut().info.upstream {
+            upstream.tls = tls;
+        }
+        self.tcp_proxy_on_data();
+    }
+
+    /// Envoy: `TcpProxy::Filter::onUpstreamEvent` with a failure to connect.
+    pub(super) fn upstream_failed(&mut self) {
+        if self.is_connecting() {
+            self.dialing = Dialing::Owner;
+            self.stream.borrow_mut().info.response_flags |= UPSTREAM_CONNECTION_FAILURE;
+            self.close_downstream(PeerType::Local);
+        }
+    }
+
+    pub(super) fn downstream_secured(&mut self, tls: Tls) {
+        self.stream.borrow_mut().info.downstream_tls = Some(tls);
+        self.finish_handshake();
+    }
+
+    /// Bytes in the two read buffers.
+    pub(super) fn held_up(&self) -> (usize, usize) {
+        let stream = self.stream.borrow();
+        (stream.downstream.len(), stream.upstream.len())
     }
 
     pub(super) fn finish_handshake(&mut self) {

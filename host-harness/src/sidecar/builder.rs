@@ -32,6 +32,7 @@ pub struct SidecarBuilder {
     stats_tags: Vec<StatsTag>,
     workers: usize,
     clock: Clock,
+    beside: Option<Rc<Process>>,
 }
 
 /// Why an Envoy does not start.
@@ -82,6 +83,7 @@ impl SidecarBuilder {
             stats_tags: Vec::new(),
             workers: 1,
             clock: Clock::default(),
+            beside: None,
         }
     }
 
@@ -198,18 +200,27 @@ impl SidecarBuilder {
         self
     }
 
+    /// Puts it into the same Envoy as another one, which shares its node, clock, stats, shared data and log.
+    #[must_use]
+    pub fn beside(mut self, other: &Sidecar) -> Self {
+        self.beside = Some(other.inner().process.clone());
+        self
+    }
+
     /// Starts the VMs and configures the filter.
     ///
     /// # Errors
     /// The module cannot be loaded, or the filter refuses its configuration.
     pub fn start(self) -> Result<Sidecar, StartError> {
-        let process = Rc::new(Process {
-            profile: self.profile,
-            node: self.node.to_value(),
-            clock: self.clock,
-            stats: RefCell::new(Stats::new(self.stats_tags)),
-            shared: RefCell::new(SharedData::default()),
-            logs: Logs::default(),
+        let process = self.beside.unwrap_or_else(|| {
+            Rc::new(Process {
+                profile: self.profile,
+                node: self.node.to_value(),
+                clock: self.clock,
+                stats: RefCell::new(Stats::new(self.stats_tags)),
+                shared: RefCell::new(SharedData::default()),
+                logs: Logs::default(),
+            })
         });
         let plugin = Rc::new(Plugin {
             name: self.plugin_name,

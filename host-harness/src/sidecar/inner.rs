@@ -1,8 +1,9 @@
 //! The state of an emulated Envoy.
 
+use super::Downstream;
 use super::Sidecar;
-use crate::host::{Deferred, Process, Stream, StreamInfo, Tls};
-use crate::l4::{Hop, Path, pump};
+use crate::host::{Deferred, Process, Stream, StreamInfo, Tls, Upstream};
+use crate::l4::{Dialing, Hop, Path, pump};
 use crate::property::{Cluster, UpstreamHost};
 use crate::worker::Worker;
 use std::cell::{Cell, RefCell};
@@ -31,22 +32,42 @@ pub(crate) struct Inner {
 impl Inner {
     /// A new downstream connection; workers take turns.
     pub(crate) fn accept(self: &Rc<Self>) -> Hop {
+        let downstream = Downstream {
+            source: self.source.clone(),
+            destination: self.destination.clone(),
+            filter_chain_name: self.filter_chain_name.clone(),
+            tls: self.downstream_tls.clone(),
+        };
+        let route = Upstream {
+            cluster: self.cluster.clone(),
+            host: self.upstream_host.clone(),
+            tls: self.upstream_tls.clone(),
+        };
+        self.accept_from(downstream, route, Dialing::Emulated)
+    }
+
+    pub(super) fn accept_from(
+        self: &Rc<Self>,
+        downstream: Downstream,
+        route: Upstream,
+        dialing: Dialing,
+    ) -> Hop {
         let connection_id = self.last_connection.get() + 1;
         self.last_connection.set(connection_id);
         let turn = usize::try_from(connection_id - 1).unwrap_or_default();
         let worker = self.workers.get(turn % self.workers.len().max(1)).cloned();
         let info = StreamInfo {
             connection_id,
-            source: self.source.clone(),
-            destination: self.destination.clone(),
-            filter_chain_name: self.filter_chain_name.clone(),
-            downstream_tls: self.downstream_tls.clone(),
+            source: downstream.source,
+            destination: downstream.destination,
+            filter_chain_name: downstream.filter_chain_name,
+            downstream_tls: downstream.tls,
             handshake_done: false,
             upstream: None,
             response_flags: 0,
             filter_state: BTreeMap::new(),
         };
-        Hop::new(self.clone(), worker, Stream::new(info))
+        Hop::new(self.clone(), worker, Stream::new(info), route, dialing)
     }
 
     /// What tells this Envoy from others.

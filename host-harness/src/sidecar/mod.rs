@@ -7,9 +7,10 @@ pub use builder::{SidecarBuilder, StartError};
 pub(crate) use inner::Inner;
 
 use crate::clock::Clock;
-use crate::host::LogLine;
-use crate::l4::Connection;
+use crate::host::{LogLine, Tls, Upstream};
+use crate::l4::{Connection, Dialing, Relay};
 use crate::module::Module;
+use crate::property::{Cluster, UpstreamHost};
 use crate::stats::{MetricQuery, Series};
 use crate::trace::{Event, HostcallCounts};
 use std::rc::Rc;
@@ -32,6 +33,19 @@ pub enum Profile {
     Xds,
     /// Envoys of Istio 1.7's age: `node`, `cluster_name`, … are roots of their own.
     Legacy,
+}
+
+/// What is known of a downstream connection when it is accepted.
+#[derive(Debug, Clone, Default)]
+pub struct Downstream {
+    /// The `ip:port` of the peer.
+    pub source: String,
+    /// The `ip:port` it connected to.
+    pub destination: String,
+    /// The name of the filter chain.
+    pub filter_chain_name: String,
+    /// What is known of its TLS before the handshake: the own certificate and the server name.
+    pub tls: Option<Tls>,
 }
 
 /// An emulated Envoy. Clones are the same Envoy.
@@ -73,6 +87,18 @@ impl Sidecar {
         Connection::open(vec![self.0.accept()], greeting.as_ref().to_vec())
     }
 
+    /// Accepts a connection whose peers are outside of the harness; tcp_proxy will choose this cluster and host.
+    pub fn relay(&self, downstream: Downstream, cluster: Cluster, host: UpstreamHost) -> Relay {
+        let tls = None;
+        let route = Upstream { cluster, host, tls };
+        Relay::open(self.0.accept_from(downstream, route, Dialing::Owner))
+    }
+
+    /// When the next tick is due, on the clock.
+    pub fn next_tick(&self) -> Option<Duration> {
+        self.0.next_tick()
+    }
+
     /// Moves the clock, delivering every tick that falls due on the way.
     pub fn advance(&self, by: Duration) {
         advance(&self.0.process.clock, std::slice::from_ref(self), by);
@@ -93,9 +119,24 @@ impl Sidecar {
         self.0.process.stats.borrow().series()
     }
 
+    /// The text of `/stats`, of the filter's counters and gauges.
+    pub fn stats_text(&self) -> String {
+        self.0.process.stats.borrow().text()
+    }
+
+    /// The text of `/stats/prometheus`, of the filter's counters and gauges.
+    pub fn prometheus_text(&self) -> String {
+        self.0.process.stats.borrow().prometheus_text()
+    }
+
     /// What was logged so far.
     pub fn logs(&self) -> Vec<LogLine> {
         self.0.process.logs.all()
+    }
+
+    /// What was logged since the last call, and forgets it.
+    pub fn take_logs(&self) -> Vec<LogLine> {
+        self.0.process.logs.take()
     }
 
     /// Host calls so far, of all workers.

@@ -3,6 +3,7 @@
 mod query;
 mod store;
 mod tags;
+mod text;
 
 pub use query::{MetricError, MetricQuery, Series};
 pub(crate) use store::Stats;

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 /// The stats of a process, shared by all its VMs.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
-    tags: Vec<StatsTag>,
-    counters: BTreeMap<String, u64>,
-    gauges: BTreeMap<String, u64>,
+    pub(super) tags: Vec<StatsTag>,
+    pub(super) counters: BTreeMap<String, u64>,
+    pub(super) gauges: BTreeMap<String, u64>,
     histograms: BTreeMap<String, Vec<u64>>,
 }
 

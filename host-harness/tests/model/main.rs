@@ -3,6 +3,7 @@
 
 mod buffers;
 mod life_cycle;
+mod relay;
 
 use host_harness::{Module, Sidecar, SidecarBuilder, artifact};
 
