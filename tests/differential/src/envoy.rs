@@ -1,0 +1,223 @@
+//! Scenarios in real Envoy: one Envoy for many scenarios, each with a listener and a VM of its own, run in lock step.
+
+mod bootstrap;
+mod log;
+mod socket;
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::thread;
+
+use testbed::bootstrap::Bootstrap;
+use testbed::tools::EnvoyBinary;
+use testbed::{Envoy, Scratch};
+
+use self::log::Log;
+use self::socket::{Barrier, Socket};
+use crate::error::{Error, Result};
+use crate::normal;
+use crate::observed::{Observed, Segment};
+use crate::scenario::{self, Scenario, Step};
+
+/// A running Envoy that is configured for some scenarios.
+pub struct Batch<'a> {
+    scenarios: &'a [Scenario],
+    envoy: Envoy,
+    log: Log,
+    barrier: Barrier,
+    /// Where the cluster's endpoint is: the server application.
+    server: TcpListener,
+}
+
+/// What Envoy's side of a run decides and the harness must be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Where the client connects from.
+    pub client: SocketAddr,
+    /// Where the proxy listens.
+    pub listener: SocketAddr,
+    /// Where the server listens.
+    pub server: SocketAddr,
+}
+
+impl<'a> Batch<'a> {
+    /// Starts an Envoy with one listener for each scenario.
+    ///
+    /// # Errors
+    /// Envoy does not start; the message carries the end of its log.
+    pub fn start(
+        binary: &EnvoyBinary,
+        probe: &Path,
+        scenarios: &'a [Scenario],
+        scratch: &Scratch,
+    ) -> Result<Self> {
+        let socket = |what| {
+            move |source| Error::Socket {
+                scenario: "any".into(),
+                what,
+                source,
+            }
+        };
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(socket("listen"))?;
+        server.set_nonblocking(true).map_err(socket("listen"))?;
+        let address = server.local_addr().map_err(socket("listen"))?;
+        let document = bootstrap::document(probe, scenarios, address);
+        let bootstrap = Bootstrap::parse(&document.to_string())?;
+        let envoy = Envoy::start(binary, "batch", &bootstrap, 1, scratch.path())?;
+        let log = Log::open(&envoy).map_err(socket("read Envoy's log"))?;
+        let barrier = Barrier::connect(envoy.listener(bootstrap::BARRIER)?)
+            .map_err(socket("connect the barrier"))?;
+        Ok(Self {
+            scenarios,
+            envoy,
+            log,
+            barrier,
+            server,
+        })
+    }
+
+    /// Runs the scenario at this index.
+    ///
+    /// # Errors
+    /// Envoy died, or a socket does not do what sockets do.
+    pub fn run(&mut self, index: usize) -> Result<Option<(Observed, Addresses)>> {
+        let Some(scenario) = self.scenarios.get(index) else {
+            return Ok(None);
+        };
+        let mut run = Run::start(self, index, scenario)?;
+        for (step, following) in pairs(&scenario.steps) {
+            run.step(step, following)?;
+        }
+        run.finish().map(Some)
+    }
+}
+
+/// Each step with the time that passes after it.
+fn pairs(steps: &[Step]) -> impl Iterator<Item = (&Step, Option<&Step>)> {
+    let following = steps.iter().skip(1).map(Some).chain([None]);
+    steps.iter().zip(following)
+}
+
+/// A scenario under way.
+struct Run<'b, 'a> {
+    batch: &'b mut Batch<'a>,
+    scenario: &'a Scenario,
+    id: String,
+    client: Socket,
+    server: Socket,
+    addresses: Addresses,
+    segments: Vec<Segment>,
+}
+
+impl<'b, 'a> Run<'b, 'a> {
+    fn start(batch: &'b mut Batch<'a>, index: usize, scenario: &'a Scenario) -> Result<Self> {
+        let failed = |what| {
+            move |source| Error::Socket {
+                scenario: scenario.name.clone(),
+                what,
+                source,
+            }
+        };
+        let id = scenario::id(index);
+        let listener = batch.envoy.listener(&id)?;
+        // What the last scenario left behind.
+        batch.barrier.wait().map_err(failed("wait for Envoy"))?;
+        while batch.server.accept().is_ok() {}
+        let (client, address) = Socket::connect(listener).map_err(failed("connect"))?;
+        let server = batch.server.local_addr().map_err(failed("listen"))?;
+        let mut run = Self {
+            batch,
+            scenario,
+            id,
+            client,
+            server: Socket::default(),
+            addresses: Addresses {
+                client: address,
+                listener,
+                server,
+            },
+            segments: Vec::new(),
+        };
+        run.observe("the client connects".into())?;
+        Ok(run)
+    }
+
+    /// Performs a step and looks at what follows, unless time has to pass first.
+    fn step(&mut self, step: &Step, following: Option<&Step>) -> Result<()> {
+        let done = match step {
+            Step::Client(act) => self.client.act(act),
+            Step::Server(act) => self.server.act(act),
+            Step::Advance(time) => {
+                thread::sleep(*time);
+                Ok(())
+            }
+        };
+        done.map_err(|source| self.failed("act", source))?;
+        match (step, following) {
+            (Step::Advance(_), _) => self.observe_again(),
+            (_, Some(Step::Advance(_))) => {
+                self.segments.push(Segment {
+                    cause: step.to_string(),
+                    ..Segment::default()
+                });
+                Ok(())
+            }
+            _ => self.observe(step.to_string()),
+        }
+    }
+
+    fn observe(&mut self, cause: String) -> Result<()> {
+        self.segments.push(Segment {
+            cause,
+            ..Segment::default()
+        });
+        self.observe_again()
+    }
+
+    /// Waits until Envoy is idle and adds what happened to the last segment.
+    fn observe_again(&mut self) -> Result<()> {
+        let settled = self.settle();
+        settled.map_err(|source| self.failed("look", source))
+    }
+
+    fn settle(&mut self) -> std::io::Result<()> {
+        self.batch.barrier.wait()?;
+        let connected = !self.server.is_connected() && self.accept()?;
+        let Some(segment) = self.segments.last_mut() else {
+            return Ok(());
+        };
+        segment.server.connected |= connected;
+        self.client.drain(&mut segment.client)?;
+        self.server.drain(&mut segment.server)?;
+        segment.lines.extend(self.batch.log.take(&self.id)?);
+        Ok(())
+    }
+
+    fn accept(&mut self) -> std::io::Result<bool> {
+        match self.batch.server.accept() {
+            Ok((stream, _)) => {
+                self.server = Socket::accepted(stream)?;
+                Ok(true)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn finish(self) -> Result<(Observed, Addresses)> {
+        let text = self.batch.envoy.prometheus_text()?;
+        let observed = Observed {
+            segments: self.segments,
+            metrics: normal::metrics(&text, &self.id),
+        };
+        Ok((normal::observed(observed, &self.id), self.addresses))
+    }
+
+    fn failed(&self, what: &'static str, source: std::io::Error) -> Error {
+        Error::Socket {
+            scenario: self.scenario.name.clone(),
+            what,
+            source,
+        }
+    }
+}

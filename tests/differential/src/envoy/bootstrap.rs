@@ -1,0 +1,88 @@
+//! A bootstrap with a listener for each scenario.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::scenario::{self, Scenario};
+
+/// The listener that answers every byte, for [`Barrier`](super::socket::Barrier).
+pub(super) const BARRIER: &str = "barrier";
+
+pub(super) fn document(probe: &Path, scenarios: &[Scenario], server: SocketAddr) -> Value {
+    let echo = json!({
+        "name": "echo",
+        "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo" },
+    });
+    let mut listeners = vec![listener(BARRIER, &[echo])];
+    for (index, scenario) in scenarios.iter().enumerate() {
+        let id = scenario::id(index);
+        let filters = [
+            wasm(&id, probe, &scenario.configuration(index)),
+            tcp_proxy(),
+        ];
+        listeners.push(listener(&id, &filters));
+    }
+    json!({
+        "node": { "id": "probe", "cluster": "probe" },
+        // Histograms show their samples at once.
+        "stats_flush_on_admin": true,
+        "admin": { "address": loopback(0) },
+        "static_resources": {
+            "listeners": listeners,
+            "clusters": [{
+                "name": "server",
+                "type": "STATIC",
+                "connect_timeout": "5s",
+                "load_assignment": {
+                    "cluster_name": "server",
+                    "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": loopback(server.port()) } }] }],
+                },
+            }],
+        },
+    })
+}
+
+fn listener(name: &str, filters: &[Value]) -> Value {
+    json!({
+        "name": name,
+        "address": loopback(0),
+        "traffic_direction": "OUTBOUND",
+        "filter_chains": [{ "filters": filters }],
+    })
+}
+
+/// A VM of its own: what one scenario does to its VM must not be seen by another.
+fn wasm(id: &str, probe: &Path, script: &str) -> Value {
+    json!({
+        "name": "probe",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm",
+            "config": {
+                "name": id,
+                "vm_config": {
+                    "vm_id": id,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": { "local": { "filename": probe } },
+                },
+                "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": script },
+            },
+        },
+    })
+}
+
+fn tcp_proxy() -> Value {
+    json!({
+        "name": "tcp_proxy",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+            "stat_prefix": "server",
+            "cluster": "server",
+        },
+    })
+}
+
+fn loopback(port: u16) -> Value {
+    json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
+}

@@ -1,0 +1,56 @@
+//! The probe's lines in Envoy's log.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+
+use testbed::Envoy;
+
+/// Envoy's log, read as it grows.
+pub(super) struct Log {
+    file: File,
+    /// A line that is not complete yet.
+    rest: Vec<u8>,
+    main_thread: String,
+    lines: HashMap<String, Vec<String>>,
+}
+
+impl Log {
+    pub(super) fn open(envoy: &Envoy) -> io::Result<Self> {
+        Ok(Self {
+            file: File::open(envoy.log())?,
+            rest: Vec::new(),
+            main_thread: format!("[{}]", envoy.id()),
+            lines: HashMap::new(),
+        })
+    }
+
+    /// What the plugin of this name logged on the worker since the last call. The VMs of the main thread, which never
+    /// see a connection, are left out.
+    pub(super) fn take(&mut self, plugin: &str) -> io::Result<Vec<String>> {
+        self.file.read_to_end(&mut self.rest)?;
+        let complete = self
+            .rest
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |end| end + 1);
+        let text: Vec<u8> = self.rest.drain(..complete).collect();
+        for line in String::from_utf8_lossy(&text).lines() {
+            if let Some((plugin, message)) = parse(line, &self.main_thread) {
+                let lines = self.lines.entry(plugin.to_owned()).or_default();
+                lines.push(message.to_owned());
+            }
+        }
+        Ok(self.lines.remove(plugin).unwrap_or_default())
+    }
+}
+
+/// `[time][thread][level][wasm] [file:line] wasm log <plugin> <vm>: <message>`.
+fn parse<'a>(line: &'a str, main_thread: &str) -> Option<(&'a str, &'a str)> {
+    let (head, rest) = line.split_once(" wasm log ")?;
+    if head.contains(main_thread) {
+        return None;
+    }
+    let (prefix, message) = rest.split_once(": ")?;
+    Some((prefix.split(' ').next()?, message))
+}

@@ -1,0 +1,94 @@
+//! Random scenarios: the same seed and index give the same scenario.
+
+mod script;
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::scenario::{Act, Scenario, Step};
+
+/// Long enough for a timer of [`script::TICK`] to fire on a busy machine.
+const WAIT: Duration = Duration::from_millis(25);
+
+const LONGEST: usize = 9;
+
+/// The `index`-th random scenario of a seed.
+#[must_use]
+pub fn scenario(seed: u64, index: usize) -> Scenario {
+    let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index as u64);
+    let ticks = rng.u8(0..10) == 0;
+    let script = script::script(&mut rng, ticks);
+    let mut steps = steps(&mut rng);
+    if ticks {
+        let waits = steps
+            .into_iter()
+            .flat_map(|step| [step, Step::Advance(WAIT)]);
+        steps = std::iter::once(Step::Advance(WAIT)).chain(waits).collect();
+    }
+    Scenario {
+        name: format!("{index} of seed {seed}"),
+        script,
+        steps,
+    }
+}
+
+/// What the applications do: neither does anything after it closed, nor writes after it ended.
+fn steps(rng: &mut Rng) -> Vec<Step> {
+    let mut states = [State::Open, State::Open];
+    let mut steps = Vec::new();
+    for _ in 0..rng.usize(1..=LONGEST) {
+        let side = rng.usize(0..2);
+        let Some(state) = states.get_mut(side) else {
+            continue;
+        };
+        let act = match state {
+            State::Open => act(rng),
+            State::Ended => closing(rng),
+            State::Closed => continue,
+        };
+        *state = match act {
+            Act::Write(_) => State::Open,
+            Act::WriteAndEnd(_) | Act::End => State::Ended,
+            Act::Close | Act::Reset => State::Closed,
+        };
+        steps.push(if side == 0 {
+            Step::Client(act)
+        } else {
+            Step::Server(act)
+        });
+    }
+    steps
+}
+
+enum State {
+    Open,
+    Ended,
+    Closed,
+}
+
+fn act(rng: &mut Rng) -> Act {
+    match rng.u8(0..100) {
+        0..=64 => Act::Write(bytes(rng)),
+        65..=74 => Act::WriteAndEnd(bytes(rng)),
+        75..=86 => Act::End,
+        _ => closing(rng),
+    }
+}
+
+fn closing(rng: &mut Rng) -> Act {
+    if rng.bool() { Act::Close } else { Act::Reset }
+}
+
+fn bytes(rng: &mut Rng) -> Vec<u8> {
+    let length = match rng.u8(0..10) {
+        0..=7 => rng.usize(1..9),
+        8 => rng.usize(9..200),
+        _ => 1,
+    };
+    let any = |_| match rng.u8(0..8) {
+        0 => rng.u8(..),
+        _ => rng.alphanumeric() as u8,
+    };
+    (0..length).map(any).collect()
+}

@@ -1,0 +1,81 @@
+//! Many scenarios, in batches: one Envoy serves many.
+
+use std::path::PathBuf;
+
+use host_harness::{Module, artifact};
+use testbed::Scratch;
+use testbed::tools::EnvoyBinary;
+
+use crate::envoy::Batch;
+use crate::error::Result;
+use crate::harness;
+use crate::observed::{Difference, Observed};
+use crate::scenario::Scenario;
+
+/// How many scenarios one Envoy serves: each costs it three VMs.
+const BATCH: usize = 50;
+
+/// The two hosts: a harness and an Envoy, with the probe filter for both.
+pub struct Hosts {
+    binary: EnvoyBinary,
+    probe: PathBuf,
+    module: Module,
+    scratch: Scratch,
+}
+
+/// A scenario that came out differently.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// What the harness showed.
+    pub harness: Observed,
+    /// What Envoy showed.
+    pub envoy: Observed,
+    /// Where they differ first.
+    pub difference: Difference,
+}
+
+impl Hosts {
+    /// Finds Envoy (see [`EnvoyBinary::find`]) and builds the probe filter.
+    ///
+    /// # Errors
+    /// One of them is not to be had.
+    pub fn new(envoy_version: Option<&str>) -> Result<Self> {
+        let probe = artifact::build("probe-filter", "wasm")?;
+        Ok(Self {
+            binary: EnvoyBinary::find(envoy_version)?,
+            module: Module::from_file(&probe)?,
+            probe,
+            scratch: Scratch::new("differential")?,
+        })
+    }
+
+    /// Runs scenarios in both hosts and calls `seen` with each and what it found, in order.
+    ///
+    /// # Errors
+    /// A host does not work at all.
+    pub fn compare(
+        &self,
+        scenarios: &[Scenario],
+        mut seen: impl FnMut(&Scenario, Option<Finding>),
+    ) -> Result<()> {
+        for batch in scenarios.chunks(BATCH) {
+            let mut envoy = Batch::start(&self.binary, &self.probe, batch, &self.scratch)?;
+            for (index, scenario) in batch.iter().enumerate() {
+                let Some((envoy, addresses)) = envoy.run(index)? else {
+                    break;
+                };
+                let harness = harness::run(&self.module, scenario, index, &addresses)?;
+                let finding = harness.difference(&envoy).map(|difference| Finding {
+                    scenario: scenario.clone(),
+                    harness,
+                    envoy,
+                    difference,
+                });
+                seen(scenario, finding);
+            }
+        }
+        Ok(())
+    }
+}
