@@ -22,6 +22,8 @@
 //! ```
 
 pub mod artifact;
+pub mod native;
+pub mod scenario;
 
 mod abi;
 mod clock;

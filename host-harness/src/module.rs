@@ -1,10 +1,11 @@
 //! A compiled filter.
 
 use crate::abi::AbiVersion;
+use crate::native;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use wasmtime::{Config, Engine, ExternType};
+use wasmtime::{Config, Engine};
 
 /// A .wasm filter, compiled once per process however often it is loaded. Cloning is cheap.
 ///
@@ -17,12 +18,18 @@ use wasmtime::{Config, Engine, ExternType};
 /// # Ok::<_, host_harness::LoadError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Module(Arc<Compiled>);
+pub struct Module(pub(crate) Code);
+
+#[derive(Debug, Clone)]
+pub(crate) enum Code {
+    Wasm(Arc<Compiled>),
+    Native(native::Filter),
+}
 
 #[derive(Debug)]
-struct Compiled {
-    module: wasmtime::Module,
-    abi_version: AbiVersion,
+pub(crate) struct Compiled {
+    pub(crate) module: wasmtime::Module,
+    pub(crate) abi_version: AbiVersion,
     size: usize,
 }
 
@@ -100,37 +107,31 @@ impl Module {
         if let Some(module) = compiled.get(bytes) {
             return Ok(module.clone());
         }
-        let module = Self(Arc::new(Compiled::new(bytes)?));
+        let module = Self(Code::Wasm(Arc::new(Compiled::new(bytes)?)));
         compiled.insert(bytes.to_vec(), module.clone());
         Ok(module)
     }
 
-    /// The ABI version it declares.
+    /// The filter that is linked into this binary; [`native_filter!`](crate::native_filter) calls this.
+    #[doc(hidden)]
+    pub fn native(filter: native::Filter) -> Self {
+        Self(Code::Native(filter))
+    }
+
+    /// The ABI version it declares. A filter that is linked in has that of the current SDKs.
     pub fn abi_version(&self) -> AbiVersion {
-        self.0.abi_version
+        match &self.0 {
+            Code::Wasm(compiled) => compiled.abi_version,
+            Code::Native(_) => AbiVersion::V0_2_1,
+        }
     }
 
-    /// Its size in bytes.
+    /// Its size in bytes; 0 for one that is linked in.
     pub fn size(&self) -> usize {
-        self.0.size
-    }
-
-    /// What it imports, as `module.name`.
-    pub fn imports(&self) -> Vec<String> {
-        imports(&self.0.module)
-    }
-
-    /// The functions it exports.
-    pub fn exports(&self) -> Vec<String> {
-        let exports = self.0.module.exports();
-        exports
-            .filter(|export| matches!(export.ty(), ExternType::Func(_)))
-            .map(|export| export.name().to_owned())
-            .collect()
-    }
-
-    pub(crate) fn compiled(&self) -> &wasmtime::Module {
-        &self.0.module
+        match &self.0 {
+            Code::Wasm(compiled) => compiled.size,
+            Code::Native(_) => 0,
+        }
     }
 }
 
@@ -149,11 +150,4 @@ impl Compiled {
             size: bytes.len(),
         })
     }
-}
-
-fn imports(module: &wasmtime::Module) -> Vec<String> {
-    module
-        .imports()
-        .map(|import| format!("{}.{}", import.module(), import.name()))
-        .collect()
 }

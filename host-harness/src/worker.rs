@@ -2,7 +2,8 @@
 
 use crate::abi::{LogLevel, PeerType};
 use crate::host::{Deferred, Host, Plugin, Process, Stream};
-use crate::module::{LoadError, Module};
+use crate::module::{Code, LoadError, Module};
+use crate::native::NativeVm;
 use crate::vm::{Callback, Vm, WasmVm};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -26,12 +27,21 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Instantiates the filter; [`Self::configure`] is the next step.
+    /// Instantiates the filter; [`Self::start`] is the next step.
     pub(crate) fn new(module: &Module, process: Rc<Process>) -> Result<Self, LoadError> {
-        let host = Rc::new(RefCell::new(Host::new(process)));
-        let vm = RefCell::new(Box::new(WasmVm::new(module, host.clone())?) as Box<dyn Vm>);
+        let (vm, host): (Box<dyn Vm>, _) = match &module.0 {
+            Code::Wasm(compiled) => {
+                let host = Rc::new(RefCell::new(Host::new(process, Rc::default())));
+                (Box::new(WasmVm::new(compiled, host.clone())?), host)
+            }
+            Code::Native(filter) => {
+                let host = Host::new(process, NativeVm::context_ids());
+                let host = Rc::new(RefCell::new(host));
+                (Box::new(NativeVm::new(*filter, host.clone())), host)
+            }
+        };
         Ok(Self {
-            vm,
+            vm: RefCell::new(vm),
             host,
             root: Cell::new(0),
             failure: RefCell::new(None),

@@ -24,7 +24,7 @@ use crate::stats::Stats;
 use crate::trace::Trace;
 use metrics::MetricIds;
 use random::Random;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use timers::Timers;
@@ -79,7 +79,8 @@ pub(crate) struct Host {
     pub(crate) timers: Timers,
     pub(crate) random: Random,
     contexts: HashMap<u32, Context>,
-    next_context_id: u32,
+    /// Shared by all hosts whose filters live in one native VM.
+    last_context_id: Rc<Cell<u32>>,
     current: u32,
     effective: Option<u32>,
     /// Set while a root is being configured: only then is its configuration readable.
@@ -91,14 +92,14 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(process: Rc<Process>) -> Self {
+    pub(crate) fn new(process: Rc<Process>, last_context_id: Rc<Cell<u32>>) -> Self {
         Self {
             process,
             trace: Trace::default(),
             timers: Timers::default(),
             random: Random::default(),
             contexts: HashMap::new(),
-            next_context_id: 1,
+            last_context_id,
             current: 0,
             effective: None,
             configuring: false,
@@ -145,9 +146,9 @@ impl Host {
         self.contexts.len()
     }
 
-    fn next_id(&mut self) -> u32 {
-        let id = self.next_context_id;
-        self.next_context_id += 1;
+    fn next_id(&self) -> u32 {
+        let id = self.last_context_id.get() + 1;
+        self.last_context_id.set(id);
         id
     }
 
@@ -259,17 +260,12 @@ impl Host {
     pub(crate) fn get_buffer(
         &self,
         which: BufferType,
-        start: u32,
-        length: u32,
+        start: u64,
+        length: u64,
     ) -> HostResult<Vec<u8>> {
-        if start.checked_add(length).is_none() {
-            // Checked after the buffer was found to exist, as Envoy does.
-            self.with_buffer(which, |_| ())?;
-            return Err(Status::BadArgument);
-        }
         self.with_buffer(which, |bytes| {
-            let from = bytes.get(start as usize..).unwrap_or_default();
-            from.get(..length as usize).unwrap_or(from).to_vec()
+            let from = bytes.get(offset(start)..).unwrap_or_default();
+            from.get(..offset(length)).unwrap_or(from).to_vec()
         })
     }
 
@@ -282,8 +278,8 @@ impl Host {
     pub(crate) fn set_buffer(
         &self,
         which: BufferType,
-        start: u32,
-        length: u32,
+        start: u64,
+        length: u64,
         data: &[u8],
     ) -> HostResult {
         match which {
@@ -291,7 +287,7 @@ impl Host {
                 let stream = self.stream().ok_or(Status::BadArgument)?;
                 let mut stream = stream.borrow_mut();
                 let buffer = stream.visible_mut(which).ok_or(Status::BadArgument)?;
-                buffer.copy_from(start as usize, length as usize, data)
+                buffer.copy_from(offset(start), offset(length), data)
             }
             _ => self
                 .with_buffer(which, |_| ())
@@ -319,4 +315,9 @@ impl Host {
             BufferType::PluginConfiguration | BufferType::Other => Err(Status::NotFound),
         }
     }
+}
+
+/// An offset into a buffer; one past what memory can hold is past its end as well.
+fn offset(word: u64) -> usize {
+    usize::try_from(word).unwrap_or(usize::MAX)
 }

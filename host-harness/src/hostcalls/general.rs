@@ -59,8 +59,8 @@ pub(crate) fn proxy_get_configuration(
 ) -> HostResult {
     let bytes = {
         let host = guest.host();
-        host.get_buffer(BufferType::PluginConfiguration, 0, u32::MAX)
-            .or_else(|_| host.get_buffer(BufferType::VmConfiguration, 0, u32::MAX))?
+        host.get_buffer(BufferType::PluginConfiguration, 0, u64::MAX)
+            .or_else(|_| host.get_buffer(BufferType::VmConfiguration, 0, u64::MAX))?
     };
     guest.hand_over(&bytes, data, size)
 }

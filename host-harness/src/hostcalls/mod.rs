@@ -72,9 +72,9 @@ macro_rules! for_each_hostcall {
             proxy_get_configuration(data: Ptr, size: Ptr);
             proxy_get_property(path: Ptr, path_size: Ptr, data: Ptr, size: Ptr);
             proxy_set_property(path: Ptr, path_size: Ptr, data: Ptr, size: Ptr);
-            proxy_get_buffer_bytes(kind: Int, start: Int, length: Int, data: Ptr, size: Ptr);
+            proxy_get_buffer_bytes(kind: Int, start: Ptr, length: Ptr, data: Ptr, size: Ptr);
             proxy_get_buffer_status(kind: Int, size: Ptr, flags: Ptr);
-            proxy_set_buffer_bytes(kind: Int, start: Int, length: Int, data: Ptr, size: Ptr);
+            proxy_set_buffer_bytes(kind: Int, start: Ptr, length: Ptr, data: Ptr, size: Ptr);
             proxy_continue_stream(stream: Int);
             proxy_close_stream(stream: Int);
             proxy_continue_request();

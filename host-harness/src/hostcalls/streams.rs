@@ -6,8 +6,8 @@ use crate::abi::{BufferType, HostResult, Status, StreamType};
 pub(crate) fn proxy_get_buffer_bytes(
     guest: &mut impl Guest,
     kind: u32,
-    start: u32,
-    length: u32,
+    start: Word,
+    length: Word,
     data: Word,
     size: Word,
 ) -> HostResult {
@@ -36,8 +36,8 @@ pub(crate) fn proxy_get_buffer_status(
 pub(crate) fn proxy_set_buffer_bytes(
     guest: &mut impl Guest,
     kind: u32,
-    start: u32,
-    length: u32,
+    start: Word,
+    length: Word,
     data: Word,
     size: Word,
 ) -> HostResult {

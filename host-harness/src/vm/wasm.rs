@@ -4,7 +4,7 @@ use super::{Callback, Outcome, Trap, Vm, wasi};
 use crate::abi::{AbiVersion, HostResult, Status};
 use crate::host::Host;
 use crate::hostcalls::{self, Guest, Hostcall, Word, for_each_hostcall};
-use crate::module::{LoadError, Module};
+use crate::module::{Compiled, LoadError};
 use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -29,8 +29,9 @@ pub(crate) struct WasmVm {
 
 impl WasmVm {
     /// Instantiates a module and runs its initialisation (`_initialize`, else `_start`), as `WasmBase::startVm` does.
-    pub(crate) fn new(module: &Module, host: Rc<RefCell<Host>>) -> Result<Self, LoadError> {
-        let engine = module.compiled().engine();
+    pub(crate) fn new(compiled: &Compiled, host: Rc<RefCell<Host>>) -> Result<Self, LoadError> {
+        let module = &compiled.module;
+        let engine = module.engine();
         let mut store = Store::new(
             engine,
             Guts {
@@ -41,19 +42,19 @@ impl WasmVm {
         );
         refuel(&mut store);
         let mut linker = Linker::new(engine);
-        link(&mut linker, module.abi_version())
+        link(&mut linker, compiled.abi_version)
             .and_then(|()| wasi::link(&mut linker))
             .map_err(LoadError::engine)?;
         let unknown = unknown_imports(module, &linker, &mut store);
         if !unknown.is_empty() {
-            let version = module.abi_version();
+            let version = compiled.abi_version;
             return Err(LoadError::UnknownImports {
                 version,
                 imports: unknown,
             });
         }
         let instance = linker
-            .instantiate(&mut store, module.compiled())
+            .instantiate(&mut store, module)
             .map_err(LoadError::engine)?;
         let memory = instance
             .get_memory(&mut store, "memory")
@@ -176,9 +177,13 @@ pub(crate) fn provides(version: AbiVersion, name: &str) -> bool {
 }
 
 /// `module.name` of each import that is not linked.
-fn unknown_imports(module: &Module, linker: &Linker<Guts>, store: &mut Store<Guts>) -> Vec<String> {
-    let imports = module.compiled().imports();
-    imports
+fn unknown_imports(
+    module: &wasmtime::Module,
+    linker: &Linker<Guts>,
+    store: &mut Store<Guts>,
+) -> Vec<String> {
+    module
+        .imports()
         .filter(|import| linker.get_by_import(&mut *store, import).is_none())
         .map(|import| format!("{}.{}", import.module(), import.name()))
         .collect()

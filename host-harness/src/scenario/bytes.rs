@@ -1,0 +1,81 @@
+//! Bytes as a person writes them.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// Bytes in a scenario: `hello`, `{ hex: 3d230467 }`, `{ repeat: ab, times: 500 }`, or a list of these.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(untagged)]
+pub enum Bytes {
+    /// UTF-8 text.
+    Text(String),
+    /// Hexadecimal digits; blanks between them are ignored.
+    Hex {
+        /// The digits.
+        hex: Digits,
+    },
+    /// A text over and over.
+    Repeat {
+        /// The text.
+        repeat: String,
+        /// How often.
+        times: usize,
+    },
+    /// One after the other.
+    List(Vec<Self>),
+}
+
+/// Bytes from hexadecimal digits.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "String")]
+pub struct Digits(Vec<u8>);
+
+impl Bytes {
+    /// The bytes themselves.
+    pub fn to_vec(&self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.clone().into_bytes(),
+            Self::Hex { hex } => hex.0.clone(),
+            Self::Repeat { repeat, times } => repeat.as_bytes().repeat(*times),
+            Self::List(parts) => parts.iter().flat_map(Self::to_vec).collect(),
+        }
+    }
+}
+
+impl TryFrom<String> for Digits {
+    type Error = BadDigits;
+
+    fn try_from(text: String) -> Result<Self, BadDigits> {
+        let digits: Vec<u8> = text
+            .bytes()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .collect();
+        let byte = |pair: &[u8]| {
+            let pair = std::str::from_utf8(pair)
+                .ok()
+                .filter(|pair| pair.len() == 2)?;
+            u8::from_str_radix(pair, 16).ok()
+        };
+        let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
+        bytes.map(Self).ok_or(BadDigits(text))
+    }
+}
+
+/// A text that is not pairs of hexadecimal digits.
+#[derive(Debug)]
+pub struct BadDigits(String);
+
+impl fmt::Display for BadDigits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not pairs of hexadecimal digits", self.0)
+    }
+}
+
+/// Bytes for a message: as text where they are, shortened.
+pub(super) fn show(bytes: &[u8]) -> String {
+    const SHOWN: usize = 80;
+    let head = bytes.get(..SHOWN).unwrap_or(bytes);
+    let more = if head.len() < bytes.len() { "…" } else { "" };
+    format!("{} bytes \"{}{more}\"", bytes.len(), head.escape_ascii())
+}

@@ -1,0 +1,168 @@
+//! The emulator as a stage.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::model::{Action, Connect, Scenario};
+use super::stage::{End, Side, Stage, StageError};
+use crate::host::Tls;
+use crate::l4::{App, Chunks, Connection};
+use crate::module::Module;
+use crate::property::{Cluster, Node, UpstreamHost};
+use crate::rig::Rig;
+use crate::sidecar::{Sidecar, SidecarBuilder, StartError};
+use crate::stats::{Series, StatsTag};
+
+/// A scenario's sidecars in the emulator, on a virtual clock.
+pub struct Emulated {
+    proxies: Proxies,
+    connections: HashMap<String, Connection>,
+}
+
+enum Proxies {
+    Both(Rig),
+    One(Side, Sidecar),
+}
+
+impl Emulated {
+    /// Starts the scenario's sidecars with this filter.
+    ///
+    /// # Errors
+    /// The filter does not start, for one because it refuses its configuration.
+    pub fn start(scenario: &Scenario, module: &Module) -> Result<Self, StartError> {
+        let outbound = builder(scenario, Side::Outbound, module);
+        let inbound = builder(scenario, Side::Inbound, module);
+        let proxies = match (outbound, inbound) {
+            (Some(outbound), Some(inbound)) => {
+                let rig = Rig::new(outbound, inbound);
+                let rig = match &scenario.mtls {
+                    Some(mtls) => rig.mtls(&mtls.client, &mtls.server),
+                    None => rig,
+                };
+                Proxies::Both(rig.start()?)
+            }
+            (Some(outbound), None) => {
+                Proxies::One(Side::Outbound, alone(scenario, Side::Outbound, outbound)?)
+            }
+            (None, inbound) => {
+                let inbound = inbound.unwrap_or_else(|| Sidecar::inbound(module));
+                Proxies::One(Side::Inbound, alone(scenario, Side::Inbound, inbound)?)
+            }
+        };
+        Ok(Self {
+            proxies,
+            connections: HashMap::new(),
+        })
+    }
+
+    fn app(&self, connection: &str, end: End) -> Result<&App, StageError> {
+        let found = self.connections.get(connection);
+        let connection = found.ok_or_else(|| StageError::no_connection(connection))?;
+        Ok(match end {
+            End::Client => &connection.client,
+            End::Server => &connection.server,
+        })
+    }
+
+    fn sidecar(&self, side: Side) -> Result<&Sidecar, StageError> {
+        match (&self.proxies, side) {
+            (Proxies::Both(rig), Side::Outbound) => Ok(&rig.outbound),
+            (Proxies::Both(rig), Side::Inbound) => Ok(&rig.inbound),
+            (Proxies::One(only, sidecar), side) if *only == side => Ok(sidecar),
+            (Proxies::One(..), side) => Err(StageError::no_sidecar(side)),
+        }
+    }
+}
+
+impl Stage for Emulated {
+    fn connect(&mut self, connect: &Connect) -> Result<(), StageError> {
+        let greeting = connect.greeting.as_ref().map(super::Bytes::to_vec);
+        let opened = match (&self.proxies, greeting) {
+            (Proxies::Both(rig), None) => rig.connect(),
+            (Proxies::Both(rig), Some(greeting)) => rig.connect_greeted(greeting),
+            (Proxies::One(_, sidecar), None) => sidecar.connect(),
+            (Proxies::One(_, sidecar), Some(greeting)) => sidecar.connect_greeted(greeting),
+        };
+        if let Some(size) = connect.chunks {
+            opened.chunks(Chunks::Size(size));
+        }
+        self.connections.insert(connect.connection.clone(), opened);
+        Ok(())
+    }
+
+    fn write(&mut self, connection: &str, end: End, bytes: &[u8]) -> Result<(), StageError> {
+        self.app(connection, end)?.write(bytes);
+        Ok(())
+    }
+
+    fn act(&mut self, connection: &str, end: End, action: Action) -> Result<(), StageError> {
+        let app = self.app(connection, end)?;
+        match action {
+            Action::End => app.end(),
+            Action::Reset => app.reset(),
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, by: Duration) {
+        match &self.proxies {
+            Proxies::Both(rig) => rig.advance(by),
+            Proxies::One(_, sidecar) => sidecar.advance(by),
+        }
+    }
+
+    fn received(&mut self, connection: &str, end: End) -> Result<Vec<u8>, StageError> {
+        Ok(self.app(connection, end)?.received())
+    }
+
+    fn ended(&mut self, connection: &str, end: End) -> Result<bool, StageError> {
+        let app = self.app(connection, end)?;
+        Ok(app.saw_end() || app.saw_close())
+    }
+
+    fn series(&mut self, side: Side) -> Result<Vec<Series>, StageError> {
+        Ok(self.sidecar(side)?.series())
+    }
+
+    fn log(&mut self, side: Side) -> Result<Vec<String>, StageError> {
+        Ok(self
+            .sidecar(side)?
+            .logs()
+            .into_iter()
+            .map(|line| line.message)
+            .collect())
+    }
+}
+
+fn alone(scenario: &Scenario, side: Side, builder: SidecarBuilder) -> Result<Sidecar, StartError> {
+    let builder = match (&scenario.mtls, side) {
+        (None, _) => builder,
+        (Some(mtls), Side::Outbound) => {
+            builder.upstream_tls(Tls::mutual(&mtls.client, &mtls.server))
+        }
+        (Some(mtls), Side::Inbound) => {
+            builder.downstream_tls(Tls::mutual(&mtls.server, &mtls.client))
+        }
+    };
+    builder.start()
+}
+
+fn builder(scenario: &Scenario, side: Side, module: &Module) -> Option<SidecarBuilder> {
+    let spec = scenario.sidecar(side)?;
+    if !spec.filter {
+        return Some(Sidecar::passthrough());
+    }
+    let mut builder = match side {
+        Side::Outbound => Sidecar::outbound(module),
+        Side::Inbound => Sidecar::inbound(module),
+    };
+    builder = builder
+        .node(Node::new(&spec.node.id).metadata(spec.node.metadata.clone()))
+        .plugin_config(scenario.configuration(side))
+        .upstream_host(UpstreamHost::new("127.0.0.1:8080").metadata(spec.host.metadata.clone()))
+        .stats_tags(StatsTag::labels(scenario.labels.iter().map(String::as_str)));
+    if let Some(name) = &spec.cluster.name {
+        builder = builder.cluster(Cluster::new(name).metadata(spec.cluster.metadata.clone()));
+    }
+    Some(builder)
+}

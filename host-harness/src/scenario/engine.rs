@@ -1,0 +1,88 @@
+//! Plays the steps of a scenario.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::expect::Expectation;
+use super::model::{Act, Action, Scenario, Step};
+use super::stage::{End, Stage, StageError};
+
+/// How often a host in real time is asked again.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What went wrong, and where.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Something was not as expected.
+    #[error("step {step}: {what}")]
+    Unexpected {
+        /// The step's number, from 1.
+        step: usize,
+        /// What was not so.
+        what: String,
+    },
+    /// The stage could not play on.
+    #[error("step {step}: {source}")]
+    Stage {
+        /// The step's number, from 1.
+        step: usize,
+        /// Why.
+        source: StageError,
+    },
+}
+
+/// Plays a scenario.
+///
+/// # Errors
+/// The first step that fails.
+pub fn run(scenario: &Scenario, stage: &mut dyn Stage) -> Result<(), Failure> {
+    for (step, number) in scenario.steps.iter().zip(1..) {
+        let wrong = play(step, stage).map_err(|source| Failure::Stage {
+            step: number,
+            source,
+        })?;
+        if let Some(what) = wrong {
+            return Err(Failure::Unexpected { step: number, what });
+        }
+    }
+    Ok(())
+}
+
+/// Plays one step; returns what was not as expected.
+fn play(step: &Step, stage: &mut dyn Stage) -> Result<Option<String>, StageError> {
+    match step {
+        Step::Connect(connect) => stage.connect(connect)?,
+        Step::Client(act) => perform(act, End::Client, stage)?,
+        Step::Server(act) => perform(act, End::Server, stage)?,
+        Step::Advance(by) => stage.advance(*by),
+        Step::Expect(expectation) => return wait_for(expectation, stage),
+    }
+    Ok(None)
+}
+
+fn perform(act: &Act, end: End, stage: &mut dyn Stage) -> Result<(), StageError> {
+    if let Some(bytes) = &act.write {
+        stage.write(&act.connection, end, &bytes.to_vec())?;
+    }
+    if act.end {
+        stage.act(&act.connection, end, Action::End)?;
+    }
+    if act.reset {
+        stage.act(&act.connection, end, Action::Reset)?;
+    }
+    Ok(())
+}
+
+fn wait_for(
+    expectation: &Expectation,
+    stage: &mut dyn Stage,
+) -> Result<Option<String>, StageError> {
+    let started = Instant::now();
+    loop {
+        let wrong = expectation.check(stage)?;
+        if wrong.is_none() || started.elapsed() >= stage.patience() {
+            return Ok(wrong);
+        }
+        thread::sleep(PAUSE);
+    }
+}

@@ -1,0 +1,240 @@
+//! What a scenario file holds.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::expect::Expectation;
+use super::{Bytes, Side};
+
+/// A scenario: one file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it shows, in a few words.
+    pub name: String,
+    /// Why it matters, or where the rule stands.
+    #[serde(default)]
+    pub about: String,
+    /// The configuration of both filters, unless a sidecar has its own.
+    #[serde(default)]
+    pub configuration: Value,
+    /// The client's sidecar.
+    #[serde(default)]
+    pub outbound: Option<SidecarSpec>,
+    /// The server's sidecar.
+    #[serde(default)]
+    pub inbound: Option<SidecarSpec>,
+    /// Mutual TLS between the two, or between the only one and whoever is there.
+    #[serde(default)]
+    pub mtls: Option<Mtls>,
+    /// Tags to take out of stat names, as `stats_tags` in Envoy's bootstrap.
+    #[serde(default)]
+    pub labels: BTreeSet<String>,
+    /// What happens.
+    pub steps: Vec<Step>,
+}
+
+/// One sidecar.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SidecarSpec {
+    /// Who it is.
+    #[serde(default)]
+    pub node: NodeSpec,
+    /// The filter's configuration, when it is not the scenario's.
+    #[serde(default)]
+    pub configuration: Option<Value>,
+    /// Whether it has the filter at all.
+    #[serde(default = "yes")]
+    pub filter: bool,
+    /// The cluster that it routes to.
+    #[serde(default)]
+    pub cluster: Target,
+    /// The cluster's one host.
+    #[serde(default)]
+    pub host: Target,
+}
+
+/// The bootstrap's `node`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSpec {
+    /// `node.id`
+    #[serde(default)]
+    pub id: String,
+    /// `node.metadata`
+    #[serde(default)]
+    pub metadata: Value,
+}
+
+/// A cluster or a host: its name or address, and its metadata.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The cluster's name; a host has none.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Metadata by filter.
+    #[serde(default)]
+    pub metadata: Value,
+}
+
+/// The URI SANs of both ends.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mtls {
+    /// The client's.
+    pub client: String,
+    /// The server's.
+    pub server: String,
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Step {
+    /// The client application connects.
+    Connect(Connect),
+    /// The client application does something.
+    Client(Act),
+    /// The server application does something.
+    Server(Act),
+    /// Time passes.
+    #[serde(deserialize_with = "duration")]
+    Advance(Duration),
+    /// Something is so, now or, on a host in real time, soon.
+    Expect(Box<Expectation>),
+}
+
+/// A connection that is opened.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connect {
+    /// The connection's name in later steps; one has to have none.
+    #[serde(default)]
+    pub connection: String,
+    /// What the server says before anybody else.
+    #[serde(default)]
+    pub greeting: Option<Bytes>,
+    /// Cuts every later write into pieces of this many bytes.
+    #[serde(default)]
+    pub chunks: Option<usize>,
+}
+
+/// What an application does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Act {
+    /// On which connection.
+    #[serde(default)]
+    pub connection: String,
+    /// Writes these bytes.
+    #[serde(default)]
+    pub write: Option<Bytes>,
+    /// Then ends its direction.
+    #[serde(default)]
+    pub end: bool,
+    /// Or resets the connection.
+    #[serde(default)]
+    pub reset: bool,
+}
+
+/// One thing that an application can do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// Ends its direction.
+    End,
+    /// Resets the connection.
+    Reset,
+}
+
+/// Why a file is no scenario.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScenarioError {
+    /// It cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not what a scenario is.
+    #[error("not a scenario: {0}")]
+    Malformed(String),
+    /// It has no sidecar.
+    #[error("scenario {0:?} has neither `outbound` nor `inbound`: add one of them")]
+    NoSidecar(String),
+}
+
+impl Scenario {
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// See [`ScenarioError`].
+    pub fn read(path: &Path) -> Result<Self, ScenarioError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Read {
+            path: path.display().to_string(),
+            source,
+        })?;
+        Self::parse(&text)
+    }
+
+    /// Reads a scenario from YAML text.
+    ///
+    /// # Errors
+    /// See [`ScenarioError`].
+    pub fn parse(yaml: &str) -> Result<Self, ScenarioError> {
+        let scenario: Self = serde_saphyr::from_str(yaml)
+            .map_err(|error| ScenarioError::Malformed(error.to_string()))?;
+        if scenario.outbound.is_none() && scenario.inbound.is_none() {
+            return Err(ScenarioError::NoSidecar(scenario.name));
+        }
+        Ok(scenario)
+    }
+
+    /// A side's sidecar, if there is one.
+    pub fn sidecar(&self, side: Side) -> Option<&SidecarSpec> {
+        match side {
+            Side::Outbound => self.outbound.as_ref(),
+            Side::Inbound => self.inbound.as_ref(),
+        }
+    }
+
+    /// The configuration of a side's filter, as the text that the host delivers: nothing for null.
+    pub fn configuration(&self, side: Side) -> Vec<u8> {
+        let own = self
+            .sidecar(side)
+            .and_then(|sidecar| sidecar.configuration.as_ref());
+        match own.unwrap_or(&self.configuration) {
+            Value::Null => Vec::new(),
+            Value::String(text) => text.clone().into_bytes(),
+            document => document.to_string().into_bytes(),
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// `15s`, `500ms`, `2m`.
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = text.get(digits.len()..).unwrap_or_default();
+    let millis = match (digits.parse::<u64>(), unit) {
+        (Ok(number), "ms") => Some(number),
+        (Ok(number), "s") => number.checked_mul(1_000),
+        (Ok(number), "m") => number.checked_mul(60_000),
+        _ => None,
+    };
+    let wrong =
+        || serde::de::Error::custom(format!("{text:?} is no duration: write 500ms, 15s or 2m"));
+    millis.map(Duration::from_millis).ok_or_else(wrong)
+}
