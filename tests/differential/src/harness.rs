@@ -48,7 +48,7 @@ pub fn run(
         run.step(step);
     }
     let observed = Observed {
-        metrics: run.metrics(&id),
+        metrics: normal::metrics(&run.sidecar.prometheus_text(), &id),
         segments: run.segments,
     };
     Ok(normal::observed(observed, &id))
@@ -104,16 +104,6 @@ impl Run {
         segment.server.connected |= connected && !std::mem::replace(&mut self.connected, connected);
         self.client.drain(&mut segment.client);
         self.server.drain(&mut segment.server);
-    }
-
-    fn metrics(&self, id: &str) -> Vec<String> {
-        let text: Vec<_> = self
-            .sidecar
-            .series()
-            .iter()
-            .map(|series| series.to_string())
-            .collect();
-        normal::metrics(&text.join("\n"), id)
     }
 }
 

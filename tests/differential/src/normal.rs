@@ -24,7 +24,7 @@ pub(crate) fn metrics(text: &str, id: &str) -> Vec<String> {
     };
     let custom = text
         .lines()
-        .filter(|line| !line.starts_with("envoy_") && !line.starts_with("# TYPE "));
+        .filter(|line| !line.starts_with("envoy_") && !line.starts_with("# TYPE envoy_"));
     let mut lines: Vec<_> = custom.filter(own).map(str::to_owned).collect();
     lines.sort();
     lines
