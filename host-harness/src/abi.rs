@@ -65,9 +65,10 @@ pub(crate) enum BufferType {
     UpstreamData,
     VmConfiguration,
     PluginConfiguration,
-    CallData,
-    /// HTTP and gRPC bodies: known to the ABI, never there for a network filter.
-    Other,
+    /// HTTP bodies and foreign call data: there for every filter, and empty for a network filter.
+    Empty,
+    /// What a gRPC call received: never there without one.
+    GrpcReceived,
 }
 
 impl TryFrom<u32> for BufferType {
@@ -79,8 +80,8 @@ impl TryFrom<u32> for BufferType {
             3 => Ok(Self::UpstreamData),
             6 => Ok(Self::VmConfiguration),
             7 => Ok(Self::PluginConfiguration),
-            8 => Ok(Self::CallData),
-            0 | 1 | 4 | 5 => Ok(Self::Other),
+            0 | 1 | 5 | 8 => Ok(Self::Empty),
+            4 => Ok(Self::GrpcReceived),
             _ => Err(Status::BadArgument),
         }
     }

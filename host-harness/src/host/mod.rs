@@ -30,7 +30,7 @@ use std::rc::Rc;
 use timers::Timers;
 
 /// What all VMs of one emulated Envoy share.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Process {
     pub(crate) profile: Profile,
     pub(crate) node: Value,
@@ -182,12 +182,13 @@ impl Host {
         self.context().ok()?.stream.clone()
     }
 
-    /// `proxy_set_effective_context`: `BadArgument` for an id that does not exist.
+    /// `proxy_set_effective_context`: `BadArgument` for an id that does not exist; 0 is the callback's own again.
     pub(crate) fn set_effective_context(&mut self, id: u32) -> HostResult {
-        if !self.contexts.contains_key(&id) {
-            return Err(Status::BadArgument);
-        }
-        self.effective = Some(id);
+        self.effective = match id {
+            0 => None,
+            id if self.contexts.contains_key(&id) => Some(id),
+            _ => return Err(Status::BadArgument),
+        };
         Ok(())
     }
 
@@ -217,7 +218,7 @@ impl Host {
         Ok(())
     }
 
-    /// `proxy_continue_stream`: deferred, and for the upstream direction not there at all.
+    /// `proxy_continue_stream`: deferred, for the upstream direction not there at all, and for HTTP nothing at all.
     pub(crate) fn continue_stream(&mut self, stream: StreamType) -> HostResult {
         match stream {
             StreamType::Downstream => {
@@ -228,7 +229,7 @@ impl Host {
                 Ok(())
             }
             StreamType::Upstream => Err(Status::Unimplemented),
-            StreamType::Http => Err(Status::BadArgument),
+            StreamType::Http => Ok(()),
         }
     }
 
@@ -311,8 +312,8 @@ impl Host {
             BufferType::PluginConfiguration if self.configuring => {
                 Ok(read(&context.plugin.configuration))
             }
-            BufferType::CallData => Ok(read(&[])),
-            BufferType::PluginConfiguration | BufferType::Other => Err(Status::NotFound),
+            BufferType::Empty => Ok(read(&[])),
+            BufferType::PluginConfiguration | BufferType::GrpcReceived => Err(Status::NotFound),
         }
     }
 }
