@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -173,16 +174,25 @@ pub enum ScenarioError {
 }
 
 impl Scenario {
-    /// Reads a scenario file.
+    /// Reads a scenario file. If it names a `base`, a file beside it, it is laid over that one: maps
+    /// are merged, everything else is replaced.
     ///
     /// # Errors
     /// See [`ScenarioError`].
     pub fn read(path: &Path) -> Result<Self, ScenarioError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ScenarioError::Read {
-            path: path.display().to_string(),
-            source,
-        })?;
-        Self::parse(&text)
+        let text = read(path)?;
+        let mut document: Value = parse(&text)?;
+        let base = document.as_object_mut().and_then(|document| document.remove("base"));
+        match base {
+            None => Self::parse(&text),
+            Some(Value::String(base)) => {
+                let base = path.parent().unwrap_or(Path::new("")).join(base);
+                let mut merged: Value = parse(&read(&base)?)?;
+                lay_over(&mut merged, document);
+                Self::checked(serde_json::from_value(merged).map_err(malformed)?)
+            }
+            Some(other) => Err(malformed(format!("base: expected a file name, found {other}"))),
+        }
     }
 
     /// Reads a scenario from YAML text.
@@ -190,12 +200,14 @@ impl Scenario {
     /// # Errors
     /// See [`ScenarioError`].
     pub fn parse(yaml: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self = serde_saphyr::from_str(yaml)
-            .map_err(|error| ScenarioError::Malformed(error.to_string()))?;
-        if scenario.outbound.is_none() && scenario.inbound.is_none() {
-            return Err(ScenarioError::NoSidecar(scenario.name));
+        Self::checked(parse(yaml)?)
+    }
+
+    fn checked(self) -> Result<Self, ScenarioError> {
+        if self.outbound.is_none() && self.inbound.is_none() {
+            return Err(ScenarioError::NoSidecar(self.name));
         }
-        Ok(scenario)
+        Ok(self)
     }
 
     /// A side's sidecar, if there is one.
@@ -216,6 +228,30 @@ impl Scenario {
             Value::String(text) => text.clone().into_bytes(),
             document => document.to_string().into_bytes(),
         }
+    }
+}
+
+fn read(path: &Path) -> Result<String, ScenarioError> {
+    std::fs::read_to_string(path)
+        .map_err(|source| ScenarioError::Read { path: path.display().to_string(), source })
+}
+
+fn parse<T: DeserializeOwned>(yaml: &str) -> Result<T, ScenarioError> {
+    serde_saphyr::from_str(yaml).map_err(malformed)
+}
+
+fn malformed(why: impl ToString) -> ScenarioError {
+    ScenarioError::Malformed(why.to_string())
+}
+
+fn lay_over(under: &mut Value, over: Value) {
+    match (under, over) {
+        (Value::Object(under), Value::Object(over)) => {
+            for (key, value) in over {
+                lay_over(under.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (under, over) => *under = over,
     }
 }
 

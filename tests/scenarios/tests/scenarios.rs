@@ -1,0 +1,61 @@
+//! Every scenario in `cases/`, on every host.
+#![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use host_harness::scenario::{Emulated, Scenario, run};
+use host_harness::{Module, artifact, native, native_filter};
+use tcp_peer_stats as _;
+
+/// At least as many as the filter's contract has rules.
+const FEWEST: usize = 60;
+
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .collect();
+    files.sort();
+    assert!(files.len() >= FEWEST, "{} scenarios", files.len());
+    files
+}
+
+/// Plays all scenarios and names those that failed.
+fn play_all(host: &str, play: impl Fn(&Scenario) -> Result<(), String>) {
+    let mut failed = Vec::new();
+    let cases = cases();
+    for path in &cases {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let verdict = Scenario::read(path).map_err(|error| error.to_string()).and_then(|scenario| play(&scenario));
+        if let Err(error) = verdict {
+            failed.push(format!("{name}: {error}"));
+        }
+    }
+    println!("{} scenarios on {host}", cases.len());
+    assert!(failed.is_empty(), "{} of {} failed on {host}:\n{}", failed.len(), cases.len(), failed.join("\n"));
+}
+
+fn emulate(scenario: &Scenario, module: &Module) -> Result<(), String> {
+    let mut stage = Emulated::start(scenario, module).map_err(|error| error.to_string())?;
+    run(scenario, &mut stage).map_err(|error| error.to_string())
+}
+
+#[test]
+fn in_the_harness_as_wasm() {
+    let module = Module::from_file(artifact::build("tcp-peer-stats", "wasm").unwrap()).unwrap();
+    play_all("wasm", |scenario| emulate(scenario, &module));
+}
+
+#[test]
+fn in_the_harness_natively() {
+    // One thread is one VM, so each scenario gets a thread of its own.
+    play_all("native", |scenario| {
+        let scenario = scenario.clone();
+        let mut verdict = Ok(());
+        native::run(|| verdict = emulate(&scenario, &native_filter!())).map_err(|error| error.to_string())?;
+        verdict
+    });
+}
