@@ -34,7 +34,9 @@ thread_local! {
 }
 
 /// The hook that was there before any filter was: for panics that are not a filter's.
-static ORIGINAL: OnceLock<Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>> = OnceLock::new();
+static ORIGINAL: OnceLock<Hook> = OnceLock::new();
+
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
 /// A filter has panicked: its thread waits within the panic hook for good, so hooks cannot be changed any more.
 static HOOK_TAKEN: AtomicBool = AtomicBool::new(false);
