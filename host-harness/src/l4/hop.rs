@@ -22,6 +22,24 @@ enum FilterStatus {
     StopIteration,
 }
 
+/// How a connection ends as its peer sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// FIN.
+    End,
+    /// RST: tcp_proxy passes a reset on from one side to the other.
+    Reset,
+}
+
+impl Ending {
+    fn segment(self) -> Segment {
+        match self {
+            Self::End => Segment::Close,
+            Self::Reset => Segment::Reset,
+        }
+    }
+}
+
 /// Who connects upstream once tcp_proxy has chosen the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialing {
@@ -45,6 +63,8 @@ pub(crate) struct Hop {
     stream: Rc<RefCell<Stream>>,
     downstream: Socket,
     upstream: Socket,
+    /// What has come from the client while reading was disabled, and whether its half ended with it.
+    unread: (Vec<u8>, bool),
     /// What tcp_proxy will choose.
     route: Upstream,
     dialing: Dialing,
@@ -66,6 +86,7 @@ impl Hop {
             stream: Rc::new(RefCell::new(stream)),
             downstream: Socket::opened(),
             upstream: Socket::default(),
+            unread: Default::default(),
             route,
             dialing,
             sent: Vec::new(),
@@ -119,7 +140,7 @@ impl Hop {
     pub(super) fn open(&mut self) {
         if let Some(worker) = self.worker.clone() {
             if worker.is_failed() {
-                self.close_downstream(PeerType::Local);
+                self.close_downstream(PeerType::Local, Ending::End);
                 return;
             }
             let Some(context) = worker.open_stream(self.stream.clone()) else {
@@ -136,11 +157,18 @@ impl Hop {
         self.connect();
     }
 
-    /// tcp_proxy chooses cluster and host when its turn comes; reads wait until it is connected.
+    /// tcp_proxy chooses cluster and host when its turn comes; reading is disabled until it is connected. A filter that
+    /// stops in `proxy_on_new_connection` keeps its turn from coming, until `proxy_continue_stream`.
     fn connect(&mut self) {
+        if self.has_connected() || !self.downstream.open {
+            return;
+        }
         self.stream.borrow_mut().info.upstream = Some(self.route.clone());
         match self.dialing {
-            Dialing::Emulated => self.upstream = Socket::opened(),
+            Dialing::Emulated => {
+                self.upstream = Socket::opened();
+                self.read_unread();
+            }
             Dialing::Owner | Dialing::UnderWay => self.dialing = Dialing::UnderWay,
         }
     }
@@ -159,7 +187,17 @@ impl Hop {
         if let Some(upstream) = &mut self.stream.borrow_mut().info.upstream {
             upstream.tls = tls;
         }
-        self.tcp_proxy_on_data();
+        self.read_unread();
+    }
+
+    /// Reading goes on: what has come meanwhile is one read event. Envoy: `ConnectionImpl::readDisable(false)`.
+    fn read_unread(&mut self) {
+        let (bytes, end) = std::mem::take(&mut self.unread);
+        if self.downstream.reset {
+            self.close_downstream(PeerType::Remote, Ending::Reset);
+        } else {
+            self.on_downstream(&bytes, end);
+        }
     }
 
     /// Envoy: `TcpProxy::Filter::onUpstreamEvent` with a failure to connect.
@@ -167,7 +205,7 @@ impl Hop {
         if self.is_connecting() {
             self.dialing = Dialing::Owner;
             self.stream.borrow_mut().info.response_flags |= UPSTREAM_CONNECTION_FAILURE;
-            self.close_downstream(PeerType::Local);
+            self.close_downstream(PeerType::Local, Ending::End);
         }
     }
 
@@ -189,18 +227,51 @@ impl Hop {
     /// An event on the downstream (toward the server) or the upstream connection.
     pub(super) fn receive(&mut self, toward: Toward, segment: Segment) {
         match (toward, segment) {
-            (Toward::Server, Segment::Data { bytes, end }) => self.on_downstream(&bytes, end),
-            (Toward::Server, Segment::Close) => {
-                self.downstream.peer_gone = true;
-                self.on_downstream(&[], true);
+            (Toward::Server, Segment::Data { bytes, end }) => self.from_client(bytes, end),
+            (Toward::Server, Segment::Close) => self.from_client(Vec::new(), true),
+            (Toward::Server, Segment::Reset) if self.upstream.open && !self.downstream.read_end => {
+                self.close_downstream(PeerType::Remote, Ending::Reset);
             }
-            (Toward::Server, Segment::Reset) => self.close_downstream(PeerType::Remote),
-            (Toward::Client, Segment::Data { bytes, end }) => self.on_upstream(&bytes, end),
-            (Toward::Client, Segment::Close) => {
-                self.upstream.peer_gone = true;
-                self.on_upstream(&[], true);
+            (Toward::Server, Segment::Reset) => self.downstream.reset = true,
+            (Toward::Client, Segment::Data { bytes, end }) => self.from_server(&bytes, end),
+            (Toward::Client, Segment::Close) => self.from_server(&[], true),
+            (Toward::Client, Segment::Reset) if !self.upstream.read_end => {
+                self.on_upstream_closed(Ending::Reset);
             }
-            (Toward::Client, Segment::Reset) => self.on_upstream_closed(),
+            (Toward::Client, Segment::Reset) => self.upstream.reset = true,
+        }
+        self.finish_writes();
+    }
+
+    /// A closed socket answers bytes with a reset.
+    fn from_client(&mut self, bytes: Vec<u8>, end: bool) {
+        if !self.downstream.open {
+            if !bytes.is_empty() {
+                self.send(Toward::Client, Segment::Reset);
+            }
+        } else if self.upstream.open {
+            self.on_downstream(&bytes, end);
+        } else {
+            self.unread.0.extend(bytes);
+            self.unread.1 |= end;
+        }
+    }
+
+    fn from_server(&mut self, bytes: &[u8], end: bool) {
+        if self.upstream.open {
+            self.on_upstream(bytes, end);
+        } else if !bytes.is_empty() {
+            self.send(Toward::Server, Segment::Reset);
+        }
+    }
+
+    /// A peer that is gone is noticed by writing, once the event loop comes to it. Envoy: `ConnectionImpl::onWriteReady`.
+    fn finish_writes(&mut self) {
+        if self.upstream.write_failed {
+            self.on_upstream_closed(Ending::End);
+        }
+        if self.downstream.write_failed {
+            self.close_downstream(PeerType::Remote, Ending::End);
         }
     }
 
@@ -213,10 +284,10 @@ impl Hop {
         self.downstream.read_end = end;
         self.run_read_filters();
         if self.downstream.both_ended() {
-            self.close_downstream(PeerType::Remote);
+            self.close_downstream(PeerType::Remote, Ending::End);
         }
         if self.upstream.both_ended() {
-            self.on_upstream_closed();
+            self.on_upstream_closed(Ending::End);
         }
     }
 
@@ -241,22 +312,19 @@ impl Hop {
     /// The filter behind ours: everything goes on to the upstream connection.
     fn tcp_proxy_on_data(&mut self) {
         if !self.upstream.open {
-            if !self.downstream.open || self.stream.borrow().info.upstream.is_some() {
-                return;
-            }
-            self.connect();
+            return self.connect();
         }
         let bytes = self.stream.borrow_mut().downstream.take();
         let end = self.downstream.read_end && !self.upstream.write_end;
         if bytes.is_empty() && !end {
             return;
         }
-        if self.upstream.peer_gone && !bytes.is_empty() {
-            self.on_upstream_closed();
-            return;
-        }
         self.upstream.write_end |= end;
-        self.send(Toward::Server, Segment::Data { bytes, end });
+        if self.upstream.reset {
+            self.upstream.write_failed |= !bytes.is_empty();
+        } else {
+            self.send(Toward::Server, Segment::Data { bytes, end });
+        }
     }
 
     /// A read event on the upstream connection: tcp_proxy writes it to the downstream connection.
@@ -268,9 +336,9 @@ impl Hop {
         self.upstream.read_end = end;
         self.write_downstream(end);
         if self.upstream.both_ended() {
-            self.on_upstream_closed();
+            self.on_upstream_closed(Ending::End);
         } else if self.downstream.both_ended() {
-            self.close_downstream(PeerType::Local);
+            self.close_downstream(PeerType::Local, Ending::End);
         }
     }
 
@@ -298,33 +366,40 @@ impl Hop {
         }
         let bytes = self.stream.borrow_mut().upstream.take();
         self.downstream.write_end = end;
-        if self.downstream.peer_gone && !bytes.is_empty() {
-            self.close_downstream(PeerType::Remote);
+        if self.downstream.reset {
+            self.downstream.write_failed |= !bytes.is_empty();
         } else if !bytes.is_empty() || end {
             self.send(Toward::Client, Segment::Data { bytes, end });
         }
     }
 
-    /// The upstream connection is gone: tcp_proxy closes the downstream one. Envoy: `onUpstreamEvent`.
-    fn on_upstream_closed(&mut self) {
+    /// The upstream connection is gone: tcp_proxy closes the downstream one, the same way. Envoy: `onUpstreamEvent`.
+    fn on_upstream_closed(&mut self, ending: Ending) {
         if std::mem::take(&mut self.upstream.open) {
             self.send(Toward::Server, Segment::Close);
-            self.close_downstream(PeerType::Local);
+            self.close_downstream(PeerType::Local, ending);
         }
     }
 
-    /// The downstream connection is gone, and the filter's context and the upstream connection with it.
-    fn close_downstream(&mut self, peer: PeerType) {
+    /// The downstream connection is gone, and the filter's context and the upstream connection with it, the same way.
+    fn close_downstream(&mut self, peer: PeerType, ending: Ending) {
         if !std::mem::take(&mut self.downstream.open) {
             return;
         }
-        self.send(Toward::Client, Segment::Close);
+        // The kernel resets a connection that is closed with bytes unread.
+        let (unread, _) = std::mem::take(&mut self.unread);
+        let towards_client = if unread.is_empty() {
+            ending
+        } else {
+            Ending::Reset
+        };
+        self.send(Toward::Client, towards_client.segment());
         if let (Some(worker), Some(context)) = (self.worker.clone(), self.context.take()) {
             let deferred = worker.end_stream(context, peer);
             self.defer(deferred);
         }
         if std::mem::take(&mut self.upstream.open) {
-            self.send(Toward::Server, Segment::Close);
+            self.send(Toward::Server, ending.segment());
         }
     }
 
@@ -332,7 +407,7 @@ impl Hop {
     pub(crate) fn run_deferred(&mut self, action: Deferred) {
         match action {
             Deferred::ContinueReading(_) if self.downstream.open => self.tcp_proxy_on_data(),
-            Deferred::Close(_) => self.close_downstream(PeerType::Local),
+            Deferred::Close(_) => self.close_downstream(PeerType::Local, Ending::End),
             Deferred::ContinueReading(_) | Deferred::Done(_) => {}
         }
     }
@@ -359,7 +434,7 @@ impl Hop {
             .as_ref()
             .is_some_and(|worker| worker.is_failed())
         {
-            self.close_downstream(PeerType::Local);
+            self.close_downstream(PeerType::Local, Ending::End);
             return FilterStatus::StopIteration;
         }
         match result {

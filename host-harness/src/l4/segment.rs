@@ -26,8 +26,10 @@ pub(crate) struct Socket {
     pub(crate) read_end: bool,
     /// Our half has ended.
     pub(crate) write_end: bool,
-    /// The peer has closed its socket: it resets what we still send.
-    pub(crate) peer_gone: bool,
+    /// A reset has come that nobody has noticed: only reading or writing would tell.
+    pub(crate) reset: bool,
+    /// Writing has failed, which is dealt with when the event loop comes to it.
+    pub(crate) write_failed: bool,
 }
 
 impl Socket {

@@ -182,7 +182,9 @@ impl Scenario {
     pub fn read(path: &Path) -> Result<Self, ScenarioError> {
         let text = read(path)?;
         let mut document: Value = parse(&text)?;
-        let base = document.as_object_mut().and_then(|document| document.remove("base"));
+        let base = document
+            .as_object_mut()
+            .and_then(|document| document.remove("base"));
         match base {
             None => Self::parse(&text),
             Some(Value::String(base)) => {
@@ -191,7 +193,9 @@ impl Scenario {
                 lay_over(&mut merged, document);
                 Self::checked(serde_json::from_value(merged).map_err(malformed)?)
             }
-            Some(other) => Err(malformed(format!("base: expected a file name, found {other}"))),
+            Some(other) => Err(malformed(format!(
+                "base: expected a file name, found {other}"
+            ))),
         }
     }
 
@@ -232,8 +236,10 @@ impl Scenario {
 }
 
 fn read(path: &Path) -> Result<String, ScenarioError> {
-    std::fs::read_to_string(path)
-        .map_err(|source| ScenarioError::Read { path: path.display().to_string(), source })
+    std::fs::read_to_string(path).map_err(|source| ScenarioError::Read {
+        path: path.display().to_string(),
+        source,
+    })
 }
 
 fn parse<T: DeserializeOwned>(yaml: &str) -> Result<T, ScenarioError> {

@@ -69,7 +69,8 @@ impl Run {
     fn step(&mut self, step: &Step) {
         match step {
             Step::Client(act) => self.client.act(act),
-            Step::Server(act) => self.server.act(act),
+            Step::Server(act) if self.connected => self.server.act(act),
+            Step::Server(_) => {}
             Step::Advance(time) => return self.advance(*time),
         }
         self.observe(step.to_string());

@@ -179,7 +179,6 @@ fn foreign(rng: &mut Rng) -> String {
             "nothing",
             "declare_property",
             "set_envoy_filter_state",
-            "expr_delete",
         ],
     );
     let argument = any(rng, &["", "x", "hex:0a036f776e1801"]);
