@@ -39,6 +39,13 @@ pub enum Hop {
     Foreign,
 }
 
+impl From<Value> for Bootstrap {
+    /// A bootstrap of one's own making.
+    fn from(document: Value) -> Self {
+        Self { document }
+    }
+}
+
 impl Bootstrap {
     /// `envoy-config/client-sidecar.yaml`.
     ///

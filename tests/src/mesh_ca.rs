@@ -66,13 +66,20 @@ impl MeshCa {
     /// # Errors
     /// The certificate cannot be made or written.
     pub fn issue(&self, workload: &Workload) -> Result<Identity> {
-        let name = workload.principal();
+        self.issue_for_uri(&workload.service_account, &workload.principal())
+    }
+
+    /// Issues a certificate with this URI as the only name, in this folder.
+    ///
+    /// # Errors
+    /// The certificate cannot be made or written.
+    pub fn issue_for_uri(&self, folder: &str, uri: &str) -> Result<Identity> {
         let failed = |source| Error::Certificate {
-            name: name.clone(),
+            name: uri.to_owned(),
             source,
         };
-        let uri = SanType::URI(name.as_str().try_into().map_err(failed)?);
-        self.issue_as(&workload.service_account, &name, uri)
+        let name = SanType::URI(uri.try_into().map_err(failed)?);
+        self.issue_as(folder, uri, name)
     }
 
     /// Issues a certificate for a host name, as a server outside the mesh has one.

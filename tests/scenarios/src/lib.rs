@@ -1,1 +1,11 @@
-//! Placeholder.
+//! Real Envoys as a [`Stage`](host_harness::scenario::Stage) for scenarios.
+//!
+//! The sidecars are Envoys with the scenario's node, cluster, metadata and certificates; the
+//! applications are sockets. Time is real: [`advance`](host_harness::scenario::Stage::advance)
+//! sleeps, and an expectation may take a while to come true.
+
+mod apps;
+mod bootstrap;
+mod stage;
+
+pub use stage::Envoys;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use host_harness::scenario::{Emulated, Scenario, run};
 use host_harness::{Module, artifact, native, native_filter};
+use scenarios::Envoys;
 use tcp_peer_stats as _;
+use testbed::tools::EnvoyBinary;
 
 /// At least as many as the filter's contract has rules.
 const FEWEST: usize = 60;
@@ -16,7 +18,10 @@ fn cases() -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        })
         .collect();
     files.sort();
     assert!(files.len() >= FEWEST, "{} scenarios", files.len());
@@ -29,13 +34,21 @@ fn play_all(host: &str, play: impl Fn(&Scenario) -> Result<(), String>) {
     let cases = cases();
     for path in &cases {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let verdict = Scenario::read(path).map_err(|error| error.to_string()).and_then(|scenario| play(&scenario));
+        let verdict = Scenario::read(path)
+            .map_err(|error| error.to_string())
+            .and_then(|scenario| play(&scenario));
         if let Err(error) = verdict {
             failed.push(format!("{name}: {error}"));
         }
     }
     println!("{} scenarios on {host}", cases.len());
-    assert!(failed.is_empty(), "{} of {} failed on {host}:\n{}", failed.len(), cases.len(), failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "{} of {} failed on {host}:\n{}",
+        failed.len(),
+        cases.len(),
+        failed.join("\n")
+    );
 }
 
 fn emulate(scenario: &Scenario, module: &Module) -> Result<(), String> {
@@ -54,8 +67,18 @@ fn in_the_harness_natively() {
     // One thread is one VM, so each scenario gets a thread of its own.
     play_all("native", |scenario| {
         let scenario = scenario.clone();
-        let mut verdict = Ok(());
-        native::run(|| verdict = emulate(&scenario, &native_filter!())).map_err(|error| error.to_string())?;
-        verdict
+        native::run(move || emulate(&scenario, &native_filter!()))
+            .map_err(|error| error.to_string())?
+    });
+}
+
+#[test]
+fn in_real_envoy() {
+    let binary = EnvoyBinary::find(None).unwrap();
+    let wasm = testbed::wasm::build().unwrap();
+    play_all("envoy", |scenario| {
+        let mut stage =
+            Envoys::start(scenario, &binary, &wasm).map_err(|error| error.to_string())?;
+        run(scenario, &mut stage).map_err(|error| error.to_string())
     });
 }

@@ -1,0 +1,116 @@
+//! The applications at both ends: sockets whose arrivals are collected as they come.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use socket2::SockRef;
+
+/// Long enough for the next piece not to join this one on the way.
+const BETWEEN_PIECES: Duration = Duration::from_millis(2);
+
+/// One end of a connection.
+pub(crate) struct App {
+    stream: TcpStream,
+    seen: Arc<Mutex<Seen>>,
+    /// Cuts what is written.
+    piece: usize,
+}
+
+/// What has arrived.
+#[derive(Default)]
+struct Seen {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+/// Where the server application is reached.
+pub(crate) struct Server {
+    listener: TcpListener,
+}
+
+impl App {
+    pub(crate) fn new(stream: TcpStream, piece: Option<usize>) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let (reader, arrivals) = (stream.try_clone()?, Arc::clone(&seen));
+        thread::Builder::new().spawn(move || collect(reader, &arrivals))?;
+        Ok(Self {
+            stream,
+            seen,
+            piece: piece.unwrap_or(usize::MAX),
+        })
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for (index, piece) in bytes.chunks(self.piece).enumerate() {
+            if index > 0 {
+                thread::sleep(BETWEEN_PIECES);
+            }
+            self.stream.write_all(piece)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn end(&self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+
+    /// Resets the connection: what has not been sent is dropped.
+    pub(crate) fn reset(&self) -> io::Result<()> {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
+        // The reader holds the socket too; the last close resets.
+        self.stream.shutdown(Shutdown::Read)
+    }
+
+    pub(crate) fn received(&self) -> Vec<u8> {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .bytes
+            .clone()
+    }
+
+    pub(crate) fn ended(&self) -> bool {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .ended
+    }
+}
+
+impl Server {
+    pub(crate) fn start() -> io::Result<Self> {
+        Ok(Self {
+            listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
+        })
+    }
+
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// The next connection that the proxies make.
+    pub(crate) fn accept(&self) -> io::Result<TcpStream> {
+        self.listener.accept().map(|(stream, _)| stream)
+    }
+}
+
+fn collect(mut stream: TcpStream, seen: &Mutex<Seen>) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = stream.read(&mut buffer);
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match read {
+            Ok(0) | Err(_) => {
+                seen.ended = true;
+                return;
+            }
+            Ok(len) => seen
+                .bytes
+                .extend_from_slice(buffer.get(..len).unwrap_or_default()),
+        }
+    }
+}
