@@ -377,7 +377,12 @@ impl Hop {
     fn on_upstream_closed(&mut self, ending: Ending) {
         if std::mem::take(&mut self.upstream.open) {
             self.send(Toward::Server, Segment::Close);
-            self.close_downstream(PeerType::Local, ending);
+            // Closing flushes first; what the flush finds out counts.
+            let peer = match self.downstream.write_failed {
+                true => PeerType::Remote,
+                false => PeerType::Local,
+            };
+            self.close_downstream(peer, ending);
         }
     }
 

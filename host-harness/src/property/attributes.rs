@@ -52,7 +52,8 @@ impl Scope<'_> {
             "cluster_name" => Some(stream.upstream.as_ref()?.cluster.name.as_str().into()),
             "cluster_metadata" => Some(stream.upstream.as_ref()?.cluster.metadata_value()),
             "upstream_host_metadata" => Some(stream.upstream.as_ref()?.host.metadata_value()),
-            "route_name" => Some("".into()),
+            // Envoy 1.36 and later find no route in a TCP stream.
+            "route_name" if self.profile == Profile::Legacy => Some("".into()),
             _ => None,
         }
     }
@@ -102,8 +103,10 @@ impl StreamInfo {
                 .as_ref()
                 .is_some_and(|tls| tls.peer_san.is_some());
         fields.push(("mtls", Value::Bool(mtls)));
-        if let Some(tls) = &self.downstream_tls {
-            fields.push(("requested_server_name", tls.server_name.as_str().into()));
+        let tls = self.downstream_tls.as_ref();
+        let server_name = tls.map_or("", |tls| &tls.server_name);
+        fields.push(("requested_server_name", server_name.into()));
+        if let Some(tls) = tls {
             fields.extend(tls_fields(tls, self.handshake_done));
         }
         Value::attributes(fields)
