@@ -13,7 +13,8 @@ const BETWEEN_PIECES: Duration = Duration::from_millis(2);
 
 /// One end of a connection.
 pub(crate) struct App {
-    stream: TcpStream,
+    /// Gone once the application has reset the connection.
+    stream: Option<TcpStream>,
     seen: Arc<Mutex<Seen>>,
     /// Cuts what is written.
     piece: usize,
@@ -38,7 +39,7 @@ impl App {
         let (reader, arrivals) = (stream.try_clone()?, Arc::clone(&seen));
         thread::Builder::new().spawn(move || collect(reader, &arrivals))?;
         Ok(Self {
-            stream,
+            stream: Some(stream),
             seen,
             piece: piece.unwrap_or(usize::MAX),
         })
@@ -49,20 +50,29 @@ impl App {
             if index > 0 {
                 thread::sleep(BETWEEN_PIECES);
             }
-            self.stream.write_all(piece)?;
+            self.stream()?.write_all(piece)?;
         }
         Ok(())
     }
 
-    pub(crate) fn end(&self) -> io::Result<()> {
-        self.stream.shutdown(Shutdown::Write)
+    pub(crate) fn end(&mut self) -> io::Result<()> {
+        self.stream()?.shutdown(Shutdown::Write)
     }
 
     /// Resets the connection: what has not been sent is dropped.
-    pub(crate) fn reset(&self) -> io::Result<()> {
-        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
-        // The reader holds the socket too; the last close resets.
-        self.stream.shutdown(Shutdown::Read)
+    pub(crate) fn reset(&mut self) -> io::Result<()> {
+        if let Some(stream) = self.stream.take() {
+            SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+            // Ends the collecting thread, whose handle of the socket is the last.
+            stream.shutdown(Shutdown::Read)?;
+        }
+        Ok(())
+    }
+
+    fn stream(&mut self) -> io::Result<&mut TcpStream> {
+        self.stream
+            .as_mut()
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     pub(crate) fn received(&self) -> Vec<u8> {
