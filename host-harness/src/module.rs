@@ -90,12 +90,7 @@ impl Module {
     /// # Errors
     /// See [`LoadError`]; imports that no Envoy provides are reported by name.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| LoadError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::from_bytes(&bytes)
+        Self::from_bytes(&read(path.as_ref())?)
     }
 
     /// Loads a module from its bytes, binary or text (WAT).
@@ -137,17 +132,30 @@ impl Module {
 
 impl Compiled {
     fn new(bytes: &[u8]) -> Result<Self, LoadError> {
-        let engine = Engine::new(Config::new().consume_fuel(true)).map_err(LoadError::engine)?;
-        let module = wasmtime::Module::new(&engine, bytes)
-            .map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-        let abi_version = module
-            .exports()
-            .find_map(|export| AbiVersion::from_export(export.name()))
-            .ok_or(LoadError::AbiVersion)?;
+        let module = compile(bytes)?;
+        let abi_version = abi_version(&module).ok_or(LoadError::AbiVersion)?;
         Ok(Self {
             module,
             abi_version,
             size: bytes.len(),
         })
     }
+}
+
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    std::fs::read(path).map_err(|source| LoadError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+pub(crate) fn compile(bytes: &[u8]) -> Result<wasmtime::Module, LoadError> {
+    let engine = Engine::new(Config::new().consume_fuel(true)).map_err(LoadError::engine)?;
+    wasmtime::Module::new(&engine, bytes).map_err(|error| LoadError::Compile(format!("{error:#}")))
+}
+
+pub(crate) fn abi_version(module: &wasmtime::Module) -> Option<AbiVersion> {
+    module
+        .exports()
+        .find_map(|export| AbiVersion::from_export(export.name()))
 }

@@ -1,7 +1,9 @@
 //! `cargo harness`: the command line of the host harness.
 
+mod inspect;
 mod vectors;
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -13,12 +15,14 @@ const FAILED: u8 = 2;
 #[derive(Parser)]
 #[command(name = "cargo harness", version)]
 enum Command {
+    Inspect(inspect::Inspect),
     Vectors(vectors::Vectors),
 }
 
 fn main() -> ExitCode {
-    let done = match Command::parse() {
-        Command::Vectors(command) => command.run(),
+    let done: Result<_, Box<dyn Error>> = match Command::parse() {
+        Command::Inspect(command) => command.run().map_err(Into::into),
+        Command::Vectors(command) => command.run().map_err(Into::into),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

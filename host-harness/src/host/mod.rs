@@ -30,7 +30,7 @@ use std::rc::Rc;
 use timers::Timers;
 
 /// What all VMs of one emulated Envoy share.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Process {
     pub(crate) profile: Profile,
     pub(crate) node: Value,

@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 /// let labels = Value::map([("app", Value::from("reviews")), ("port", Value::Int(9080))]);
 /// assert_eq!(labels.at(["port"]).unwrap().encode().unwrap(), 9080_i64.to_le_bytes());
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {
     /// `kNull`: there, but without a form a filter could read.
+    #[default]
     Null,
     /// Encoded as one byte.
     Bool(bool),

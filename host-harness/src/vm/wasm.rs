@@ -8,7 +8,7 @@ use crate::module::{Compiled, LoadError};
 use std::cell::{RefCell, RefMut};
 use std::collections::HashMap;
 use std::rc::Rc;
-use wasmtime::{Caller, Func, Instance, Linker, Memory, Store, TypedFunc, Val};
+use wasmtime::{Caller, Engine, Func, Instance, Linker, Memory, Store, TypedFunc, Val};
 
 /// Fuel that no callback burns: metering counts, it does not limit.
 const FULL_TANK: u64 = u64::MAX / 2;
@@ -30,28 +30,11 @@ pub(crate) struct WasmVm {
 impl WasmVm {
     /// Instantiates a module and runs its initialisation (`_initialize`, else `_start`), as `WasmBase::startVm` does.
     pub(crate) fn new(compiled: &Compiled, host: Rc<RefCell<Host>>) -> Result<Self, LoadError> {
-        let module = &compiled.module;
-        let engine = module.engine();
-        let mut store = Store::new(
-            engine,
-            Guts {
-                host,
-                memory: None,
-                allocator: None,
-            },
-        );
-        refuel(&mut store);
-        let mut linker = Linker::new(engine);
-        link(&mut linker, compiled.abi_version)
-            .and_then(|()| wasi::link(&mut linker))
-            .map_err(LoadError::engine)?;
-        let unknown = unknown_imports(module, &linker, &mut store);
-        if !unknown.is_empty() {
-            let version = compiled.abi_version;
-            return Err(LoadError::UnknownImports {
-                version,
-                imports: unknown,
-            });
+        let (module, version) = (&compiled.module, compiled.abi_version);
+        let (mut store, linker) = prepare(module.engine(), version, host)?;
+        let imports = unlinked(module, &linker, &mut store);
+        if !imports.is_empty() {
+            return Err(LoadError::UnknownImports { version, imports });
         }
         let instance = linker
             .instantiate(&mut store, module)
@@ -72,6 +55,16 @@ impl WasmVm {
         };
         vm.initialize().map_err(LoadError::engine)?;
         Ok(vm)
+    }
+
+    /// `module.name` of each import that the host does not provide to this ABI version.
+    pub(crate) fn unknown_imports(
+        module: &wasmtime::Module,
+        version: AbiVersion,
+    ) -> Result<Vec<String>, LoadError> {
+        let host = Host::new(Rc::default(), Rc::default());
+        let (mut store, linker) = prepare(module.engine(), version, Rc::new(RefCell::new(host)))?;
+        Ok(unlinked(module, &linker, &mut store))
     }
 
     fn initialize(&mut self) -> wasmtime::Result<()> {
@@ -134,6 +127,28 @@ fn refuel(store: &mut Store<Guts>) {
     store.set_fuel(FULL_TANK).ok();
 }
 
+/// A store, and everything a module can import in it.
+fn prepare(
+    engine: &Engine,
+    version: AbiVersion,
+    host: Rc<RefCell<Host>>,
+) -> Result<(Store<Guts>, Linker<Guts>), LoadError> {
+    let mut store = Store::new(
+        engine,
+        Guts {
+            host,
+            memory: None,
+            allocator: None,
+        },
+    );
+    refuel(&mut store);
+    let mut linker = Linker::new(engine);
+    link(&mut linker, version)
+        .and_then(|()| wasi::link(&mut linker))
+        .map_err(LoadError::engine)?;
+    Ok((store, linker))
+}
+
 /// Links the host functions of one ABI version, as `WasmBase::registerCallbacks` does.
 fn link(linker: &mut Linker<Guts>, version: AbiVersion) -> wasmtime::Result<()> {
     type Int = u32;
@@ -177,7 +192,7 @@ pub(crate) fn provides(version: AbiVersion, name: &str) -> bool {
 }
 
 /// `module.name` of each import that is not linked.
-fn unknown_imports(
+fn unlinked(
     module: &wasmtime::Module,
     linker: &Linker<Guts>,
     store: &mut Store<Guts>,

@@ -1,0 +1,116 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use host_harness::{Import, Inspection, LoadError, Origin};
+use serde_json::{Value, json};
+
+/// Say what a compiled filter needs of its host, without running it.
+///
+/// Prints its ABI version, what it imports and exports, and what the harness does not provide. Exits
+/// with 0 when the harness can load it, 1 when something is missing and 2 when the file is no
+/// WebAssembly module.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  cargo harness inspect filter.wasm
+  cargo harness inspect --json filter.wasm | jq .missing")]
+pub(crate) struct Inspect {
+    /// The filter, a .wasm file.
+    module: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Inspect {
+    pub(crate) fn run(self) -> Result<ExitCode, LoadError> {
+        let inspection = Inspection::of_file(&self.module)?;
+        if self.json {
+            println!("{:#}", to_json(&inspection));
+        } else {
+            print!("{}", to_text(&inspection));
+        }
+        Ok(match inspection.problems.is_empty() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        })
+    }
+}
+
+fn to_json(inspection: &Inspection) -> Value {
+    let missing: Vec<_> = inspection.missing().map(Import::to_string).collect();
+    let problems: Vec<_> = inspection
+        .problems
+        .iter()
+        .map(LoadError::to_string)
+        .collect();
+    json!({
+        "size": inspection.size,
+        "abi_version": inspection.abi_version.map(|version| version.to_string()),
+        "kind": kind(inspection),
+        "imports": {
+            "proxy_wasm": names(inspection, Origin::ProxyWasm),
+            "wasi": names(inspection, Origin::Wasi),
+            "other": names(inspection, Origin::Other),
+        },
+        "callbacks": inspection.callbacks().collect::<Vec<_>>(),
+        "exports": inspection.exports,
+        "missing": missing,
+        "problems": problems,
+    })
+}
+
+fn to_text(inspection: &Inspection) -> String {
+    let version = inspection.abi_version.map(|version| version.to_string());
+    let callbacks: Vec<_> = inspection.callbacks().collect();
+    let exports = inspection.exports.iter().map(String::as_str);
+    let others: Vec<_> = exports.filter(|name| !callbacks.contains(name)).collect();
+    let mut text = String::new();
+    let mut line = |title: &str, value: &str| text.push_str(&format!("{title:<14}{value}\n"));
+    line("size", &format!("{} bytes", inspection.size));
+    line("ABI version", version.as_deref().unwrap_or("none"));
+    line("kind", kind(inspection));
+    for (title, origin) in [
+        ("proxy-wasm", Origin::ProxyWasm),
+        ("WASI", Origin::Wasi),
+        ("other imports", Origin::Other),
+    ] {
+        line(title, &listed(&names(inspection, origin)));
+    }
+    line("callbacks", &listed(&callbacks));
+    line("other exports", &listed(&others));
+    for problem in &inspection.problems {
+        line("missing", &problem.to_string());
+    }
+    if inspection.problems.is_empty() {
+        line("missing", "nothing: the harness can load it");
+    }
+    text
+}
+
+/// As far as exports tell: SDKs export the callbacks of both kinds, whichever the filter is.
+fn kind(inspection: &Inspection) -> &'static str {
+    let (network, http) = (inspection.network_callbacks(), inspection.http_callbacks());
+    match (network.is_empty(), http.is_empty()) {
+        (false, true) => "network filter",
+        (true, false) => "HTTP filter: a TCP stream has none of its callbacks",
+        (false, false) => "network or HTTP filter: it has the callbacks of both",
+        (true, true) => "neither network nor HTTP filter: it has no callback for a stream",
+    }
+}
+
+fn names(inspection: &Inspection, origin: Origin) -> Vec<String> {
+    let imports = inspection.imports.iter();
+    let own = imports.filter(|import| import.origin() == origin);
+    match origin {
+        Origin::Other => own.map(Import::to_string).collect(),
+        Origin::ProxyWasm | Origin::Wasi => own.map(|import| import.name.clone()).collect(),
+    }
+}
+
+fn listed<S: AsRef<str>>(names: &[S]) -> String {
+    if names.is_empty() {
+        return "none".into();
+    }
+    let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
+    names.join(&format!("\n{:14}", ""))
+}

@@ -1,0 +1,77 @@
+//! `cargo harness inspect`, as a user calls it.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
+
+use std::process::{Command, Output};
+
+fn inspect(module: &str, arguments: &[&str]) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("filter.wasm");
+    std::fs::write(&file, module).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.arg("inspect").args(arguments).arg(file);
+    command.output().unwrap()
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+const WHOLE: &str = r#"(module
+    (import "env" "proxy_log" (func (param i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
+    (import "env" "emscripten_notify_memory_growth" (func (param i32)))
+    (memory (export "memory") 1)
+    (func (export "malloc") (param i32) (result i32) i32.const 1024)
+    (func (export "proxy_abi_version_0_2_0"))
+    (func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32) i32.const 0))"#;
+
+#[test]
+fn a_module_that_can_be_loaded_is_described() {
+    let output = inspect(WHOLE, &["--json"]);
+    assert!(output.status.success());
+    let found = json(&output);
+    assert_eq!(found["abi_version"], "0.2.0");
+    assert_eq!(found["kind"], "network filter");
+    assert_eq!(found["imports"]["proxy_wasm"][0], "proxy_log");
+    assert_eq!(found["imports"]["wasi"][0], "fd_write");
+    assert_eq!(
+        found["imports"]["other"][0],
+        "env.emscripten_notify_memory_growth"
+    );
+    assert_eq!(found["callbacks"][0], "proxy_on_downstream_data");
+    assert_eq!(found["missing"].as_array().unwrap().len(), 0);
+
+    let text = String::from_utf8(inspect(WHOLE, &[]).stdout).unwrap();
+    assert!(text.contains("nothing: the harness can load it"), "{text}");
+}
+
+#[test]
+fn an_import_that_is_not_provided_is_named_and_fails() {
+    // proxy_continue_stream came with ABI 0.2.0: to a module of 0.1.0 it is not there.
+    let module = r#"(module
+        (import "env" "proxy_continue_stream" (func (param i32) (result i32)))
+        (import "wasi_snapshot_preview1" "sock_accept" (func (param i32 i32 i32) (result i32)))
+        (func (export "proxy_abi_version_0_1_0")))"#;
+    let output = inspect(module, &["--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let found = json(&output);
+    let missing = [
+        "env.proxy_continue_stream",
+        "wasi_snapshot_preview1.sock_accept",
+    ];
+    assert_eq!(found["missing"], serde_json::json!(missing));
+    assert_eq!(
+        found["problems"].as_array().unwrap().len(),
+        3,
+        "imports, memory, allocator"
+    );
+}
+
+#[test]
+fn a_file_that_is_no_module_is_an_error() {
+    let output = inspect("(modul", &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("not a WebAssembly module"), "{error}");
+}
