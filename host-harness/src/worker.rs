@@ -114,7 +114,8 @@ impl Worker {
         self.host.borrow_mut().add_stream(self.root.get(), stream)
     }
 
-    /// The end of a stream context: done, log, delete. What a stream answers to done is ignored.
+    /// The end of a stream context: done, log, delete. What a stream answers to done is ignored. The host's side of it
+    /// lives on until [`Self::forget_stream`].
     pub(crate) fn end_stream(&self, context: u32, peer: PeerType) -> Vec<Deferred> {
         let end = [
             Callback::DownstreamClose {
@@ -125,12 +126,14 @@ impl Worker {
             Callback::Log { context },
             Callback::Delete { context },
         ];
-        let deferred = end
-            .into_iter()
+        end.into_iter()
             .flat_map(|callback| self.call(callback).deferred)
-            .collect();
+            .collect()
+    }
+
+    /// The host's side of a stream context is gone too.
+    pub(crate) fn forget_stream(&self, context: u32) {
         self.host.borrow_mut().remove_context(context);
-        deferred
     }
 
     /// The root context that new streams belong to.

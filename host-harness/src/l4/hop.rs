@@ -58,7 +58,9 @@ const UPSTREAM_CONNECTION_FAILURE: i64 = 0x20;
 pub(crate) struct Hop {
     sidecar: Rc<Inner>,
     worker: Option<Rc<Worker>>,
-    /// The stream context while the filter has one.
+    /// The stream context while the filter has one. It outlives `proxy_on_delete` until the event that led to it is
+    /// dealt with: a filter that closes in the last `proxy_on_upstream_data` gets `proxy_on_upstream_connection_close`
+    /// after it.
     context: Option<u32>,
     stream: Rc<RefCell<Stream>>,
     downstream: Socket,
@@ -132,7 +134,9 @@ impl Hop {
         }
     }
 
+    /// What an event made this proxy send.
     pub(super) fn take_sent(&mut self) -> Vec<(Toward, Segment)> {
+        self.settle();
         std::mem::take(&mut self.sent)
     }
 
@@ -240,7 +244,6 @@ impl Hop {
             }
             (Toward::Client, Segment::Reset) => self.upstream.reset = true,
         }
-        self.finish_writes();
     }
 
     /// A closed socket answers bytes with a reset.
@@ -265,13 +268,19 @@ impl Hop {
         }
     }
 
-    /// A peer that is gone is noticed by writing, once the event loop comes to it. Envoy: `ConnectionImpl::onWriteReady`.
-    fn finish_writes(&mut self) {
+    /// What an event leaves to the event loop. A peer that is gone is noticed by writing (Envoy:
+    /// `ConnectionImpl::onWriteReady`), and what is closed is deleted.
+    fn settle(&mut self) {
         if self.upstream.write_failed {
             self.on_upstream_closed(Ending::End);
         }
         if self.downstream.write_failed {
             self.close_downstream(PeerType::Remote, Ending::End);
+        }
+        if !self.downstream.open
+            && let (Some(worker), Some(context)) = (&self.worker, self.context.take())
+        {
+            worker.forget_stream(context);
         }
     }
 
@@ -337,7 +346,7 @@ impl Hop {
         self.write_downstream(end);
         if self.upstream.both_ended() {
             self.on_upstream_closed(Ending::End);
-        } else if self.downstream.both_ended() {
+        } else if self.downstream.both_ended() && !self.downstream.write_failed {
             self.close_downstream(PeerType::Local, Ending::End);
         }
     }
@@ -399,7 +408,7 @@ impl Hop {
             Ending::Reset
         };
         self.send(Toward::Client, towards_client.segment());
-        if let (Some(worker), Some(context)) = (self.worker.clone(), self.context.take()) {
+        if let (Some(worker), Some(context)) = (self.worker.clone(), self.context) {
             let deferred = worker.end_stream(context, peer);
             self.defer(deferred);
         }
