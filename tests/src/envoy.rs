@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -41,13 +40,7 @@ impl Envoy {
         let (config, admin_file) = (file("json"), file("admin"));
         let document = format!("{:#}", bootstrap.document());
         fs::write(&config, document).context(|| format!("cannot write {}", config.display()))?;
-        let mut command = Command::new(&binary.path);
-        command.arg("-c").arg(&config);
-        command.arg("--admin-address-path").arg(&admin_file);
-        command.args(["--concurrency", &concurrency.to_string()]);
-        // Hot restart needs a machine-wide id per Envoy, and shared memory that a killed one leaves behind.
-        command.args(["--disable-hot-restart", "--log-level", "warning"]);
-        command.args(["--component-log-level", "wasm:info"]);
+        let command = binary.command(&config, &admin_file, concurrency);
         let mut process = Process::spawn(&format!("Envoy {name}"), command, &file("log"))?;
         let what = format!("Envoy {name} becoming ready");
         let admin = process.until(&what, READY_LIMIT, || Ok(ready(&admin_file)))?;

@@ -78,9 +78,11 @@ pub enum Error {
         "the Rust target wasm32-unknown-unknown is not installed. Run `rustup target add wasm32-unknown-unknown`"
     )]
     NoWasmTarget,
-    /// The filter does not compile.
-    #[error("`cargo wasm` failed:\n{output}")]
-    WasmBuild {
+    /// Something in this workspace does not compile.
+    #[error("`{command}` failed:\n{output}")]
+    Build {
+        /// The command.
+        command: String,
         /// The compiler's output.
         output: String,
     },

@@ -11,6 +11,7 @@
 mod acceptor;
 pub mod apps;
 pub mod bootstrap;
+mod cargo;
 pub mod databases;
 pub mod demo;
 pub mod envoy;

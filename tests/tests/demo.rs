@@ -58,7 +58,15 @@ struct Kept {
 
 #[test]
 fn the_document_holds_four_metrics_per_reporter_with_every_label_and_exact_counts() -> Result {
-    let document = document(&["--json"])?;
+    check_document(&document(&["--json"])?)
+}
+
+#[test]
+fn the_harness_in_envoys_place_gives_the_same_document() -> Result {
+    check_document(&document(&["--json", "--host", "harness"])?)
+}
+
+fn check_document(document: &Document) -> Result {
     assert!(document.ok);
     let reporters = document.reporters.iter();
     let pairs: Vec<_> = reporters

@@ -1,6 +1,7 @@
 //! `cargo harness`: the command line of the host harness.
 
 mod inspect;
+mod serve;
 mod vectors;
 
 use std::error::Error;
@@ -16,12 +17,14 @@ const FAILED: u8 = 2;
 #[command(name = "cargo harness", version)]
 enum Command {
     Inspect(inspect::Inspect),
+    Serve(serve::Serve),
     Vectors(vectors::Vectors),
 }
 
 fn main() -> ExitCode {
     let done: Result<_, Box<dyn Error>> = match Command::parse() {
         Command::Inspect(command) => command.run().map_err(Into::into),
+        Command::Serve(command) => command.run().map_err(Into::into),
         Command::Vectors(command) => command.run().map_err(Into::into),
     };
     done.unwrap_or_else(|error| {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::tools::Host;
+
 pub(super) const SUPERVISED: &str = "supervised";
 
 /// Bookinfo's ratings-v2 talks to MongoDB and PostgreSQL through stock Envoys with the filter, and the demo prints and
@@ -23,8 +25,12 @@ pub struct Options {
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     pub reporting_duration: Duration,
 
+    /// What carries the traffic
+    #[arg(long, value_name = "HOST", value_enum, default_value_t)]
+    pub host: Host,
+
     /// Fetch and use this version of Envoy, such as 1.36.4, instead of ENVOY_BIN or the one on the PATH
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", conflicts_with = "host")]
     pub envoy_version: Option<String>,
 
     /// Only build the filter and make the certificates that the files in envoy-config/ name

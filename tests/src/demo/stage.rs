@@ -19,7 +19,7 @@ use crate::error::{Context, Result};
 use crate::labels::Reporter;
 use crate::mesh::{Mesh, Service};
 use crate::prometheus::Prometheus;
-use crate::tools::EnvoyBinary;
+use crate::tools::{EnvoyBinary, Host};
 use crate::wasm;
 use crate::workload::Workload;
 use crate::workspace::{self, Scratch};
@@ -49,8 +49,7 @@ impl<'a> Stage<'a> {
     ) -> Result<Self> {
         let (wasm, filter_bytes) = build_filter()?;
         interrupt.check()?;
-        let envoy = EnvoyBinary::find(options.envoy_version.as_deref())?;
-        step("Envoy", &format!("{} ({})", envoy.version, envoy.origin));
+        let envoy = find_host(options)?;
 
         interrupt.check()?;
         let mongodb = Mongo::start(scratch)?;
@@ -180,6 +179,22 @@ impl<'a> Stage<'a> {
 
 fn service(app: &str, port: u16, application: SocketAddr) -> Service {
     Service::new(Workload::bookinfo(app, "v1"), port, application)
+}
+
+/// What carries the traffic.
+fn find_host(options: &Options) -> Result<EnvoyBinary> {
+    let (name, binary) = match options.host {
+        Host::Envoy => (
+            "Envoy",
+            EnvoyBinary::find(options.envoy_version.as_deref())?,
+        ),
+        Host::Harness => {
+            step("harness", "building it; the first time takes minutes");
+            ("", EnvoyBinary::harness()?)
+        }
+    };
+    step(name, &format!("{} ({})", binary.version, binary.origin));
+    Ok(binary)
 }
 
 /// The .wasm and its size.

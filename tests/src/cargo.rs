@@ -1,0 +1,47 @@
+//! What this workspace builds.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::error::{Context, Error, Result};
+use crate::process::{die_with_parent, last_lines};
+use crate::workspace;
+
+/// Runs a cargo command that builds something and returns the file it made for which `wanted` holds.
+pub(crate) fn build(arguments: &[&str], wanted: impl Fn(&PathBuf) -> bool) -> Result<PathBuf> {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(arguments)
+        .args(["--quiet", "--message-format=json-render-diagnostics"])
+        .current_dir(workspace::root())
+        .stdin(Stdio::null());
+    die_with_parent(&mut command, Signal::KILL);
+    let output = command.output().context(|| "cannot start cargo")?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let failed = |output| Error::Build {
+        command: format!("cargo {}", arguments.join(" ")),
+        output,
+    };
+    if !output.status.success() {
+        return Err(if errors.contains("target may not be installed") {
+            Error::NoWasmTarget
+        } else {
+            failed(last_lines(&errors))
+        });
+    }
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find_map(|message| files(&message).find(&wanted))
+        .ok_or_else(|| failed("it succeeded without making what was wanted".into()))
+}
+
+fn files(message: &Value) -> impl Iterator<Item = PathBuf> {
+    let files = message.get("filenames").and_then(Value::as_array);
+    let files = files.into_iter().flatten().filter_map(Value::as_str);
+    files.map(PathBuf::from)
+}
