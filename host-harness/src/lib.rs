@@ -48,6 +48,8 @@ pub use l4::{App, Chunks, Connection, Relay};
 pub use module::{LoadError, Module};
 pub use property::{Cluster, Node, UpstreamHost, Value};
 pub use rig::{Rig, RigBuilder};
-pub use sidecar::{Direction, Downstream, Profile, Sidecar, SidecarBuilder, StartError};
+pub use sidecar::{
+    Direction, Downstream, FailurePolicy, Profile, Sidecar, SidecarBuilder, StartError,
+};
 pub use stats::{MetricError, MetricQuery, Series, StatsTag};
 pub use trace::{Event, HostcallCounts};

@@ -6,6 +6,7 @@ use crate::module::{Code, LoadError, Module};
 use crate::native::NativeVm;
 use crate::vm::{Callback, Vm, WasmVm};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -28,14 +29,19 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Instantiates the filter; [`Self::start`] is the next step.
-    pub(crate) fn new(module: &Module, process: Rc<Process>) -> Result<Self, LoadError> {
+    pub(crate) fn new(
+        module: &Module,
+        process: Rc<Process>,
+        capabilities: Option<BTreeSet<String>>,
+    ) -> Result<Self, LoadError> {
         let (vm, host): (Box<dyn Vm>, _) = match &module.0 {
             Code::Wasm(compiled) => {
-                let host = Rc::new(RefCell::new(Host::new(process, Rc::default())));
+                let host = Host::new(process, Rc::default(), capabilities);
+                let host = Rc::new(RefCell::new(host));
                 (Box::new(WasmVm::new(compiled, host.clone())?), host)
             }
             Code::Native(filter) => {
-                let host = Host::new(process, NativeVm::context_ids());
+                let host = Host::new(process, NativeVm::context_ids(), capabilities);
                 let host = Rc::new(RefCell::new(host));
                 (Box::new(NativeVm::new(*filter, host.clone())), host)
             }
@@ -48,16 +54,22 @@ impl Worker {
         })
     }
 
-    /// Starts the VM with a root context and configures it; whether the filter agreed to both.
+    /// Adds a root context, starts and configures it; whether the filter agreed to both. If not, new streams stay with the
+    /// root there was.
     pub(crate) fn start(&self, plugin: &Rc<Plugin>) -> bool {
         let context = self.host.borrow_mut().add_root(plugin.clone());
-        self.root.set(context);
         self.call(Callback::ContextCreate { context, parent: 0 });
         let configuration_size = length(plugin.vm_configuration.len());
-        self.agrees(Callback::VmStart {
+        let agreed = self.agrees(Callback::VmStart {
             context,
             configuration_size,
-        }) && self.configure(context, plugin)
+        }) && self.configure(context, plugin);
+        if agreed {
+            self.root.set(context);
+        } else {
+            self.host.borrow_mut().remove_context(context);
+        }
+        agreed
     }
 
     fn configure(&self, context: u32, plugin: &Plugin) -> bool {
@@ -76,7 +88,7 @@ impl Worker {
 
     /// Runs one callback, unless the VM has failed.
     pub(crate) fn call(&self, callback: Callback) -> Called {
-        if self.is_failed() {
+        if self.is_failed() || !self.host.borrow().allows(callback.name()) {
             return Called::default();
         }
         let configuring = matches!(callback, Callback::Configure { .. });
@@ -85,29 +97,33 @@ impl Worker {
             .enter(callback.context(), configuring);
         let outcome = self.vm.borrow_mut().call(&callback);
         let mut host = self.host.borrow_mut();
-        let deferred = host.leave();
-        match outcome {
+        let mut deferred = host.leave();
+        let finished: Vec<_> = deferred
+            .extract_if(.., |action| matches!(action, Deferred::Done(_)))
+            .collect();
+        let result = match outcome {
             Ok(outcome) => {
                 if outcome.exported {
                     let arguments = callback.arguments();
                     host.trace
                         .callback(callback.name(), arguments, outcome.result, outcome.fuel);
                 }
-                Called {
-                    result: outcome.result,
-                    deferred,
-                }
+                outcome.result
             }
             Err(trap) => {
                 let message = trap.to_string();
                 host.process.logs.push(LogLevel::Error, 0, message.clone());
                 *self.failure.borrow_mut() = Some(message);
-                Called {
-                    result: None,
-                    deferred,
-                }
+                None
+            }
+        };
+        drop(host);
+        for action in finished {
+            if let Deferred::Done(root) = action {
+                self.delete_root(root);
             }
         }
+        Called { result, deferred }
     }
 
     pub(crate) fn open_stream(&self, stream: Rc<RefCell<Stream>>) -> Option<u32> {
@@ -139,6 +155,37 @@ impl Worker {
     /// The root context that new streams belong to.
     pub(crate) fn root(&self) -> u32 {
         self.root.get()
+    }
+
+    /// The VM, among those of the process.
+    pub(crate) fn vm(&self) -> u32 {
+        self.host.borrow().vm
+    }
+
+    pub(crate) fn queue_ready(&self, context: u32, token: u32) -> Vec<Deferred> {
+        self.call(Callback::QueueReady { context, token }).deferred
+    }
+
+    /// Shuts all roots but the newest down: one that answers false to done lives on until it calls `proxy_done`. Envoy:
+    /// `WasmBase::startShutdown`.
+    pub(crate) fn retire_old_roots(&self) {
+        let old = self.host.borrow().roots_before(self.root.get());
+        for context in old {
+            let done = self
+                .call(Callback::Done { context })
+                .result
+                .is_none_or(|done| done != 0);
+            if done {
+                self.delete_root(context);
+            } else {
+                self.host.borrow_mut().pending_done.push(context);
+            }
+        }
+    }
+
+    fn delete_root(&self, context: u32) {
+        self.call(Callback::Delete { context });
+        self.host.borrow_mut().remove_context(context);
     }
 
     /// When the next tick is due.

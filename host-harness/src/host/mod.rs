@@ -25,7 +25,7 @@ use crate::trace::Trace;
 use metrics::MetricIds;
 use random::Random;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use timers::Timers;
 
@@ -74,6 +74,10 @@ pub(crate) enum Deferred {
 /// The state behind the host functions of one VM.
 #[derive(Debug)]
 pub(crate) struct Host {
+    /// Which VM of the process this is.
+    pub(crate) vm: u32,
+    /// The callbacks and host functions it is restricted to.
+    capabilities: Option<BTreeSet<String>>,
     pub(crate) process: Rc<Process>,
     pub(crate) trace: Trace,
     pub(crate) timers: Timers,
@@ -92,8 +96,15 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(process: Rc<Process>, last_context_id: Rc<Cell<u32>>) -> Self {
+    pub(crate) fn new(
+        process: Rc<Process>,
+        last_context_id: Rc<Cell<u32>>,
+        capabilities: Option<BTreeSet<String>>,
+    ) -> Self {
+        let vm = process.shared.borrow_mut().register_vm();
         Self {
+            vm,
+            capabilities,
             process,
             trace: Trace::default(),
             timers: Timers::default(),
@@ -139,6 +150,26 @@ impl Host {
     pub(crate) fn remove_context(&mut self, id: u32) {
         self.contexts.remove(&id);
         self.timers.cancel(id);
+    }
+
+    /// Root contexts that are older than this one and not shutting down yet.
+    pub(crate) fn roots_before(&self, newest: u32) -> Vec<u32> {
+        let old = |(id, context): (&u32, &Context)| {
+            (context.root == *id && *id != newest && !self.pending_done.contains(id)).then_some(*id)
+        };
+        self.contexts
+            .iter()
+            .filter_map(old)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+
+    /// Whether the filter may use a callback or host function, by its name in the ABI.
+    pub(crate) fn allows(&self, name: &str) -> bool {
+        self.capabilities
+            .as_ref()
+            .is_none_or(|allowed| allowed.contains(name))
     }
 
     /// Contexts that exist, roots included.

@@ -11,10 +11,40 @@ type Key = (String, Vec<u8>);
 pub(crate) struct SharedData {
     values: BTreeMap<Key, (Vec<u8>, u32)>,
     last_cas: u32,
-    queues: Vec<(Key, VecDeque<Vec<u8>>)>,
+    queues: Vec<Queue>,
+    ready: VecDeque<Ready>,
+    last_vm: u32,
+}
+
+#[derive(Debug)]
+struct Queue {
+    name: Key,
+    items: VecDeque<Vec<u8>>,
+    /// Who registered it last: that root is told of new items.
+    vm: u32,
+    root: u32,
+}
+
+/// Something was put into a queue, and this root is to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ready {
+    pub(crate) vm: u32,
+    pub(crate) root: u32,
+    pub(crate) token: u32,
 }
 
 impl SharedData {
+    /// The number of a new VM.
+    pub(crate) fn register_vm(&mut self) -> u32 {
+        self.last_vm += 1;
+        self.last_vm
+    }
+
+    /// The next root to be told of a queue.
+    pub(crate) fn next_ready(&mut self) -> Option<Ready> {
+        self.ready.pop_front()
+    }
+
     /// The compare-and-swap number is one for the whole process and never 0.
     fn next_cas(&mut self) -> u32 {
         self.last_cas = self.last_cas.checked_add(1).unwrap_or(1);
@@ -22,16 +52,13 @@ impl SharedData {
     }
 
     /// Tokens count from 1.
-    fn queue(&mut self, token: u32) -> HostResult<&mut VecDeque<Vec<u8>>> {
+    fn queue(&mut self, token: u32) -> HostResult<&mut Queue> {
         let index = (token as usize).checked_sub(1).ok_or(Status::NotFound)?;
-        self.queues
-            .get_mut(index)
-            .map(|(_, queue)| queue)
-            .ok_or(Status::NotFound)
+        self.queues.get_mut(index).ok_or(Status::NotFound)
     }
 
     fn token(&self, key: &Key) -> Option<u32> {
-        let index = self.queues.iter().position(|(name, _)| name == key)?;
+        let index = self.queues.iter().position(|queue| queue.name == *key)?;
         u32::try_from(index + 1).ok()
     }
 }
@@ -66,14 +93,24 @@ impl Host {
         Ok(())
     }
 
-    /// `proxy_register_shared_queue`: the token, the same for the same name.
+    /// `proxy_register_shared_queue`: the token, the same for the same name. The root is told of what is put in from now on.
     pub(crate) fn register_shared_queue(&self, name: &[u8]) -> HostResult<u32> {
-        let key = self.shared_key(name)?;
+        let name = self.shared_key(name)?;
+        let (vm, root) = (self.vm, self.context()?.root);
         let mut shared = self.process.shared.borrow_mut();
-        if shared.token(&key).is_none() {
-            shared.queues.push((key.clone(), VecDeque::new()));
+        match shared.token(&name) {
+            Some(token) => {
+                let queue = shared.queue(token)?;
+                (queue.vm, queue.root) = (vm, root);
+            }
+            None => shared.queues.push(Queue {
+                name: name.clone(),
+                items: VecDeque::new(),
+                vm,
+                root,
+            }),
         }
-        shared.token(&key).ok_or(Status::InternalFailure)
+        shared.token(&name).ok_or(Status::InternalFailure)
     }
 
     /// `proxy_resolve_shared_queue`: an empty VM id means the own.
@@ -91,21 +128,21 @@ impl Host {
 
     /// `proxy_enqueue_shared_queue`.
     pub(crate) fn enqueue(&self, token: u32, value: Vec<u8>) -> HostResult {
-        self.process
-            .shared
-            .borrow_mut()
-            .queue(token)?
-            .push_back(value);
+        let mut shared = self.process.shared.borrow_mut();
+        let queue = shared.queue(token)?;
+        queue.items.push_back(value);
+        let ready = Ready {
+            vm: queue.vm,
+            root: queue.root,
+            token,
+        };
+        shared.ready.push_back(ready);
         Ok(())
     }
 
     /// `proxy_dequeue_shared_queue`.
     pub(crate) fn dequeue(&self, token: u32) -> HostResult<Vec<u8>> {
-        self.process
-            .shared
-            .borrow_mut()
-            .queue(token)?
-            .pop_front()
-            .ok_or(Status::Empty)
+        let mut shared = self.process.shared.borrow_mut();
+        shared.queue(token)?.items.pop_front().ok_or(Status::Empty)
     }
 }

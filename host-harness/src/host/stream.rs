@@ -83,6 +83,7 @@ pub(crate) struct StreamInfo {
     pub(crate) handshake_done: bool,
     pub(crate) upstream: Option<Upstream>,
     pub(crate) response_flags: i64,
+    pub(crate) upstream_failure: Option<String>,
     pub(crate) filter_state: BTreeMap<String, Vec<u8>>,
 }
 

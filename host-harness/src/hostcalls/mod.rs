@@ -9,7 +9,7 @@ mod streams;
 pub(crate) use general::*;
 pub(crate) use streams::*;
 
-use crate::abi::{HostResult, Status};
+use crate::abi::{HostResult, LogLevel, Status};
 use crate::host::Host;
 use std::cell::RefMut;
 
@@ -55,6 +55,29 @@ pub(crate) trait Guest {
         self.write_word(size, length)
             .ok_or(Status::InvalidMemoryAccess)
     }
+}
+
+/// Runs a host function for a guest, unless its capabilities forbid it; what it answers.
+pub(crate) fn serve<G: Guest>(
+    guest: &mut G,
+    call: Hostcall,
+    run: impl FnOnce(&mut G) -> HostResult,
+) -> Status {
+    let name = Hostcall::NAMES
+        .get(call as usize)
+        .copied()
+        .unwrap_or_default();
+    let allowed = guest.host().allows(name);
+    let result = if allowed {
+        run(guest)
+    } else {
+        let message = format!("Attempted call to restricted proxy-wasm capability: {name}");
+        guest.host().process.logs.push(LogLevel::Error, 0, message);
+        Err(Status::InternalFailure)
+    };
+    let status = result.err().unwrap_or(Status::Ok);
+    guest.host().trace.hostcall(call, status);
+    status
 }
 
 /// Calls `$apply!` with every host function: `name(argument: type, …)`; the types are `Int` (32 bits), `Long`

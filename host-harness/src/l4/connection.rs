@@ -148,6 +148,14 @@ impl Path {
         self.collect();
     }
 
+    /// Closes what an old root of this sidecar still serves.
+    pub(crate) fn close_drained(&mut self, sidecar: usize) {
+        self.hops
+            .iter_mut()
+            .filter(|hop| hop.is_of(sidecar))
+            .for_each(Hop::close_drained);
+    }
+
     /// The hop of a connection id.
     pub(crate) fn hop(&mut self, sidecar: usize, id: u64) -> Option<&mut Hop> {
         self.hops.iter_mut().find(|hop| hop.is(sidecar, id))
@@ -190,10 +198,13 @@ impl Path {
 
 /// Delivers everything that is under way, and what filters asked for outside of their own stream.
 pub(crate) fn pump(path: &Rc<RefCell<Path>>) {
-    while path.borrow_mut().step() {}
     let sidecars: Vec<_> = path.borrow().hops.iter().map(Hop::sidecar).collect();
-    for sidecar in sidecars {
-        sidecar.run_deferred();
+    let mut more = true;
+    while more {
+        more = path.borrow_mut().step();
+        for sidecar in &sidecars {
+            sidecar.run_deferred();
+        }
     }
     let observer = path.borrow().observer.clone();
     if let Some(observer) = observer {

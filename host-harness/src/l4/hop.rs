@@ -6,7 +6,7 @@ use super::connection::Path;
 use super::segment::{Segment, Socket, Toward};
 use crate::abi::PeerType;
 use crate::host::{Deferred, Stream, Tls, Upstream};
-use crate::sidecar::Inner;
+use crate::sidecar::{Admission, Inner};
 use crate::vm::Callback;
 use crate::worker::{Called, Worker, length};
 use std::cell::RefCell;
@@ -49,15 +49,21 @@ pub(crate) enum Dialing {
     Owner,
     /// The owner of the connection, who was asked.
     UnderWay,
+    /// Nobody: the endpoint refuses.
+    Refused,
 }
 
-/// `UpstreamConnectionFailure`, UF. Envoy: `StreamInfo::ResponseFlag`.
-const UPSTREAM_CONNECTION_FAILURE: i64 = 0x20;
+/// `UF,URX`: the one connect attempt that tcp_proxy makes failed. Measured with Envoy 1.40.
+const UPSTREAM_CONNECTION_FAILURE: i64 = 0x8020;
 
 /// A downstream connection, the filter's context for it, and the upstream connection.
 pub(crate) struct Hop {
     sidecar: Rc<Inner>,
     worker: Option<Rc<Worker>>,
+    /// There is no VM for the filter, and the policy is to do without connections then.
+    refused: bool,
+    /// The root of the stream context.
+    root: u32,
     /// The stream context while the filter has one. It outlives `proxy_on_delete` until the event that led to it is
     /// dealt with: a filter that closes in the last `proxy_on_upstream_data` gets `proxy_on_upstream_connection_close`
     /// after it.
@@ -76,14 +82,21 @@ pub(crate) struct Hop {
 impl Hop {
     pub(crate) fn new(
         sidecar: Rc<Inner>,
-        worker: Option<Rc<Worker>>,
+        admission: Admission,
         stream: Stream,
         route: Upstream,
         dialing: Dialing,
     ) -> Self {
+        let (worker, refused) = match admission {
+            Admission::Filtered(worker) => (Some(worker), false),
+            Admission::PassThrough => (None, false),
+            Admission::Refused => (None, true),
+        };
         Self {
             sidecar,
             worker,
+            refused,
+            root: 0,
             context: None,
             stream: Rc::new(RefCell::new(stream)),
             downstream: Socket::opened(),
@@ -105,6 +118,10 @@ impl Hop {
 
     pub(super) fn is(&self, sidecar: usize, id: u64) -> bool {
         self.sidecar.identity() == sidecar && self.stream.borrow().info.connection_id == id
+    }
+
+    pub(super) fn is_of(&self, sidecar: usize) -> bool {
+        self.sidecar.identity() == sidecar
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -142,16 +159,17 @@ impl Hop {
 
     /// The connection was accepted: the filter is created and asked, then tcp_proxy connects upstream.
     pub(super) fn open(&mut self) {
+        if self.refused {
+            self.close_downstream(PeerType::Local, Ending::End);
+            return;
+        }
         if let Some(worker) = self.worker.clone() {
-            if worker.is_failed() {
-                self.close_downstream(PeerType::Local, Ending::End);
-                return;
-            }
             let Some(context) = worker.open_stream(self.stream.clone()) else {
                 return;
             };
             self.context = Some(context);
             let parent = worker.root();
+            self.root = parent;
             self.call(|context| Callback::ContextCreate { context, parent });
             let status = self.filter(|context| Callback::NewConnection { context });
             if status == FilterStatus::StopIteration || !self.downstream.open {
@@ -174,6 +192,7 @@ impl Hop {
                 self.read_unread();
             }
             Dialing::Owner | Dialing::UnderWay => self.dialing = Dialing::UnderWay,
+            Dialing::Refused => self.fail_upstream("delayed connect error: Connection refused"),
         }
     }
 
@@ -208,7 +227,26 @@ impl Hop {
     pub(super) fn upstream_failed(&mut self) {
         if self.is_connecting() {
             self.dialing = Dialing::Owner;
-            self.stream.borrow_mut().info.response_flags |= UPSTREAM_CONNECTION_FAILURE;
+            self.fail_upstream("delayed connect error: Connection refused");
+        }
+    }
+
+    fn fail_upstream(&mut self, reason: &str) {
+        {
+            let info = &mut self.stream.borrow_mut().info;
+            info.response_flags |= UPSTREAM_CONNECTION_FAILURE;
+            info.upstream_failure = Some(reason.to_owned());
+        }
+        self.close_downstream(PeerType::Local, Ending::End);
+    }
+
+    /// Closes the connection if its root is not the newest one.
+    pub(super) fn close_drained(&mut self) {
+        let newest = self
+            .worker
+            .as_ref()
+            .map_or(self.root, |worker| worker.root());
+        if self.root != newest {
             self.close_downstream(PeerType::Local, Ending::End);
         }
     }
@@ -216,6 +254,14 @@ impl Hop {
     pub(super) fn downstream_secured(&mut self, tls: Tls) {
         self.stream.borrow_mut().info.downstream_tls = Some(tls);
         self.finish_handshake();
+    }
+
+    /// Writing to the peer on this side has failed. Envoy: `ConnectionImpl::onWriteReady`.
+    pub(super) fn write_failed(&mut self, toward: Toward) {
+        match toward {
+            Toward::Client => self.downstream.write_failed = true,
+            Toward::Server => self.upstream.write_failed = true,
+        }
     }
 
     /// Bytes in the two read buffers.

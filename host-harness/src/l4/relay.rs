@@ -61,6 +61,21 @@ impl Relay {
         self.tell(|hop| hop.downstream_secured(tls));
     }
 
+    /// The upstream connection is there: Envoy reads from the downstream connection.
+    pub fn is_connected(&self) -> bool {
+        self.ask(Hop::is_connected)
+    }
+
+    /// Writing to the client has failed: the proxy closes the connection.
+    pub fn client_write_failed(&self) {
+        self.tell(|hop| hop.write_failed(Toward::Client));
+    }
+
+    /// Writing to the server has failed: the proxy closes the connection.
+    pub fn server_write_failed(&self) {
+        self.tell(|hop| hop.write_failed(Toward::Server));
+    }
+
     /// The proxy has not closed the connection.
     pub fn is_open(&self) -> bool {
         self.ask(Hop::is_open)

@@ -86,6 +86,7 @@ fn dispatch(filter: &Filter, callback: Callback) -> Option<u32> {
             return Some((filter.configure)(context, configuration_size as usize).into());
         }
         Callback::Tick { context } => (filter.tick)(context),
+        Callback::QueueReady { context, token } => (filter.queue_ready)(context, token),
         Callback::NewConnection { context } => return Some((filter.new_connection)(context)),
         Callback::DownstreamData {
             context,
@@ -171,8 +172,7 @@ fn serve(call: Hostcall, serve: impl FnOnce(&mut Inside) -> HostResult) -> u32 {
         return nowhere as u32;
     };
     let mut inside = Inside(current);
-    let status = serve(&mut inside).err().unwrap_or(Status::Ok);
-    inside.host().trace.hostcall(call, status);
+    let status = hostcalls::serve(&mut inside, call, serve);
     if !known_to_sdks(status) {
         let name = Hostcall::NAMES
             .get(call as usize)

@@ -121,6 +121,8 @@ impl StreamInfo {
             ("num_endpoints", Value::Uint(1)),
         ];
         fields.extend(port(&upstream.host.address).map(|port| ("port", port)));
+        let failure = self.upstream_failure.as_deref();
+        fields.extend(failure.map(|reason| ("transport_failure_reason", reason.into())));
         if let Some(tls) = &upstream.tls {
             fields.extend(tls_fields(tls, true));
         }

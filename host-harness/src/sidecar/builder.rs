@@ -1,13 +1,14 @@
 //! Describing an Envoy before it starts.
 
-use super::{Direction, Inner, Profile, Sidecar};
+use super::pool::Pool;
+use super::{Direction, FailurePolicy, Inner, Profile, Sidecar};
 use crate::clock::Clock;
 use crate::host::{LogLine, Logs, Plugin, Process, SharedData, Tls};
 use crate::module::{LoadError, Module};
 use crate::property::{Cluster, Node, UpstreamHost};
 use crate::stats::{Stats, StatsTag};
-use crate::worker::Worker;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// An Envoy to be started: what its bootstrap would say.
@@ -31,6 +32,9 @@ pub struct SidecarBuilder {
     filter_chain_name: String,
     stats_tags: Vec<StatsTag>,
     workers: usize,
+    failure_policy: FailurePolicy,
+    capabilities: Option<BTreeSet<String>>,
+    upstream_refused: bool,
     clock: Clock,
     beside: Option<Rc<Process>>,
 }
@@ -82,6 +86,9 @@ impl SidecarBuilder {
             filter_chain_name: String::new(),
             stats_tags: Vec::new(),
             workers: 1,
+            failure_policy: FailurePolicy::default(),
+            capabilities: None,
+            upstream_refused: false,
             clock: Clock::default(),
             beside: None,
         }
@@ -200,6 +207,31 @@ impl SidecarBuilder {
         self
     }
 
+    /// What happens to connections once the VM has failed.
+    #[must_use]
+    pub fn failure_policy(mut self, policy: FailurePolicy) -> Self {
+        self.failure_policy = policy;
+        self
+    }
+
+    /// Restricts the filter to these callbacks and host functions, by their names in the ABI
+    /// (`capability_restriction_config.allowed_capabilities`).
+    #[must_use]
+    pub fn allow_capabilities<S: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.capabilities = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The endpoint refuses connections.
+    #[must_use]
+    pub fn refuse_upstream(mut self) -> Self {
+        self.upstream_refused = true;
+        self
+    }
+
     /// Puts it into the same Envoy as another one, which shares its node, clock, stats, shared data and log.
     #[must_use]
     pub fn beside(mut self, other: &Sidecar) -> Self {
@@ -230,16 +262,18 @@ impl SidecarBuilder {
             configuration: self.plugin_config,
             vm_configuration: self.vm_config,
         });
-        let mut workers = Vec::new();
-        for module in std::iter::repeat_n(self.module, self.workers).flatten() {
-            let worker = Worker::new(&module, process.clone())?;
-            if !worker.start(&plugin) {
-                return Err(StartError::Refused {
-                    logs: process.logs.all(),
-                });
-            }
-            workers.push(Rc::new(worker));
-        }
+        let start = |module| {
+            let (process, policy) = (process.clone(), self.failure_policy);
+            Pool::start(
+                module,
+                process,
+                plugin,
+                policy,
+                self.capabilities,
+                self.workers,
+            )
+        };
+        let pool = self.module.map(start).transpose()?;
         Ok(Sidecar::from(Inner {
             process,
             cluster: self.cluster,
@@ -249,7 +283,8 @@ impl SidecarBuilder {
             source: self.source,
             destination: self.destination,
             filter_chain_name: self.filter_chain_name,
-            workers,
+            pool,
+            upstream_refused: self.upstream_refused,
             last_connection: Cell::new(0),
             paths: RefCell::default(),
             deferred: RefCell::default(),

@@ -1,7 +1,8 @@
 //! The state of an emulated Envoy.
 
 use super::Downstream;
-use super::Sidecar;
+use super::pool::{Admission, Pool};
+use super::{Sidecar, StartError};
 use crate::host::{Deferred, Process, Stream, StreamInfo, Tls, Upstream};
 use crate::l4::{Dialing, Hop, Path, pump};
 use crate::property::{Cluster, UpstreamHost};
@@ -21,8 +22,9 @@ pub(crate) struct Inner {
     pub(crate) source: String,
     pub(crate) destination: String,
     pub(crate) filter_chain_name: String,
-    /// Empty without a filter.
-    pub(super) workers: Vec<Rc<Worker>>,
+    /// None without a filter.
+    pub(super) pool: Option<Pool>,
+    pub(super) upstream_refused: bool,
     pub(super) last_connection: Cell<u64>,
     pub(super) paths: RefCell<Vec<Weak<RefCell<Path>>>>,
     /// Actions on streams other than the one whose callback asked for them.
@@ -43,7 +45,12 @@ impl Inner {
             host: self.upstream_host.clone(),
             tls: self.upstream_tls.clone(),
         };
-        self.accept_from(downstream, route, Dialing::Emulated)
+        let dialing = if self.upstream_refused {
+            Dialing::Refused
+        } else {
+            Dialing::Emulated
+        };
+        self.accept_from(downstream, route, dialing)
     }
 
     pub(super) fn accept_from(
@@ -55,7 +62,10 @@ impl Inner {
         let connection_id = self.last_connection.get() + 1;
         self.last_connection.set(connection_id);
         let turn = usize::try_from(connection_id - 1).unwrap_or_default();
-        let worker = self.workers.get(turn % self.workers.len().max(1)).cloned();
+        let admission = self
+            .pool
+            .as_ref()
+            .map_or(Admission::PassThrough, |pool| pool.admit(turn));
         let info = StreamInfo {
             connection_id,
             source: downstream.source,
@@ -65,9 +75,10 @@ impl Inner {
             handshake_done: false,
             upstream: None,
             response_flags: 0,
+            upstream_failure: None,
             filter_state: BTreeMap::new(),
         };
-        Hop::new(self.clone(), worker, Stream::new(info), route, dialing)
+        Hop::new(self.clone(), admission, Stream::new(info), route, dialing)
     }
 
     /// What tells this Envoy from others.
@@ -75,8 +86,9 @@ impl Inner {
         std::ptr::from_ref(self).addr()
     }
 
-    pub(crate) fn workers(&self) -> &[Rc<Worker>] {
-        &self.workers
+    /// The workers that are loaded now.
+    pub(crate) fn workers(&self) -> Vec<Rc<Worker>> {
+        self.pool.as_ref().map(Pool::workers).unwrap_or_default()
     }
 
     pub(crate) fn register(&self, path: &Rc<RefCell<Path>>) {
@@ -86,7 +98,7 @@ impl Inner {
     }
 
     pub(crate) fn next_tick(&self) -> Option<Duration> {
-        self.workers
+        self.workers()
             .iter()
             .filter_map(|worker| worker.next_tick())
             .min()
@@ -94,8 +106,8 @@ impl Inner {
 
     /// Delivers the tick that is due next.
     pub(crate) fn tick(&self) {
-        let next = self
-            .workers
+        let workers = self.workers();
+        let next = workers
             .iter()
             .filter_map(|worker| Some((worker.next_tick()?, worker)));
         let Some((_, worker)) = next.min_by_key(|(due, _)| *due) else {
@@ -113,6 +125,7 @@ impl Inner {
 
     /// Carries out what callbacks asked for outside of their own stream.
     pub(crate) fn run_deferred(&self) {
+        self.announce_queues();
         loop {
             let Some(action) = self.deferred.borrow_mut().pop() else {
                 break;
@@ -136,6 +149,51 @@ impl Inner {
                     pump(&path);
                 }
             }
+        }
+    }
+}
+
+impl Inner {
+    /// Tells the roots that registered a queue what was put into it. Envoy posts this to the worker's event loop.
+    fn announce_queues(&self) {
+        loop {
+            let Some(ready) = self.process.shared.borrow_mut().next_ready() else {
+                break;
+            };
+            for worker in self
+                .workers()
+                .iter()
+                .filter(|worker| worker.vm() == ready.vm)
+            {
+                for action in worker.queue_ready(ready.root, ready.token) {
+                    self.defer(action);
+                }
+            }
+        }
+    }
+
+    /// A listener update: new connections get the new configuration, old ones keep their root.
+    pub(super) fn update(&self, configuration: &[u8]) -> Result<(), StartError> {
+        match &self.pool {
+            Some(pool) => pool.update(configuration.to_vec()),
+            None => Ok(()),
+        }
+    }
+
+    /// The drain time is over: connections of old roots are closed, then the roots shut down.
+    pub(super) fn finish_draining(&self) {
+        let paths: Vec<_> = self
+            .paths
+            .borrow()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
+        for path in paths {
+            path.borrow_mut().close_drained(self.identity());
+            pump(&path);
+        }
+        for worker in self.workers() {
+            worker.retire_old_roots();
         }
     }
 }

@@ -2,9 +2,12 @@
 
 mod builder;
 mod inner;
+mod pool;
 
 pub use builder::{SidecarBuilder, StartError};
 pub(crate) use inner::Inner;
+pub(crate) use pool::Admission;
+pub use pool::FailurePolicy;
 
 use crate::clock::Clock;
 use crate::host::{LogLine, Tls, Upstream};
@@ -97,6 +100,20 @@ impl Sidecar {
     /// When the next tick is due, on the clock.
     pub fn next_tick(&self) -> Option<Duration> {
         self.0.next_tick()
+    }
+
+    /// Updates the listener with another plugin configuration: a new root in every VM, for new connections. The old root goes
+    /// on serving its connections and getting ticks until [`Self::finish_draining`].
+    ///
+    /// # Errors
+    /// The filter refuses the configuration: the old one stays in force, as in Envoy.
+    pub fn update_config(&self, configuration: impl AsRef<[u8]>) -> Result<(), StartError> {
+        self.0.update(configuration.as_ref())
+    }
+
+    /// Ends the drain time: what old roots still serve is closed, and they are told that they are done.
+    pub fn finish_draining(&self) {
+        self.0.finish_draining();
     }
 
     /// Moves the clock, delivering every tick that falls due on the way.

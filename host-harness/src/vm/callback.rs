@@ -18,6 +18,10 @@ pub(crate) enum Callback {
     Tick {
         context: u32,
     },
+    QueueReady {
+        context: u32,
+        token: u32,
+    },
     NewConnection {
         context: u32,
     },
@@ -58,6 +62,7 @@ impl Callback {
             Self::VmStart { .. } => "proxy_on_vm_start",
             Self::Configure { .. } => "proxy_on_configure",
             Self::Tick { .. } => "proxy_on_tick",
+            Self::QueueReady { .. } => "proxy_on_queue_ready",
             Self::NewConnection { .. } => "proxy_on_new_connection",
             Self::DownstreamData { .. } => "proxy_on_downstream_data",
             Self::UpstreamData { .. } => "proxy_on_upstream_data",
@@ -100,6 +105,7 @@ impl Callback {
             Self::DownstreamClose { context, peer } | Self::UpstreamClose { context, peer } => {
                 vec![context, peer]
             }
+            Self::QueueReady { context, token } => vec![context, token],
             Self::Tick { context }
             | Self::NewConnection { context }
             | Self::Done { context }

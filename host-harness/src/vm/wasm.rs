@@ -1,7 +1,7 @@
 //! The wasmtime back end.
 
 use super::{Callback, Outcome, Trap, Vm, wasi};
-use crate::abi::{AbiVersion, HostResult, Status};
+use crate::abi::AbiVersion;
 use crate::host::Host;
 use crate::hostcalls::{self, Guest, Hostcall, Word, for_each_hostcall};
 use crate::module::{Compiled, LoadError};
@@ -62,7 +62,7 @@ impl WasmVm {
         module: &wasmtime::Module,
         version: AbiVersion,
     ) -> Result<Vec<String>, LoadError> {
-        let host = Host::new(Rc::default(), Rc::default());
+        let host = Host::new(Rc::default(), Rc::default(), None);
         let (mut store, linker) = prepare(module.engine(), version, Rc::new(RefCell::new(host)))?;
         Ok(unlinked(module, &linker, &mut store))
     }
@@ -162,8 +162,9 @@ fn link(linker: &mut Linker<Guts>, version: AbiVersion) -> wasmtime::Result<()> 
                     stringify!($name),
                     #[allow(unused_mut, clippy::too_many_arguments, trivial_numeric_casts)]
                     |mut caller: Caller<'_, Guts>, $($argument: $type),*| -> u32 {
-                        let result = hostcalls::$name(&mut Inside(&mut caller), $($argument as _),*);
-                        answer(&caller, Hostcall::$name, result)
+                        hostcalls::serve(&mut Inside(&mut caller), Hostcall::$name, |guest| {
+                            hostcalls::$name(guest, $($argument as _),*)
+                        }) as u32
                     },
                 )?;
             })*
@@ -202,12 +203,6 @@ fn unlinked(
         .filter(|import| linker.get_by_import(&mut *store, import).is_none())
         .map(|import| format!("{}.{}", import.module(), import.name()))
         .collect()
-}
-
-fn answer(caller: &Caller<'_, Guts>, call: Hostcall, result: HostResult) -> u32 {
-    let status = result.err().unwrap_or(Status::Ok);
-    caller.data().host.borrow_mut().trace.hostcall(call, status);
-    status as u32
 }
 
 /// A guest seen from within one of its host calls.

@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
 mod buffers;
+mod failure;
 mod life_cycle;
 mod relay;
+mod shared;
 
 use host_harness::{Module, Sidecar, SidecarBuilder, artifact};
 

@@ -40,8 +40,8 @@ fn a_failure_to_connect_closes_the_connection_without_a_data_callback() {
     assert!(
         lines
             .iter()
-            .any(|line| line == r"property response/flags = 0  \x00\x00\x00\x00\x00\x00\x00"),
-        "UF is 0x20, a space: {lines:?}"
+            .any(|line| line == r"property response/flags = 0  \x80\x00\x00\x00\x00\x00\x00"),
+        "UF,URX is 0x8020, and 0x20 a space: {lines:?}"
     );
     assert!(
         !lines.iter().any(|line| line.contains("_data")),
@@ -75,4 +75,17 @@ fn what_a_tick_does_to_a_connection_is_observed() {
     assert_eq!(seen.get(), 0);
     sidecar.advance(Duration::from_millis(1));
     assert!(seen.get() > 0 && !relay.is_open());
+}
+
+#[test]
+fn a_failed_write_closes_the_connection() {
+    let sidecar = probe("").start().unwrap();
+    let relay = relay(&sidecar);
+    relay.upstream_connected(None);
+    assert!(relay.is_connected());
+    relay.client.write_and_end("hi");
+    relay.client_write_failed();
+    assert!(!relay.is_open() && relay.server.saw_close());
+    let lines = stream_lines(&sidecar);
+    assert!(lines.contains(&"downstream_close(2)".to_owned()), "{lines:?}");
 }
