@@ -1,6 +1,6 @@
 //! One worker thread of the emulated Envoy: a VM with its contexts and timers.
 
-use crate::abi::{LogLevel, PeerType};
+use crate::abi::{BufferType, PeerType};
 use crate::host::{Deferred, Host, Plugin, Process, Stream};
 use crate::module::{Code, LoadError, Module};
 use crate::native::NativeVm;
@@ -112,7 +112,7 @@ impl Worker {
             }
             Err(trap) => {
                 let message = trap.to_string();
-                host.process.logs.push(LogLevel::Error, 0, message.clone());
+                host.process.logs.error(message.clone());
                 *self.failure.borrow_mut() = Some(message);
                 None
             }
@@ -126,8 +126,8 @@ impl Worker {
         Called { result, deferred }
     }
 
-    pub(crate) fn open_stream(&self, stream: Rc<RefCell<Stream>>) -> Option<u32> {
-        self.host.borrow_mut().add_stream(self.root.get(), stream)
+    pub(crate) fn open_stream(&self, root: u32, stream: Rc<RefCell<Stream>>) -> Option<u32> {
+        self.host.borrow_mut().add_stream(root, stream)
     }
 
     /// The end of a stream context: done, log, delete. What a stream answers to done is ignored. The host's side of it
@@ -150,6 +150,11 @@ impl Worker {
     /// The host's side of a stream context is gone too.
     pub(crate) fn forget_stream(&self, context: u32) {
         self.host.borrow_mut().remove_context(context);
+    }
+
+    /// Lets a stream context reach one of the data buffers, or not any more.
+    pub(crate) fn show(&self, context: u32, which: BufferType, shown: bool) {
+        self.host.borrow_mut().show(context, which, shown);
     }
 
     /// The root context that new streams belong to.

@@ -10,6 +10,8 @@ use std::fmt;
 pub struct LogLine {
     /// Its level.
     pub level: LogLevel,
+    /// The name of its plugin; empty for what Envoy itself would log.
+    pub plugin: String,
     /// The context that was current; 0 for what Envoy itself would log.
     pub context: u32,
     /// The text.
@@ -27,12 +29,18 @@ impl fmt::Display for LogLine {
 pub(crate) struct Logs(RefCell<Vec<LogLine>>);
 
 impl Logs {
-    pub(crate) fn push(&self, level: LogLevel, context: u32, message: String) {
-        self.0.borrow_mut().push(LogLine {
-            level,
-            context,
+    /// Adds an error that Envoy itself logs.
+    pub(crate) fn error(&self, message: String) {
+        self.push(LogLine {
+            level: LogLevel::Error,
+            plugin: String::new(),
+            context: 0,
             message,
         });
+    }
+
+    fn push(&self, line: LogLine) {
+        self.0.borrow_mut().push(line);
     }
 
     pub(crate) fn take(&self) -> Vec<LogLine> {
@@ -47,6 +55,12 @@ impl Logs {
 impl Host {
     /// `proxy_log`.
     pub(crate) fn log(&self, level: LogLevel, message: String) {
-        self.process.logs.push(level, self.context_id(), message);
+        let plugin = self.context().map(|context| context.plugin.name.clone());
+        self.process.logs.push(LogLine {
+            level,
+            plugin: plugin.unwrap_or_default(),
+            context: self.context_id(),
+            message,
+        });
     }
 }

@@ -13,6 +13,7 @@ pub(crate) use buffer::Buffer;
 pub use log::LogLine;
 pub(crate) use log::Logs;
 pub(crate) use shared::SharedData;
+use stream::Reach;
 pub use stream::Tls;
 pub(crate) use stream::{Stream, StreamInfo, Upstream};
 
@@ -41,7 +42,7 @@ pub(crate) struct Process {
 }
 
 /// One plugin: what a listener's filter configuration says.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Plugin {
     pub(crate) name: String,
     pub(crate) root_id: String,
@@ -58,17 +59,30 @@ struct Context {
     root: u32,
     plugin: Rc<Plugin>,
     stream: Option<Rc<RefCell<Stream>>>,
+    /// The data buffers it can reach: from the callback on, until a callback answers Continue.
+    reach: Reach,
 }
 
 /// What a host function asked for and Envoy does after the callback returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deferred {
-    /// `proxy_continue_stream(Downstream)` in the stream with this connection id.
-    ContinueReading(u64),
+    /// `proxy_continue_stream(Downstream)` in a stream.
+    ContinueReading {
+        connection: u64,
+        /// Whose turn is over: the filters behind it go on.
+        filter: FilterContext,
+    },
     /// `proxy_close_stream` in the stream with this connection id.
     Close(u64),
     /// `proxy_done` of a root that had answered `proxy_on_done` with false.
     Done(u32),
+}
+
+/// A stream context, among all VMs of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FilterContext {
+    pub(crate) vm: u32,
+    pub(crate) context: u32,
 }
 
 /// The state behind the host functions of one VM.
@@ -128,6 +142,7 @@ impl Host {
                 root: id,
                 plugin,
                 stream: None,
+                reach: Reach::default(),
             },
         );
         id
@@ -142,9 +157,18 @@ impl Host {
                 root,
                 plugin,
                 stream: Some(stream),
+                reach: Reach::default(),
             },
         );
         Some(id)
+    }
+
+    /// Lets a stream context reach one of the data buffers, or not any more.
+    pub(crate) fn show(&mut self, context: u32, which: BufferType, shown: bool) {
+        let context = self.contexts.get_mut(&context);
+        if let Some(reach) = context.and_then(|context| context.reach.of(which)) {
+            *reach = shown;
+        }
     }
 
     pub(crate) fn remove_context(&mut self, id: u32) {
@@ -254,8 +278,11 @@ impl Host {
         match stream {
             StreamType::Downstream => {
                 if let Some(stream) = self.stream() {
-                    let id = stream.borrow().info.connection_id;
-                    self.deferred.push(Deferred::ContinueReading(id));
+                    let connection = stream.borrow().info.connection_id;
+                    let (vm, context) = (self.vm, self.context_id());
+                    let filter = FilterContext { vm, context };
+                    self.deferred
+                        .push(Deferred::ContinueReading { connection, filter });
                 }
                 Ok(())
             }
@@ -316,9 +343,11 @@ impl Host {
     ) -> HostResult {
         match which {
             BufferType::DownstreamData | BufferType::UpstreamData => {
+                let reach = self.context()?.reach;
                 let stream = self.stream().ok_or(Status::BadArgument)?;
                 let mut stream = stream.borrow_mut();
-                let buffer = stream.visible_mut(which).ok_or(Status::BadArgument)?;
+                let buffer = reach.edit(&mut stream, which);
+                let buffer = buffer.ok_or(Status::BadArgument)?;
                 buffer.copy_from(offset(start), offset(length), data)
             }
             _ => self
@@ -332,12 +361,10 @@ impl Host {
         match which {
             BufferType::DownstreamData | BufferType::UpstreamData => {
                 let stream = context.stream.as_ref().map(|stream| stream.borrow());
-                Ok(read(
-                    stream
-                        .as_ref()
-                        .and_then(|stream| stream.visible(which))
-                        .unwrap_or_default(),
-                ))
+                let buffer = stream
+                    .as_ref()
+                    .and_then(|stream| context.reach.read(stream, which));
+                Ok(read(buffer.map(Buffer::as_slice).unwrap_or_default()))
             }
             BufferType::VmConfiguration => Ok(read(&context.plugin.vm_configuration)),
             BufferType::PluginConfiguration if self.configuring => {

@@ -95,9 +95,6 @@ pub(crate) struct Stream {
     pub(crate) downstream: Buffer,
     /// The upstream connection's read buffer, on its way into the downstream connection.
     pub(crate) upstream: Buffer,
-    /// Reachable from the callback on, until a callback answers Continue.
-    pub(crate) downstream_visible: bool,
-    pub(crate) upstream_visible: bool,
 }
 
 impl Stream {
@@ -106,25 +103,38 @@ impl Stream {
             info,
             downstream: Buffer::default(),
             upstream: Buffer::default(),
-            downstream_visible: false,
-            upstream_visible: false,
         }
     }
+}
 
-    pub(crate) fn visible(&self, which: BufferType) -> Option<&[u8]> {
+/// Which of the stream's two buffers a filter can reach. The stream is the whole chain's, this is each filter's own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reach {
+    downstream: bool,
+    upstream: bool,
+}
+
+impl Reach {
+    pub(super) fn of(&mut self, which: BufferType) -> Option<&mut bool> {
         match which {
-            BufferType::DownstreamData if self.downstream_visible => {
-                Some(self.downstream.as_slice())
-            }
-            BufferType::UpstreamData if self.upstream_visible => Some(self.upstream.as_slice()),
+            BufferType::DownstreamData => Some(&mut self.downstream),
+            BufferType::UpstreamData => Some(&mut self.upstream),
             _ => None,
         }
     }
 
-    pub(crate) fn visible_mut(&mut self, which: BufferType) -> Option<&mut Buffer> {
+    pub(super) fn read(self, stream: &Stream, which: BufferType) -> Option<&Buffer> {
         match which {
-            BufferType::DownstreamData if self.downstream_visible => Some(&mut self.downstream),
-            BufferType::UpstreamData if self.upstream_visible => Some(&mut self.upstream),
+            BufferType::DownstreamData if self.downstream => Some(&stream.downstream),
+            BufferType::UpstreamData if self.upstream => Some(&stream.upstream),
+            _ => None,
+        }
+    }
+
+    pub(super) fn edit(self, stream: &mut Stream, which: BufferType) -> Option<&mut Buffer> {
+        match which {
+            BufferType::DownstreamData if self.downstream => Some(&mut stream.downstream),
+            BufferType::UpstreamData if self.upstream => Some(&mut stream.upstream),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ mod streams;
 pub(crate) use general::*;
 pub(crate) use streams::*;
 
-use crate::abi::{HostResult, LogLevel, Status};
+use crate::abi::{HostResult, Status};
 use crate::host::Host;
 use std::cell::RefMut;
 
@@ -72,7 +72,7 @@ pub(crate) fn serve<G: Guest>(
         run(guest)
     } else {
         let message = format!("Attempted call to restricted proxy-wasm capability: {name}");
-        guest.host().process.logs.push(LogLevel::Error, 0, message);
+        guest.host().process.logs.error(message);
         Err(Status::InternalFailure)
     };
     let status = result.err().unwrap_or(Status::Ok);

@@ -1,14 +1,15 @@
-//! One connection inside one proxy: the wasm filter, and tcp_proxy behind it.
+//! One connection inside one proxy: the wasm filters, and tcp_proxy behind them.
 //!
 //! Envoy: `FilterManagerImpl`, `ConnectionImpl`, `TcpProxy::Filter`, `Wasm::Context`.
 
 use super::connection::Path;
+use super::filter::Filter;
 use super::segment::{Segment, Socket, Toward};
-use crate::abi::PeerType;
+use crate::abi::{BufferType, PeerType};
 use crate::host::{Deferred, Stream, Tls, Upstream};
 use crate::sidecar::{Admission, Inner};
 use crate::vm::Callback;
-use crate::worker::{Called, Worker, length};
+use crate::worker::{Called, length};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -56,18 +57,13 @@ pub(crate) enum Dialing {
 /// `UF,URX`: the one connect attempt that tcp_proxy makes failed. Measured with Envoy 1.40.
 const UPSTREAM_CONNECTION_FAILURE: i64 = 0x8020;
 
-/// A downstream connection, the filter's context for it, and the upstream connection.
+/// A downstream connection, the filters' contexts for it, and the upstream connection.
 pub(crate) struct Hop {
     sidecar: Rc<Inner>,
-    worker: Option<Rc<Worker>>,
-    /// There is no VM for the filter, and the policy is to do without connections then.
+    /// In the order of the filter chain.
+    filters: Vec<Filter>,
+    /// There is no VM for a filter, and the policy is to do without connections then.
     refused: bool,
-    /// The root of the stream context.
-    root: u32,
-    /// The stream context while the filter has one. It outlives `proxy_on_delete` until the event that led to it is
-    /// dealt with: a filter that closes in the last `proxy_on_upstream_data` gets `proxy_on_upstream_connection_close`
-    /// after it.
-    context: Option<u32>,
     stream: Rc<RefCell<Stream>>,
     downstream: Socket,
     upstream: Socket,
@@ -82,22 +78,23 @@ pub(crate) struct Hop {
 impl Hop {
     pub(crate) fn new(
         sidecar: Rc<Inner>,
-        admission: Admission,
+        admissions: Vec<Admission>,
         stream: Stream,
         route: Upstream,
         dialing: Dialing,
     ) -> Self {
-        let (worker, refused) = match admission {
-            Admission::Filtered(worker) => (Some(worker), false),
-            Admission::PassThrough => (None, false),
-            Admission::Refused => (None, true),
-        };
+        let refused = |admission: &Admission| matches!(admission, Admission::Refused);
+        let refused = admissions.iter().any(refused);
+        let filters = admissions
+            .into_iter()
+            .filter_map(|admission| match admission {
+                Admission::Filtered(worker) => Some(Filter::new(worker)),
+                Admission::PassThrough | Admission::Refused => None,
+            });
         Self {
             sidecar,
-            worker,
+            filters: filters.collect(),
             refused,
-            root: 0,
-            context: None,
             stream: Rc::new(RefCell::new(stream)),
             downstream: Socket::opened(),
             upstream: Socket::default(),
@@ -157,26 +154,13 @@ impl Hop {
         std::mem::take(&mut self.sent)
     }
 
-    /// The connection was accepted: the filter is created and asked, then tcp_proxy connects upstream.
+    /// The connection was accepted: the filters are created and asked one by one, then tcp_proxy connects upstream.
     pub(super) fn open(&mut self) {
         if self.refused {
             self.close_downstream(PeerType::Local, Ending::End);
             return;
         }
-        if let Some(worker) = self.worker.clone() {
-            let Some(context) = worker.open_stream(self.stream.clone()) else {
-                return;
-            };
-            self.context = Some(context);
-            let parent = worker.root();
-            self.root = parent;
-            self.call(|context| Callback::ContextCreate { context, parent });
-            let status = self.filter(|context| Callback::NewConnection { context });
-            if status == FilterStatus::StopIteration || !self.downstream.open {
-                return;
-            }
-        }
-        self.connect();
+        self.run_read_filters(0);
     }
 
     /// tcp_proxy chooses cluster and host when its turn comes; reading is disabled until it is connected. A filter that
@@ -240,13 +224,9 @@ impl Hop {
         self.close_downstream(PeerType::Local, Ending::End);
     }
 
-    /// Closes the connection if its root is not the newest one.
+    /// Closes the connection if the root of one of its filters is not the newest one.
     pub(super) fn close_drained(&mut self) {
-        let newest = self
-            .worker
-            .as_ref()
-            .map_or(self.root, |worker| worker.root());
-        if self.root != newest {
+        if self.filters.iter().any(Filter::is_draining) {
             self.close_downstream(PeerType::Local, Ending::End);
         }
     }
@@ -323,10 +303,8 @@ impl Hop {
         if self.downstream.write_failed {
             self.close_downstream(PeerType::Remote, Ending::End);
         }
-        if !self.downstream.open
-            && let (Some(worker), Some(context)) = (&self.worker, self.context.take())
-        {
-            worker.forget_stream(context);
+        if !self.downstream.open {
+            self.filters.iter_mut().for_each(Filter::forget);
         }
     }
 
@@ -337,7 +315,7 @@ impl Hop {
         }
         self.stream.borrow_mut().downstream.append(bytes);
         self.downstream.read_end = end;
-        self.run_read_filters();
+        self.run_read_filters(0);
         if self.downstream.both_ended() {
             self.close_downstream(PeerType::Remote, Ending::End);
         }
@@ -346,25 +324,55 @@ impl Hop {
         }
     }
 
-    /// The whole read buffer is shown, whatever of it the filter has seen before.
-    fn run_read_filters(&mut self) {
-        self.stream.borrow_mut().downstream_visible = true;
-        let size = length(self.stream.borrow().downstream.len());
-        let end_of_stream = self.downstream.read_end;
-        let status = self.filter(|context| Callback::DownstreamData {
-            context,
-            size,
-            end_of_stream,
-        });
-        if status == FilterStatus::Continue {
-            self.stream.borrow_mut().downstream_visible = false;
+    /// The filters from this one on, until one stops, then tcp_proxy. Envoy: `FilterManagerImpl::onContinueReading`.
+    fn run_read_filters(&mut self, first: usize) {
+        for filter in first..self.filters.len() {
+            if self.read_filter(filter) == FilterStatus::StopIteration || !self.downstream.open {
+                return;
+            }
         }
-        if status == FilterStatus::Continue && self.downstream.open {
-            self.tcp_proxy_on_data();
-        }
+        self.tcp_proxy_on_data();
     }
 
-    /// The filter behind ours: everything goes on to the upstream connection.
+    /// A filter whose turn first comes is created and asked. Then the whole read buffer is shown, whatever of it the
+    /// filter has seen before; an empty one only when it is the last.
+    fn read_filter(&mut self, filter: usize) -> FilterStatus {
+        if self.initialize(filter) == FilterStatus::StopIteration || !self.downstream.open {
+            return FilterStatus::StopIteration;
+        }
+        let size = length(self.stream.borrow().downstream.len());
+        let end_of_stream = self.downstream.read_end;
+        if size == 0 && !end_of_stream {
+            return FilterStatus::Continue;
+        }
+        self.show(filter, BufferType::DownstreamData, |context| {
+            Callback::DownstreamData {
+                context,
+                size,
+                end_of_stream,
+            }
+        })
+    }
+
+    fn initialize(&mut self, filter: usize) -> FilterStatus {
+        let Some(uninitialized) = self
+            .filters
+            .get_mut(filter)
+            .filter(|filter| !filter.is_initialized())
+        else {
+            return FilterStatus::Continue;
+        };
+        let Some(parent) = uninitialized.initialize(self.stream.clone()) else {
+            return FilterStatus::StopIteration;
+        };
+        self.call(filter, |context| Callback::ContextCreate {
+            context,
+            parent,
+        });
+        self.ask(filter, |context| Callback::NewConnection { context })
+    }
+
+    /// The last filter of the chain: everything goes on to the upstream connection.
     fn tcp_proxy_on_data(&mut self) {
         if !self.upstream.open {
             return self.connect();
@@ -397,27 +405,18 @@ impl Hop {
         }
     }
 
-    /// Envoy: `ConnectionImpl::write` with the filter's `onWrite` in front. There is no resume here.
+    /// The filters in reverse order, until one stops, then the connection. Unlike when reading, an empty buffer goes
+    /// through all of them, and there is no resume. Envoy: `FilterManagerImpl::onWrite`, `ConnectionImpl::write`.
     fn write_downstream(&mut self, end: bool) {
         if !self.downstream.open || self.downstream.write_end {
             return;
         }
-        self.stream.borrow_mut().upstream_visible = true;
-        let size = length(self.stream.borrow().upstream.len());
-        let status = self.filter(|context| Callback::UpstreamData {
-            context,
-            size,
-            end_of_stream: end,
-        });
-        if status == FilterStatus::Continue {
-            self.stream.borrow_mut().upstream_visible = false;
-        }
-        if end {
-            let peer = PeerType::Unknown as u32;
-            self.call(|context| Callback::UpstreamClose { context, peer });
-        }
-        if status == FilterStatus::StopIteration || !self.downstream.open {
-            return;
+        for filter in (0..self.filters.len()).rev() {
+            if self.write_filter(filter, end) == FilterStatus::StopIteration
+                || !self.downstream.open
+            {
+                return;
+            }
         }
         let bytes = self.stream.borrow_mut().upstream.take();
         self.downstream.write_end = end;
@@ -426,6 +425,22 @@ impl Hop {
         } else if !bytes.is_empty() || end {
             self.send(Toward::Client, Segment::Data { bytes, end });
         }
+    }
+
+    fn write_filter(&mut self, filter: usize, end_of_stream: bool) -> FilterStatus {
+        let size = length(self.stream.borrow().upstream.len());
+        let status = self.show(filter, BufferType::UpstreamData, |context| {
+            Callback::UpstreamData {
+                context,
+                size,
+                end_of_stream,
+            }
+        });
+        if end_of_stream {
+            let peer = PeerType::Unknown as u32;
+            self.call(filter, |context| Callback::UpstreamClose { context, peer });
+        }
+        status
     }
 
     /// The upstream connection is gone: tcp_proxy closes the downstream one, the same way. Envoy: `onUpstreamEvent`.
@@ -441,7 +456,7 @@ impl Hop {
         }
     }
 
-    /// The downstream connection is gone, and the filter's context and the upstream connection with it, the same way.
+    /// The downstream connection is gone, and the filters' contexts and the upstream connection with it, the same way.
     fn close_downstream(&mut self, peer: PeerType, ending: Ending) {
         if !std::mem::take(&mut self.downstream.open) {
             return;
@@ -454,21 +469,26 @@ impl Hop {
             Ending::Reset
         };
         self.send(Toward::Client, towards_client.segment());
-        if let (Some(worker), Some(context)) = (self.worker.clone(), self.context) {
-            let deferred = worker.end_stream(context, peer);
-            self.defer(deferred);
+        for filter in 0..self.filters.len() {
+            let deferred = self.filters.get(filter).map(|filter| filter.end(peer));
+            self.defer(deferred.unwrap_or_default());
         }
         if std::mem::take(&mut self.upstream.open) {
             self.send(Toward::Server, ending.segment());
         }
     }
 
-    /// What the filter asked for in a callback, done once the callback has returned.
+    /// What a filter asked for in a callback, done once the callback has returned.
     pub(crate) fn run_deferred(&mut self, action: Deferred) {
         match action {
-            Deferred::ContinueReading(_) if self.downstream.open => self.tcp_proxy_on_data(),
+            Deferred::ContinueReading { filter, .. } if self.downstream.open => {
+                let asking = self.filters.iter().position(|other| other.is(filter));
+                if let Some(asking) = asking {
+                    self.run_read_filters(asking + 1);
+                }
+            }
             Deferred::Close(_) => self.close_downstream(PeerType::Local, Ending::End),
-            Deferred::ContinueReading(_) | Deferred::Done(_) => {}
+            Deferred::ContinueReading { .. } | Deferred::Done(_) => {}
         }
     }
 
@@ -476,7 +496,9 @@ impl Hop {
         let own = self.stream.borrow().info.connection_id;
         for action in deferred {
             match action {
-                Deferred::ContinueReading(id) | Deferred::Close(id) if id == own => {
+                Deferred::ContinueReading { connection, .. } | Deferred::Close(connection)
+                    if connection == own =>
+                {
                     self.run_deferred(action);
                 }
                 _ => self.sidecar.defer(action),
@@ -484,16 +506,33 @@ impl Hop {
         }
     }
 
+    /// A callback with a data buffer, which the filter can reach until it answers Continue.
+    fn show(
+        &mut self,
+        filter: usize,
+        buffer: BufferType,
+        callback: impl FnOnce(u32) -> Callback,
+    ) -> FilterStatus {
+        self.reach(filter, buffer, true);
+        let status = self.ask(filter, callback);
+        if status == FilterStatus::Continue {
+            self.reach(filter, buffer, false);
+        }
+        status
+    }
+
+    fn reach(&self, filter: usize, buffer: BufferType, shown: bool) {
+        if let Some(filter) = self.filters.get(filter) {
+            filter.show(buffer, shown);
+        }
+    }
+
     /// A callback whose answer decides whether the iteration goes on. A failed VM closes the connection.
-    fn filter(&mut self, callback: impl FnOnce(u32) -> Callback) -> FilterStatus {
-        let Some(result) = self.call(callback) else {
+    fn ask(&mut self, filter: usize, callback: impl FnOnce(u32) -> Callback) -> FilterStatus {
+        let Some(result) = self.call(filter, callback) else {
             return FilterStatus::Continue;
         };
-        if self
-            .worker
-            .as_ref()
-            .is_some_and(|worker| worker.is_failed())
-        {
+        if self.filters.get(filter).is_some_and(Filter::is_failed) {
             self.close_downstream(PeerType::Local, Ending::End);
             return FilterStatus::StopIteration;
         }
@@ -503,10 +542,13 @@ impl Hop {
         }
     }
 
-    /// A callback into the filter's context, if there is one; what it returned.
-    fn call(&mut self, callback: impl FnOnce(u32) -> Callback) -> Option<Option<u32>> {
-        let worker = self.worker.clone()?;
-        let Called { result, deferred } = worker.call(callback(self.context?));
+    /// A callback into a filter's context, if there is one; what it returned.
+    fn call(
+        &mut self,
+        filter: usize,
+        callback: impl FnOnce(u32) -> Callback,
+    ) -> Option<Option<u32>> {
+        let Called { result, deferred } = self.filters.get(filter)?.call(callback)?;
         self.defer(deferred);
         Some(result)
     }

@@ -3,6 +3,7 @@
 mod app;
 mod chunks;
 mod connection;
+mod filter;
 mod hop;
 mod relay;
 mod segment;

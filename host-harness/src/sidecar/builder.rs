@@ -8,21 +8,16 @@ use crate::module::{LoadError, Module};
 use crate::property::{Cluster, Node, UpstreamHost};
 use crate::stats::{Stats, StatsTag};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// An Envoy to be started: what its bootstrap would say.
 #[derive(Debug, Clone)]
 pub struct SidecarBuilder {
-    module: Option<Module>,
+    filters: Vec<FilterSpec>,
     direction: Direction,
     profile: Profile,
     node: Node,
-    plugin_name: String,
-    root_id: String,
-    vm_id: String,
-    plugin_config: Vec<u8>,
-    vm_config: Vec<u8>,
     cluster: Cluster,
     upstream_host: UpstreamHost,
     pub(crate) upstream_tls: Option<Tls>,
@@ -32,11 +27,30 @@ pub struct SidecarBuilder {
     filter_chain_name: String,
     stats_tags: Vec<StatsTag>,
     workers: usize,
-    failure_policy: FailurePolicy,
-    capabilities: Option<BTreeSet<String>>,
+    filter_state: BTreeMap<String, Vec<u8>>,
     upstream_refused: bool,
     clock: Clock,
     beside: Option<Rc<Process>>,
+}
+
+/// One filter of the chain.
+#[derive(Debug, Clone)]
+pub(super) struct FilterSpec {
+    pub(super) module: Module,
+    pub(super) plugin: Plugin,
+    pub(super) policy: FailurePolicy,
+    pub(super) capabilities: Option<BTreeSet<String>>,
+}
+
+impl FilterSpec {
+    fn new(module: Module) -> Self {
+        Self {
+            module,
+            plugin: Plugin::default(),
+            policy: FailurePolicy::default(),
+            capabilities: None,
+        }
+    }
 }
 
 /// Why an Envoy does not start.
@@ -68,15 +82,10 @@ impl SidecarBuilder {
             Direction::Outbound => ("outbound|8080||server.default.svc.cluster.local", 15001),
         };
         Self {
-            module,
+            filters: module.map(FilterSpec::new).into_iter().collect(),
             direction,
             profile: Profile::default(),
             node: Node::new("node"),
-            plugin_name: String::new(),
-            root_id: String::new(),
-            vm_id: String::new(),
-            plugin_config: Vec::new(),
-            vm_config: Vec::new(),
             cluster: Cluster::new(cluster),
             upstream_host: UpstreamHost::new("127.0.0.1:8080"),
             upstream_tls: None,
@@ -86,8 +95,7 @@ impl SidecarBuilder {
             filter_chain_name: String::new(),
             stats_tags: Vec::new(),
             workers: 1,
-            failure_policy: FailurePolicy::default(),
-            capabilities: None,
+            filter_state: BTreeMap::new(),
             upstream_refused: false,
             clock: Clock::default(),
             beside: None,
@@ -115,32 +123,42 @@ impl SidecarBuilder {
         self
     }
 
+    /// Puts another filter into the chain, behind those there are, with VMs of its own. What follows of plugin, VM, failure
+    /// policy and capabilities is said of this one.
+    ///
+    /// Filters read in this order and write in the reverse one. They share the connection's buffers, stream info and filter
+    /// state: what one sets with `proxy_set_property` the others read.
+    #[must_use]
+    pub fn filter(mut self, module: &Module) -> Self {
+        self.filters.push(FilterSpec::new(module.clone()));
+        self
+    }
+
     /// The plugin's configuration, as `proxy_on_configure` can read it. Empty by default.
     #[must_use]
-    pub fn plugin_config(mut self, configuration: impl AsRef<[u8]>) -> Self {
-        self.plugin_config = configuration.as_ref().to_vec();
-        self
+    pub fn plugin_config(self, configuration: impl AsRef<[u8]>) -> Self {
+        self.last(|filter| filter.plugin.configuration = configuration.as_ref().to_vec())
     }
 
     /// The VM's configuration, as `proxy_on_vm_start` can read it. Empty by default.
     #[must_use]
-    pub fn vm_config(mut self, configuration: impl AsRef<[u8]>) -> Self {
-        self.vm_config = configuration.as_ref().to_vec();
-        self
+    pub fn vm_config(self, configuration: impl AsRef<[u8]>) -> Self {
+        self.last(|filter| filter.plugin.vm_configuration = configuration.as_ref().to_vec())
     }
 
     /// The plugin's `name`, `root_id` and `vm_config.vm_id`. Empty by default.
     #[must_use]
     pub fn plugin(
-        mut self,
+        self,
         name: impl Into<String>,
         root_id: impl Into<String>,
         vm_id: impl Into<String>,
     ) -> Self {
-        self.plugin_name = name.into();
-        self.root_id = root_id.into();
-        self.vm_id = vm_id.into();
-        self
+        self.last(|filter| {
+            filter.plugin.name = name.into();
+            filter.plugin.root_id = root_id.into();
+            filter.plugin.vm_id = vm_id.into();
+        })
     }
 
     /// The cluster that tcp_proxy routes to.
@@ -209,19 +227,24 @@ impl SidecarBuilder {
 
     /// What happens to connections once the VM has failed.
     #[must_use]
-    pub fn failure_policy(mut self, policy: FailurePolicy) -> Self {
-        self.failure_policy = policy;
-        self
+    pub fn failure_policy(self, policy: FailurePolicy) -> Self {
+        self.last(|filter| filter.policy = policy)
     }
 
     /// Restricts the filter to these callbacks and host functions, by their names in the ABI
     /// (`capability_restriction_config.allowed_capabilities`).
     #[must_use]
-    pub fn allow_capabilities<S: Into<String>>(
-        mut self,
-        names: impl IntoIterator<Item = S>,
-    ) -> Self {
-        self.capabilities = Some(names.into_iter().map(Into::into).collect());
+    pub fn allow_capabilities<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
+        let names = names.into_iter().map(Into::into).collect();
+        self.last(|filter| filter.capabilities = Some(names))
+    }
+
+    /// Filter state of each new connection, as a filter of Envoy's own leaves it in front of these. A property that a wasm
+    /// filter set has the key `wasm.<name>` and is read as `<name>`.
+    #[must_use]
+    pub fn filter_state(mut self, key: impl Into<String>, value: impl AsRef<[u8]>) -> Self {
+        self.filter_state
+            .insert(key.into(), value.as_ref().to_vec());
         self
     }
 
@@ -239,10 +262,16 @@ impl SidecarBuilder {
         self
     }
 
-    /// Starts the VMs and configures the filter.
+    /// Says something of the filter that was added last.
+    fn last(mut self, say: impl FnOnce(&mut FilterSpec)) -> Self {
+        self.filters.last_mut().map(say);
+        self
+    }
+
+    /// Starts the VMs and configures the filters.
     ///
     /// # Errors
-    /// The module cannot be loaded, or the filter refuses its configuration.
+    /// A module cannot be loaded, or a filter refuses its configuration.
     pub fn start(self) -> Result<Sidecar, StartError> {
         let process = self.beside.unwrap_or_else(|| {
             Rc::new(Process {
@@ -254,26 +283,12 @@ impl SidecarBuilder {
                 logs: Logs::default(),
             })
         });
-        let plugin = Rc::new(Plugin {
-            name: self.plugin_name,
-            root_id: self.root_id,
-            vm_id: self.vm_id,
-            direction: self.direction,
-            configuration: self.plugin_config,
-            vm_configuration: self.vm_config,
-        });
-        let start = |module| {
-            let (process, policy) = (process.clone(), self.failure_policy);
-            Pool::start(
-                module,
-                process,
-                plugin,
-                policy,
-                self.capabilities,
-                self.workers,
-            )
+        let start = |mut filter: FilterSpec| {
+            filter.plugin.direction = self.direction;
+            Pool::start(filter, process.clone(), self.workers)
         };
-        let pool = self.module.map(start).transpose()?;
+        let pools = self.filters.into_iter().map(start);
+        let pools = pools.collect::<Result<_, _>>()?;
         Ok(Sidecar::from(Inner {
             process,
             cluster: self.cluster,
@@ -283,7 +298,8 @@ impl SidecarBuilder {
             source: self.source,
             destination: self.destination,
             filter_chain_name: self.filter_chain_name,
-            pool,
+            pools,
+            filter_state: self.filter_state,
             upstream_refused: self.upstream_refused,
             last_connection: Cell::new(0),
             paths: RefCell::default(),

@@ -1,7 +1,7 @@
 //! The state of an emulated Envoy.
 
 use super::Downstream;
-use super::pool::{Admission, Pool};
+use super::pool::Pool;
 use super::{Sidecar, StartError};
 use crate::host::{Deferred, Process, Stream, StreamInfo, Tls, Upstream};
 use crate::l4::{Dialing, Hop, Path, pump};
@@ -22,8 +22,10 @@ pub(crate) struct Inner {
     pub(crate) source: String,
     pub(crate) destination: String,
     pub(crate) filter_chain_name: String,
-    /// None without a filter.
-    pub(super) pool: Option<Pool>,
+    /// The filters, in the order of the chain.
+    pub(super) pools: Vec<Pool>,
+    /// What each new connection starts with.
+    pub(super) filter_state: BTreeMap<String, Vec<u8>>,
     pub(super) upstream_refused: bool,
     pub(super) last_connection: Cell<u64>,
     pub(super) paths: RefCell<Vec<Weak<RefCell<Path>>>>,
@@ -62,10 +64,7 @@ impl Inner {
         let connection_id = self.last_connection.get() + 1;
         self.last_connection.set(connection_id);
         let turn = usize::try_from(connection_id - 1).unwrap_or_default();
-        let admission = self
-            .pool
-            .as_ref()
-            .map_or(Admission::PassThrough, |pool| pool.admit(turn));
+        let admissions = self.pools.iter().map(|pool| pool.admit(turn)).collect();
         let info = StreamInfo {
             connection_id,
             source: downstream.source,
@@ -76,9 +75,9 @@ impl Inner {
             upstream: None,
             response_flags: 0,
             upstream_failure: None,
-            filter_state: BTreeMap::new(),
+            filter_state: self.filter_state.clone(),
         };
-        Hop::new(self.clone(), admission, Stream::new(info), route, dialing)
+        Hop::new(self.clone(), admissions, Stream::new(info), route, dialing)
     }
 
     /// What tells this Envoy from others.
@@ -88,7 +87,7 @@ impl Inner {
 
     /// The workers that are loaded now.
     pub(crate) fn workers(&self) -> Vec<Rc<Worker>> {
-        self.pool.as_ref().map(Pool::workers).unwrap_or_default()
+        self.pools.iter().flat_map(Pool::workers).collect()
     }
 
     pub(crate) fn register(&self, path: &Rc<RefCell<Path>>) {
@@ -130,7 +129,8 @@ impl Inner {
             let Some(action) = self.deferred.borrow_mut().pop() else {
                 break;
             };
-            let (Deferred::ContinueReading(id) | Deferred::Close(id)) = action else {
+            let (Deferred::ContinueReading { connection: id, .. } | Deferred::Close(id)) = action
+            else {
                 continue;
             };
             let paths: Vec<_> = self
@@ -174,7 +174,7 @@ impl Inner {
 
     /// A listener update: new connections get the new configuration, old ones keep their root.
     pub(super) fn update(&self, configuration: &[u8]) -> Result<(), StartError> {
-        match &self.pool {
+        match self.pools.first() {
             Some(pool) => pool.update(configuration.to_vec()),
             None => Ok(()),
         }

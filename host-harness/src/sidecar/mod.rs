@@ -20,9 +20,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// Which way a listener's traffic goes; the numbers are Envoy's `TrafficDirection`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Direction {
     /// To the application beside the proxy.
+    #[default]
     Inbound = 1,
     /// From the application beside the proxy.
     Outbound = 2,
@@ -102,7 +103,7 @@ impl Sidecar {
         self.0.next_tick()
     }
 
-    /// Updates the listener with another plugin configuration: a new root in every VM, for new connections. The old root goes
+    /// Updates the listener with another configuration of its first plugin: a new root in every VM, for new connections. The old root goes
     /// on serving its connections and getting ticks until [`Self::finish_draining`].
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The VMs of one plugin, one on each worker thread, and what happens when they fail.
 
 use super::StartError;
+use super::builder::FilterSpec;
 use crate::host::{Plugin, Process};
 use crate::module::Module;
 use crate::worker::Worker;
@@ -50,22 +51,17 @@ struct Loaded {
 
 impl Pool {
     pub(super) fn start(
-        module: Module,
+        filter: FilterSpec,
         process: Rc<Process>,
-        plugin: Rc<Plugin>,
-        policy: FailurePolicy,
-        capabilities: Option<BTreeSet<String>>,
         workers: usize,
     ) -> Result<Self, StartError> {
-        let plugin = RefCell::new(plugin);
-        let loaded = RefCell::default();
         let pool = Self {
-            module,
+            module: filter.module,
             process,
-            plugin,
-            policy,
-            capabilities,
-            workers: loaded,
+            plugin: RefCell::new(Rc::new(filter.plugin)),
+            policy: filter.policy,
+            capabilities: filter.capabilities,
+            workers: RefCell::default(),
         };
         for _ in 0..workers {
             let loaded = pool.load()?;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
 mod buffers;
+mod chain;
 mod failure;
 mod life_cycle;
 mod relay;
@@ -9,10 +10,14 @@ mod shared;
 
 use host_harness::{Module, Sidecar, SidecarBuilder, artifact};
 
+fn probe_module() -> Module {
+    let path = artifact::build("probe-filter", "wasm").unwrap();
+    Module::from_file(path).unwrap()
+}
+
 /// The probe filter with this script.
 fn probe(script: &str) -> SidecarBuilder {
-    let path = artifact::build("probe-filter", "wasm").unwrap();
-    Sidecar::outbound(&Module::from_file(path).unwrap()).plugin_config(script)
+    Sidecar::outbound(&probe_module()).plugin_config(script)
 }
 
 /// What the probe logged.
