@@ -106,7 +106,7 @@ impl Opening {
         } else {
             // A server's first bytes may come before the client's handshake is over, and what
             // opens the gates is not to be seen before it is.
-            if self.reporter == Reporter::Source || plugin.mode() != Mode::Auto {
+            if self.reporter == Reporter::Source || plugin.mode() == Mode::On {
                 self.resolve_gates(plugin);
             }
             if size > 0 || end_of_stream {
@@ -118,13 +118,15 @@ impl Opening {
 
     /// Counts an exchange that the connection's end left open.
     pub(super) fn on_close<H: Host>(&mut self, plugin: &Plugin<H>) {
-        let Reading::Active(Reader::Frame(_)) = &self.reading else {
+        let Reading::Active(reader @ Reader::Frame(_)) = &self.reading else {
             return;
         };
-        let outcome = match (&self.gates, &self.reading) {
-            (_, Reading::Active(reader)) if reader.is_holding() => Outcome::Truncated,
-            (Some(_), _) => Outcome::Absent,
-            (None, _) => Outcome::NotAttempted,
+        let outcome = if reader.is_holding() {
+            Outcome::Truncated
+        } else if self.gates.is_some() {
+            Outcome::Absent
+        } else {
+            Outcome::NotAttempted
         };
         plugin.diagnostics().outcome(self.reporter, outcome);
     }

@@ -200,6 +200,19 @@ fn a_greeting_that_comes_first_passes_without_our_frame() {
 }
 
 #[test]
+fn a_frame_behind_a_greeting_is_taken_off_in_every_mode_that_reads() {
+    for mode in ["auto", "receive", "on"] {
+        let host = inbound();
+        host.set("connection.mtls", [0]);
+        let sim = Sim::mode(&host, mode);
+        assert!(sim.up(b"greeting").ends_with(b"greeting"), "{mode}");
+        host.set("connection.mtls", [1]);
+        let login = [peer_frame(), b"login".to_vec()].concat();
+        assert_eq!(sim.down(&login), b"login", "{mode}");
+    }
+}
+
+#[test]
 fn on_puts_the_frame_in_front_of_a_greeting() {
     let host = inbound();
     let sim = Sim::mode(&host, "on");
