@@ -31,7 +31,12 @@ impl Host {
     ) -> HostResult<Vec<u8>> {
         match name {
             "set_envoy_filter_state" => self.set_envoy_filter_state(argument).map(|()| Vec::new()),
-            "declare_property" => declare_property(argument).map(|()| Vec::new()),
+            "declare_property" => self.declare_property(argument).map(|()| Vec::new()),
+            "expr_create" => self.create_expression(argument),
+            "expr_evaluate" => self.evaluate_expression(argument),
+            "expr_delete" => self.delete_expression(argument),
+            // HTTP only: there is no route to forget.
+            "clear_route_cache" => Ok(Vec::new()),
             _ => Err(Status::NotFound),
         }
     }
@@ -49,13 +54,17 @@ impl Host {
             .insert(argument.path, argument.value.into_bytes());
         Ok(())
     }
-}
 
-/// The declared type only matters to CEL readers of the property; here it is checked and forgotten.
-fn declare_property(argument: &[u8]) -> HostResult {
-    DeclareProperty::decode(argument)
-        .map(|_| ())
-        .map_err(|_| Status::BadArgument)
+    /// The declared type only matters to other CEL readers of the property: a root may declare a name once.
+    fn declare_property(&mut self, argument: &[u8]) -> HostResult {
+        let argument = DeclareProperty::decode(argument).map_err(|_| Status::BadArgument)?;
+        let new = (self.context()?.root, argument.name);
+        if self.declared.insert(new) {
+            Ok(())
+        } else {
+            Err(Status::BadArgument)
+        }
+    }
 }
 
 /// `envoy.source.extensions.common.wasm.SetEnvoyFilterStateArguments`.

@@ -1,6 +1,7 @@
 //! The host side of one VM: everything its host functions read and write.
 
 mod buffer;
+mod expression;
 mod foreign;
 mod log;
 mod metrics;
@@ -23,6 +24,7 @@ use crate::property::{self, Value};
 use crate::sidecar::{Direction, Profile};
 use crate::stats::Stats;
 use crate::trace::Trace;
+use expression::Expressions;
 use metrics::MetricIds;
 use random::Random;
 use std::cell::{Cell, RefCell};
@@ -107,6 +109,9 @@ pub(crate) struct Host {
     pub(crate) pending_done: Vec<u32>,
     deferred: Vec<Deferred>,
     metrics: MetricIds,
+    expressions: Expressions,
+    /// What `declare_property` was told, by root.
+    declared: BTreeSet<(u32, String)>,
 }
 
 impl Host {
@@ -131,6 +136,8 @@ impl Host {
             pending_done: Vec::new(),
             deferred: Vec::new(),
             metrics: MetricIds::default(),
+            expressions: Expressions::default(),
+            declared: BTreeSet::new(),
         }
     }
 
@@ -249,17 +256,26 @@ impl Host {
 
     /// `proxy_get_property`.
     pub(crate) fn get_property(&self, path: &str) -> HostResult<Vec<u8>> {
+        let found = self.with_scope(|scope| property::lookup(scope, path))?;
+        found.ok_or(Status::NotFound)?.encode()
+    }
+
+    /// The value of a root name, for expressions.
+    fn property_root(&self, name: &str) -> Option<Value> {
+        self.with_scope(|scope| property::lookup(scope, name))
+            .ok()
+            .flatten()
+    }
+
+    fn with_scope<T>(&self, look: impl FnOnce(&property::Scope<'_>) -> T) -> HostResult<T> {
         let context = self.context()?;
         let stream = context.stream.as_ref().map(|stream| stream.borrow());
-        let scope = property::Scope {
+        Ok(look(&property::Scope {
             profile: self.process.profile,
             node: &self.process.node,
             plugin: &context.plugin,
             stream: stream.as_ref().map(|stream| &stream.info),
-        };
-        property::lookup(&scope, path)
-            .ok_or(Status::NotFound)?
-            .encode()
+        }))
     }
 
     /// `proxy_set_property`: filter state `wasm.<path>` of the stream; a root context has none.

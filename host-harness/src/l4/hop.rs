@@ -257,14 +257,14 @@ impl Hop {
     /// An event on the downstream (toward the server) or the upstream connection.
     pub(super) fn receive(&mut self, toward: Toward, segment: Segment) {
         match (toward, segment) {
-            (Toward::Server, Segment::Data { bytes, end }) => self.from_client(bytes, end),
-            (Toward::Server, Segment::Close) => self.from_client(Vec::new(), true),
+            (Toward::Server, Segment::Data { bytes, end }) => self.client_sent(bytes, end),
+            (Toward::Server, Segment::Close) => self.client_sent(Vec::new(), true),
             (Toward::Server, Segment::Reset) if self.upstream.open && !self.downstream.read_end => {
                 self.close_downstream(PeerType::Remote, Ending::Reset);
             }
             (Toward::Server, Segment::Reset) => self.downstream.reset = true,
-            (Toward::Client, Segment::Data { bytes, end }) => self.from_server(&bytes, end),
-            (Toward::Client, Segment::Close) => self.from_server(&[], true),
+            (Toward::Client, Segment::Data { bytes, end }) => self.server_sent(&bytes, end),
+            (Toward::Client, Segment::Close) => self.server_sent(&[], true),
             (Toward::Client, Segment::Reset) if !self.upstream.read_end => {
                 self.on_upstream_closed(Ending::Reset);
             }
@@ -273,7 +273,7 @@ impl Hop {
     }
 
     /// A closed socket answers bytes with a reset.
-    fn from_client(&mut self, bytes: Vec<u8>, end: bool) {
+    fn client_sent(&mut self, bytes: Vec<u8>, end: bool) {
         if !self.downstream.open {
             if !bytes.is_empty() {
                 self.send(Toward::Client, Segment::Reset);
@@ -286,7 +286,7 @@ impl Hop {
         }
     }
 
-    fn from_server(&mut self, bytes: &[u8], end: bool) {
+    fn server_sent(&mut self, bytes: &[u8], end: bool) {
         if self.upstream.open {
             self.on_upstream(bytes, end);
         } else if !bytes.is_empty() {

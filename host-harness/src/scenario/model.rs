@@ -188,7 +188,7 @@ impl Scenario {
         match base {
             None => Self::parse(&text),
             Some(Value::String(base)) => {
-                let base = path.parent().unwrap_or(Path::new("")).join(base);
+                let base = path.parent().unwrap_or_else(|| Path::new("")).join(base);
                 let mut merged: Value = parse(&read(&base)?)?;
                 lay_over(&mut merged, document);
                 Self::checked(serde_json::from_value(merged).map_err(malformed)?)

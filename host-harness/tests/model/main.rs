@@ -4,6 +4,7 @@
 mod buffers;
 mod chain;
 mod failure;
+mod foreign;
 mod life_cycle;
 mod relay;
 mod shared;

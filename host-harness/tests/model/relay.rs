@@ -87,5 +87,8 @@ fn a_failed_write_closes_the_connection() {
     relay.client_write_failed();
     assert!(!relay.is_open() && relay.server.saw_close());
     let lines = stream_lines(&sidecar);
-    assert!(lines.contains(&"downstream_close(2)".to_owned()), "{lines:?}");
+    assert!(
+        lines.contains(&"downstream_close(2)".to_owned()),
+        "{lines:?}"
+    );
 }
