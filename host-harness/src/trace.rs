@@ -2,6 +2,7 @@
 
 use crate::abi::Status;
 use crate::hostcalls::Hostcall;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// One step of a trace.
@@ -101,6 +102,10 @@ pub(crate) struct Trace {
     pub(crate) counts: HostcallCounts,
     pub(crate) fuel: u64,
     pub(crate) last_fuel: u64,
+    /// Properties that were asked for and not there.
+    pub(crate) missing_properties: BTreeSet<String>,
+    /// The last host call within the current callback that was not answered with Ok.
+    refused: Option<(&'static str, Status)>,
     events: Option<Vec<Event>>,
     detail: String,
 }
@@ -122,16 +127,33 @@ impl Trace {
         }
     }
 
+    pub(crate) fn missing_property(&mut self, path: &str) {
+        if !self.missing_properties.contains(path) {
+            self.missing_properties.insert(path.to_owned());
+        }
+    }
+
     pub(crate) fn hostcall(&mut self, call: Hostcall, status: Status) {
         self.counts.add(call);
         let detail = std::mem::take(&mut self.detail);
-        if let (Some(events), Some(name)) = (&mut self.events, Hostcall::NAMES.get(call as usize)) {
+        let Some(name) = Hostcall::NAMES.get(call as usize) else {
+            return;
+        };
+        if status != Status::Ok {
+            self.refused = Some((name, status));
+        }
+        if let Some(events) = &mut self.events {
             events.push(Event::Hostcall {
                 name,
                 detail,
                 status,
             });
         }
+    }
+
+    /// The callback under way trapped; the host call that may have been too much for it.
+    pub(crate) fn trapped(&mut self) -> Option<(&'static str, Status)> {
+        self.refused.take()
     }
 
     pub(crate) fn callback(
@@ -143,6 +165,7 @@ impl Trace {
     ) {
         self.fuel += fuel;
         self.last_fuel = fuel;
+        self.refused = None;
         if let Some(events) = &mut self.events {
             events.push(Event::Callback {
                 name,

@@ -111,8 +111,11 @@ impl Worker {
                 outcome.result
             }
             Err(trap) => {
-                let message = trap.to_string();
+                let mut message = trap.to_string();
                 host.process.logs.error(message.clone());
+                if let Some((name, status)) = host.trace.trapped() {
+                    message += &format!("; before, {name} had answered {status:?}");
+                }
                 *self.failure.borrow_mut() = Some(message);
                 None
             }

@@ -73,8 +73,16 @@ pub(crate) fn proxy_get_property(
     size: Word,
 ) -> HostResult {
     let path = guest.text(path, path_size)?;
-    guest.host().trace.detail(|| path.replace('\0', "."));
-    let value = guest.host().get_property(&path)?;
+    let value = {
+        let mut host = guest.host();
+        host.trace.detail(|| path.replace('\0', "."));
+        let value = host.get_property(&path);
+        if value == Err(Status::NotFound) {
+            let path = path.trim_end_matches('\0').replace('\0', ".");
+            host.trace.missing_property(&path);
+        }
+        value?
+    };
     guest.hand_over(&value, data, size)
 }
 

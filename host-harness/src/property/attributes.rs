@@ -59,7 +59,7 @@ impl Scope<'_> {
     }
 }
 
-const PROXY_ATTRIBUTES: [&str; 7] = [
+pub(crate) const PROXY_ATTRIBUTES: [&str; 7] = [
     "node",
     "listener_direction",
     "filter_chain_name",

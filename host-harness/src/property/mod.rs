@@ -4,6 +4,6 @@ mod attributes;
 mod message;
 mod value;
 
-pub(crate) use attributes::{Scope, lookup};
+pub(crate) use attributes::{PROXY_ATTRIBUTES, Scope, lookup};
 pub use message::{Cluster, Node, UpstreamHost};
 pub use value::Value;

@@ -5,7 +5,7 @@ use super::{Direction, FailurePolicy, Inner, Profile, Sidecar};
 use crate::clock::Clock;
 use crate::host::{LogLine, Logs, Plugin, Process, SharedData, Tls};
 use crate::module::{LoadError, Module};
-use crate::property::{Cluster, Node, UpstreamHost};
+use crate::property::{Cluster, Node, PROXY_ATTRIBUTES, UpstreamHost};
 use crate::stats::{Stats, StatsTag};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,10 +61,16 @@ pub enum StartError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// `proxy_on_vm_start` or `proxy_on_configure` answered false, or trapped.
-    #[error("the filter refuses its configuration; it logged:{}", lines(logs))]
+    #[error(
+        "the filter refuses its configuration; it logged:{}{}",
+        lines(logs),
+        missing(missing_properties)
+    )]
     Refused {
         /// What was logged meanwhile.
         logs: Vec<LogLine>,
+        /// The properties it asked for that were not there.
+        missing_properties: BTreeSet<String>,
     },
 }
 
@@ -73,6 +79,26 @@ fn lines(logs: &[LogLine]) -> String {
         return " nothing".into();
     }
     logs.iter().map(|line| format!("\n  {line}")).collect()
+}
+
+/// Roots that only older Envoys have may be all that is wrong.
+fn missing(properties: &BTreeSet<String>) -> String {
+    if properties.is_empty() {
+        return String::new();
+    }
+    let names: Vec<_> = properties.iter().map(String::as_str).collect();
+    let legacy = |path: &str| {
+        let root = path.split('.').next().unwrap_or(path);
+        PROXY_ATTRIBUTES.contains(&root)
+    };
+    let hint = match names.iter().any(|path| legacy(path)) {
+        true => "; Envoys before 1.36 had such roots: Profile::Legacy, or a node that says more",
+        false => "",
+    };
+    format!(
+        "\nit asked for properties that are not there: {}{hint}",
+        names.join(", ")
+    )
 }
 
 impl SidecarBuilder {

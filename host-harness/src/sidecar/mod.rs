@@ -16,6 +16,8 @@ use crate::module::Module;
 use crate::property::{Cluster, UpstreamHost};
 use crate::stats::{MetricQuery, Series};
 use crate::trace::{Event, HostcallCounts};
+use crate::worker::Worker;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -217,12 +219,20 @@ impl Sidecar {
             .collect()
     }
 
+    /// The properties that filters asked for so far and that were not there, their parts joined with dots: what to set up
+    /// for a filter one does not know.
+    pub fn missing_properties(&self) -> BTreeSet<String> {
+        let workers = self.0.workers();
+        let missing = |worker: &Rc<Worker>| worker.host().trace.missing_properties.clone();
+        workers.iter().flat_map(missing).collect()
+    }
+
     /// The filter trapped, and its VM is dead.
     pub fn is_failed(&self) -> bool {
         self.failure().is_some()
     }
 
-    /// What the filter died of.
+    /// What the filter died of; if a host call had been refused it within that callback, which one.
     pub fn failure(&self) -> Option<String> {
         self.0.workers().iter().find_map(|worker| worker.failure())
     }

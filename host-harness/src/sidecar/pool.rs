@@ -77,14 +77,19 @@ impl Pool {
             self.capabilities.clone(),
         )?;
         if !worker.start(&self.plugin.borrow()) {
-            return Err(StartError::Refused {
-                logs: self.process.logs.all(),
-            });
+            return Err(self.refusal(&worker));
         }
         Ok(Loaded {
             worker: Rc::new(worker),
             at: self.process.clock.now(),
         })
+    }
+
+    fn refusal(&self, worker: &Worker) -> StartError {
+        StartError::Refused {
+            logs: self.process.logs.all(),
+            missing_properties: worker.host().trace.missing_properties.clone(),
+        }
     }
 
     pub(super) fn workers(&self) -> Vec<Rc<Worker>> {
@@ -134,9 +139,7 @@ impl Pool {
         let plugin = Rc::new(plugin);
         for worker in self.workers() {
             if !worker.start(&plugin) {
-                return Err(StartError::Refused {
-                    logs: self.process.logs.all(),
-                });
+                return Err(self.refusal(&worker));
             }
         }
         *self.plugin.borrow_mut() = plugin;

@@ -3,6 +3,7 @@
 
 mod buffers;
 mod chain;
+mod diagnosis;
 mod failure;
 mod foreign;
 mod life_cycle;
