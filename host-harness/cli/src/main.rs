@@ -1,5 +1,6 @@
 //! `cargo harness`: the command line of the host harness.
 
+mod diff;
 mod inspect;
 mod serve;
 mod vectors;
@@ -16,6 +17,7 @@ const FAILED: u8 = 2;
 #[derive(Parser)]
 #[command(name = "cargo harness", version)]
 enum Command {
+    Diff(diff::Diff),
     Inspect(inspect::Inspect),
     Serve(serve::Serve),
     Vectors(vectors::Vectors),
@@ -23,6 +25,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done: Result<_, Box<dyn Error>> = match Command::parse() {
+        Command::Diff(command) => command.run().map_err(Into::into),
         Command::Inspect(command) => command.run().map_err(Into::into),
         Command::Serve(command) => command.run().map_err(Into::into),
         Command::Vectors(command) => command.run().map_err(Into::into),

@@ -20,7 +20,7 @@ use crate::observed::{Observed, Segment};
 use crate::scenario::{self, Scenario, Step};
 
 /// A running Envoy that is configured for some scenarios.
-pub struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     scenarios: &'a [Scenario],
     envoy: Envoy,
     log: Log,
@@ -31,13 +31,13 @@ pub struct Batch<'a> {
 
 /// What Envoy's side of a run decides and the harness must be told.
 #[derive(Clone, Copy, Debug)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     /// Where the client connects from.
-    pub client: SocketAddr,
+    pub(crate) client: SocketAddr,
     /// Where the proxy listens.
-    pub listener: SocketAddr,
+    pub(crate) listener: SocketAddr,
     /// Where the server listens.
-    pub server: SocketAddr,
+    pub(crate) server: SocketAddr,
 }
 
 impl<'a> Batch<'a> {
@@ -45,7 +45,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// Envoy does not start; the message carries the end of its log.
-    pub fn start(
+    pub(crate) fn start(
         binary: &EnvoyBinary,
         probe: &Path,
         scenarios: &'a [Scenario],
@@ -80,7 +80,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// Envoy died, or a socket does not do what sockets do.
-    pub fn run(&mut self, index: usize) -> Result<Option<(Observed, Addresses)>> {
+    pub(crate) fn run(&mut self, index: usize) -> Result<Option<(Observed, Addresses)>> {
         let Some(scenario) = self.scenarios.get(index) else {
             return Ok(None);
         };

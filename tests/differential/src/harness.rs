@@ -14,7 +14,7 @@ use crate::scenario::{self, Act, Scenario, Step};
 ///
 /// # Errors
 /// The script makes the filter refuse its configuration.
-pub fn run(
+pub(crate) fn run(
     module: &Module,
     scenario: &Scenario,
     index: usize,

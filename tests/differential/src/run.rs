@@ -1,5 +1,6 @@
 //! Many scenarios, in batches: one Envoy serves many.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use host_harness::{Module, artifact};
@@ -51,6 +52,12 @@ impl Hosts {
         })
     }
 
+    /// The Envoy.
+    #[must_use]
+    pub fn envoy(&self) -> &EnvoyBinary {
+        &self.binary
+    }
+
     /// Runs scenarios in both hosts and calls `seen` with each and what it found, in order.
     ///
     /// # Errors
@@ -74,6 +81,23 @@ impl Hosts {
                     difference,
                 });
                 seen(scenario, finding);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference { harness, envoy } = &self.difference;
+        writeln!(f, "{}", self.scenario)?;
+        writeln!(f, "  first difference:")?;
+        writeln!(f, "    harness: {harness}")?;
+        writeln!(f, "    Envoy:   {envoy}")?;
+        for (host, observed) in [("harness", &self.harness), ("Envoy", &self.envoy)] {
+            writeln!(f, "  {host}:")?;
+            for line in observed.to_string().lines() {
+                writeln!(f, "    {line}")?;
             }
         }
         Ok(())

@@ -176,11 +176,7 @@ fn shared(rng: &mut Rng) -> String {
 fn foreign(rng: &mut Rng) -> String {
     let name = any(
         rng,
-        &[
-            "nothing",
-            "declare_property",
-            "set_envoy_filter_state",
-        ],
+        &["nothing", "declare_property", "set_envoy_filter_state"],
     );
     let argument = any(rng, &["", "x", "hex:0a036f776e1801"]);
     format!("foreign {name} {argument}").trim_end().into()

@@ -1,0 +1,258 @@
+//! What the harness once got wrong, or might well get wrong: each rule in a scenario of its own.
+
+use std::time::Duration;
+
+use differential::Act::{Close, End, Reset};
+use differential::Step::{Advance, Client, Server};
+use differential::{Act, Hosts, Scenario, Step};
+
+#[test]
+fn each_rule_holds_in_the_harness_and_in_envoy() {
+    let hosts = Hosts::new(None).unwrap();
+    let mut findings = Vec::new();
+    hosts
+        .compare(&scenarios(), |_, finding| {
+            findings.extend(finding.map(|finding| finding.to_string()));
+        })
+        .unwrap();
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+fn scenarios() -> Vec<Scenario> {
+    [ends(), resets(), pauses(), closes(), buffers(), answers()].concat()
+}
+
+fn ends() -> Vec<Scenario> {
+    vec![
+        named(
+            "the server ends last",
+            "",
+            [
+                Client(write("a")),
+                Server(write("b")),
+                Client(End),
+                Server(End),
+            ],
+        ),
+        named(
+            "the client ends last",
+            "",
+            [Server(ending("b")), Client(ending("a"))],
+        ),
+        named(
+            "bytes ride on an empty end of stream",
+            "downstream_data: set downstream 0 0 frame",
+            [Client(End), Server(write("late")), Server(End)],
+        ),
+        named(
+            "a client that closed is noticed by the second write",
+            "",
+            [
+                Client(Close),
+                Server(write("a")),
+                Server(write("b")),
+                Server(write("c")),
+            ],
+        ),
+        named(
+            "a server that closed is noticed by the second write",
+            "",
+            [
+                Server(Close),
+                Client(write("a")),
+                Client(write("b")),
+                Client(write("c")),
+            ],
+        ),
+        named(
+            "a flush that fails is a remote close",
+            "",
+            [Client(ending("a")), Client(Reset), Server(ending("b"))],
+        ),
+        named(
+            "the same without bytes is a local close",
+            "",
+            [Client(ending("a")), Client(Reset), Server(End)],
+        ),
+    ]
+}
+
+fn resets() -> Vec<Scenario> {
+    vec![
+        named(
+            "a client's reset is passed on",
+            "",
+            [Client(write("a")), Client(Reset)],
+        ),
+        named(
+            "a server's reset is passed on",
+            "",
+            [Client(write("a")), Server(Reset)],
+        ),
+        named(
+            "a reset after FIN goes unnoticed",
+            "",
+            [Client(End), Client(Reset), Server(End)],
+        ),
+        named(
+            "a closed socket answers bytes with a reset",
+            "downstream_data: close downstream",
+            [Client(write("a")), Client(write("b")), Server(write("c"))],
+        ),
+        named(
+            "a trap closes without a reset",
+            "downstream_data: trap",
+            [Client(write("a")), Client(write("b"))],
+        ),
+    ]
+}
+
+fn pauses() -> Vec<Scenario> {
+    vec![
+        named(
+            "sizes are cumulative",
+            "downstream_data#1: pause",
+            [Client(write("abc")), Client(write("defghijklmnop"))],
+        ),
+        named(
+            "also on the write path, with end of stream",
+            "upstream_data#1: pause",
+            [Server(write("abc")), Server(ending("d")), Client(End)],
+        ),
+        named(
+            "nothing is read before tcp_proxy has its turn",
+            "new_connection: pause",
+            [Client(write("a")), Client(End)],
+        ),
+        named(
+            "continuing gives it its turn",
+            "new_connection: continue downstream; pause",
+            [Client(write("a")), Server(write("b"))],
+        ),
+        named(
+            "a connection closed with bytes unread is reset",
+            "new_connection: pause; tick 2\ntick: tick 0; effective 2; close downstream",
+            [Client(write("a")), Advance(Duration::from_millis(25))],
+        ),
+        named(
+            "a tick continues a paused stream",
+            "downstream_data: pause; tick 2\ntick: tick 0; effective 2; continue downstream",
+            [
+                Client(write("a")),
+                Advance(Duration::from_millis(25)),
+                Server(write("b")),
+            ],
+        ),
+        named(
+            "an end of stream held back does not keep the connection open",
+            "downstream_data: pause",
+            [Client(End), Server(End)],
+        ),
+    ]
+}
+
+fn closes() -> Vec<Scenario> {
+    vec![
+        named(
+            "closing is done after the callback",
+            "downstream_data: close downstream; get downstream 0 9",
+            [Client(write("a"))],
+        ),
+        named(
+            "closing upstream is the same",
+            "upstream_data: close upstream; get upstream 0 9",
+            [Server(write("a"))],
+        ),
+        named(
+            "closing in the last upstream data",
+            "upstream_data: close downstream",
+            [Server(ending("a"))],
+        ),
+        named(
+            "closing a new connection",
+            "new_connection: close downstream",
+            [Client(write("a"))],
+        ),
+        named(
+            "what a stream answers to done is ignored",
+            "done: refuse",
+            [Client(Reset)],
+        ),
+    ]
+}
+
+fn buffers() -> Vec<Scenario> {
+    let ranges = "set downstream 0 0 >; set downstream 2 1 no; set downstream 0 2 <<; set downstream 99 5 !; \
+                  get downstream 1 2; get downstream 9 9; get downstream 99 1";
+    let elsewhere: Vec<_> = ["0", "1", "4", "5", "6", "7", "9", "77", "upstream"]
+        .map(|buffer| format!("set {buffer} 0 0 x; get {buffer} 0 9; size {buffer}"))
+        .into();
+    vec![
+        named(
+            "ranges",
+            &format!("downstream_data: {ranges}"),
+            [Client(write("abc"))],
+        ),
+        named(
+            "ranges while paused",
+            &format!("downstream_data: {ranges}; pause"),
+            [Client(write("abc")), Client(write("d"))],
+        ),
+        named(
+            "buffers that are not there",
+            &format!("downstream_data: {}", elsewhere.join("; ")),
+            [Client(write("abc"))],
+        ),
+        named(
+            "drained and given back",
+            "upstream_data#1: set upstream 0 99\nupstream_data#2: set upstream 0 0 held",
+            [Server(write("held")), Server(End)],
+        ),
+    ]
+}
+
+fn answers() -> Vec<Scenario> {
+    vec![
+        named(
+            "continuing and closing what a network filter has not",
+            "downstream_data: continue 0; continue 1; continue upstream; continue 4; close 0; close 4; proxy_done",
+            [Client(write("a"))],
+        ),
+        named(
+            "effective contexts",
+            "downstream_data: effective 0; effective 1; property source/address; effective 0; property plugin_name; effective 9",
+            [Client(write("a"))],
+        ),
+        named(
+            "attributes without TLS",
+            "downstream_data: property xds/route_name; \
+             property connection/requested_server_name; property connection/mtls; property connection/tls_version; \
+             property xds; property xds/cluster_name; property xds/cluster_metadata; \
+             property xds/upstream_host_metadata; property node/id; property cluster_name",
+            [Client(write("a"))],
+        ),
+        named(
+            "metrics",
+            "new_connection: define counter {id}.a; define gauge {id}.b; define counter {id}.a; increment 4 5; \
+             increment 8 1; increment 4 0; increment 4 -1; increment 5 -2; record 5 7; record 4 3; record 4 0; \
+             metric 4; metric 5; metric 12; metric 3; record 3 1",
+            [Client(write("a"))],
+        ),
+    ]
+}
+
+fn named<const N: usize>(name: &str, script: &str, steps: [Step; N]) -> Scenario {
+    Scenario {
+        name: name.into(),
+        script: script.into(),
+        steps: steps.into(),
+    }
+}
+
+fn write(text: &str) -> Act {
+    Act::Write(text.into())
+}
+
+fn ending(text: &str) -> Act {
+    Act::WriteAndEnd(text.into())
+}

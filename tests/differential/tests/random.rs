@@ -1,0 +1,18 @@
+//! Random scenarios: a bounded run of what `cargo harness diff` does at length.
+
+use differential::{Hosts, random};
+
+#[test]
+fn random_scenarios_are_equal_in_the_harness_and_in_envoy() {
+    let hosts = Hosts::new(None).unwrap();
+    let scenarios: Vec<_> = (0..60).map(|index| random(40, index)).collect();
+    let (mut compared, mut findings) = (0, Vec::new());
+    hosts
+        .compare(&scenarios, |_, finding| {
+            compared += 1;
+            findings.extend(finding.map(|finding| finding.to_string()));
+        })
+        .unwrap();
+    assert_eq!(compared, scenarios.len());
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
