@@ -9,7 +9,6 @@ pub(crate) use self::cluster::Cluster;
 pub(crate) use self::listener::{FilterChain, Listener, Plugin};
 pub use self::reader::ConfigError;
 pub(crate) use self::reader::{Any, Reader, Unknown};
-pub(crate) use self::schema::FailurePolicy;
 
 use host_harness::{Node, StatsTag};
 use serde_json::Value;

@@ -13,8 +13,8 @@
 //!
 //! # What is served
 //! Of the bootstrap: `node`, `admin`, `stats_config.stats_tags`, static listeners with `tls_inspector` and filter chains
-//! chosen by transport protocol and ALPN, TLS with the peer's certificate verified by CA and name, one wasm filter in
-//! front of `tcp_proxy`, static clusters with TLS. What has no effect is named in a warning; what cannot be left out, such
+//! chosen by transport protocol and ALPN, TLS with the peer's certificate verified by CA and name, wasm filters in front
+//! of `tcp_proxy`, static clusters with TLS. What has no effect is named in a warning; what cannot be left out, such
 //! as an unknown filter or anything unknown in a TLS context, is an error. Both name the field's path.
 //!
 //! On the wire the harness' own model decides what goes where and when; this crate moves the bytes, does TLS with rustls
@@ -34,6 +34,7 @@ mod pipe;
 mod plugins;
 mod server;
 mod session;
+mod stream;
 mod tls;
 
 pub use config::{Bootstrap, ConfigError};

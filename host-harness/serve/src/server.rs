@@ -201,8 +201,18 @@ impl<L: FnMut(&str)> Proxy<L> {
     }
 
     fn pass_on_logs(&mut self) {
-        for LogLine { level, message, .. } in self.plugins.take_logs() {
-            (self.log)(&format!("[{level}] wasm log: {message}"));
+        for line in self.plugins.take_logs() {
+            let LogLine {
+                level,
+                plugin,
+                message,
+                ..
+            } = line;
+            let line = match plugin.as_str() {
+                "" => format!("[{level}] wasm: {message}"),
+                plugin => format!("[{level}] wasm log {plugin}: {message}"),
+            };
+            (self.log)(&line);
         }
     }
 }

@@ -1,14 +1,14 @@
 //! One proxied connection: two sockets, TLS on either, and the harness' model between them.
 
 use crate::config::{Cluster, FilterChain};
-use crate::pipe::Pipe;
+use crate::pipe::{Pipe, Side, until};
 use crate::plugins::Plugins;
+use crate::stream::Stream;
 use crate::tls::facts;
 use host_harness::{Downstream, Relay, Tls};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -20,9 +20,6 @@ pub(crate) enum Transport {
     /// The ClientHello is read, and nothing answered.
     Tls(Box<StartHandshake<TcpStream>>),
 }
-
-trait Stream: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
 /// A connection that has its filter chain.
 pub(crate) struct Session {
@@ -50,7 +47,7 @@ impl Session {
             tls: own_facts(chain, transport),
         };
         plugins.catch_up();
-        let relay = plugins.sidecar(chain.plugin.as_ref()).relay(
+        let relay = plugins.sidecar(&chain.plugins).relay(
             downstream,
             chain.cluster.attributes(),
             endpoint.attributes(),
@@ -77,9 +74,10 @@ impl Session {
         );
     }
 
-    /// Envoy's downstream connection: not read while tcp_proxy connects, then the handshake, then data.
+    /// Envoy's downstream connection: not read until tcp_proxy is connected; then the handshake, then data.
     async fn downstream(&self, transport: Transport, buffer_limit: usize) {
-        self.until(|relay| !relay.is_connecting()).await;
+        self.until(|relay| relay.is_connected() || !relay.is_open())
+            .await;
         if !self.relay.is_open() {
             return;
         }
@@ -90,10 +88,7 @@ impl Session {
         };
         match stream {
             Ok(stream) => {
-                let held_up = |relay: &Relay| relay.held_up().0;
-                let pipe = self.pipe(buffer_limit);
-                pipe.run(stream, &self.relay.client, &self.relay.server, held_up)
-                    .await;
+                self.pipe(Side::Downstream, buffer_limit).run(stream).await;
             }
             Err(_) => {
                 self.plugins.catch_up();
@@ -133,10 +128,7 @@ impl Session {
             return;
         };
         self.relay.upstream_connected(tls);
-        let held_up = |relay: &Relay| relay.held_up().1;
-        let pipe = self.pipe(buffer_limit);
-        pipe.run(stream, &self.relay.server, &self.relay.client, held_up)
-            .await;
+        self.pipe(Side::Upstream, buffer_limit).run(stream).await;
     }
 
     async fn dial(&self) -> io::Result<(Box<dyn Stream>, Option<Tls>)> {
@@ -154,8 +146,9 @@ impl Session {
         Ok((Box::new(stream), Some(facts)))
     }
 
-    fn pipe(&self, limit: usize) -> Pipe<'_> {
+    fn pipe(&self, side: Side, limit: usize) -> Pipe<'_> {
         Pipe {
+            side,
             relay: &self.relay,
             changed: &self.changed,
             plugins: &self.plugins,
@@ -164,7 +157,7 @@ impl Session {
     }
 
     async fn until(&self, condition: impl Fn(&Relay) -> bool) {
-        crate::pipe::until(&self.changed, &self.relay, condition).await;
+        until(&self.changed, &self.relay, condition).await;
     }
 }
 

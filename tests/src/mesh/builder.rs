@@ -37,6 +37,7 @@ pub enum Filter {
 #[derive(Clone, Debug)]
 pub struct Builder {
     binary: EnvoyBinary,
+    server_binary: EnvoyBinary,
     pub(super) wasm: PathBuf,
     client: Workload,
     client_filter: Filter,
@@ -50,6 +51,7 @@ impl Builder {
     pub(super) fn new(binary: &EnvoyBinary, wasm: &Path) -> Self {
         Self {
             binary: binary.clone(),
+            server_binary: binary.clone(),
             wasm: wasm.to_owned(),
             client: Workload::ratings_v2(),
             client_filter: Filter::Default,
@@ -58,6 +60,13 @@ impl Builder {
             settle_limit: SETTLE_LIMIT,
             services: Vec::new(),
         }
+    }
+
+    /// Another Envoy than the client's for the services' sidecars.
+    #[must_use]
+    pub fn server_binary(mut self, binary: &EnvoyBinary) -> Self {
+        self.server_binary = binary.clone();
+        self
     }
 
     /// Another client than ratings-v2.
@@ -115,7 +124,8 @@ impl Builder {
             let server_tap = Tap::start(service.application)?;
             let bootstrap = service.bootstrap(&self, &ca, &foreign_ca, server_tap.address())?;
             let name = &service.workload.name;
-            let server = Envoy::start(&self.binary, name, &bootstrap, self.concurrency, &dir)?;
+            let binary = &self.server_binary;
+            let server = Envoy::start(binary, name, &bootstrap, self.concurrency, &dir)?;
             let upstream = service.upstream(server.listener(service::LISTENER)?);
             servers.push((upstream, server, server_tap));
         }

@@ -2,9 +2,9 @@
 
 use super::cluster::{BUFFER_LIMIT, Cluster};
 use super::reader::{Any, ConfigError, Reader, Unknown};
-use super::schema::{self, FailurePolicy, FilterChainMatch, TrafficDirection};
+use super::schema::{self, FilterChainMatch, TrafficDirection};
 use crate::tls::DownstreamTls;
-use host_harness::Direction;
+use host_harness::{Direction, FailurePolicy};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -16,6 +16,8 @@ const TCP_PROXY: &str = "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
 const WASM: &str = "envoy.extensions.filters.network.wasm.v3.Wasm";
 /// Envoy's default `listener_filters_timeout`.
 const INSPECTION_TIMEOUT: Duration = Duration::from_secs(15);
+/// Envoy's default `reload_config.backoff.base_interval`.
+const RELOAD_BACKOFF: Duration = Duration::from_secs(1);
 
 /// A listener.
 pub(crate) struct Listener {
@@ -27,12 +29,12 @@ pub(crate) struct Listener {
     pub(crate) filter_chains: Vec<Rc<FilterChain>>,
 }
 
-/// A filter chain: at most one wasm filter, then tcp_proxy.
+/// A filter chain: wasm filters, then tcp_proxy.
 pub(crate) struct FilterChain {
     pub(crate) name: String,
     pub(crate) matches: FilterChainMatch,
     pub(crate) tls: Option<DownstreamTls>,
-    pub(crate) plugin: Option<Plugin>,
+    pub(crate) plugins: Vec<Plugin>,
     pub(crate) cluster: Rc<Cluster>,
 }
 
@@ -47,6 +49,7 @@ pub(crate) struct Plugin {
     pub(crate) configuration: Vec<u8>,
     pub(crate) vm_configuration: Vec<u8>,
     pub(crate) failure_policy: FailurePolicy,
+    pub(crate) capabilities: Option<Vec<String>>,
 }
 
 type Clusters = HashMap<String, Rc<Cluster>>;
@@ -118,19 +121,20 @@ impl FilterChain {
             None => None,
         };
         let path = format!("{path}.filters");
-        let (plugin, tcp_proxy) = match chain.filters.as_slice() {
-            [tcp_proxy] => (None, tcp_proxy),
-            [wasm, tcp_proxy] => {
-                let path = format!("{path}[0].typed_config");
-                let plugin = Plugin::load(&wasm.typed_config, direction, &path, reader)?;
-                (Some(plugin), tcp_proxy)
-            }
-            _ => {
-                let reason = "want one wasm filter, or none, in front of tcp_proxy";
-                return Err(ConfigError::unsupported(path, reason));
-            }
+        let Some((tcp_proxy, wasm)) = chain.filters.split_last() else {
+            return Err(ConfigError::invalid(path, "no filter"));
         };
-        let path = format!("{path}[{}].typed_config", chain.filters.len() - 1);
+        let mut plugins = Vec::new();
+        for (index, filter) in wasm.iter().enumerate() {
+            let path = format!("{path}[{index}].typed_config");
+            plugins.push(Plugin::load(
+                &filter.typed_config,
+                direction,
+                &path,
+                reader,
+            )?);
+        }
+        let path = format!("{path}[{}].typed_config", wasm.len());
         known(&tcp_proxy.typed_config, &[TCP_PROXY], &path)?;
         let tcp_proxy: schema::TcpProxy =
             reader.any(&tcp_proxy.typed_config, &path, Unknown::Warn)?;
@@ -142,7 +146,7 @@ impl FilterChain {
             name: chain.name,
             matches,
             tls,
-            plugin,
+            plugins,
             cluster: cluster.clone(),
         })
     }
@@ -166,6 +170,7 @@ impl Plugin {
                 return Err(ConfigError::unsupported(path, reason));
             }
         };
+        let failure_policy = failure_policy(&config);
         let module = config.vm_config.code.local.and_then(|file| file.filename);
         let module = module.ok_or_else(|| {
             let reason = "want code.local.filename";
@@ -181,10 +186,10 @@ impl Plugin {
             module,
             configuration,
             vm_configuration: bytes(config.vm_config.configuration, &vm_path)?,
-            failure_policy: match config.fail_open {
-                true => FailurePolicy::Open,
-                false => config.failure_policy,
-            },
+            failure_policy,
+            capabilities: config
+                .capability_restriction_config
+                .map(|restriction| restriction.allowed_capabilities.into_keys().collect()),
         })
     }
 }
@@ -209,6 +214,18 @@ fn bytes(any: Option<Any>, path: &str) -> Result<Vec<u8>, ConfigError> {
             path,
             format!("{}; want a StringValue or a Struct", any.kind),
         )),
+    }
+}
+
+fn failure_policy(config: &schema::PluginConfig) -> FailurePolicy {
+    let backoff = config.reload_config.backoff.base_interval;
+    match config.failure_policy {
+        schema::FailurePolicy::Open => FailurePolicy::FailOpen,
+        schema::FailurePolicy::Closed if config.fail_open => FailurePolicy::FailOpen,
+        schema::FailurePolicy::Closed => FailurePolicy::FailClosed,
+        schema::FailurePolicy::Reload => FailurePolicy::FailReload {
+            backoff: backoff.unwrap_or(RELOAD_BACKOFF),
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 use super::reader::Any;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -210,12 +211,15 @@ pub(super) struct PluginConfig {
     #[serde(default)]
     pub(super) failure_policy: FailurePolicy,
     #[serde(default)]
+    pub(super) reload_config: ReloadConfig,
+    #[serde(default)]
     pub(super) fail_open: bool,
+    pub(super) capability_restriction_config: Option<CapabilityRestrictionConfig>,
 }
 
 /// What becomes of connections when the VM has died.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-pub(crate) enum FailurePolicy {
+pub(super) enum FailurePolicy {
     #[default]
     #[serde(rename = "UNSPECIFIED", alias = "FAIL_CLOSED")]
     Closed,
@@ -223,6 +227,25 @@ pub(crate) enum FailurePolicy {
     Open,
     #[serde(rename = "FAIL_RELOAD")]
     Reload,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ReloadConfig {
+    pub(super) backoff: BackoffStrategy,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct BackoffStrategy {
+    #[serde(default, deserialize_with = "duration")]
+    pub(super) base_interval: Option<Duration>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CapabilityRestrictionConfig {
+    /// The values say how, which no Envoy looks at yet.
+    #[serde(default)]
+    pub(super) allowed_capabilities: BTreeMap<String, Value>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -27,7 +27,7 @@ fn what_cannot_be_left_out_is_refused_by_its_path() {
     assert_eq!(
         refusal(
             &format!("{chain}/filters"),
-            json!([{ "typed_config": http.clone() }])
+            json!([{ "typed_config": http }])
         ),
         format!(
             "{path}.filters[0].typed_config is not supported: a.Http; want \
