@@ -158,11 +158,16 @@ fn builder(scenario: &Scenario, side: Side, module: &Module) -> Option<SidecarBu
     };
     builder = builder
         .node(Node::new(&spec.node.id).metadata(spec.node.metadata.clone()))
+        .profile(spec.profile)
+        .plugin("", &spec.root_id, "")
         .plugin_config(scenario.configuration(side))
         .upstream_host(UpstreamHost::new("127.0.0.1:8080").metadata(spec.host.metadata.clone()))
         .stats_tags(StatsTag::labels(scenario.labels.iter().map(String::as_str)));
     if let Some(name) = &spec.cluster.name {
         builder = builder.cluster(Cluster::new(name).metadata(spec.cluster.metadata.clone()));
+    }
+    for (key, value) in &spec.filter_state {
+        builder = builder.filter_state(key, value);
     }
     Some(builder)
 }

@@ -1,6 +1,6 @@
 //! What a scenario file holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::expect::Expectation;
 use super::{Bytes, Side};
+use crate::sidecar::Profile;
 
 /// A scenario: one file.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,6 +53,15 @@ pub struct SidecarSpec {
     /// Whether it has the filter at all.
     #[serde(default = "yes")]
     pub filter: bool,
+    /// The plugin's root id: a module with several filters in it chooses by it.
+    #[serde(default)]
+    pub root_id: String,
+    /// Which generation of Envoy names the attributes.
+    #[serde(default)]
+    pub profile: Profile,
+    /// Filter state that each connection starts with, as a filter in front leaves it. Only the harness can do that.
+    #[serde(default)]
+    pub filter_state: BTreeMap<String, String>,
     /// The cluster that it routes to.
     #[serde(default)]
     pub cluster: Target,

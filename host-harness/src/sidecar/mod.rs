@@ -32,7 +32,8 @@ pub enum Direction {
 }
 
 /// Which generation of Envoy names the attributes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Profile {
     /// Envoy 1.36–1.40: node, cluster and listener live below `xds.`, the old roots are gone.
     #[default]

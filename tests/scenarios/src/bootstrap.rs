@@ -91,6 +91,7 @@ impl Parts<'_> {
             String::from_utf8_lossy(&self.scenario.configuration(self.side)).into_owned();
         let mut config = json!({
             "name": LISTENER,
+            "root_id": self.spec.root_id,
             "failure_policy": "FAIL_CLOSED",
             "vm_config": {
                 "runtime": "envoy.wasm.runtime.v8",

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use host_harness::Series;
 use host_harness::scenario::{Action, Connect, End, Scenario, Side, Stage, StageError};
+use host_harness::{Profile, Series};
 use testbed::bootstrap::Bootstrap;
 use testbed::envoy::Envoy;
 use testbed::mesh_ca::{Identity, MeshCa};
@@ -49,6 +49,10 @@ impl Envoys {
             let Some(spec) = scenario.sidecar(side) else {
                 continue;
             };
+            if spec.profile != Profile::Xds || !spec.filter_state.is_empty() {
+                let only = "no Envoy of today has `profile: legacy` or `filter_state`: play it in the harness";
+                return Err(StageError::new(only));
+            }
             let identity = identity(scenario, side, &ca)?;
             let parts = Parts {
                 scenario,

@@ -1,0 +1,54 @@
+//! What a scenario file can say of a sidecar, seen by the probe filter.
+#![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
+
+use host_harness::scenario::{Emulated, Scenario, run};
+use host_harness::{Module, artifact};
+
+fn play(yaml: &str) {
+    let probe = Module::from_file(artifact::build("probe-filter", "wasm").unwrap()).unwrap();
+    let scenario = Scenario::parse(yaml).unwrap();
+    run(&scenario, &mut Emulated::start(&scenario, &probe).unwrap()).unwrap();
+}
+
+#[test]
+fn a_filter_of_an_older_mesh_is_set_up() {
+    play(
+        r#"
+name: root id, attributes and filter state of an older mesh
+configuration: |
+  configure: property node/id; property plugin_root_id
+  new_connection: property listener_direction; property upstream_peer
+inbound:
+  node: { id: sidecar-1 }
+  root_id: stats_inbound
+  profile: legacy
+  filter_state: { wasm.upstream_peer: peer }
+steps:
+  - connect: {}
+  - expect:
+      inbound:
+        log:
+          - property node/id = 0 sidecar-1
+          - property plugin_root_id = 0 stats_inbound
+          - property listener_direction = 0 \x01
+          - property upstream_peer = 0 peer
+"#,
+    );
+}
+
+#[test]
+fn attributes_are_those_of_today_unless_told_otherwise() {
+    play(
+        r#"
+name: no root id, attributes of today
+configuration: |
+  configure: property node/id; property xds/node/id
+outbound:
+  node: { id: sidecar-1 }
+steps:
+  - expect:
+      outbound:
+        log: ["property node/id = 1 ", property xds/node/id = 0 sidecar-1]
+"#,
+    );
+}
