@@ -1,8 +1,10 @@
 //! `cargo harness`: the command line of the host harness.
 
+mod bench;
 mod diff;
 mod inspect;
 mod serve;
+mod trace;
 mod vectors;
 
 use std::error::Error;
@@ -17,17 +19,21 @@ const FAILED: u8 = 2;
 #[derive(Parser)]
 #[command(name = "cargo harness", version)]
 enum Command {
+    Bench(bench::Bench),
     Diff(diff::Diff),
     Inspect(inspect::Inspect),
     Serve(serve::Serve),
+    Trace(trace::Trace),
     Vectors(vectors::Vectors),
 }
 
 fn main() -> ExitCode {
     let done: Result<_, Box<dyn Error>> = match Command::parse() {
+        Command::Bench(command) => command.run().map_err(Into::into),
         Command::Diff(command) => command.run().map_err(Into::into),
         Command::Inspect(command) => command.run().map_err(Into::into),
         Command::Serve(command) => command.run().map_err(Into::into),
+        Command::Trace(command) => command.run().map_err(Into::into),
         Command::Vectors(command) => command.run().map_err(Into::into),
     };
     done.unwrap_or_else(|error| {

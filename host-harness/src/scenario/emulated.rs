@@ -55,6 +55,19 @@ impl Emulated {
         })
     }
 
+    /// The sidecars, for what a scenario does not look at: traces, fuel, memory.
+    pub fn sidecars(&self) -> Vec<(Side, &Sidecar)> {
+        match &self.proxies {
+            Proxies::Both(rig) => {
+                vec![
+                    (Side::Outbound, &rig.outbound),
+                    (Side::Inbound, &rig.inbound),
+                ]
+            }
+            Proxies::One(side, sidecar) => vec![(*side, sidecar)],
+        }
+    }
+
     fn app(&self, connection: &str, end: End) -> Result<&App, StageError> {
         let found = self.connections.get(connection);
         let connection = found.ok_or_else(|| StageError::no_connection(connection))?;

@@ -1,0 +1,123 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use host_harness::scenario::{Emulated, Failure, Scenario, ScenarioError, run};
+use host_harness::{Event, LoadError, Module, StartError, artifact};
+use serde_json::json;
+
+/// Print every callback and host call of a scenario.
+///
+/// Callbacks come with the fuel they burned, about one per instruction; the host calls of a callback
+/// are printed before it. Exits with 0 when the scenario's expectations are met, 1 when one is not
+/// and 2 when it cannot be played.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  cargo harness trace tests/scenarios/cases/client-first.yaml
+  cargo harness trace --wasm filter.wasm --json scenario.yaml | jq 'select(.fuel > 10000)'")]
+pub(crate) struct Trace {
+    /// The scenario, a YAML file.
+    scenario: PathBuf,
+    /// The filter, a .wasm file.
+    #[arg(long)]
+    wasm: Option<PathBuf>,
+    /// The filter, a package of this workspace that is built if no file is given.
+    #[arg(long, default_value = "tcp-peer-stats")]
+    package: String,
+    /// Print one JSON object per line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a scenario cannot be traced.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    #[error(transparent)]
+    Build(#[from] artifact::BuildError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Play(Failure),
+}
+
+impl Trace {
+    pub(crate) fn run(self) -> Result<ExitCode, Error> {
+        let scenario = Scenario::read(&self.scenario)?;
+        let wasm = match self.wasm {
+            Some(file) => file,
+            None => artifact::build(&self.package, "wasm")?,
+        };
+        let mut stage = Emulated::start(&scenario, &Module::from_file(wasm)?)?;
+        for (_, sidecar) in stage.sidecars() {
+            sidecar.record_trace();
+        }
+        let played = run(&scenario, &mut stage);
+        for (side, sidecar) in stage.sidecars() {
+            let side = format!("{side:?}").to_lowercase();
+            for event in sidecar.take_trace() {
+                match self.json {
+                    true => println!("{}", to_json(&side, &event)),
+                    false => println!("{}", to_text(&side, &event)),
+                }
+            }
+        }
+        match played {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(failure @ Failure::Unexpected { .. }) => {
+                eprintln!("{failure}");
+                Ok(ExitCode::FAILURE)
+            }
+            Err(failure) => Err(Error::Play(failure)),
+        }
+    }
+}
+
+fn to_json(side: &str, event: &Event) -> serde_json::Value {
+    match event {
+        Event::Callback {
+            name,
+            arguments,
+            result,
+            fuel,
+        } => json!({
+            "sidecar": side, "callback": name, "arguments": arguments, "result": result, "fuel": fuel,
+        }),
+        Event::Hostcall {
+            name,
+            detail,
+            status,
+        } => json!({
+            "sidecar": side, "hostcall": name, "detail": detail, "status": format!("{status:?}"),
+        }),
+    }
+}
+
+fn to_text(side: &str, event: &Event) -> String {
+    match event {
+        Event::Callback {
+            name,
+            arguments,
+            result,
+            fuel,
+        } => {
+            let arguments: Vec<_> = arguments.iter().map(u32::to_string).collect();
+            let result = result
+                .map(|result| format!(" = {result}"))
+                .unwrap_or_default();
+            format!(
+                "{side} {name}({}){result}, {fuel} fuel",
+                arguments.join(", ")
+            )
+        }
+        Event::Hostcall {
+            name,
+            detail,
+            status,
+        } => {
+            format!("{side}   {name}({detail}) = {status:?}")
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `cargo harness trace` and `bench`, as a user calls them.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
+
+use std::process::{Command, Output};
+
+const FILTER: &str = r#"(module
+    (import "env" "proxy_set_tick_period_milliseconds" (func $tick (param i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "malloc") (param i32) (result i32) i32.const 1024)
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32)
+        (drop (call $tick (i32.const 7))) i32.const 0))"#;
+
+const SCENARIO: &str = "
+name: bytes pass
+inbound: {}
+steps:
+  - connect: {}
+  - client: { write: hello }
+  - expect: { server: { received: RECEIVED } }
+";
+
+fn harness(arguments: &[&str], received: &str) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("filter.wasm"), FILTER).unwrap();
+    let scenario = SCENARIO.replace("RECEIVED", received);
+    std::fs::write(dir.path().join("scenario.yaml"), scenario).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+    command.current_dir(&dir).args(arguments).output().unwrap()
+}
+
+#[test]
+fn every_callback_and_host_call_is_a_line() {
+    let output = harness(
+        &["trace", "--json", "--wasm", "filter.wasm", "scenario.yaml"],
+        "hello",
+    );
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["hostcall"], "proxy_set_tick_period_milliseconds");
+    assert_eq!(lines[0]["status"], "Ok");
+    assert_eq!(lines[1]["callback"], "proxy_on_downstream_data");
+    assert_eq!(lines[1]["arguments"], serde_json::json!([2, 5, 0]));
+    assert!(lines[1]["fuel"].as_u64().unwrap() > 0);
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn an_expectation_that_is_not_met_is_said_and_fails() {
+    let output = harness(&["trace", "--wasm", "filter.wasm", "scenario.yaml"], "bye");
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("step 3"), "{error}");
+}
+
+#[test]
+fn a_bench_has_a_line_for_the_model_the_empty_filter_and_the_given_one() {
+    let output = harness(&["bench", "--callbacks", "10", "--wasm", "filter.wasm"], "");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names: Vec<_> = text
+        .lines()
+        .filter_map(|line| Some(line.split_once(':')?.0))
+        .collect();
+    assert_eq!(names, ["model alone", "empty filter", "filter.wasm"]);
+}
