@@ -1,12 +1,11 @@
 //! One worker thread of the emulated Envoy: a VM with its contexts and timers.
 
 use crate::abi::{BufferType, PeerType};
-use crate::host::{Deferred, Host, Plugin, Process, Stream};
+use crate::host::{Deferred, Host, Plugin, Process, Sandbox, Stream};
 use crate::module::{Code, LoadError, Module};
 use crate::native::NativeVm;
 use crate::vm::{Callback, Vm, WasmVm};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -32,16 +31,16 @@ impl Worker {
     pub(crate) fn new(
         module: &Module,
         process: Rc<Process>,
-        capabilities: Option<BTreeSet<String>>,
+        sandbox: Sandbox,
     ) -> Result<Self, LoadError> {
         let (vm, host): (Box<dyn Vm>, _) = match &module.0 {
             Code::Wasm(compiled) => {
-                let host = Host::new(process, Rc::default(), capabilities);
+                let host = Host::new(process, Rc::default(), sandbox);
                 let host = Rc::new(RefCell::new(host));
                 (Box::new(WasmVm::new(compiled, host.clone())?), host)
             }
             Code::Native(filter) => {
-                let host = Host::new(process, NativeVm::context_ids(), capabilities);
+                let host = Host::new(process, NativeVm::context_ids(), sandbox);
                 let host = Rc::new(RefCell::new(host));
                 (Box::new(NativeVm::new(*filter, host.clone())), host)
             }

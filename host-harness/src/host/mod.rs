@@ -28,7 +28,7 @@ use expression::Expressions;
 use metrics::MetricIds;
 use random::Random;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use timers::Timers;
 
@@ -52,6 +52,14 @@ pub(crate) struct Plugin {
     pub(crate) direction: Direction,
     pub(crate) configuration: Vec<u8>,
     pub(crate) vm_configuration: Vec<u8>,
+}
+
+/// What a VM may use and see of its surroundings.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sandbox {
+    /// The callbacks and host functions it is restricted to.
+    pub(crate) capabilities: Option<BTreeSet<String>>,
+    pub(crate) environment: BTreeMap<String, String>,
 }
 
 /// A root or stream context, by its id in the VM.
@@ -92,8 +100,7 @@ pub(crate) struct FilterContext {
 pub(crate) struct Host {
     /// Which VM of the process this is.
     pub(crate) vm: u32,
-    /// The callbacks and host functions it is restricted to.
-    capabilities: Option<BTreeSet<String>>,
+    sandbox: Sandbox,
     pub(crate) process: Rc<Process>,
     pub(crate) trace: Trace,
     pub(crate) timers: Timers,
@@ -118,12 +125,12 @@ impl Host {
     pub(crate) fn new(
         process: Rc<Process>,
         last_context_id: Rc<Cell<u32>>,
-        capabilities: Option<BTreeSet<String>>,
+        sandbox: Sandbox,
     ) -> Self {
         let vm = process.shared.borrow_mut().register_vm();
         Self {
             vm,
-            capabilities,
+            sandbox,
             process,
             trace: Trace::default(),
             timers: Timers::default(),
@@ -198,9 +205,16 @@ impl Host {
 
     /// Whether the filter may use a callback or host function, by its name in the ABI.
     pub(crate) fn allows(&self, name: &str) -> bool {
-        self.capabilities
+        let capabilities = &self.sandbox.capabilities;
+        capabilities
             .as_ref()
             .is_none_or(|allowed| allowed.contains(name))
+    }
+
+    /// The VM's environment variables, as C has them: `NAME=value` and a NUL.
+    pub(crate) fn environment(&self) -> impl Iterator<Item = Vec<u8>> {
+        let variables = self.sandbox.environment.iter();
+        variables.map(|(name, value)| format!("{name}={value}\0").into_bytes())
     }
 
     /// Contexts that exist, roots included.

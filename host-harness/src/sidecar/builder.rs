@@ -3,7 +3,7 @@
 use super::pool::Pool;
 use super::{Direction, FailurePolicy, Inner, Profile, Sidecar};
 use crate::clock::Clock;
-use crate::host::{LogLine, Logs, Plugin, Process, SharedData, Tls};
+use crate::host::{LogLine, Logs, Plugin, Process, Sandbox, SharedData, Tls};
 use crate::module::{LoadError, Module};
 use crate::property::{Cluster, Node, PROXY_ATTRIBUTES, UpstreamHost};
 use crate::stats::{Stats, StatsTag};
@@ -39,7 +39,7 @@ pub(super) struct FilterSpec {
     pub(super) module: Module,
     pub(super) plugin: Plugin,
     pub(super) policy: FailurePolicy,
-    pub(super) capabilities: Option<BTreeSet<String>>,
+    pub(super) sandbox: Sandbox,
 }
 
 impl FilterSpec {
@@ -48,7 +48,7 @@ impl FilterSpec {
             module,
             plugin: Plugin::default(),
             policy: FailurePolicy::default(),
-            capabilities: None,
+            sandbox: Sandbox::default(),
         }
     }
 }
@@ -187,6 +187,15 @@ impl SidecarBuilder {
         })
     }
 
+    /// An environment variable of the VM (`vm_config.environment_variables`). None by default.
+    #[must_use]
+    pub fn environment(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.last(|filter| {
+            let environment = &mut filter.sandbox.environment;
+            environment.insert(name.into(), value.into());
+        })
+    }
+
     /// The cluster that tcp_proxy routes to.
     #[must_use]
     pub fn cluster(mut self, cluster: Cluster) -> Self {
@@ -262,7 +271,7 @@ impl SidecarBuilder {
     #[must_use]
     pub fn allow_capabilities<S: Into<String>>(self, names: impl IntoIterator<Item = S>) -> Self {
         let names = names.into_iter().map(Into::into).collect();
-        self.last(|filter| filter.capabilities = Some(names))
+        self.last(|filter| filter.sandbox.capabilities = Some(names))
     }
 
     /// Filter state of each new connection, as a filter of Envoy's own leaves it in front of these. A property that a wasm

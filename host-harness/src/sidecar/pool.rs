@@ -2,11 +2,10 @@
 
 use super::StartError;
 use super::builder::FilterSpec;
-use crate::host::{Plugin, Process};
+use crate::host::{Plugin, Process, Sandbox};
 use crate::module::Module;
 use crate::worker::Worker;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -39,7 +38,7 @@ pub(crate) struct Pool {
     pub(super) process: Rc<Process>,
     pub(super) plugin: RefCell<Rc<Plugin>>,
     pub(super) policy: FailurePolicy,
-    pub(super) capabilities: Option<BTreeSet<String>>,
+    sandbox: Sandbox,
     workers: RefCell<Vec<Loaded>>,
 }
 
@@ -60,7 +59,7 @@ impl Pool {
             process,
             plugin: RefCell::new(Rc::new(filter.plugin)),
             policy: filter.policy,
-            capabilities: filter.capabilities,
+            sandbox: filter.sandbox,
             workers: RefCell::default(),
         };
         for _ in 0..workers {
@@ -71,11 +70,7 @@ impl Pool {
     }
 
     fn load(&self) -> Result<Loaded, StartError> {
-        let worker = Worker::new(
-            &self.module,
-            self.process.clone(),
-            self.capabilities.clone(),
-        )?;
+        let worker = Worker::new(&self.module, self.process.clone(), self.sandbox.clone())?;
         if !worker.start(&self.plugin.borrow()) {
             return Err(self.refusal(&worker));
         }

@@ -3,6 +3,7 @@
 use super::wasm::{Guts, Inside};
 use crate::abi::LogLevel;
 use crate::hostcalls::Guest;
+use crate::worker::length;
 use wasmtime::{Caller, Error, Linker};
 
 const SUCCESS: u32 = 0;
@@ -27,9 +28,15 @@ fn link_used(linker: &mut Linker<Guts>, module: &str) -> wasmtime::Result<()> {
     linker.func_wrap(module, "clock_time_get", clock_time_get)?;
     linker.func_wrap(module, "random_get", random_get)?;
     linker.func_wrap(module, "args_get", |_: u32, _: u32| SUCCESS)?;
-    linker.func_wrap(module, "args_sizes_get", two_zeros)?;
-    linker.func_wrap(module, "environ_get", |_: u32, _: u32| SUCCESS)?;
-    linker.func_wrap(module, "environ_sizes_get", two_zeros)?;
+    linker.func_wrap(
+        module,
+        "args_sizes_get",
+        |mut caller: Caller<'_, Guts>, count: u32, size: u32| {
+            store_sizes(&mut caller, (count, 0), (size, 0))
+        },
+    )?;
+    linker.func_wrap(module, "environ_get", environ_get)?;
+    linker.func_wrap(module, "environ_sizes_get", environ_sizes_get)?;
     linker.func_wrap(module, "fd_fdstat_get", fd_fdstat_get)?;
     linker.func_wrap(module, "sched_yield", || SUCCESS)?;
     linker.func_wrap(
@@ -147,10 +154,36 @@ fn fd_fdstat_get(mut caller: Caller<'_, Guts>, file: u32, out: u32) -> u32 {
     store(&mut caller, out, &stat)
 }
 
-fn two_zeros(mut caller: Caller<'_, Guts>, first: u32, second: u32) -> u32 {
-    let zero = 0_u32.to_le_bytes();
-    match store(&mut caller, first, &zero) {
-        SUCCESS => store(&mut caller, second, &zero),
+/// The VM's environment variables, an array of pointers and what they point to.
+fn environ_get(mut caller: Caller<'_, Guts>, array: u32, buffer: u32) -> u32 {
+    let variables: Vec<_> = Inside(&mut caller).host().environment().collect();
+    let (mut array, mut buffer) = (array, buffer);
+    for variable in variables {
+        let stored = store(&mut caller, array, &buffer.to_le_bytes());
+        if stored != SUCCESS {
+            return stored;
+        }
+        let stored = store(&mut caller, buffer, &variable);
+        if stored != SUCCESS {
+            return stored;
+        }
+        array = array.wrapping_add(4);
+        buffer = buffer.wrapping_add(length(variable.len()));
+    }
+    SUCCESS
+}
+
+fn environ_sizes_get(mut caller: Caller<'_, Guts>, count: u32, size: u32) -> u32 {
+    let variables: Vec<_> = Inside(&mut caller).host().environment().collect();
+    let total = variables.iter().map(Vec::len).sum();
+    let sizes = (length(variables.len()), length(total));
+    store_sizes(&mut caller, (count, sizes.0), (size, sizes.1))
+}
+
+/// Stores two numbers, each at its address.
+fn store_sizes(caller: &mut Caller<'_, Guts>, first: (u32, u32), second: (u32, u32)) -> u32 {
+    match store(caller, first.0, &first.1.to_le_bytes()) {
+        SUCCESS => store(caller, second.0, &second.1.to_le_bytes()),
         error => error,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Callback, Outcome, Trap, Vm, wasi};
 use crate::abi::AbiVersion;
-use crate::host::Host;
+use crate::host::{Host, Sandbox};
 use crate::hostcalls::{self, Guest, Hostcall, Word, for_each_hostcall};
 use crate::module::{Compiled, LoadError};
 use std::cell::{RefCell, RefMut};
@@ -62,7 +62,7 @@ impl WasmVm {
         module: &wasmtime::Module,
         version: AbiVersion,
     ) -> Result<Vec<String>, LoadError> {
-        let host = Host::new(Rc::default(), Rc::default(), None);
+        let host = Host::new(Rc::default(), Rc::default(), Sandbox::default());
         let (mut store, linker) = prepare(module.engine(), version, Rc::new(RefCell::new(host)))?;
         Ok(unlinked(module, &linker, &mut store))
     }

@@ -9,6 +9,7 @@ mod foreign;
 mod life_cycle;
 mod relay;
 mod shared;
+mod wasi;
 
 use host_harness::{Module, Sidecar, SidecarBuilder, artifact};
 
