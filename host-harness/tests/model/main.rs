@@ -9,7 +9,7 @@ mod foreign;
 mod life_cycle;
 mod relay;
 mod shared;
-mod wasi;
+mod toolchain;
 
 use host_harness::{Module, Sidecar, SidecarBuilder, artifact};
 

@@ -1,4 +1,4 @@
-//! What toolchains other than Rust's rely on: WASI, initialisation, allocators.
+//! What the toolchains of C++ and TinyGo rely on: initialisation, environment, allocators.
 
 use super::lines;
 use host_harness::{LoadError, Module, Sidecar, SidecarBuilder, StartError};
@@ -8,15 +8,10 @@ fn module(body: &str) -> Module {
     let text = format!(
         r#"(module
         (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
-        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
-        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
         (import "wasi_snapshot_preview1" "environ_get" (func $environ (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "args_sizes_get" (func $args (param i32 i32) (result i32)))
         (memory (export "memory") 1)
-        (data (i32.const 64) "\80\00\00\00\05\00\00\00\90\00\00\00\03\00\00\00")
-        (data (i32.const 128) "out, ")
-        (data (i32.const 144) "or\n")
         (data (i32.const 160) "initialized")
         (data (i32.const 176) "main")
         (data (i32.const 192) "started")
@@ -37,25 +32,6 @@ fn started(body: &str) -> Sidecar {
 }
 
 #[test]
-fn standard_output_is_logged_as_one_line_of_its_level() {
-    let body = |file| {
-        format!(
-            r#"(func (export "proxy_on_vm_start") (param i32 i32) (result i32)
-                (call $write (i32.const {file}) (i32.const 64) (i32.const 2) (i32.const 32))
-                drop (i32.load (i32.const 32)))"#
-        )
-    };
-    for (file, level) in [(1, "info"), (2, "error")] {
-        let sidecar = started(&body(file));
-        let logged: Vec<_> = sidecar.logs().iter().map(ToString::to_string).collect();
-        assert_eq!(logged, [format!("[{level}] out, or")], "file {file}");
-    }
-    // Nothing else is open, and nothing was written: vm_start answers 0.
-    let refused = sidecar(&body(3)).start();
-    assert!(matches!(refused, Err(StartError::Refused { .. })));
-}
-
-#[test]
 fn a_reactor_is_initialized_and_then_its_main_runs() {
     let body = r#"
         (func (export "_initialize") (drop (call $log (i32.const 2) (i32.const 160) (i32.const 11))))
@@ -70,17 +46,6 @@ fn a_command_is_started() {
     let body = r#"
         (func (export "_start") (drop (call $log (i32.const 2) (i32.const 192) (i32.const 7))))"#;
     assert_eq!(lines(&started(body)), ["started"]);
-}
-
-#[test]
-fn leaving_the_process_is_a_failure() {
-    let body = r#"(func (export "_start") (call $exit (i32.const 3)))"#;
-    match sidecar(body).start() {
-        Err(StartError::Load(LoadError::Start(why))) => {
-            assert!(why.contains("proc_exit(3)"), "{why}")
-        }
-        other => panic!("{:?}", other.err()),
-    }
 }
 
 #[test]
