@@ -1,25 +1,4 @@
-//! An emulator of what Envoy shows a proxy-wasm **network filter**: test, trace and benchmark without Envoy.
-//!
-//! * A [`Module`] is a compiled filter; any `.wasm` that runs in Envoy will do.
-//! * A [`Sidecar`] is one emulated Envoy with the filter in its listener.
-//! * A [`Connection`] has an application at each end; what they write goes through the filter.
-//! * A [`Rig`] puts two sidecars in a row.
-//! * Time is virtual: [`Sidecar::advance`] moves it and delivers ticks.
-//!
-//! ```
-//! use host_harness::{Module, Sidecar};
-//!
-//! // A filter that does nothing, in text form; usually Module::from_file("filter.wasm").
-//! let module = Module::from_bytes(br#"(module
-//!     (memory (export "memory") 1)
-//!     (func (export "malloc") (param i32) (result i32) i32.const 1024)
-//!     (func (export "proxy_abi_version_0_2_1")))"#)?;
-//! let sidecar = Sidecar::inbound(&module).start()?;
-//! let connection = sidecar.connect();
-//! connection.client.write("hello");
-//! assert_eq!(connection.server.read(), b"hello");
-//! # Ok::<_, Box<dyn std::error::Error>>(())
-//! ```
+#![doc = include_str!("manual.md")]
 
 pub mod artifact;
 pub mod native;

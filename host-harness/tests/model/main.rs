@@ -7,9 +7,11 @@ mod diagnosis;
 mod failure;
 mod foreign;
 mod life_cycle;
+mod properties;
 mod relay;
 mod shared;
 mod toolchain;
+mod wasi;
 
 use host_harness::{Module, Sidecar, SidecarBuilder, artifact};
 
