@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use serde_json::json;
 use testbed::apps::{self, App};
+use testbed::bootstrap::{Bootstrap, Upstream};
 use testbed::exposition::Series;
-use testbed::labels::{OPENED, Reporter};
+use testbed::labels::{CLOSED, METRICS, OPENED, Reporter};
 use testbed::mesh::{Hop, Mesh, Service};
+use testbed::mesh_ca::MeshCa;
 use testbed::poll::{self, Look};
 use testbed::tools::EnvoyBinary;
 use testbed::{Envoy, Exposition, Scratch, Workload, wasm};
@@ -42,6 +45,51 @@ fn the_harness_reports_what_envoy_reports() -> Result {
     assert_same(&reported(&envoy, &harness)?, &wanted);
     assert_same(&reported(&harness, &envoy)?, &wanted);
     Ok(())
+}
+
+#[test]
+fn the_harness_reports_an_unreachable_upstream_as_envoy_does() -> Result {
+    let wanted = unreachable(&EnvoyBinary::find(None)?)?;
+    assert_eq!(wanted.len(), METRICS.len(), "{wanted:?}");
+    assert_eq!(unreachable(&EnvoyBinary::harness()?)?, wanted);
+    Ok(())
+}
+
+/// The filter's series of a client's sidecar after one connection to a service whose sidecar is not there.
+fn unreachable(binary: &EnvoyBinary) -> Result<BTreeMap<String, f64>> {
+    let scratch = Scratch::new("unreachable")?;
+    let ca = MeshCa::create(&scratch.folder("ca")?)?;
+    let client = Workload::ratings_v2();
+    let nobody = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let mut bootstrap = Bootstrap::client_sidecar()?;
+    bootstrap.run_as(&client, &ca.issue(&client)?)?;
+    let upstream = Upstream {
+        workload: Workload::bookinfo("nobody", "v1"),
+        port: 7000,
+        address: nobody,
+        hop: Hop::Mesh,
+    };
+    bootstrap.upstreams(&[upstream], &ca.root())?;
+    bootstrap.filter(
+        &wasm::build()?,
+        Some(&json!({ "tcp_reporting_duration": "500ms" })),
+    );
+    let sidecar = Envoy::start(binary, &client.name, &bootstrap, 1, scratch.path())?;
+    let mut stream = TcpStream::connect(sidecar.listener("nobody")?)?;
+    stream.read_to_end(&mut Vec::new())?;
+    let metrics = poll::until("the closed connection being reported", LIMIT, || {
+        let metrics = sidecar.metrics()?;
+        Ok(match metrics.sum(CLOSED, &[]) {
+            1.0 => Look::Found(metrics),
+            other => Look::NotYet(other.to_string()),
+        })
+    })?;
+    let mesh = metrics
+        .iter()
+        .filter(|series| METRICS.contains(&series.name.as_str()));
+    Ok(mesh
+        .map(|series| (identity(series), series.value))
+        .collect())
 }
 
 /// All the filter's series by sidecar, after some traffic.

@@ -1,5 +1,6 @@
 //! The admin address: what Envoy answers to `/ready`, `/listeners`, `/stats` and `/stats/prometheus`.
 
+use crate::accept;
 use crate::plugins::Plugins;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -35,9 +36,7 @@ pub(crate) struct Admin {
 /// Answers requests for ever.
 pub(crate) async fn serve(admin: Rc<Admin>, socket: TcpListener) {
     loop {
-        let Ok((stream, _)) = socket.accept().await else {
-            continue;
-        };
+        let (stream, _) = accept::next(&socket).await;
         let admin = admin.clone();
         spawn_local(async move {
             let service = service_fn(async |request| admin.answer(&request));

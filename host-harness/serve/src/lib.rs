@@ -30,6 +30,7 @@
 mod accept;
 mod admin;
 mod config;
+mod inspect;
 mod pipe;
 mod plugins;
 mod server;

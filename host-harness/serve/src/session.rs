@@ -3,7 +3,7 @@
 use crate::config::{Cluster, FilterChain};
 use crate::pipe::{Pipe, Side, until};
 use crate::plugins::Plugins;
-use crate::stream::Stream;
+use crate::stream::{Inspected, Stream};
 use crate::tls::facts;
 use host_harness::{Downstream, Relay, Tls};
 use std::io;
@@ -16,9 +16,9 @@ use tokio_rustls::{StartHandshake, TlsConnector};
 
 /// What was accepted.
 pub(crate) enum Transport {
-    Plain(TcpStream),
+    Plain(Inspected),
     /// The ClientHello is read, and nothing answered.
-    Tls(Box<StartHandshake<TcpStream>>),
+    Tls(Box<StartHandshake<Inspected>>),
 }
 
 /// A connection that has its filter chain.

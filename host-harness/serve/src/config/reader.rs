@@ -104,7 +104,7 @@ impl Reader {
         Ok(read)
     }
 
-    /// Reads an `Any` whose type is `name`; else the error lists `supported`.
+    /// Reads what is in an `Any` at `path`.
     pub(crate) fn any<T: DeserializeOwned>(
         &mut self,
         any: &Any,
