@@ -2,26 +2,18 @@
 //!
 //! Envoy: `FilterManagerImpl`, `ConnectionImpl`, `TcpProxy::Filter`, `Wasm::Context`.
 
+mod chain;
+mod filter;
+
 use super::connection::Path;
-use super::filter::Filter;
 use super::segment::{Segment, Socket, Toward};
-use crate::abi::{BufferType, PeerType};
+use crate::abi::PeerType;
 use crate::host::{Deferred, Stream, Tls, Upstream};
 use crate::sidecar::{Admission, Inner};
-use crate::vm::Callback;
-use crate::worker::{Called, length};
+use chain::FilterStatus;
+use filter::Filter;
 use std::cell::RefCell;
 use std::rc::Rc;
-
-/// `Action::Continue`; everything else stops the iteration.
-const CONTINUE: u32 = 0;
-
-/// What the filter wants to happen with what it was shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FilterStatus {
-    Continue,
-    StopIteration,
-}
 
 /// How a connection ends as its peer sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -324,54 +316,6 @@ impl Hop {
         }
     }
 
-    /// The filters from this one on, until one stops, then tcp_proxy. Envoy: `FilterManagerImpl::onContinueReading`.
-    fn run_read_filters(&mut self, first: usize) {
-        for filter in first..self.filters.len() {
-            if self.read_filter(filter) == FilterStatus::StopIteration || !self.downstream.open {
-                return;
-            }
-        }
-        self.tcp_proxy_on_data();
-    }
-
-    /// A filter whose turn first comes is created and asked. Then the whole read buffer is shown, whatever of it the
-    /// filter has seen before; an empty one only when it is the last.
-    fn read_filter(&mut self, filter: usize) -> FilterStatus {
-        if self.initialize(filter) == FilterStatus::StopIteration || !self.downstream.open {
-            return FilterStatus::StopIteration;
-        }
-        let size = length(self.stream.borrow().downstream.len());
-        let end_of_stream = self.downstream.read_end;
-        if size == 0 && !end_of_stream {
-            return FilterStatus::Continue;
-        }
-        self.show(filter, BufferType::DownstreamData, |context| {
-            Callback::DownstreamData {
-                context,
-                size,
-                end_of_stream,
-            }
-        })
-    }
-
-    fn initialize(&mut self, filter: usize) -> FilterStatus {
-        let Some(uninitialized) = self
-            .filters
-            .get_mut(filter)
-            .filter(|filter| !filter.is_initialized())
-        else {
-            return FilterStatus::Continue;
-        };
-        let Some(parent) = uninitialized.initialize(self.stream.clone()) else {
-            return FilterStatus::StopIteration;
-        };
-        self.call(filter, |context| Callback::ContextCreate {
-            context,
-            parent,
-        });
-        self.ask(filter, |context| Callback::NewConnection { context })
-    }
-
     /// The last filter of the chain: everything goes on to the upstream connection.
     fn tcp_proxy_on_data(&mut self) {
         if !self.upstream.open {
@@ -405,18 +349,13 @@ impl Hop {
         }
     }
 
-    /// The filters in reverse order, until one stops, then the connection. Unlike when reading, an empty buffer goes
-    /// through all of them, and there is no resume. Envoy: `FilterManagerImpl::onWrite`, `ConnectionImpl::write`.
+    /// The filters, then the connection. Envoy: `ConnectionImpl::write`.
     fn write_downstream(&mut self, end: bool) {
         if !self.downstream.open || self.downstream.write_end {
             return;
         }
-        for filter in (0..self.filters.len()).rev() {
-            if self.write_filter(filter, end) == FilterStatus::StopIteration
-                || !self.downstream.open
-            {
-                return;
-            }
+        if self.run_write_filters(end) == FilterStatus::StopIteration {
+            return;
         }
         let bytes = self.stream.borrow_mut().upstream.take();
         self.downstream.write_end = end;
@@ -425,22 +364,6 @@ impl Hop {
         } else if !bytes.is_empty() || end {
             self.send(Toward::Client, Segment::Data { bytes, end });
         }
-    }
-
-    fn write_filter(&mut self, filter: usize, end_of_stream: bool) -> FilterStatus {
-        let size = length(self.stream.borrow().upstream.len());
-        let status = self.show(filter, BufferType::UpstreamData, |context| {
-            Callback::UpstreamData {
-                context,
-                size,
-                end_of_stream,
-            }
-        });
-        if end_of_stream {
-            let peer = PeerType::Unknown as u32;
-            self.call(filter, |context| Callback::UpstreamClose { context, peer });
-        }
-        status
     }
 
     /// The upstream connection is gone: tcp_proxy closes the downstream one, the same way. Envoy: `onUpstreamEvent`.
@@ -504,53 +427,6 @@ impl Hop {
                 _ => self.sidecar.defer(action),
             }
         }
-    }
-
-    /// A callback with a data buffer, which the filter can reach until it answers Continue.
-    fn show(
-        &mut self,
-        filter: usize,
-        buffer: BufferType,
-        callback: impl FnOnce(u32) -> Callback,
-    ) -> FilterStatus {
-        self.reach(filter, buffer, true);
-        let status = self.ask(filter, callback);
-        if status == FilterStatus::Continue {
-            self.reach(filter, buffer, false);
-        }
-        status
-    }
-
-    fn reach(&self, filter: usize, buffer: BufferType, shown: bool) {
-        if let Some(filter) = self.filters.get(filter) {
-            filter.show(buffer, shown);
-        }
-    }
-
-    /// A callback whose answer decides whether the iteration goes on. A failed VM closes the connection.
-    fn ask(&mut self, filter: usize, callback: impl FnOnce(u32) -> Callback) -> FilterStatus {
-        let Some(result) = self.call(filter, callback) else {
-            return FilterStatus::Continue;
-        };
-        if self.filters.get(filter).is_some_and(Filter::is_failed) {
-            self.close_downstream(PeerType::Local, Ending::End);
-            return FilterStatus::StopIteration;
-        }
-        match result {
-            Some(CONTINUE) | None => FilterStatus::Continue,
-            Some(_) => FilterStatus::StopIteration,
-        }
-    }
-
-    /// A callback into a filter's context, if there is one; what it returned.
-    fn call(
-        &mut self,
-        filter: usize,
-        callback: impl FnOnce(u32) -> Callback,
-    ) -> Option<Option<u32>> {
-        let Called { result, deferred } = self.filters.get(filter)?.call(callback)?;
-        self.defer(deferred);
-        Some(result)
     }
 
     fn send(&mut self, toward: Toward, segment: Segment) {

@@ -3,7 +3,6 @@
 mod app;
 mod chunks;
 mod connection;
-mod filter;
 mod hop;
 mod relay;
 mod segment;
