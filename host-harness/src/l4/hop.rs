@@ -49,6 +49,9 @@ pub(crate) enum Dialing {
 /// `UF,URX`: the one connect attempt that tcp_proxy makes failed. Measured with Envoy 1.40.
 const UPSTREAM_CONNECTION_FAILURE: i64 = 0x8020;
 
+/// `UR`: the upstream connection was reset. Measured with Envoy 1.40.
+const UPSTREAM_REMOTE_RESET: i64 = 0x10;
+
 /// A downstream connection, the filters' contexts for it, and the upstream connection.
 pub(crate) struct Hop {
     sidecar: Rc<Inner>,
@@ -369,6 +372,9 @@ impl Hop {
     /// The upstream connection is gone: tcp_proxy closes the downstream one, the same way. Envoy: `onUpstreamEvent`.
     fn on_upstream_closed(&mut self, ending: Ending) {
         if std::mem::take(&mut self.upstream.open) {
+            if ending == Ending::Reset {
+                self.stream.borrow_mut().info.response_flags |= UPSTREAM_REMOTE_RESET;
+            }
             self.send(Toward::Server, Segment::Close);
             // Closing flushes first; what the flush finds out counts.
             let peer = match self.downstream.write_failed {

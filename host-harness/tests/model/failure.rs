@@ -80,6 +80,16 @@ fn an_upstream_that_refuses_ends_the_connection_without_data() {
 }
 
 #[test]
+fn an_upstream_that_resets_is_flagged() {
+    let sidecar = probe("downstream_close: property response/flags")
+        .start()
+        .unwrap();
+    sidecar.connect().server.reset();
+    let flags = r"property response/flags = 0 \x10\x00\x00\x00\x00\x00\x00\x00";
+    assert_eq!(stream_lines(&sidecar)[2..4], ["downstream_close(1)", flags]);
+}
+
+#[test]
 fn capabilities_that_are_not_allowed_are_not_there() {
     let allowed = [
         "proxy_log",
