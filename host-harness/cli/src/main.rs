@@ -2,7 +2,9 @@
 
 mod bench;
 mod diff;
+mod filter;
 mod inspect;
+mod run;
 mod serve;
 mod trace;
 mod vectors;
@@ -22,6 +24,7 @@ enum Command {
     Bench(bench::Bench),
     Diff(diff::Diff),
     Inspect(inspect::Inspect),
+    Run(run::Run),
     Serve(serve::Serve),
     Trace(trace::Trace),
     Vectors(vectors::Vectors),
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         Command::Bench(command) => command.run().map_err(Into::into),
         Command::Diff(command) => command.run().map_err(Into::into),
         Command::Inspect(command) => command.run().map_err(Into::into),
+        Command::Run(command) => command.run().map_err(Into::into),
         Command::Serve(command) => command.run().map_err(Into::into),
         Command::Trace(command) => command.run().map_err(Into::into),
         Command::Vectors(command) => command.run().map_err(Into::into),

@@ -5,6 +5,8 @@ use host_harness::scenario::{Emulated, Failure, Scenario, ScenarioError, run};
 use host_harness::{Event, LoadError, Module, StartError, artifact};
 use serde_json::json;
 
+use crate::filter::Filter;
+
 /// Print every callback and host call of a scenario.
 ///
 /// Callbacks come with the fuel they burned, about one per instruction; the host calls of a callback
@@ -17,12 +19,8 @@ use serde_json::json;
 pub(crate) struct Trace {
     /// The scenario, a YAML file.
     scenario: PathBuf,
-    /// The filter, a .wasm file.
-    #[arg(long)]
-    wasm: Option<PathBuf>,
-    /// The filter, a package of this workspace that is built if no file is given.
-    #[arg(long, default_value = "tcp-peer-stats")]
-    package: String,
+    #[command(flatten)]
+    filter: Filter,
     /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
@@ -46,11 +44,8 @@ pub(crate) enum Error {
 impl Trace {
     pub(crate) fn run(self) -> Result<ExitCode, Error> {
         let scenario = Scenario::read(&self.scenario)?;
-        let wasm = match self.wasm {
-            Some(file) => file,
-            None => artifact::build(&self.package, "wasm")?,
-        };
-        let mut stage = Emulated::start(&scenario, &Module::from_file(wasm)?)?;
+        let module = Module::from_file(self.filter.file()?)?;
+        let mut stage = Emulated::start(&scenario, &module)?;
         for (_, sidecar) in stage.sidecars() {
             sidecar.record_trace();
         }
