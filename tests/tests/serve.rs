@@ -99,7 +99,9 @@ fn reported(client: &EnvoyBinary, server: &EnvoyBinary) -> Result<Reported> {
     let scratch = Scratch::new("serve")?;
     let echo = App::start(apps::echo)?;
     let greeter = App::start(apps::greeting(GREETING))?;
-    let mut builder = Mesh::builder(client, &wasm::build()?).server_binary(server);
+    let mut builder = Mesh::builder(client, &wasm::build()?)
+        .server_binary(server)
+        .concurrency(2);
     for (port, (name, hop)) in (7000..).zip(SERVICES) {
         let app = if name == GREETER { &greeter } else { &echo };
         let service = Service::new(Workload::bookinfo(name, "v1"), port, app.address());

@@ -3,6 +3,7 @@
 
 mod bootstrap;
 mod data_path;
+mod filter;
 mod tls;
 
 use harness_serve::{Bootstrap, ServeError, Server};
