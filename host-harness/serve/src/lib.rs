@@ -39,4 +39,5 @@ mod stream;
 mod tls;
 
 pub use config::{Bootstrap, ConfigError};
+pub use plugins::PluginError;
 pub use server::{ServeError, Server};
