@@ -1,0 +1,238 @@
+//! Who writes a frame, who looks for one, and what becomes of the bytes.
+
+use super::*;
+
+#[test]
+fn outbound_writes_its_frame_and_takes_the_peers_off() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "auto");
+    let mine = sim.plugin.frame().to_vec();
+    assert_eq!(sim.down(b"query"), [mine.as_slice(), b"query"].concat());
+    assert_eq!(sim.down(b"more"), b"more");
+    assert_eq!(
+        sim.up(&[peer_frame(), b"answer".to_vec()].concat()),
+        b"answer"
+    );
+    assert_eq!(sim.up(b"rest"), b"rest");
+    sim.close();
+    let labels = [
+        "reporter=.=source;",
+        "source_workload=.=me;",
+        "destination_workload=.=peer;",
+    ];
+    assert_eq!(sim.counts(&labels), (1, 1, 9, 10));
+    assert_eq!(host.stats().len(), 4, "{:?}", host.stats());
+    assert_eq!(sim.outcome("exchanged"), 1);
+}
+
+#[test]
+fn inbound_takes_the_clients_frame_off_and_answers() {
+    let host = inbound();
+    let sim = Sim::mode(&host, "auto");
+    assert_eq!(
+        sim.down(&[peer_frame(), b"query".to_vec()].concat()),
+        b"query"
+    );
+    let mine = sim.plugin.frame().to_vec();
+    assert_eq!(sim.up(b"answer"), [mine.as_slice(), b"answer"].concat());
+    sim.close();
+    let labels = [
+        "reporter=.=destination;",
+        "source_workload=.=peer;",
+        "source_workload_namespace=.=shop;",
+        "source_principal=.=spiffe://cluster.local/ns/shop/sa/client;",
+        "destination_workload=.=me;",
+        "connection_security_policy=.=mutual_tls;",
+    ];
+    assert_eq!(sim.counts(&labels), (1, 1, 5, 6));
+}
+
+#[test]
+fn a_greeting_that_comes_first_passes_without_our_frame() {
+    let host = inbound();
+    host.set("connection.mtls", [0]);
+    let sim = Sim::mode(&host, "auto");
+    assert_eq!(sim.up(b"greeting"), b"greeting");
+    host.set("connection.mtls", [1]);
+    assert_eq!(
+        sim.down(&[peer_frame(), b"login".to_vec()].concat()),
+        b"login"
+    );
+    assert_eq!(sim.up(b"welcome"), b"welcome");
+    sim.close();
+    assert_eq!(
+        sim.counts(&["source_workload=.=peer;", "mutual_tls"]),
+        (1, 1, 5, 15)
+    );
+}
+
+#[test]
+fn a_frame_behind_a_greeting_is_taken_off_in_every_mode_that_reads() {
+    for mode in ["auto", "receive", "on"] {
+        let host = inbound();
+        host.set("connection.mtls", [0]);
+        let sim = Sim::mode(&host, mode);
+        assert!(sim.up(b"greeting").ends_with(b"greeting"), "{mode}");
+        host.set("connection.mtls", [1]);
+        let login = [peer_frame(), b"login".to_vec()].concat();
+        assert_eq!(sim.down(&login), b"login", "{mode}");
+    }
+}
+
+#[test]
+fn on_puts_the_frame_in_front_of_a_greeting() {
+    let host = inbound();
+    let sim = Sim::mode(&host, "on");
+    let mine = sim.plugin.frame().to_vec();
+    assert_eq!(sim.up(b"greeting"), [mine.as_slice(), b"greeting"].concat());
+    assert_eq!(
+        sim.down(&[peer_frame(), b"login".to_vec()].concat()),
+        b"login"
+    );
+}
+
+#[test]
+fn a_peer_that_does_not_take_part_gets_no_frame() {
+    let closed_gates: [fn(&FakeHost); 3] = [
+        |host| host.set("upstream.uri_san_peer_certificate", "https://elsewhere"),
+        |host| host.set("upstream.uri_san_peer_certificate", ""),
+        |host| {
+            let tls_mode =
+                "xds.upstream_host_metadata.filter_metadata.envoy.transport_socket_match.tlsMode";
+            host.set(tls_mode, "disabled");
+        },
+    ];
+    for close in closed_gates {
+        let host = outbound();
+        close(&host);
+        let sim = Sim::mode(&host, "auto");
+        assert_eq!(sim.down(b"query"), b"query");
+        assert_eq!(sim.up(b"answer"), b"answer");
+    }
+}
+
+#[test]
+fn the_allow_list_opens_the_gate_of_a_cluster() {
+    let host = outbound();
+    host.set(
+        "xds.upstream_host_metadata.filter_metadata.envoy.transport_socket_match.tlsMode",
+        "",
+    );
+    let config = r#"{"peer_exchange": {"clusters": ["outbound|5432||db.data.svc.cluster.local"]}}"#;
+    assert_ne!(Sim::new(&host, config).down(b"query"), b"query");
+    assert_eq!(
+        Sim::new(&host, r#"{"peer_exchange": {"clusters": ["other"]}}"#).down(b"query"),
+        b"query"
+    );
+}
+
+#[test]
+fn receive_and_off_write_nothing() {
+    for (mode, stripped) in [("receive", true), ("off", false)] {
+        let answer = [peer_frame(), b"answer".to_vec()].concat();
+        let expected = if stripped {
+            b"answer".to_vec()
+        } else {
+            answer.clone()
+        };
+
+        let host = outbound();
+        let sim = Sim::mode(&host, mode);
+        assert!(host.foreign.borrow().is_empty(), "{mode} offers no ALPN");
+        assert_eq!(sim.down(b"query"), b"query", "{mode}");
+        assert_eq!(sim.up(&answer), expected, "{mode}");
+
+        let host = inbound();
+        let sim = Sim::mode(&host, mode);
+        assert_eq!(sim.down(&answer), expected, "{mode}");
+        assert_eq!(sim.up(b"answer"), b"answer", "{mode}");
+    }
+}
+
+#[test]
+fn auto_stands_back_beside_a_native_exchange_filter() {
+    for name in [
+        "istio.metadata_exchange",
+        "envoy.filters.network.metadata_exchange",
+    ] {
+        let host = host(&["envoy.filters.network.tcp_proxy", name]);
+        let configured = |mode: &str| {
+            let config = format!(r#"{{"peer_exchange": {{"mode": "{mode}"}}}}"#);
+            Plugin::configure(&host, 1, config.as_bytes())
+                .expect("a good configuration")
+                .mode()
+        };
+        assert_eq!(configured("auto"), Mode::Off);
+        assert_eq!(configured("on"), Mode::On);
+        assert_eq!(configured("receive"), Mode::Receive);
+    }
+}
+
+#[test]
+fn outbound_offers_the_alpn_unless_told_not_to() {
+    let host = outbound();
+    Sim::mode(&host, "auto");
+    let (name, argument) = host.foreign.take().pop().expect("a call");
+    assert_eq!(name, "set_envoy_filter_state");
+    let argument = SetEnvoyFilterStateArguments::decode(argument.as_slice()).expect("a message");
+    assert_eq!(argument.path, "envoy.network.application_protocols");
+    assert_eq!(argument.value, "istio-peer-exchange,istio");
+    assert_eq!(argument.span, 2);
+
+    Sim::new(&host, r#"{"peer_exchange": {"advertise_alpn": false}}"#);
+    assert!(host.foreign.borrow().is_empty());
+    Sim::mode(&inbound(), "auto");
+    assert!(host.foreign.borrow().is_empty());
+}
+
+#[test]
+fn a_host_that_refuses_the_frame_is_left_alone_for_a_while() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "auto");
+    assert_ne!(sim.down(b"query"), b"query");
+    assert_eq!(sim.up(b"what?"), b"what?");
+    assert_eq!(sim.outcome("absent"), 1);
+    assert_eq!(host.metric(&["istio_tcp_refused_hosts_total"]), 1);
+
+    let again = |at: u64| {
+        host.now.set(Duration::from_secs(at));
+        let connection = sim.plugin.on_new_connection(at as ContextId);
+        host.data.replace(b"query".to_vec());
+        connection
+            .borrow_mut()
+            .on_data(&sim.plugin, Buffer::Downstream, 5, false);
+        let wrote = host.data.take() != b"query";
+        host.data.replace(b"answer".to_vec());
+        connection
+            .borrow_mut()
+            .on_data(&sim.plugin, Buffer::Upstream, 6, false);
+        assert_eq!(host.data.take(), b"answer");
+        wrote
+    };
+    assert!(!again(10));
+    assert_eq!(sim.outcome("suppressed"), 1);
+    assert!(!again(299));
+    assert!(again(300));
+}
+
+#[test]
+fn a_greeting_before_our_frame_is_no_refusal() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "auto");
+    assert_eq!(sim.up(b"greeting"), b"greeting");
+    assert_ne!(sim.down(b"login"), b"login");
+    assert_eq!(sim.outcome("absent"), 1);
+    assert_eq!(host.metric(&["istio_tcp_refused_hosts_total"]), 0);
+}
+
+#[test]
+fn an_oversized_frame_closes_the_connection_and_lets_nothing_through() {
+    let host = inbound();
+    let sim = Sim::mode(&host, "auto");
+    assert_eq!(sim.down(b"\x3d\x23\x04\x67\xff\xff\xff\xffpayload"), b"");
+    assert!(host.closed.get());
+    assert_eq!(sim.down(b"more"), b"");
+    sim.close();
+    assert_eq!(sim.counts(&["source_workload=.=unknown;"]), (1, 1, 0, 0));
+    assert_eq!(sim.outcome("too_large"), 1);
+}

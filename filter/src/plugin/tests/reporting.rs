@@ -1,0 +1,165 @@
+//! When labels freeze and counts reach the host, whatever the host answers.
+
+use super::*;
+
+#[test]
+fn an_open_connection_is_reported_at_the_tick() {
+    let host = inbound();
+    let sim = Sim::mode(&host, "auto");
+    assert_eq!(host.tick_period.get(), Some(Duration::from_secs(15)));
+    sim.down(&[peer_frame(), b"query".to_vec()].concat());
+    assert_eq!(sim.counts(&[]), (0, 0, 0, 0));
+    sim.plugin.on_tick();
+    assert_eq!(sim.counts(&["source_workload=.=peer;"]), (1, 0, 5, 0));
+    let before = host.hostcalls.get();
+    sim.down(b"steady");
+    sim.up(b"steady");
+    sim.up(b"state");
+    // The server's first bytes carry our frame; nothing else touches the host.
+    assert_eq!(host.hostcalls.get() - before, 1);
+    sim.plugin.on_tick();
+    assert_eq!(sim.counts(&["source_workload=.=peer;"]), (1, 0, 11, 11));
+    sim.close();
+    sim.close();
+    assert_eq!(sim.counts(&["source_workload=.=peer;"]), (1, 1, 11, 11));
+}
+
+#[test]
+fn without_a_period_everything_is_reported_at_the_close() {
+    let host = inbound();
+    let sim = Sim::new(&host, r#"{"tcp_reporting_duration": "0"}"#);
+    assert_eq!(host.tick_period.get(), None);
+    sim.down(&[peer_frame(), b"query".to_vec()].concat());
+    sim.close();
+    assert_eq!(sim.counts(&["source_workload=.=peer;"]), (1, 1, 5, 0));
+    assert_eq!(host.metric(&["result=.=exchanged;.;"]), 1);
+}
+
+#[test]
+fn an_undecided_connection_is_reported_after_a_whole_interval() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "auto");
+    sim.down(b"query");
+    sim.plugin.on_tick();
+    assert_eq!(sim.counts(&[]), (0, 0, 0, 0));
+    sim.plugin.on_tick();
+    assert_eq!(
+        sim.counts(&["destination_workload=.=unknown;"]),
+        (1, 0, 5, 0)
+    );
+    assert_eq!(
+        host.effective_context.get(),
+        1,
+        "the plugin's own context is effective again"
+    );
+    // The labels stay, whatever the peer tells later; its frame is taken off all the same.
+    assert_eq!(
+        sim.up(&[peer_frame(), b"answer".to_vec()].concat()),
+        b"answer"
+    );
+    sim.close();
+    assert_eq!(
+        sim.counts(&["destination_workload=.=unknown;"]),
+        (1, 1, 5, 6)
+    );
+    assert_eq!(host.stats().len(), 4);
+}
+
+#[test]
+fn labels_do_not_freeze_while_the_handshake_is_unfinished() {
+    let host = inbound();
+    host.set("connection.mtls", [0]);
+    host.set("connection.uri_san_peer_certificate", "");
+    let sim = Sim::mode(&host, "auto");
+    sim.up(b"greeting");
+    for _ in 0..5 {
+        sim.plugin.on_tick();
+    }
+    assert_eq!(sim.counts(&[]), (0, 0, 0, 0));
+    host.set("connection.mtls", [1]);
+    host.set("connection.uri_san_peer_certificate", CLIENT);
+    sim.plugin.on_tick();
+    assert_eq!(sim.counts(&["mutual_tls", CLIENT]), (1, 0, 0, 8));
+}
+
+#[test]
+fn a_connection_that_never_came_to_data_is_opened_and_closed_with_its_flags() {
+    let host = outbound();
+    host.set("response.flags", 0x20i64.to_le_bytes());
+    let sim = Sim::mode(&host, "auto");
+    sim.close();
+    assert_eq!(sim.counts(&["response_flags=.=UF;"]), (1, 1, 0, 0));
+    assert_eq!(sim.outcome("not_attempted"), 1);
+}
+
+#[test]
+fn peers_beyond_the_limit_of_series_share_one() {
+    let host = inbound();
+    let plugin = Plugin::configure(&host, 1, b"").expect("a good configuration");
+    plugin.series.replace(SeriesTable::new(1));
+    for workload in ["a", "b", "c"] {
+        let connection = plugin.on_new_connection(2);
+        let frame = Frame::new(metadata(workload), "").encode();
+        let len = frame.len();
+        host.data.replace(frame);
+        connection
+            .borrow_mut()
+            .on_data(&plugin, Buffer::Downstream, len, false);
+        connection.borrow_mut().on_close(&plugin);
+    }
+    plugin.on_tick();
+    let closed = |workload: &str| {
+        host.metric(&[
+            &format!("source_workload=.={workload};"),
+            "istio_tcp_connections_closed_total",
+        ])
+    };
+    assert_eq!(
+        (closed("a"), closed("b"), closed("c"), closed("unknown")),
+        (1, 0, 0, 2)
+    );
+    assert_eq!(host.metric(&["istio_tcp_series_overflow_total"]), 2);
+}
+
+#[test]
+fn no_status_at_any_hostcall_loses_a_byte_or_a_count() {
+    let client = [peer_frame(), b"query".to_vec()].concat();
+    for status in [
+        Status::NOT_FOUND,
+        Status::BAD_ARGUMENT,
+        Status(10),
+        Status(12),
+        Status(99),
+    ] {
+        for first in 1..60 {
+            let host = inbound();
+            host.fail_from.set(Some((first, status)));
+            let Ok(plugin) = Plugin::configure(&host, 1, b"") else {
+                continue;
+            };
+            let sim = Sim {
+                host: &host,
+                connection: plugin.on_new_connection(2),
+                plugin,
+            };
+            let down = sim.down(&client);
+            let up = sim.up(b"answer");
+            sim.plugin.on_tick();
+            assert!(up.ends_with(b"answer"), "from call {first} on {status}");
+            assert!(
+                down == client || down == b"query" || host.closed.get() || down.is_empty(),
+                "from call {first} on {status}: {down:?}"
+            );
+            // A host that recovers is told everything.
+            host.fail_from.set(None);
+            sim.close();
+            sim.plugin.on_tick();
+            let (opened, closed, _, sent) = sim.counts(&[]);
+            assert_eq!(
+                (opened, closed, sent),
+                (1, 1, 6),
+                "from call {first} on {status}"
+            );
+        }
+    }
+}
