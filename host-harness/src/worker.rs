@@ -110,6 +110,8 @@ impl Worker {
                 outcome.result
             }
             Err(trap) => {
+                // What the filter asked for before it died is not done.
+                deferred.clear();
                 let mut message = trap.to_string();
                 host.process.logs.error(message.clone());
                 if let Some((name, status)) = host.trace.trapped() {

@@ -3,6 +3,7 @@
 use super::Host;
 use crate::abi::{HostResult, Status};
 use prost::Message as _;
+use std::net::{IpAddr, SocketAddr};
 
 /// Filter-state keys with a registered object factory in stock Envoy 1.40, as its node lists them.
 const FILTER_STATE_FACTORIES: [&str; 14] = [
@@ -46,12 +47,20 @@ impl Host {
         if !FILTER_STATE_FACTORIES.contains(&argument.path.as_str()) {
             return Err(Status::NotFound);
         }
+        let value = match argument.path.as_str() {
+            // An address object without a port: it reads back with port 0.
+            "envoy.network.ip" => {
+                let ip: IpAddr = argument.value.parse().map_err(|_| Status::BadArgument)?;
+                SocketAddr::new(ip, 0).to_string()
+            }
+            _ => argument.value,
+        };
         let stream = self.stream().ok_or(Status::NotFound)?;
         let mut stream = stream.borrow_mut();
         stream
             .info
             .filter_state
-            .insert(argument.path, argument.value.into_bytes());
+            .insert(argument.path, value.into_bytes());
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Which attribute exists at which moment of a stream, under which root.
 
+use super::Cluster;
 use super::Value;
 use crate::host::{Plugin, StreamInfo, Tls};
 use crate::sidecar::Profile;
@@ -52,6 +53,8 @@ impl Scope<'_> {
             "cluster_name" => Some(stream.upstream.as_ref()?.cluster.name.as_str().into()),
             "cluster_metadata" => Some(stream.upstream.as_ref()?.cluster.metadata_value()),
             "upstream_host_metadata" => Some(stream.upstream.as_ref()?.host.metadata_value()),
+            "upstream_host_locality_metadata" => stream.upstream.as_ref().map(|_| Value::Null),
+            "listener_metadata" => Some(no_metadata()),
             // Envoy 1.36 and later find no route in a TCP stream.
             "route_name" if self.profile == Profile::Legacy => Some("".into()),
             _ => None,
@@ -59,13 +62,15 @@ impl Scope<'_> {
     }
 }
 
-pub(crate) const PROXY_ATTRIBUTES: [&str; 7] = [
+pub(crate) const PROXY_ATTRIBUTES: [&str; 9] = [
     "node",
     "listener_direction",
     "filter_chain_name",
     "cluster_name",
     "cluster_metadata",
     "upstream_host_metadata",
+    "upstream_host_locality_metadata",
+    "listener_metadata",
     "route_name",
 ];
 
@@ -81,6 +86,12 @@ impl StreamInfo {
                 "flags",
                 Value::Int(self.response_flags),
             )])),
+            // There for HTTP; a TCP stream enters them and finds nothing.
+            "request" => Some(Value::attributes::<&str>([])),
+            "upstream_filter_state" if self.upstream.is_some() => {
+                Some(Value::attributes::<&str>([]))
+            }
+            "metadata" => Some(no_metadata()),
             "filter_state" => Some(Value::Attributes(
                 self.filter_state
                     .iter()
@@ -112,17 +123,20 @@ impl StreamInfo {
         Value::attributes(fields)
     }
 
+    /// The reason of a failure and the number of attempts are there before anything is chosen.
     fn upstream_attributes(&self) -> Value {
-        let Some(upstream) = &self.upstream else {
-            return Value::attributes::<&str>([]);
-        };
+        let failure = self.upstream_failure.as_deref().unwrap_or_default();
+        let attempts = u64::from(self.upstream.is_some());
         let mut fields = vec![
-            ("address", upstream.host.address.as_str().into()),
-            ("num_endpoints", Value::Uint(1)),
+            ("transport_failure_reason", failure.into()),
+            ("request_attempt_count", Value::Uint(attempts)),
         ];
+        let Some(upstream) = &self.upstream else {
+            return Value::attributes(fields);
+        };
+        fields.push(("address", upstream.host.address.as_str().into()));
+        fields.push(("num_endpoints", Value::Uint(1)));
         fields.extend(port(&upstream.host.address).map(|port| ("port", port)));
-        let failure = self.upstream_failure.as_deref();
-        fields.extend(failure.map(|reason| ("transport_failure_reason", reason.into())));
         if let Some(tls) = &upstream.tls {
             fields.extend(tls_fields(tls, true));
         }
@@ -145,6 +159,11 @@ fn tls_fields(tls: &Tls, handshake_done: bool) -> Vec<(&'static str, Value)> {
         );
     }
     fields
+}
+
+/// A `Metadata` message without fields.
+fn no_metadata() -> Value {
+    Cluster::default().metadata_value()
 }
 
 fn peer(address: &str) -> Value {

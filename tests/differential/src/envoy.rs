@@ -27,6 +27,7 @@ pub(crate) struct Batch<'a> {
     barrier: Barrier,
     /// Where the cluster's endpoint is: the server application.
     server: TcpListener,
+    _scratch: Scratch,
 }
 
 /// What Envoy's side of a run decides and the harness must be told.
@@ -49,7 +50,6 @@ impl<'a> Batch<'a> {
         binary: &EnvoyBinary,
         probe: &Path,
         scenarios: &'a [Scenario],
-        scratch: &Scratch,
     ) -> Result<Self> {
         let socket = |what| {
             move |source| Error::Socket {
@@ -63,6 +63,8 @@ impl<'a> Batch<'a> {
         let address = server.local_addr().map_err(socket("listen"))?;
         let document = bootstrap::document(probe, scenarios, address);
         let bootstrap = Bootstrap::parse(&document.to_string())?;
+        // A folder for each: an admin address that an earlier one left behind would be taken for this one's.
+        let scratch = Scratch::new("differential")?;
         let envoy = Envoy::start(binary, "batch", &bootstrap, 1, scratch.path())?;
         let log = Log::open(&envoy).map_err(socket("read Envoy's log"))?;
         let barrier = Barrier::connect(envoy.listener(bootstrap::BARRIER)?)
@@ -73,6 +75,7 @@ impl<'a> Batch<'a> {
             log,
             barrier,
             server,
+            _scratch: scratch,
         })
     }
 

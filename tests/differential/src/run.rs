@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::PathBuf;
 
 use host_harness::{Module, artifact};
-use testbed::Scratch;
 use testbed::tools::EnvoyBinary;
 
 use crate::envoy::Batch;
@@ -21,7 +20,6 @@ pub struct Hosts {
     binary: EnvoyBinary,
     probe: PathBuf,
     module: Module,
-    scratch: Scratch,
 }
 
 /// A scenario that came out differently.
@@ -48,7 +46,6 @@ impl Hosts {
             binary: EnvoyBinary::find(envoy_version)?,
             module: Module::from_file(&probe)?,
             probe,
-            scratch: Scratch::new("differential")?,
         })
     }
 
@@ -68,7 +65,7 @@ impl Hosts {
         mut seen: impl FnMut(&Scenario, Option<Finding>),
     ) -> Result<()> {
         for batch in scenarios.chunks(BATCH) {
-            let mut envoy = Batch::start(&self.binary, &self.probe, batch, &self.scratch)?;
+            let mut envoy = Batch::start(&self.binary, &self.probe, batch)?;
             for (index, scenario) in batch.iter().enumerate() {
                 let Some((envoy, addresses)) = envoy.run(index)? else {
                     break;

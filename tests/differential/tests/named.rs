@@ -174,6 +174,11 @@ fn closes() -> Vec<Scenario> {
             [Client(write("a"))],
         ),
         named(
+            "a trap forgets what was asked for",
+            "downstream_data: continue downstream; trap",
+            [Client(write("a"))],
+        ),
+        named(
             "what a stream answers to done is ignored",
             "done: refuse",
             [Client(Reset)],
@@ -211,6 +216,11 @@ fn buffers() -> Vec<Scenario> {
     ]
 }
 
+const CHOICE: &str = "property upstream_filter_state; property upstream/request_attempt_count; \
+                      property upstream/transport_failure_reason; property upstream/address; property metadata; \
+                      property request; property xds/listener_metadata; \
+                      property xds/upstream_host_locality_metadata; property xds/cluster_name";
+
 fn answers() -> Vec<Scenario> {
     vec![
         named(
@@ -230,6 +240,16 @@ fn answers() -> Vec<Scenario> {
              property xds; property xds/cluster_name; property xds/cluster_metadata; \
              property xds/upstream_host_metadata; property node/id; property cluster_name",
             [Client(write("a"))],
+        ),
+        named(
+            "attributes before and after the choice of a host",
+            &format!("new_connection: {CHOICE}\ndownstream_data: {CHOICE}"),
+            [Client(write("a"))],
+        ),
+        named(
+            "declared once",
+            "new_connection: foreign declare_property hex:0a036f776e; foreign declare_property hex:0a036f776e",
+            [],
         ),
         named(
             "metrics",

@@ -24,7 +24,7 @@ const CALLBACKS: [&str; 16] = [
     "delete",
 ];
 
-const PROPERTIES: [&str; 36] = [
+const PROPERTIES: [&str; 44] = [
     "source",
     "source/address",
     "source/port",
@@ -60,6 +60,14 @@ const PROPERTIES: [&str; 36] = [
     "response/flags",
     "own",
     "filter_state/wasm.own",
+    "upstream/transport_failure_reason",
+    "upstream/request_attempt_count",
+    "upstream_filter_state",
+    "request",
+    "metadata",
+    "xds/listener_metadata",
+    "xds/upstream_host_locality_metadata",
+    "filter_state",
     "no/such",
 ];
 
@@ -178,7 +186,17 @@ fn foreign(rng: &mut Rng) -> String {
         rng,
         &["nothing", "declare_property", "set_envoy_filter_state"],
     );
-    let argument = any(rng, &["", "x", "hex:0a036f776e1801"]);
+    let argument = any(
+        rng,
+        &[
+            "",
+            "x",
+            "source.port",
+            "connection.mtls",
+            "hex:00000000",
+            "hex:0a036f776e1801",
+        ],
+    );
     format!("foreign {name} {argument}").trim_end().into()
 }
 
