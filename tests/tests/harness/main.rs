@@ -1,6 +1,10 @@
 //! The filter in the host harness: the real .wasm, no Envoy, no clock but our own.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "a failed expectation of a test")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation of a test"
+)]
 
 mod chunking;
 mod exchange;
