@@ -2,7 +2,7 @@
 //!
 //! The SDK exports the callbacks and keeps the contexts. Hostcalls do not go through it: its
 //! wrappers panic on statuses they do not expect, and a panic takes the VM and every connection
-//! in it down. [`host`] makes them and returns what the host says.
+//! in it down. The module `host` makes them and returns what the host says.
 
 // The SDK's macro writes an undocumented `_initialize`.
 #![allow(missing_docs)]
