@@ -122,7 +122,24 @@ fn action(rng: &mut Rng, callback: &str) -> String {
 
 fn set(rng: &mut Rng, callback: &str) -> String {
     let buffer = buffer(rng, callback);
-    let start = any(rng, &["0", "0", "0", "0", "1", "3", "99", "4294967295"]);
+    let start = any(
+        rng,
+        &[
+            "0",
+            "0",
+            "0",
+            "0",
+            "0",
+            "1",
+            "2",
+            "3",
+            "4",
+            "5",
+            "6",
+            "99",
+            "4294967295",
+        ],
+    );
     let length = any(rng, &["0", "0", "1", "2", "5", "99", "4294967295"]);
     let data = any(rng, &["", "<", "hex:00ff0a", "replacement"]);
     format!("set {buffer} {start} {length} {data}")
