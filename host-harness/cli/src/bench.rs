@@ -1,27 +1,29 @@
-use std::path::PathBuf;
+mod empty;
+
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use host_harness::{LoadError, Module, Sidecar, StartError};
+use host_harness::{LoadError, Module, Sidecar, StartError, artifact, native, native_filter};
+use tcp_peer_stats as _;
 
-/// A filter whose data callbacks do nothing: what is left is the model and the boundary.
-const EMPTY: &[u8] = br#"(module
-    (memory (export "memory") 1)
-    (func (export "malloc") (param i32) (result i32) i32.const 1024)
-    (func (export "proxy_abi_version_0_2_1"))
-    (func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32) i32.const 0))"#;
+use crate::filter::Filter;
 
 /// Measure how many data callbacks per second the harness delivers.
 ///
-/// One connection, one write per callback: through the model alone, through a filter whose callbacks
-/// do nothing, and through the given one. Build with --release for numbers that mean something.
+/// One connection, one write per callback: through the model alone, and on both back ends through a
+/// filter whose callbacks do nothing and through a real one. Build with --release for numbers that mean something.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   cargo run --release -p harness-cli -- bench --wasm filter.wasm --callbacks 200000")]
 pub(crate) struct Bench {
-    /// The filter, a .wasm file; its plugin configuration is empty.
-    #[arg(long)]
-    wasm: Option<PathBuf>,
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    load: Load,
+}
+
+#[derive(Clone, Copy, clap::Args)]
+struct Load {
     /// How many callbacks are measured.
     #[arg(long, default_value_t = 50_000)]
     callbacks: u32,
@@ -37,6 +39,10 @@ pub(crate) enum Error {
     Load(#[from] LoadError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Build(#[from] artifact::BuildError),
+    #[error(transparent)]
+    Native(#[from] native::NativeFailure),
 }
 
 impl Bench {
@@ -44,20 +50,31 @@ impl Bench {
         if cfg!(debug_assertions) {
             eprintln!("note: this is a debug build");
         }
-        self.measure("model alone", &Sidecar::passthrough().start()?);
-        let empty = Module::from_bytes(EMPTY)?;
-        self.measure("empty filter", &Sidecar::outbound(&empty).start()?);
-        if let Some(file) = &self.wasm {
-            let filter = Module::from_file(file)?;
-            self.measure(
-                &file.display().to_string(),
-                &Sidecar::outbound(&filter).start()?,
-            );
-        }
+        let load = self.load;
+        load.measure("model alone", &Sidecar::passthrough().start()?);
+        load.measure(
+            "wasm, empty filter",
+            &Sidecar::outbound(&empty::wasm()?).start()?,
+        );
+        let file = self.filter.file()?;
+        let name = format!("wasm, {}", file.display());
+        load.measure(
+            &name,
+            &Sidecar::outbound(&Module::from_file(file)?).start()?,
+        );
+        native::run(move || load.measure_native("native, empty filter", &empty::native()))??;
+        native::run(move || load.measure_native("native, tcp-peer-stats", &native_filter!()))??;
         Ok(ExitCode::SUCCESS)
     }
+}
 
-    fn measure(&self, name: &str, sidecar: &Sidecar) {
+impl Load {
+    fn measure_native(self, name: &str, module: &Module) -> Result<(), StartError> {
+        self.measure(name, &Sidecar::outbound(module).start()?);
+        Ok(())
+    }
+
+    fn measure(self, name: &str, sidecar: &Sidecar) {
         let connection = sidecar.connect();
         let bytes = vec![0; self.size];
         // The first callbacks may do what the others do not: labels, metrics, an exchange.

@@ -59,12 +59,19 @@ fn an_expectation_that_is_not_met_is_said_and_fails() {
 }
 
 #[test]
-fn a_bench_has_a_line_for_the_model_the_empty_filter_and_the_given_one() {
+fn a_bench_has_a_line_for_the_model_and_both_filters_of_both_back_ends() {
     let output = harness(&["bench", "--callbacks", "10", "--wasm", "filter.wasm"], "");
     let text = String::from_utf8(output.stdout).unwrap();
     let names: Vec<_> = text
         .lines()
         .filter_map(|line| Some(line.split_once(':')?.0))
         .collect();
-    assert_eq!(names, ["model alone", "empty filter", "filter.wasm"]);
+    let expected = [
+        "model alone",
+        "wasm, empty filter",
+        "wasm, filter.wasm",
+        "native, empty filter",
+        "native, tcp-peer-stats",
+    ];
+    assert_eq!(names, expected);
 }

@@ -1,0 +1,62 @@
+//! Filters that do nothing: what is left is the model and the boundary.
+
+use host_harness::{LoadError, Module, native};
+
+/// The smallest module that is a network filter.
+const WAT: &[u8] = br#"(module
+    (memory (export "memory") 1)
+    (func (export "malloc") (param i32) (result i32) i32.const 1024)
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32) i32.const 0))"#;
+
+pub(super) fn wasm() -> Result<Module, LoadError> {
+    Module::from_bytes(WAT)
+}
+
+/// Functions that do nothing, as if linked in with an SDK.
+pub(super) fn native() -> Module {
+    Module::native(native::Filter {
+        initialize,
+        allocate,
+        context_create: two,
+        vm_start: start,
+        configure: start,
+        tick: one,
+        queue_ready: two,
+        new_connection,
+        downstream_data: data,
+        upstream_data: data,
+        downstream_close: two,
+        upstream_close: two,
+        done,
+        log: one,
+        delete: one,
+    })
+}
+
+extern "C" fn initialize() {}
+
+/// Given to the host for good, as an SDK does; without configuration it is never asked.
+extern "C" fn allocate(size: usize) -> *mut u8 {
+    vec![0; size].leak().as_mut_ptr()
+}
+
+extern "C" fn one(_: u32) {}
+
+extern "C" fn two(_: u32, _: u32) {}
+
+extern "C" fn start(_: u32, _: usize) -> bool {
+    true
+}
+
+extern "C" fn new_connection(_: u32) -> u32 {
+    0
+}
+
+extern "C" fn data(_: u32, _: usize, _: bool) -> u32 {
+    0
+}
+
+extern "C" fn done(_: u32) -> bool {
+    true
+}
