@@ -95,7 +95,10 @@ fn line(rng: &mut Rng) -> String {
 
 fn actions(rng: &mut Rng, callback: &str) -> String {
     let count = rng.usize(1..=4);
-    let actions: Vec<_> = (0..count).map(|_| action(rng, callback)).collect();
+    let mut actions: Vec<_> = (0..count).map(|_| action(rng, callback)).collect();
+    // A known difference (see the harness' manual): closing there and then trapping.
+    let closes = actions.iter().any(|action| action.starts_with("close"));
+    actions.retain(|action| !(callback == "upstream_close" && closes && action == "trap"));
     actions.join("; ")
 }
 
