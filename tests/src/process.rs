@@ -281,8 +281,8 @@ mod tests {
     fn a_dropped_server_is_stopped_by_its_own_signal() {
         let scratch = Scratch::new("process").unwrap();
         let log = scratch.path().join("log");
-        let script = shell("trap 'echo quit; exit' QUIT; echo ready; while :; do sleep 0.01; done");
-        let mut server = Process::spawn_stopped_by(Signal::QUIT, "server", script, &log).unwrap();
+        let script = shell("trap 'echo quit; exit' TERM; echo ready; while :; do sleep 0.01; done");
+        let mut server = Process::spawn_stopped_by(Signal::TERM, "server", script, &log).unwrap();
         let ready = || {
             let ready = tail(&log).contains("ready");
             Ok(if ready {
