@@ -41,6 +41,7 @@ pub struct Builder {
     pub(super) wasm: PathBuf,
     client: Workload,
     client_filter: Filter,
+    client_edit: Option<fn(&mut Value)>,
     configuration: Value,
     concurrency: u32,
     settle_limit: Duration,
@@ -55,6 +56,7 @@ impl Builder {
             wasm: wasm.to_owned(),
             client: Workload::ratings_v2(),
             client_filter: Filter::Default,
+            client_edit: None,
             configuration: json!({ "tcp_reporting_duration": REPORTING_DURATION }),
             concurrency: 1,
             settle_limit: SETTLE_LIMIT,
@@ -80,6 +82,13 @@ impl Builder {
     #[must_use]
     pub fn client_filter(mut self, filter: Filter) -> Self {
         self.client_filter = filter;
+        self
+    }
+
+    /// A last change to the client sidecar's bootstrap, for what has no function of its own.
+    #[must_use]
+    pub fn edit_client(mut self, edit: fn(&mut Value)) -> Self {
+        self.client_edit = Some(edit);
         self
     }
 
@@ -138,6 +147,9 @@ impl Builder {
             .collect();
         bootstrap.upstreams(&upstreams, &foreign_ca.root())?;
         bootstrap.filter(&self.wasm, self.resolve(&self.client_filter));
+        if let Some(edit) = self.client_edit {
+            edit(bootstrap.document_mut());
+        }
         let client = Envoy::start(
             &self.binary,
             &self.client.name,

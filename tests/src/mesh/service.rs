@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use serde_json::Value;
+
 use super::{Builder, Filter};
 use crate::bootstrap::{Bootstrap, Hop, Inbound, Upstream};
 use crate::error::Result;
@@ -20,6 +22,7 @@ pub struct Service {
     pub(super) application: SocketAddr,
     pub(super) hop: Hop,
     pub(super) filter: Filter,
+    edit: Option<fn(&mut Value)>,
 }
 
 impl Service {
@@ -32,6 +35,7 @@ impl Service {
             application,
             hop: Hop::Mesh,
             filter: Filter::Default,
+            edit: None,
         }
     }
 
@@ -46,6 +50,13 @@ impl Service {
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = filter;
+        self
+    }
+
+    /// A last change to this sidecar's bootstrap, for what has no function of its own.
+    #[must_use]
+    pub fn edit(mut self, edit: fn(&mut Value)) -> Self {
+        self.edit = Some(edit);
         self
     }
 
@@ -70,6 +81,9 @@ impl Service {
             hop: self.hop,
         })?;
         bootstrap.filter(&mesh.wasm, mesh.resolve(&self.filter));
+        if let Some(edit) = self.edit {
+            edit(bootstrap.document_mut());
+        }
         Ok(bootstrap)
     }
 
