@@ -1,0 +1,14 @@
+//! What Istio's users rely on, tested in real Envoys.
+//!
+//! * [`labels`]: Istio's table of standard metrics. For every situation that a connection can be in, all 23 labels with
+//!   their exact values, on both reporters, in exactly one series a metric.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation of a test"
+)]
+
+mod labels;
+mod pair;
+mod table;
