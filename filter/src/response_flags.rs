@@ -47,6 +47,17 @@ mod tests {
         assert_eq!(ResponseFlags(0).to_string(), "-");
     }
 
+    /// The end-to-end tests compare the same list with the one that Envoy prints.
+    #[test]
+    fn every_flag_of_envoy_has_its_bit() {
+        let flags = "LH UH UT LR UR UF UC UO NR DI FI RL UAEX RLSE DC URX SI IH DPE UMSDR RFCF NFCF DT UPE NC OM DF DO DR UDO";
+        let decoded: Vec<_> = (0..30)
+            .map(|bit| ResponseFlags(1 << bit).to_string())
+            .collect();
+        assert_eq!(decoded.join(" "), flags);
+        assert_eq!(ResponseFlags(1 << 30).to_string(), (1u64 << 30).to_string());
+    }
+
     #[test]
     fn flags_join_in_bit_order() {
         assert_eq!(ResponseFlags(0x2).to_string(), "UH");

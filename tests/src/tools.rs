@@ -83,7 +83,9 @@ impl EnvoyBinary {
             // Hot restart needs a machine-wide id per Envoy, and shared memory that a killed one leaves behind.
             Host::Envoy => command
                 .args(["--disable-hot-restart", "--log-level", "warning"])
-                .args(["--component-log-level", "wasm:info"]),
+                .args(["--component-log-level", "wasm:info"])
+                // Access logs are written after ten seconds otherwise.
+                .args(["--file-flush-interval-msec", "100"]),
             Host::Harness => command.arg("serve"),
         };
         command.arg("-c").arg(bootstrap);

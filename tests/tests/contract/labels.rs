@@ -6,3 +6,4 @@
 mod mesh;
 mod nodes;
 mod outside;
+mod refused;

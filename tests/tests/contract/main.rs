@@ -2,6 +2,7 @@
 //!
 //! * [`labels`]: Istio's table of standard metrics. For every situation that a connection can be in, all 23 labels with
 //!   their exact values, on both reporters, in exactly one series a metric.
+//! * [`response_flags`]: connections that fail are reported too, with Envoy's own flags.
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
@@ -11,4 +12,5 @@
 
 mod labels;
 mod pair;
+mod response_flags;
 mod table;
