@@ -37,6 +37,28 @@ steps:
 }
 
 #[test]
+fn filter_state_is_text_or_a_struct_on_either_connection() {
+    play(
+        r#"
+name: what filters on both connections left
+configuration: |
+  downstream_data: property filter_state/downstream_peer/labels/app; property upstream_filter_state/text
+outbound:
+  filter_state: { downstream_peer: { workload: ratings-v2, labels: { app: ratings } } }
+  upstream_filter_state: { text: peer }
+steps:
+  - connect: {}
+  - client: { write: x }
+  - expect:
+      outbound:
+        log:
+          - property filter_state/downstream_peer/labels/app = 0 ratings
+          - property upstream_filter_state/text = 0 peer
+"#,
+    );
+}
+
+#[test]
 fn attributes_are_those_of_today_unless_told_otherwise() {
     play(
         r#"

@@ -4,10 +4,42 @@
 
 use super::Host;
 use crate::abi::{HostResult, Status};
-use crate::property::Value;
+use crate::property::{Scope, Value, select};
 use cel::objects::Key;
 use cel::{Context, Program};
 use std::collections::HashMap;
+
+/// The functions of CEL's standard library, as Envoy 1.40 registers them.
+const STANDARD_FUNCTIONS: [&str; 28] = [
+    "bool",
+    "bytes",
+    "contains",
+    "double",
+    "duration",
+    "dyn",
+    "endsWith",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getFullYear",
+    "getHours",
+    "getMilliseconds",
+    "getMinutes",
+    "getMonth",
+    "getSeconds",
+    "has",
+    "in",
+    "int",
+    "matches",
+    "not_strictly_false",
+    "size",
+    "startsWith",
+    "string",
+    "timestamp",
+    "type",
+    "uint",
+];
 
 /// The expressions of one VM. Each root counts its tokens from 0.
 #[derive(Debug, Default)]
@@ -17,56 +49,79 @@ pub(super) struct Expressions {
 }
 
 impl Host {
-    /// The token of a new expression, 4 bytes; `BadArgument` for one that does not parse.
+    /// The token of a new expression, 4 bytes; `BadArgument` for one that does not parse or calls what does not exist.
     pub(super) fn create_expression(&mut self, argument: &[u8]) -> HostResult<Vec<u8>> {
         let source = std::str::from_utf8(argument).map_err(|_| Status::BadArgument)?;
-        if let Err(errors) = Program::compile(source) {
-            self.process
-                .logs
-                .error(format!("expr_create parse error: {errors}"));
-            return Err(Status::BadArgument);
-        }
-        let root = self.context()?.root;
+        let program = Program::compile(source).map_err(|errors| {
+            self.refuse_expression(format!("expr_create parse error: {errors}"))
+        })?;
+        let root = self.running_context()?.root;
         let created = self.expressions.created.entry(root).or_default();
         let token = *created;
         *created += 1;
+        if let Some(name) = unknown_function(&program) {
+            let reason = format!("expr_create compile error: no overload for the function {name}");
+            return Err(self.refuse_expression(reason));
+        }
         self.expressions
             .sources
             .insert((root, token), source.to_owned());
         Ok(token.to_le_bytes().to_vec())
     }
 
-    /// The encoded result; `NotFound` for an unknown token, `InternalFailure` for an error of the evaluation.
+    fn refuse_expression(&self, reason: String) -> Status {
+        self.process.logs.error(reason);
+        Status::BadArgument
+    }
+
+    /// The encoded result; `NotFound` for an unknown token, `InternalFailure` for an error of the evaluation. What it sees is the
+    /// context of the running callback: an effective context does not count here.
     pub(super) fn evaluate_expression(&self, argument: &[u8]) -> HostResult<Vec<u8>> {
-        let key = (self.context()?.root, token(argument)?);
+        let context = self.running_context()?;
+        let key = (context.root, token(argument)?);
         let source = self.expressions.sources.get(&key).ok_or(Status::NotFound)?;
-        if let Some(path) = as_path(source) {
-            return match self.get_property(&path) {
-                Err(Status::NotFound) => Err(Status::InternalFailure),
-                found => found,
-            };
-        }
-        let program = Program::compile(source).map_err(|_| Status::InternalFailure)?;
-        let mut context = Context::default();
-        for name in program.references().variables() {
-            if let Some(value) = self.property_root(name) {
-                context.add_variable_from_value(name, to_cel(&value));
-            }
-        }
-        let result = program
-            .execute(&context)
-            .map_err(|_| Status::InternalFailure)?;
-        from_cel(&result)
-            .ok_or(Status::SerializationFailure)?
+        self.with_scope(context, |scope| evaluate(source, scope))?
             .encode()
     }
 
     /// Forgets an expression; an unknown token is fine.
     pub(super) fn delete_expression(&mut self, argument: &[u8]) -> HostResult<Vec<u8>> {
-        let key = (self.context()?.root, token(argument)?);
+        let key = (self.running_context()?.root, token(argument)?);
         self.expressions.sources.remove(&key);
         Ok(Vec::new())
     }
+}
+
+fn evaluate(source: &str, scope: &Scope<'_>) -> HostResult<Value> {
+    if let Some(path) = as_path(source) {
+        return match select(scope, path) {
+            None | Some(Value::Invalid) => Err(Status::InternalFailure),
+            Some(value) => Ok(value),
+        };
+    }
+    let program = Program::compile(source).map_err(|_| Status::InternalFailure)?;
+    let mut context = Context::default();
+    for name in program.references().variables() {
+        if let Some(value) = select(scope, std::iter::once(name))
+            .as_ref()
+            .and_then(to_cel)
+        {
+            context.add_variable_from_value(name, value);
+        }
+    }
+    let result = program
+        .execute(&context)
+        .map_err(|_| Status::InternalFailure)?;
+    from_cel(&result).ok_or(Status::SerializationFailure)
+}
+
+/// Envoy knows CEL's standard functions alone. Those of operators have names that no one can write.
+fn unknown_function(program: &Program) -> Option<String> {
+    let references = program.references();
+    let mut functions = references.functions().into_iter();
+    functions
+        .find(|name| name.starts_with(char::is_alphabetic) && !STANDARD_FUNCTIONS.contains(name))
+        .map(str::to_owned)
 }
 
 fn token(argument: &[u8]) -> HostResult<u32> {
@@ -78,7 +133,7 @@ fn token(argument: &[u8]) -> HostResult<u32> {
 
 /// An expression that only selects is a property path. It keeps Envoy's own encoding, which a CEL value would lose: of a
 /// message its wire form, of an attribute root none.
-fn as_path(source: &str) -> Option<String> {
+fn as_path(source: &str) -> Option<std::str::Split<'_, char>> {
     const LITERALS: [&str; 3] = ["true", "false", "null"];
     let source = source.trim();
     let identifier = |part: &str| {
@@ -88,11 +143,12 @@ fn as_path(source: &str) -> Option<String> {
                 .all(|character| character.is_ascii_alphanumeric() || character == '_')
     };
     let selects = source.split('.').all(identifier) && !LITERALS.contains(&source);
-    selects.then(|| source.replace('.', "\0"))
+    selects.then(|| source.split('.'))
 }
 
-fn to_cel(value: &Value) -> cel::Value {
-    match value {
+/// What is invalid is not there for an expression, which comes to the same: an error.
+fn to_cel(value: &Value) -> Option<cel::Value> {
+    Some(match value {
         Value::Null => cel::Value::Null,
         Value::Bool(value) => cel::Value::Bool(*value),
         Value::Int(value) => cel::Value::Int(*value),
@@ -100,14 +156,18 @@ fn to_cel(value: &Value) -> cel::Value {
         Value::Double(value) => cel::Value::Float(*value),
         Value::String(value) => cel::Value::String(value.clone().into()),
         Value::Bytes(value) => cel::Value::Bytes(value.clone().into()),
-        Value::List(items) => cel::Value::List(items.iter().map(to_cel).collect::<Vec<_>>().into()),
+        Value::List(items) => {
+            let items = items.iter().filter_map(to_cel);
+            cel::Value::List(items.collect::<Vec<_>>().into())
+        }
         Value::Map(fields) | Value::Attributes(fields) | Value::Message { fields, .. } => {
             let entries = fields
                 .iter()
-                .map(|(key, value)| (key.clone(), to_cel(value)));
+                .filter_map(|(key, value)| Some((key.clone(), to_cel(value)?)));
             entries.collect::<HashMap<String, cel::Value>>().into()
         }
-    }
+        Value::Invalid => return None,
+    })
 }
 
 /// What has no counterpart in a property, such as a function, has no encoding either.

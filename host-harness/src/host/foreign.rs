@@ -2,7 +2,9 @@
 
 use super::Host;
 use crate::abi::{HostResult, Status};
+use crate::property::{Prototype, StateObject};
 use prost::Message as _;
+use std::collections::btree_map::Entry;
 use std::net::{IpAddr, SocketAddr};
 
 /// Filter-state keys with a registered object factory in stock Envoy 1.40, as its node lists them.
@@ -60,18 +62,22 @@ impl Host {
         stream
             .info
             .filter_state
-            .insert(argument.path, value.into_bytes());
+            .insert(argument.path, StateObject::string(value));
         Ok(())
     }
 
-    /// The declared type only matters to other CEL readers of the property: a root may declare a name once.
+    /// The type of a property, for whoever walks into it; a context declares a name once. The life span tells when Envoy drops
+    /// it, which is with the connection in a TCP stream.
     fn declare_property(&mut self, argument: &[u8]) -> HostResult {
         let argument = DeclareProperty::decode(argument).map_err(|_| Status::BadArgument)?;
-        let new = (self.context()?.root, argument.name);
-        if self.declared.insert(new) {
-            Ok(())
-        } else {
-            Err(Status::BadArgument)
+        let prototype = Prototype::new(argument.kind, &argument.schema, argument.readonly);
+        let name = (self.context_id(), argument.name);
+        match self.declared.entry(name) {
+            Entry::Vacant(entry) => {
+                entry.insert(prototype);
+                Ok(())
+            }
+            Entry::Occupied(_) => Err(Status::BadArgument),
         }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) use stream::{Stream, StreamInfo, Upstream};
 
 use crate::abi::{BufferType, HostResult, Status, StreamType};
 use crate::clock::Clock;
-use crate::property::{self, Value};
+use crate::property::{self, Prototype, StateObject, Value};
 use crate::sidecar::{Direction, Profile};
 use crate::stats::Stats;
 use crate::trace::Trace;
@@ -117,8 +117,8 @@ pub(crate) struct Host {
     deferred: Vec<Deferred>,
     metrics: MetricIds,
     expressions: Expressions,
-    /// What `declare_property` was told, by root.
-    declared: BTreeSet<(u32, String)>,
+    /// What `declare_property` was told, by context.
+    declared: BTreeMap<(u32, String), Prototype>,
 }
 
 impl Host {
@@ -144,7 +144,7 @@ impl Host {
             deferred: Vec::new(),
             metrics: MetricIds::default(),
             expressions: Expressions::default(),
-            declared: BTreeSet::new(),
+            declared: BTreeMap::new(),
         }
     }
 
@@ -187,6 +187,7 @@ impl Host {
 
     pub(crate) fn remove_context(&mut self, id: u32) {
         self.contexts.remove(&id);
+        self.declared.retain(|(context, _), _| *context != id);
         self.timers.cancel(id);
     }
 
@@ -254,6 +255,13 @@ impl Host {
             .ok_or(Status::InternalFailure)
     }
 
+    /// The context whose callback is running, whatever the effective one is.
+    fn running_context(&self) -> HostResult<&Context> {
+        self.contexts
+            .get(&self.current)
+            .ok_or(Status::InternalFailure)
+    }
+
     fn stream(&self) -> Option<Rc<RefCell<Stream>>> {
         self.context().ok()?.stream.clone()
     }
@@ -270,37 +278,40 @@ impl Host {
 
     /// `proxy_get_property`.
     pub(crate) fn get_property(&self, path: &str) -> HostResult<Vec<u8>> {
-        let found = self.with_scope(|scope| property::lookup(scope, path))?;
+        let found = self.with_scope(self.context()?, |scope| property::lookup(scope, path));
         found.ok_or(Status::NotFound)?.encode()
     }
 
-    /// The value of a root name, for expressions.
-    fn property_root(&self, name: &str) -> Option<Value> {
-        self.with_scope(|scope| property::lookup(scope, name))
-            .ok()
-            .flatten()
-    }
-
-    fn with_scope<T>(&self, look: impl FnOnce(&property::Scope<'_>) -> T) -> HostResult<T> {
-        let context = self.context()?;
+    fn with_scope<T>(&self, context: &Context, look: impl FnOnce(&property::Scope<'_>) -> T) -> T {
         let stream = context.stream.as_ref().map(|stream| stream.borrow());
-        Ok(look(&property::Scope {
+        look(&property::Scope {
             profile: self.process.profile,
             node: &self.process.node,
             plugin: &context.plugin,
             stream: stream.as_ref().map(|stream| &stream.info),
-        }))
+        })
     }
 
-    /// `proxy_set_property`: filter state `wasm.<path>` of the stream; a root context has none.
+    /// `proxy_set_property`: filter state `wasm.<path>` of the stream, of the type that was declared before it was first set;
+    /// a root context has none.
     pub(crate) fn set_property(&self, path: &str, value: Vec<u8>) -> HostResult {
         let stream = self.stream().ok_or(Status::NotFound)?;
-        stream
-            .borrow_mut()
-            .info
-            .filter_state
-            .insert(format!("wasm.{path}"), value);
+        let state = &mut stream.borrow_mut().info.filter_state;
+        let key = format!("wasm.{path}");
+        let object = match state.get(&key) {
+            Some(object) => object.replaced(value).ok_or(Status::BadArgument)?,
+            None => StateObject::new(self.prototype(path), value),
+        };
+        state.insert(key, object);
         Ok(())
+    }
+
+    /// What the stream or else its root declared.
+    fn prototype(&self, name: &str) -> Prototype {
+        let declared = |context: u32| self.declared.get(&(context, name.to_owned())).copied();
+        let own = declared(self.context_id());
+        let root = || declared(self.context().ok()?.root);
+        own.or_else(root).unwrap_or_default()
     }
 
     /// `proxy_continue_stream`: deferred, for the upstream direction not there at all, and for HTTP nothing at all.

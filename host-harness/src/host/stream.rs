@@ -2,8 +2,7 @@
 
 use super::Buffer;
 use crate::abi::BufferType;
-use crate::property::{Cluster, UpstreamHost};
-use std::collections::BTreeMap;
+use crate::property::{Cluster, FilterState, UpstreamHost};
 
 /// What one side of a TLS connection knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +69,8 @@ pub(crate) struct Upstream {
     pub(crate) host: UpstreamHost,
     /// The upstream handshake is over before the first downstream data is delivered.
     pub(crate) tls: Option<Tls>,
+    /// What the connection to it has in filter state.
+    pub(crate) filter_state: FilterState,
 }
 
 /// Envoy's `StreamInfo`, as far as a network filter can read it.
@@ -84,7 +85,7 @@ pub(crate) struct StreamInfo {
     pub(crate) upstream: Option<Upstream>,
     pub(crate) response_flags: i64,
     pub(crate) upstream_failure: Option<String>,
-    pub(crate) filter_state: BTreeMap<String, Vec<u8>>,
+    pub(crate) filter_state: FilterState,
 }
 
 /// A stream: what [`StreamInfo`] says, and the two buffers a filter may reach.

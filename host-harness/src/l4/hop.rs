@@ -130,7 +130,9 @@ impl Hop {
     }
 
     pub(super) fn filter_state(&self, key: &str) -> Option<Vec<u8>> {
-        self.stream.borrow().info.filter_state.get(key).cloned()
+        let stream = self.stream.borrow();
+        let object = stream.info.filter_state.get(key)?;
+        Some(object.bytes().to_vec())
     }
 
     pub(super) fn offered_alpn(&self) -> Vec<String> {

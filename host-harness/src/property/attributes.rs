@@ -1,7 +1,6 @@
 //! Which attribute exists at which moment of a stream, under which root.
 
-use super::Cluster;
-use super::Value;
+use super::{Cluster, FilterState, StateObject, Value};
 use crate::host::{Plugin, StreamInfo, Tls};
 use crate::sidecar::Profile;
 
@@ -14,15 +13,34 @@ pub(crate) struct Scope<'a> {
     pub(crate) stream: Option<&'a StreamInfo>,
 }
 
-/// The value of a property path, its parts separated by NUL. Envoy: `Context::findValue`.
+/// The value of a property path, its parts separated by NUL; of a filter's own property, named alone, the bytes it was set
+/// with, whatever they were declared to be. Envoy: `Context::getProperty`.
 pub(crate) fn lookup(scope: &Scope<'_>, path: &str) -> Option<Value> {
-    let mut parts = path.strip_suffix('\0').unwrap_or(path).split('\0');
-    let root = scope.root(parts.next()?)?;
-    root.at(parts).cloned()
+    let path = path.strip_suffix('\0').unwrap_or(path);
+    let own = || Some(scope.own_property(path)?.bytes().to_vec().into());
+    match path.contains('\0') {
+        true => select(scope, path.split('\0')),
+        false => scope.attribute(path).or_else(own),
+    }
+}
+
+/// The value that a path of names selects, as an expression sees it. Envoy: `Context::FindValue`.
+pub(crate) fn select<'a>(
+    scope: &Scope<'_>,
+    mut path: impl Iterator<Item = &'a str>,
+) -> Option<Value> {
+    let root = path.next()?;
+    let own = || Some(scope.own_property(root)?.value().clone());
+    let root = scope.attribute(root).or_else(own)?;
+    root.at(path).cloned()
 }
 
 impl Scope<'_> {
-    fn root(&self, name: &str) -> Option<Value> {
+    fn own_property(&self, name: &str) -> Option<&StateObject> {
+        self.stream?.filter_state.get(&format!("wasm.{name}"))
+    }
+
+    fn attribute(&self, name: &str) -> Option<Value> {
         if self.profile == Profile::Legacy
             && let Some(value) = self.proxy_attribute(name)
         {
@@ -88,20 +106,10 @@ impl StreamInfo {
             )])),
             // There for HTTP; a TCP stream enters them and finds nothing.
             "request" => Some(Value::attributes::<&str>([])),
-            "upstream_filter_state" if self.upstream.is_some() => {
-                Some(Value::attributes::<&str>([]))
-            }
+            "upstream_filter_state" => Some(state_objects(&self.upstream.as_ref()?.filter_state)),
             "metadata" => Some(no_metadata()),
-            "filter_state" => Some(Value::Attributes(
-                self.filter_state
-                    .iter()
-                    .map(|(key, value)| (key.clone(), Value::Bytes(value.clone())))
-                    .collect(),
-            )),
-            _ => self
-                .filter_state
-                .get(&format!("wasm.{name}"))
-                .map(|value| Value::Bytes(value.clone())),
+            "filter_state" => Some(state_objects(&self.filter_state)),
+            _ => None,
         }
     }
 
@@ -159,6 +167,11 @@ fn tls_fields(tls: &Tls, handshake_done: bool) -> Vec<(&'static str, Value)> {
         );
     }
     fields
+}
+
+fn state_objects(state: &FilterState) -> Value {
+    let objects = state.iter();
+    Value::attributes(objects.map(|(key, object)| (key.clone(), object.value().clone())))
 }
 
 /// A `Metadata` message without fields.

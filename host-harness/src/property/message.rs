@@ -1,6 +1,7 @@
 //! The protobuf messages that Envoy hands a filter: `Node` and `Metadata`, with the paths into them.
 
 use super::Value;
+use super::structs::to_struct;
 use prost::Message as _;
 use std::collections::{BTreeMap, HashMap};
 
@@ -89,10 +90,11 @@ impl Node {
                 )
             })
             .collect();
+        let metadata = struct_fields(&self.metadata);
         let encoded = proto::Node {
             id: self.id.clone(),
             cluster: self.cluster.clone(),
-            metadata: Some(to_struct(&self.metadata)),
+            metadata: Some(to_struct(&metadata)),
             locality,
             extensions,
         }
@@ -100,7 +102,7 @@ impl Node {
         let mut fields = vec![
             ("id", Value::from(self.id.as_str())),
             ("cluster", Value::from(self.cluster.as_str())),
-            ("metadata", struct_value(&self.metadata)),
+            ("metadata", Value::Map(metadata)),
             ("extensions", Value::List(extension_values)),
         ];
         fields.extend(locality_value.map(|value| ("locality", value)));
@@ -187,7 +189,7 @@ fn metadata_message(filter_metadata: &serde_json::Value) -> Value {
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(name, json)| (name.clone(), to_struct(json)))
+        .map(|(name, json)| (name.clone(), to_struct(&struct_fields(json))))
         .collect();
     let encoded = proto::Metadata {
         filter_metadata: namespaces,
@@ -195,43 +197,19 @@ fn metadata_message(filter_metadata: &serde_json::Value) -> Value {
     .encode_to_vec();
     message(
         encoded,
-        [("filter_metadata", struct_value(filter_metadata))],
+        [(
+            "filter_metadata",
+            Value::Map(struct_fields(filter_metadata)),
+        )],
     )
 }
 
 /// A `Struct` is a map, also when it is empty or was not given.
-fn struct_value(json: &serde_json::Value) -> Value {
-    if json.is_object() {
-        Value::from(json)
-    } else {
-        Value::Map(BTreeMap::new())
+fn struct_fields(json: &serde_json::Value) -> BTreeMap<String, Value> {
+    match Value::from(json) {
+        Value::Map(fields) => fields,
+        _ => BTreeMap::new(),
     }
-}
-
-fn to_struct(json: &serde_json::Value) -> prost_types::Struct {
-    let fields = json
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| (key.clone(), to_proto_value(value)));
-    prost_types::Struct {
-        fields: fields.collect(),
-    }
-}
-
-fn to_proto_value(json: &serde_json::Value) -> prost_types::Value {
-    use prost_types::value::Kind;
-    let kind = match json {
-        serde_json::Value::Null => Kind::NullValue(0),
-        serde_json::Value::Bool(value) => Kind::BoolValue(*value),
-        serde_json::Value::Number(value) => Kind::NumberValue(value.as_f64().unwrap_or(f64::NAN)),
-        serde_json::Value::String(value) => Kind::StringValue(value.clone()),
-        serde_json::Value::Array(items) => Kind::ListValue(prost_types::ListValue {
-            values: items.iter().map(to_proto_value).collect(),
-        }),
-        serde_json::Value::Object(_) => Kind::StructValue(to_struct(json)),
-    };
-    prost_types::Value { kind: Some(kind) }
 }
 
 /// The few fields of `envoy.config.core.v3` that a network filter reads, by their numbers there.

@@ -2,8 +2,11 @@
 
 mod attributes;
 mod message;
+mod state;
+mod structs;
 mod value;
 
-pub(crate) use attributes::{PROXY_ATTRIBUTES, Scope, lookup};
+pub(crate) use attributes::{PROXY_ATTRIBUTES, Scope, lookup, select};
 pub use message::{Cluster, Node, UpstreamHost};
+pub(crate) use state::{FilterState, Prototype, StateObject};
 pub use value::Value;

@@ -42,6 +42,8 @@ pub enum Value {
     /// An attribute root such as `connection` or `xds`: a path enters it, it has no encoding of its own
     /// (`SerializationFailure`).
     Attributes(BTreeMap<String, Self>),
+    /// An object whose bytes are not of its type: `SerializationFailure`, and an error in an expression.
+    Invalid,
 }
 
 impl Value {
@@ -71,10 +73,12 @@ impl Value {
     /// The bytes a filter is given. Envoy: `serializeValue`.
     ///
     /// # Errors
-    /// `SerializationFailure` for a null and for an attribute root.
+    /// `SerializationFailure` for a null, an attribute root and what is invalid, wherever it stands.
     pub fn encode(&self) -> HostResult<Vec<u8>> {
         Ok(match self {
-            Self::Null | Self::Attributes(_) => return Err(Status::SerializationFailure),
+            Self::Null | Self::Attributes(_) | Self::Invalid => {
+                return Err(Status::SerializationFailure);
+            }
             Self::Bool(value) => vec![u8::from(*value)],
             Self::Int(value) => value.to_le_bytes().to_vec(),
             Self::Uint(value) => value.to_le_bytes().to_vec(),
@@ -109,6 +113,12 @@ impl From<&str> for Value {
 impl From<String> for Value {
     fn from(value: String) -> Self {
         Self::String(value)
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(value)
     }
 }
 

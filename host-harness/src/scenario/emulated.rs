@@ -182,5 +182,8 @@ fn builder(scenario: &Scenario, side: Side, module: &Module) -> Option<SidecarBu
     for (key, value) in &spec.filter_state {
         builder = builder.filter_state(key, value);
     }
+    for (key, value) in &spec.upstream_filter_state {
+        builder = builder.upstream_filter_state(key, value);
+    }
     Some(builder)
 }

@@ -59,9 +59,13 @@ pub struct SidecarSpec {
     /// Which generation of Envoy names the attributes.
     #[serde(default)]
     pub profile: Profile,
-    /// Filter state that each connection starts with, as a filter in front leaves it. Only the harness can do that.
+    /// Filter state that each connection starts with, as a filter in front leaves it: strings, or objects for a Struct. Only
+    /// the harness can do that.
     #[serde(default)]
-    pub filter_state: BTreeMap<String, String>,
+    pub filter_state: BTreeMap<String, Value>,
+    /// Filter state of each connection to the upstream, likewise.
+    #[serde(default)]
+    pub upstream_filter_state: BTreeMap<String, Value>,
     /// The cluster that it routes to.
     #[serde(default)]
     pub cluster: Target,

@@ -5,10 +5,12 @@ use super::{Direction, FailurePolicy, Inner, Profile, Sidecar};
 use crate::clock::Clock;
 use crate::host::{LogLine, Logs, Plugin, Process, Sandbox, SharedData, Tls};
 use crate::module::{LoadError, Module};
-use crate::property::{Cluster, Node, PROXY_ATTRIBUTES, UpstreamHost};
+use crate::property::{
+    Cluster, FilterState, Node, PROXY_ATTRIBUTES, StateObject, UpstreamHost, Value,
+};
 use crate::stats::{Stats, StatsTag};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// An Envoy to be started: what its bootstrap would say.
@@ -27,7 +29,8 @@ pub struct SidecarBuilder {
     filter_chain_name: String,
     stats_tags: Vec<StatsTag>,
     workers: usize,
-    filter_state: BTreeMap<String, Vec<u8>>,
+    filter_state: FilterState,
+    upstream_filter_state: FilterState,
     upstream_refused: bool,
     clock: Clock,
     beside: Option<Rc<Process>>,
@@ -121,7 +124,8 @@ impl SidecarBuilder {
             filter_chain_name: String::new(),
             stats_tags: Vec::new(),
             workers: 1,
-            filter_state: BTreeMap::new(),
+            filter_state: FilterState::new(),
+            upstream_filter_state: FilterState::new(),
             upstream_refused: false,
             clock: Clock::default(),
             beside: None,
@@ -274,12 +278,33 @@ impl SidecarBuilder {
         self.last(|filter| filter.sandbox.capabilities = Some(names))
     }
 
-    /// Filter state of each new connection, as a filter of Envoy's own leaves it in front of these. A property that a wasm
-    /// filter set has the key `wasm.<name>` and is read as `<name>`.
+    /// Filter state of each new connection, as a filter of Envoy's own leaves it in front of these: a string, bytes, or a map,
+    /// which is a `google.protobuf.Struct` that paths and expressions walk. A property that a wasm filter set has the key
+    /// `wasm.<name>` and is read as `<name>`.
+    ///
+    /// ```
+    /// # use host_harness::{SidecarBuilder, Value};
+    /// fn behind_istios_exchange(sidecar: SidecarBuilder) -> SidecarBuilder {
+    ///     sidecar.filter_state("downstream_peer", Value::map([("workload", "ratings-v2".into())]))
+    /// }
+    /// ```
     #[must_use]
-    pub fn filter_state(mut self, key: impl Into<String>, value: impl AsRef<[u8]>) -> Self {
-        self.filter_state
-            .insert(key.into(), value.as_ref().to_vec());
+    pub fn filter_state(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        let object = StateObject::of(value.into());
+        self.filter_state.insert(key.into(), object);
+        self
+    }
+
+    /// Filter state of each connection to the upstream, as a filter on that connection leaves it: the attribute
+    /// `upstream_filter_state`, from the moment that tcp_proxy has chosen the host.
+    #[must_use]
+    pub fn upstream_filter_state(
+        mut self,
+        key: impl Into<String>,
+        value: impl Into<Value>,
+    ) -> Self {
+        let object = StateObject::of(value.into());
+        self.upstream_filter_state.insert(key.into(), object);
         self
     }
 
@@ -335,6 +360,7 @@ impl SidecarBuilder {
             filter_chain_name: self.filter_chain_name,
             pools,
             filter_state: self.filter_state,
+            upstream_filter_state: self.upstream_filter_state,
             upstream_refused: self.upstream_refused,
             last_connection: Cell::new(0),
             paths: RefCell::default(),

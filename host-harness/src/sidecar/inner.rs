@@ -5,10 +5,9 @@ use super::pool::Pool;
 use super::{Sidecar, StartError};
 use crate::host::{Deferred, Process, Stream, StreamInfo, Tls, Upstream};
 use crate::l4::{Dialing, Hop, Path, pump};
-use crate::property::{Cluster, UpstreamHost};
+use crate::property::{Cluster, FilterState, UpstreamHost};
 use crate::worker::Worker;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -25,7 +24,9 @@ pub(crate) struct Inner {
     /// The filters, in the order of the chain.
     pub(super) pools: Vec<Pool>,
     /// What each new connection starts with.
-    pub(super) filter_state: BTreeMap<String, Vec<u8>>,
+    pub(super) filter_state: FilterState,
+    /// What each connection to the upstream starts with.
+    pub(super) upstream_filter_state: FilterState,
     pub(super) upstream_refused: bool,
     pub(super) last_connection: Cell<u64>,
     pub(super) paths: RefCell<Vec<Weak<RefCell<Path>>>>,
@@ -46,6 +47,7 @@ impl Inner {
             cluster: self.cluster.clone(),
             host: self.upstream_host.clone(),
             tls: self.upstream_tls.clone(),
+            filter_state: self.upstream_filter_state.clone(),
         };
         let dialing = if self.upstream_refused {
             Dialing::Refused

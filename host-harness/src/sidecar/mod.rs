@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::host::{LogLine, Tls, Upstream};
 use crate::l4::{Connection, Dialing, Relay};
 use crate::module::Module;
-use crate::property::{Cluster, UpstreamHost};
+use crate::property::{Cluster, FilterState, UpstreamHost};
 use crate::stats::{MetricQuery, Series};
 use crate::trace::{Event, HostcallCounts};
 use crate::worker::Worker;
@@ -96,8 +96,12 @@ impl Sidecar {
 
     /// Accepts a connection whose peers are outside of the harness; tcp_proxy will choose this cluster and host.
     pub fn relay(&self, downstream: Downstream, cluster: Cluster, host: UpstreamHost) -> Relay {
-        let tls = None;
-        let route = Upstream { cluster, host, tls };
+        let route = Upstream {
+            cluster,
+            host,
+            tls: None,
+            filter_state: FilterState::new(),
+        };
         Relay::open(self.0.accept_from(downstream, route, Dialing::Owner))
     }
 

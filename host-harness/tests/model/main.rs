@@ -4,6 +4,7 @@
 mod buffers;
 mod chain;
 mod diagnosis;
+mod expressions;
 mod failure;
 mod foreign;
 mod life_cycle;

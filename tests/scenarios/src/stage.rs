@@ -49,7 +49,8 @@ impl Envoys {
             let Some(spec) = scenario.sidecar(side) else {
                 continue;
             };
-            if spec.profile != Profile::Xds || !spec.filter_state.is_empty() {
+            let seeded = !spec.filter_state.is_empty() || !spec.upstream_filter_state.is_empty();
+            if spec.profile != Profile::Xds || seeded {
                 let only = "no Envoy of today has `profile: legacy` or `filter_state`: play it in the harness";
                 return Err(StageError::new(only));
             }
