@@ -3,6 +3,7 @@
 //! * [`labels`]: Istio's table of standard metrics. For every situation that a connection can be in, all 23 labels with
 //!   their exact values, on both reporters, in exactly one series a metric.
 //! * [`response_flags`]: connections that fail are reported too, with Envoy's own flags.
+//! * [`upstream`]: the test cases that Istio itself has for its TCP metrics, with their numbers and labels.
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
@@ -14,3 +15,4 @@ mod labels;
 mod pair;
 mod response_flags;
 mod table;
+mod upstream;

@@ -1,4 +1,4 @@
-//! Two workloads that share no value, so that no label can stand where another belongs.
+//! A client's and a server's sidecar, and what they must report.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use testbed::apps::{self, App};
 use testbed::envoy::Envoy;
 use testbed::exposition::Labels;
 use testbed::labels::{METRICS, Reporter};
-use testbed::mesh::{Builder, Counts, Mesh, Service};
+use testbed::mesh::{Builder, Counts, Filter, Mesh, Service};
 use testbed::poll::{self, Look};
 use testbed::tools::EnvoyBinary;
 use testbed::{Scratch, Workload, wasm};
@@ -17,9 +17,6 @@ use testbed::{Scratch, Workload, wasm};
 use crate::table;
 
 pub(crate) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
-
-/// The service's name.
-pub(crate) const SERVICE: &str = "db";
 
 /// The one cluster and the one listener of a bootstrap.
 pub(crate) const CLUSTER: &str = "/static_resources/clusters/0";
@@ -31,61 +28,82 @@ pub(crate) const ENDPOINT: &str = "/load_assignment/endpoints/0/lb_endpoints/0";
 /// How long something that comes with the next tick may take on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// `web-v2` calls the service `db`, which answers every line with `hello <line>`.
+/// A client and a service that it calls.
 pub(crate) struct Pair {
     mesh: Mesh,
+    service: String,
     _app: App,
     _scratch: Scratch,
 }
 
 impl Pair {
-    /// Starts both sidecars as `shape` decides. One that edits a bootstrap starts with [`web`] or [`db`].
+    /// `web-v2` calls the service `db`, which answers every line with `hello <line>`. The two share no value, so that no
+    /// label can stand where another belongs.
+    ///
+    /// `shape` decides on the sidecars; one that edits a bootstrap starts with [`web`] or [`db`].
     pub(crate) fn start(
         name: &str,
         shape: impl FnOnce(Builder, Service) -> Builder,
     ) -> Result<Self> {
-        let scratch = Scratch::new(name)?;
+        let client = workload("web-v2", "shop", "web", "east");
+        let server = workload("db-v1", "data", "db", "west");
         let app = App::start(apps::hello)?;
-        let builder = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
-            .client(workload("web-v2", "shop", "web", "east"))
-            .edit_client(web);
-        let server = workload("db-v1", "data", SERVICE, "west");
-        let service = Service::new(server, 5432, app.address()).edit(db);
-        let mesh = shape(builder, service).start(&scratch)?;
+        Self::between(name, client, server, app, |mesh, service| {
+            shape(mesh.edit_client(web), service.edit(db))
+        })
+    }
+
+    /// `client` calls `app`, which is the service named like the server's app.
+    pub(crate) fn between(
+        name: &str,
+        client: Workload,
+        server: Workload,
+        app: App,
+        shape: impl FnOnce(Builder, Service) -> Builder,
+    ) -> Result<Self> {
+        let scratch = Scratch::new(name)?;
+        let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?).client(client);
+        let name = server.app.clone();
+        let service = Service::new(server, 7000, app.address());
         Ok(Self {
-            mesh,
+            mesh: shape(mesh, service).start(&scratch)?,
+            service: name,
             _app: app,
             _scratch: scratch,
         })
+    }
+
+    pub(crate) fn connect(&self) -> Result<TcpStream> {
+        let stream = TcpStream::connect(self.mesh.address(&self.service)?)?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        Ok(stream)
+    }
+
+    pub(crate) fn sidecar(&self, reporter: Reporter) -> Result<&Envoy> {
+        Ok(self.mesh.sidecar(reporter, &self.service)?)
     }
 
     /// Two conversations, one of which stays open, reported as the table's columns say, and as nothing else.
     ///
     /// The four counts differ (2, 1, 12 and 24), so none can stand where another belongs.
     pub(crate) fn reports(&self, table: &str) -> Result {
-        let open = greet(TcpStream::connect(self.mesh.address(SERVICE)?)?)?;
-        drop(greet(TcpStream::connect(self.mesh.address(SERVICE)?)?)?);
+        let open = greet(self.connect()?)?;
+        drop(greet(self.connect()?)?);
         let mut counts = Counts {
             opened: 2,
             closed: 1,
             received: 12,
             sent: 24,
         };
-        let columns = table::columns(table);
-        for labels in &columns {
-            self.check(labels, counts)?;
-        }
+        self.check(table, counts)?;
         drop(open);
         counts.closed = 2;
-        for labels in &columns {
-            self.check(labels, counts)?;
-        }
-        Ok(())
+        self.check(table, counts)
     }
 
     /// A connection that the client's sidecar ends before a byte has passed.
     pub(crate) fn fails(&self, table: &str) -> Result {
-        let mut stream = TcpStream::connect(self.mesh.address(SERVICE)?)?;
+        let mut stream = self.connect()?;
         // The end, or a reset.
         let _ended = stream.read(&mut [0; 1]);
         let counts = Counts {
@@ -93,24 +111,25 @@ impl Pair {
             closed: 1,
             ..Counts::default()
         };
-        let columns = table::columns(table);
-        columns
-            .iter()
-            .try_for_each(|labels| self.check(labels, counts))
+        self.check(table, counts)
     }
 
-    fn check(&self, labels: &Labels, counts: Counts) -> Result {
-        let reporter = match labels["reporter"].as_str() {
-            "source" => Reporter::Source,
-            _ => Reporter::Destination,
-        };
-        check(self.mesh.sidecar(reporter, SERVICE)?, labels, counts)
+    /// These counts, in series that are labelled like the columns, and nothing else.
+    pub(crate) fn check(&self, table: &str, counts: Counts) -> Result {
+        for labels in table::columns(table) {
+            let reporter = match labels["reporter"].as_str() {
+                "source" => Reporter::Source,
+                _ => Reporter::Destination,
+            };
+            check(self.sidecar(reporter)?, &labels, counts)?;
+        }
+        Ok(())
     }
 }
 
 /// Waits until an Envoy reports these counts, whatever the labels, then expects them in exactly one series a metric,
 /// with exactly these labels.
-pub(crate) fn check(envoy: &Envoy, labels: &Labels, counts: Counts) -> Result {
+fn check(envoy: &Envoy, labels: &Labels, counts: Counts) -> Result {
     let metrics = poll::until(&format!("{counts:?} of {}", envoy.name()), LIMIT, || {
         let metrics = envoy.metrics()?;
         let reported = Counts::reported(&metrics, &[]);
@@ -134,7 +153,6 @@ pub(crate) fn check(envoy: &Envoy, labels: &Labels, counts: Counts) -> Result {
 
 /// Says `world` and hears `hello world`.
 pub(crate) fn greet(mut stream: TcpStream) -> Result<TcpStream> {
-    stream.set_read_timeout(Some(LIMIT))?;
     stream.write_all(b"world\n")?;
     let mut answer = [0; 12];
     stream.read_exact(&mut answer)?;
@@ -142,11 +160,22 @@ pub(crate) fn greet(mut stream: TcpStream) -> Result<TcpStream> {
     Ok(stream)
 }
 
+/// A filter in this mode of peer exchange.
+pub(crate) fn mode(mode: &str) -> Filter {
+    Filter::Configured(json!({
+        "tcp_reporting_duration": "500ms",
+        "peer_exchange": { "mode": mode },
+    }))
+}
+
 /// The client's bootstrap: its canonical service is not its app, and the server's is not either.
 pub(crate) fn web(bootstrap: &mut Value) {
     canonical(bootstrap, "storefront", "r2");
-    let metadata = format!("{CLUSTER}{ENDPOINT}/metadata/filter_metadata");
-    if let Some(istio) = at(bootstrap, &metadata).get_mut("istio") {
+    let endpoint = at(
+        bootstrap,
+        &format!("{CLUSTER}{ENDPOINT}/metadata/filter_metadata"),
+    );
+    if let Some(istio) = endpoint.get_mut("istio") {
         *istio = json!({ "workload": "db-v1;data;database;r1;west" });
     }
 }
@@ -203,7 +232,8 @@ pub(crate) fn at<'a>(bootstrap: &'a mut Value, pointer: &str) -> &'a mut Value {
     found.unwrap_or_else(|| panic!("the bootstrap has no {pointer}"))
 }
 
-fn canonical(bootstrap: &mut Value, service: &str, revision: &str) {
+/// Sets a node's canonical service and revision.
+pub(crate) fn canonical(bootstrap: &mut Value, service: &str, revision: &str) {
     let labels = at(bootstrap, "/node/metadata/LABELS");
     labels["service.istio.io/canonical-name"] = json!(service);
     labels["service.istio.io/canonical-revision"] = json!(revision);

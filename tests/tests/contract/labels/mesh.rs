@@ -3,14 +3,7 @@
 use serde_json::{Value, json};
 use testbed::mesh::Filter;
 
-use crate::pair::{CLUSTER, ENDPOINT, Pair, Result, at, web};
-
-fn mode(mode: &str) -> Filter {
-    Filter::Configured(json!({
-        "tcp_reporting_duration": "500ms",
-        "peer_exchange": { "mode": mode },
-    }))
-}
+use crate::pair::{CLUSTER, ENDPOINT, Pair, Result, at, mode, web};
 
 #[test]
 fn metadata_exchanged_both_ways() -> Result {

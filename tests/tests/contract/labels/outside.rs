@@ -188,7 +188,7 @@ fn headless_service_on_the_allow_list() -> Result {
     let pair = Pair::start("headless-allowed", |mesh, service| {
         let allowed = json!({
         "tcp_reporting_duration": "500ms",
-        "peer_exchange": { "clusters": ["outbound|5432||db.data.svc.cluster.local"] },
+        "peer_exchange": { "clusters": ["outbound|7000||db.data.svc.cluster.local"] },
         });
         mesh.client_filter(Filter::Configured(allowed))
             .edit_client(headless)
