@@ -37,7 +37,7 @@ fn unknown_endpoint(bootstrap: &mut Value) {
 /// Waits until this many exchanges have ended so.
 fn outcomes(pair: &Pair, reporter: Reporter, result: &str, count: u64) -> Result {
     let labels = [("reporter", reporter.as_str()), ("result", result)];
-    all(
+    becomes(
         pair,
         reporter,
         "istio_tcp_peer_exchange_total",
