@@ -1,6 +1,7 @@
 //! The bootstraps of `envoy-config/`, adapted to a run: other ports, workloads and certificates, and parts left out.
 
 mod inbound;
+mod outside;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use crate::mesh_ca::Identity;
 use crate::workload::Workload;
 
 pub use self::inbound::Inbound;
+pub use self::outside::Outside;
 pub use self::upstream::Upstream;
 
 const CLIENT: &str = include_str!("../../envoy-config/client-sidecar.yaml");
@@ -138,6 +140,36 @@ impl Bootstrap {
             .map(|upstream| upstream.cluster(cluster.clone(), foreign_root));
         *at(resources, "/listeners")? = listeners.collect::<Result<_>>()?;
         *at(resources, "/clusters")? = clusters.collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    /// A client sidecar: one more listener and cluster per destination outside the mesh.
+    ///
+    /// # Errors
+    /// The document lacks a part.
+    pub fn outside(&mut self, outside: &[Outside]) -> Result<()> {
+        let mut template = Self::client_sidecar()?;
+        let listener = at(&mut template.document, "/static_resources/listeners/0")?.take();
+        let cluster = at(&mut template.document, "/static_resources/clusters/0")?.take();
+        for each in outside {
+            self.array("/static_resources/listeners")?
+                .push(each.listener(listener.clone())?);
+            self.array("/static_resources/clusters")?
+                .push(each.cluster(cluster.clone())?);
+        }
+        Ok(())
+    }
+
+    /// Takes over the listeners and clusters of another sidecar: a client's and a server's make a whole one, as Istio
+    /// has it.
+    ///
+    /// # Errors
+    /// A document lacks a part.
+    pub fn absorb(&mut self, mut other: Self) -> Result<()> {
+        for part in ["/static_resources/listeners", "/static_resources/clusters"] {
+            let parts = std::mem::take(other.array(part)?);
+            self.array(part)?.extend(parts);
+        }
         Ok(())
     }
 

@@ -1,11 +1,13 @@
 //! The Istio task page's story on one machine: Bookinfo's ratings-v2 talks to MongoDB and PostgreSQL through sidecars,
-//! and the sidecars tell who talked to whom.
+//! and the sidecars tell who talked to whom. Or all of Bookinfo does.
 
+mod bookinfo;
 mod checks;
 mod interrupt;
 mod keep;
 mod listing;
 mod options;
+mod parts;
 mod prepare;
 mod progress;
 mod report;
@@ -18,7 +20,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use self::interrupt::Interrupt;
-use self::report::Report;
+use self::options::Cast;
+use self::report::{Check, Kept, Report};
 use self::stage::Stage;
 use crate::error::{Error, Result};
 use crate::workspace::Scratch;
@@ -28,9 +31,16 @@ pub use self::options::Options;
 /// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
+/// The exit code for options that do not go together.
+const USAGE: u8 = 2;
+
 /// Runs the demo: 0 if every check passed.
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
+    if let Some(reason) = options.unsupported() {
+        progress::say(&format!("error: {reason}"));
+        return ExitCode::from(USAGE);
+    }
     let interrupt = Interrupt::default();
     let result = if options.prepare {
         prepare::run().map(|()| true)
@@ -48,9 +58,33 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
+/// A cast on its stage. Dropping it stops everything.
+trait Play {
+    /// The traffic, and what came of it. Some connections are left open.
+    fn play(&mut self) -> Result<Report>;
+
+    /// Lets those connections end and checks that every connection is then reported as closed.
+    fn hang_up(&mut self) -> Result<Vec<Check>>;
+
+    /// What there is to look at, and how to end it.
+    fn kept(&self) -> Result<Kept>;
+}
+
+/// Fetches, builds and starts everything but the traffic.
+fn set<'a>(
+    options: &Options,
+    scratch: &'a Scratch,
+    interrupt: &'a Interrupt,
+) -> Result<Box<dyn Play + 'a>> {
+    Ok(match options.topology {
+        Cast::Databases => Box::new(Stage::set(options, scratch, interrupt)?),
+        Cast::Bookinfo => Box::new(bookinfo::Stage::set(options, scratch, interrupt)?),
+    })
+}
+
 fn once(options: &Options, interrupt: &Interrupt) -> Result<bool> {
     on_scratch(interrupt, |scratch| {
-        let mut stage = Stage::set(options, scratch, interrupt)?;
+        let mut stage = set(options, scratch, interrupt)?;
         let mut report = stage.play()?;
         report.checks.extend(stage.hang_up()?);
         let ok = report.conclude();
@@ -64,7 +98,7 @@ fn supervised(options: &Options, interrupt: &Interrupt) -> Result<bool> {
     let supervisor = keep::Supervisor::begin()?;
     interrupt.listen()?;
     on_scratch(interrupt, |scratch| {
-        let mut stage = Stage::set(options, scratch, interrupt)?;
+        let mut stage = set(options, scratch, interrupt)?;
         let mut report = stage.play()?;
         report.kept = Some(stage.kept()?);
         let ok = report.conclude();

@@ -25,6 +25,7 @@ pub mod process;
 pub mod prometheus;
 pub mod tap;
 pub mod tools;
+pub mod topology;
 pub mod wasm;
 pub mod workload;
 pub mod workspace;

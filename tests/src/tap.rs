@@ -143,6 +143,15 @@ impl Tally {
             .sum()
     }
 
+    /// What several taps have seen together.
+    #[must_use]
+    pub fn merged(tallies: impl IntoIterator<Item = Self>) -> Self {
+        let connections = tallies.into_iter().flat_map(|tally| tally.connections);
+        let mut connections: Vec<_> = connections.collect();
+        connections.sort();
+        Self { connections }
+    }
+
     /// Whether the connections of both tallies carried the same bytes.
     #[must_use]
     pub fn same_bytes(&self, other: &Self) -> bool {

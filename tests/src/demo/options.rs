@@ -2,11 +2,21 @@
 
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::tools::Host;
 
 pub(super) const SUPERVISED: &str = "supervised";
+
+/// Who is in the mesh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Cast {
+    /// ratings-v2 and two real databases: three sidecars
+    #[default]
+    Databases,
+    /// All of Bookinfo, with traffic that leaves the mesh: six sidecars
+    Bookinfo,
+}
 
 /// Bookinfo's ratings-v2 talks to MongoDB and PostgreSQL through stock Envoys with the filter, and the demo prints and
 /// checks the metrics that name both ends.
@@ -21,6 +31,10 @@ pub struct Options {
     #[arg(long)]
     pub keep: bool,
 
+    /// Who is in the mesh
+    #[arg(long, value_name = "TOPOLOGY", value_enum, default_value_t)]
+    pub topology: Cast,
+
     /// How often the filter reports, such as 500ms or 15s
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     pub reporting_duration: Duration,
@@ -34,12 +48,22 @@ pub struct Options {
     pub envoy_version: Option<String>,
 
     /// Only build the filter and make the certificates that the files in envoy-config/ name
-    #[arg(long, conflicts_with_all = ["json", "keep"])]
+    #[arg(long, conflicts_with_all = ["json", "keep", "topology"])]
     pub prepare: bool,
 
     /// The part of --keep that stays
     #[arg(long = SUPERVISED, hide = true)]
     pub(super) supervised: bool,
+}
+
+impl Options {
+    /// What the options ask for that there is not.
+    pub(super) fn unsupported(&self) -> Option<&'static str> {
+        (self.topology == Cast::Bookinfo && self.host == Host::Harness).then_some(
+            "--topology bookinfo needs --host envoy: it has a cluster without endpoints, and the harness shows no \
+             filter a connection to one",
+        )
+    }
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -57,6 +81,14 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bookinfo_needs_envoy() {
+        let parse =
+            |host: &str| Options::parse_from(["demo", "--topology", "bookinfo", "--host", host]);
+        assert!(parse("harness").unsupported().is_some());
+        assert!(parse("envoy").unsupported().is_none());
+    }
 
     #[test]
     fn durations_have_a_unit() {

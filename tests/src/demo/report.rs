@@ -7,6 +7,8 @@ use serde::Serialize;
 use crate::exposition::Series;
 use crate::labels::Reporter;
 use crate::mesh::Counts;
+use crate::topology::Graph;
+use crate::workspace::Scratch;
 
 /// Everything that is printed.
 #[derive(Debug, Serialize)]
@@ -14,13 +16,26 @@ pub(super) struct Report {
     /// Whether every check passed.
     pub(super) ok: bool,
     pub(super) setup: Setup,
-    pub(super) reporters: Vec<Reported>,
-    pub(super) console: Console,
+    #[serde(flatten)]
+    pub(super) findings: Findings,
     pub(super) checks: Vec<Check>,
     /// `/stats/prometheus` of every Envoy.
     pub(super) prometheus_text: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) kept: Option<Kept>,
+}
+
+/// What the metrics tell.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Findings {
+    /// By reporter and service.
+    Databases {
+        reporters: Vec<Reported>,
+        console: Console,
+    },
+    /// As one graph.
+    Bookinfo { graph: Graph },
 }
 
 /// What ran.
@@ -30,8 +45,9 @@ pub(super) struct Setup {
     pub(super) envoy_origin: String,
     pub(super) filter: String,
     pub(super) filter_bytes: u64,
-    pub(super) mongodb: String,
-    pub(super) postgresql: String,
+    /// What stands behind the services, by name.
+    #[serde(flatten)]
+    pub(super) applications: BTreeMap<&'static str, String>,
     pub(super) reporting_duration_ms: u128,
 }
 
@@ -87,6 +103,17 @@ impl Report {
     pub(super) fn to_json(&self) -> String {
         // Strings, numbers and maps with string keys: there is nothing in it that JSON cannot say.
         serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+impl Kept {
+    /// These addresses, of this process.
+    pub(super) fn new(addresses: BTreeMap<String, String>, scratch: &Scratch) -> Self {
+        Self {
+            addresses,
+            files: scratch.path().display().to_string(),
+            cleanup: format!("kill {}", std::process::id()),
+        }
     }
 }
 

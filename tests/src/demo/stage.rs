@@ -1,9 +1,7 @@
 //! The cast: ratings-v2 behind one Envoy, mongodb-v1 and postgresql-v1 behind their own.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,18 +9,16 @@ use serde_json::json;
 use super::interrupt::Interrupt;
 use super::options::Options;
 use super::progress::step;
-use super::report::{Check, Kept, Report, Setup};
+use super::report::{Check, Findings, Kept, Report, Setup};
 use super::snapshot::{self, Snapshot};
-use super::{listing, traffic};
+use super::{Play, listing, parts, traffic};
 use crate::databases::{Mongo, MongoClient, Postgres};
-use crate::error::{Context, Result};
+use crate::error::Result;
 use crate::labels::Reporter;
 use crate::mesh::{Mesh, Service};
 use crate::prometheus::Prometheus;
-use crate::tools::{EnvoyBinary, Host};
-use crate::wasm;
 use crate::workload::Workload;
-use crate::workspace::{self, Scratch};
+use crate::workspace::Scratch;
 
 const MONGODB: &str = "mongodb";
 const POSTGRESQL: &str = "postgresql";
@@ -47,9 +43,9 @@ impl<'a> Stage<'a> {
         scratch: &'a Scratch,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
-        let (wasm, filter_bytes) = build_filter()?;
+        let (wasm, filter_bytes) = parts::build_filter()?;
         interrupt.check()?;
-        let envoy = find_host(options)?;
+        let envoy = parts::find_host(options)?;
 
         interrupt.check()?;
         let mongodb = Mongo::start(scratch)?;
@@ -80,10 +76,12 @@ impl<'a> Stage<'a> {
         let setup = Setup {
             envoy: envoy.version,
             envoy_origin: envoy.origin,
-            filter: relative(&wasm),
+            filter: parts::relative(&wasm),
             filter_bytes,
-            mongodb: mongodb.kind().to_owned(),
-            postgresql: version,
+            applications: BTreeMap::from([
+                (MONGODB, mongodb.kind().to_owned()),
+                (POSTGRESQL, version),
+            ]),
             reporting_duration_ms: millis,
         };
         Ok(Self {
@@ -98,9 +96,11 @@ impl<'a> Stage<'a> {
             reporting_duration,
         })
     }
+}
 
-    /// The traffic, and what came of it. One client is still connected to mongodb afterwards.
-    pub(super) fn play(&mut self) -> Result<Report> {
+impl Play for Stage<'_> {
+    /// One client is still connected to mongodb afterwards.
+    fn play(&mut self) -> Result<Report> {
         let plan = "writes ratings to mongodb, reads them back and stays connected";
         step("ratings-v2", plan);
         let address = self.mesh.address(MONGODB)?;
@@ -126,16 +126,17 @@ impl<'a> Stage<'a> {
         Ok(Report {
             ok: false,
             setup: self.setup.clone(),
-            reporters: snapshot.reporters,
-            console: console.listing,
+            findings: Findings::Databases {
+                reporters: snapshot.reporters,
+                console: console.listing,
+            },
             checks,
             prometheus_text: snapshot.text,
             kept: None,
         })
     }
 
-    /// Lets the connected client hang up and checks that every connection is then reported as closed.
-    pub(super) fn hang_up(&mut self) -> Result<Vec<Check>> {
+    fn hang_up(&mut self) -> Result<Vec<Check>> {
         let Some(client) = self.client.take() else {
             return Ok(Vec::new());
         };
@@ -156,8 +157,7 @@ impl<'a> Stage<'a> {
         Ok(checks)
     }
 
-    /// What there is to look at, and how to end it.
-    pub(super) fn kept(&self) -> Result<Kept> {
+    fn kept(&self) -> Result<Kept> {
         let mut addresses = BTreeMap::new();
         for sidecar in self.mesh.sidecars() {
             addresses.insert(format!("Envoy {}", sidecar.name()), sidecar.url("/"));
@@ -169,50 +169,10 @@ impl<'a> Stage<'a> {
         if let Some(prometheus) = &self.prometheus {
             addresses.insert("Prometheus".to_owned(), prometheus.url());
         }
-        Ok(Kept {
-            addresses,
-            files: self.scratch.path().display().to_string(),
-            cleanup: format!("kill {}", std::process::id()),
-        })
+        Ok(Kept::new(addresses, self.scratch))
     }
 }
 
 fn service(app: &str, port: u16, application: SocketAddr) -> Service {
     Service::new(Workload::bookinfo(app, "v1"), port, application)
-}
-
-/// What carries the traffic.
-fn find_host(options: &Options) -> Result<EnvoyBinary> {
-    let (name, binary) = match options.host {
-        Host::Envoy => (
-            "Envoy",
-            EnvoyBinary::find(options.envoy_version.as_deref())?,
-        ),
-        Host::Harness => {
-            step("harness", "building it; the first time takes minutes");
-            ("", EnvoyBinary::harness()?)
-        }
-    };
-    step(name, &format!("{} ({})", binary.version, binary.origin));
-    Ok(binary)
-}
-
-/// The .wasm and its size.
-fn build_filter() -> Result<(PathBuf, u64)> {
-    step("filter", "building it with `cargo wasm`");
-    let wasm = wasm::build()?;
-    let metadata = fs::metadata(&wasm).context(|| format!("cannot read {}", wasm.display()))?;
-    let bytes = metadata.len();
-    step(
-        "",
-        &format!("{}, {} KiB", relative(&wasm), bytes.div_ceil(1024)),
-    );
-    Ok((wasm, bytes))
-}
-
-fn relative(path: &Path) -> String {
-    path.strip_prefix(workspace::root())
-        .unwrap_or(path)
-        .display()
-        .to_string()
 }

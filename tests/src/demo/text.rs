@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::report::{Console, Kept, Report, Reported};
+use super::report::{Console, Findings, Kept, Report, Reported};
 use crate::exposition::{Labels, Series};
 use crate::labels::{CLOSED, OPENED, RECEIVED, SENT};
+use crate::topology::{Graph, Link};
 
 /// The whole report.
 pub(super) fn render(report: &Report) -> String {
-    let mut text = String::new();
-    text.push_str("\nTCP metrics by reporter and peer\n\n");
-    text.push_str(&table(&report.reporters));
-    text.push_str(&console(&report.console));
+    let mut text = match &report.findings {
+        Findings::Databases {
+            reporters, console, ..
+        } => databases(reporters, console),
+        Findings::Bookinfo { graph, .. } => links(graph),
+    };
     text.push_str("\nChecked\n\n");
     for check in &report.checks {
         let mark = if check.ok { "ok    " } else { "FAILED" };
@@ -33,6 +36,21 @@ pub(super) fn render(report: &Report) -> String {
     text
 }
 
+fn databases(reporters: &[Reported], listing: &Console) -> String {
+    let metrics = table(reporters);
+    format!(
+        "\nTCP metrics by reporter and peer\n\n{metrics}{}",
+        console(listing)
+    )
+}
+
+fn links(graph: &Graph) -> String {
+    let mut rows = vec![LINK_HEADER.map(str::to_owned)];
+    rows.extend(graph.edges.iter().map(link));
+    let links = columns(&rows, LINK_FIRST_NUMBER);
+    format!("\nWho talks to whom over TCP, from the metrics of all sidecars\n\n{links}")
+}
+
 fn table(reporters: &[Reported]) -> String {
     let mut rows = vec![HEADER.map(str::to_owned)];
     for reported in reporters {
@@ -46,7 +64,7 @@ fn table(reporters: &[Reported]) -> String {
                 .map(|(labels, series)| row(labels, &series)),
         );
     }
-    columns(&rows)
+    columns(&rows, FIRST_NUMBER)
 }
 
 /// Where the labels of a series are wrapped.
@@ -65,6 +83,42 @@ const HEADER: [&str; 9] = [
 ];
 /// The columns from here on are numbers.
 const FIRST_NUMBER: usize = 5;
+
+const LINK_HEADER: [&str; 11] = [
+    "SOURCE",
+    "DESTINATION",
+    "SERVICE",
+    "TOLD BY",
+    "SECURITY",
+    "FLAGS",
+    "OPENED",
+    "CLOSED",
+    "OPEN",
+    "RECEIVED B",
+    "SENT B",
+];
+const LINK_FIRST_NUMBER: usize = 6;
+
+fn link(link: &Link) -> [String; 11] {
+    let reporters: Vec<_> = link.reporters.keys().map(|each| each.as_str()).collect();
+    let told_by = match reporters.as_slice() {
+        [one] => (*one).to_owned(),
+        _ => "both".to_owned(),
+    };
+    [
+        link.source.clone(),
+        link.destination.clone(),
+        link.service.clone(),
+        told_by,
+        link.security.clone(),
+        link.flags.clone(),
+        link.counts.opened.to_string(),
+        link.counts.closed.to_string(),
+        link.open.to_string(),
+        link.counts.received.to_string(),
+        link.counts.sent.to_string(),
+    ]
+}
 
 fn row(labels: &Labels, series: &[&Series]) -> [String; 9] {
     let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
@@ -85,7 +139,8 @@ fn row(labels: &Labels, series: &[&Series]) -> [String; 9] {
     ]
 }
 
-fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+/// Rows in columns; from `first_number` on they are numbers.
+fn columns<const N: usize>(rows: &[[String; N]], first_number: usize) -> String {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -99,7 +154,7 @@ fn columns<const N: usize>(rows: &[[String; N]]) -> String {
             .zip(widths)
             .enumerate()
             .map(|(index, (cell, width))| {
-                if index < FIRST_NUMBER {
+                if index < first_number {
                     format!("{cell:<width$}")
                 } else {
                     format!("{cell:>width$}")
