@@ -45,9 +45,17 @@ impl Pair {
         name: &str,
         shape: impl FnOnce(Builder, Service) -> Builder,
     ) -> Result<Self> {
+        Self::in_front_of(name, App::start(apps::hello)?, shape)
+    }
+
+    /// The same in front of another application.
+    pub(crate) fn in_front_of(
+        name: &str,
+        app: App,
+        shape: impl FnOnce(Builder, Service) -> Builder,
+    ) -> Result<Self> {
         let client = workload("web-v2", "shop", "web", "east");
         let server = workload("db-v1", "data", "db", "west");
-        let app = App::start(apps::hello)?;
         Self::between(name, client, server, app, |mesh, service| {
             shape(mesh.edit_client(web), service.edit(db))
         })
