@@ -24,7 +24,7 @@
 //! # What differs from Envoy
 //! * One thread serves everything; `concurrency` is the number of VMs that take turns.
 //! * Every plugin has a VM of its own, whatever its `vm_id`.
-//! * `/stats` shows the filters' metrics alone, without histograms.
+//! * `/stats` shows the filters' metrics alone, and histograms only in the Prometheus format.
 //! * No idle timeouts, no SNI match, no dynamic configuration, no hot restart, no drain.
 
 mod accept;

@@ -300,18 +300,16 @@ impl Host {
         let key = format!("wasm.{path}");
         let object = match state.get(&key) {
             Some(object) => object.replaced(value).ok_or(Status::BadArgument)?,
-            None => StateObject::new(self.prototype(path), value),
+            None => StateObject::new(self.prototype(path)?, value),
         };
         state.insert(key, object);
         Ok(())
     }
 
-    /// What the stream or else its root declared.
-    fn prototype(&self, name: &str) -> Prototype {
-        let declared = |context: u32| self.declared.get(&(context, name.to_owned())).copied();
-        let own = declared(self.context_id());
-        let root = || declared(self.context().ok()?.root);
-        own.or_else(root).unwrap_or_default()
+    /// What the root declared: what a stream declares counts for nothing.
+    fn prototype(&self, name: &str) -> HostResult<Prototype> {
+        let declared = self.declared.get(&(self.context()?.root, name.to_owned()));
+        Ok(declared.copied().unwrap_or_default())
     }
 
     /// `proxy_continue_stream`: deferred, for the upstream direction not there at all, and for HTTP nothing at all.

@@ -149,7 +149,7 @@ impl Sidecar {
         self.0.process.stats.borrow().text()
     }
 
-    /// The text of `/stats/prometheus`, of the filter's counters and gauges.
+    /// The text of `/stats/prometheus`, of the filter's metrics.
     pub fn prometheus_text(&self) -> String {
         self.0.process.stats.borrow().prometheus_text()
     }

@@ -1,5 +1,6 @@
 //! Stats: the store behind the metrics, tag extraction, and reading them back.
 
+mod histogram;
 mod query;
 mod store;
 mod tags;

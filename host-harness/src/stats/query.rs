@@ -1,7 +1,7 @@
 //! Reading metrics back by Prometheus name and labels.
 
-use super::StatsTag;
-use super::tags;
+use super::histogram::Histogram;
+use super::{StatsTag, tags};
 use std::fmt;
 
 /// One time series as `/stats/prometheus` would show it.
@@ -11,7 +11,7 @@ pub struct Series {
     pub name: String,
     /// Label names and values, in the order Envoy prints them.
     pub labels: Vec<(String, String)>,
-    /// The value; of a histogram the number of samples.
+    /// The value; the sum of a histogram's samples is cut to a whole number.
     pub value: u64,
 }
 
@@ -27,6 +27,25 @@ impl Series {
             labels,
             value,
         }
+    }
+
+    /// What a histogram is shown as: `_bucket` series with the label `le`, `_sum` and `_count`.
+    pub(super) fn of_histogram(stat: &str, tags: &[StatsTag], histogram: &Histogram) -> Vec<Self> {
+        let whole = Self::new(stat, tags, histogram.count());
+        let named = |suffix: &str, value| Self {
+            name: format!("{}{suffix}", whole.name),
+            value,
+            ..whole.clone()
+        };
+        let bucket = |(bound, count): (&str, u64)| {
+            let mut series = named("_bucket", count);
+            series.labels.push(("le".to_owned(), bound.to_owned()));
+            series
+        };
+        let mut all: Vec<_> = histogram.buckets().map(bucket).collect();
+        all.push(named("_sum", histogram.sum() as u64));
+        all.push(named("_count", whole.value));
+        all
     }
 
     /// The value of a label.

@@ -1,5 +1,6 @@
 //! The counters, gauges and histograms of one emulated Envoy, by full name.
 
+use super::histogram::Histogram;
 use super::{Series, StatsTag};
 use crate::abi::MetricType;
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ pub(crate) struct Stats {
     pub(super) tags: Vec<StatsTag>,
     pub(super) counters: BTreeMap<String, u64>,
     pub(super) gauges: BTreeMap<String, u64>,
-    histograms: BTreeMap<String, Vec<u64>>,
+    pub(super) histograms: BTreeMap<String, Histogram>,
 }
 
 impl Stats {
@@ -57,24 +58,18 @@ impl Stats {
 
     pub(crate) fn record(&mut self, name: &str, value: u64) {
         if let Some(histogram) = self.histograms.get_mut(name) {
-            histogram.push(value);
+            histogram.record(value);
         }
     }
 
-    /// Every counter and gauge, under its Prometheus name and labels; of a histogram the number of samples.
+    /// Every counter and gauge, under its Prometheus name and labels; of a histogram the buckets, the sum and the count.
     pub(crate) fn series(&self) -> Vec<Series> {
-        let values = self
-            .counters
-            .iter()
-            .chain(&self.gauges)
-            .map(|(name, value)| (name, *value));
-        let samples = self
+        let values = self.counters.iter().chain(&self.gauges);
+        let values = values.map(|(name, value)| Series::new(name, &self.tags, *value));
+        let histograms = self
             .histograms
             .iter()
-            .map(|(name, samples)| (name, samples.len() as u64));
-        values
-            .chain(samples)
-            .map(|(name, value)| Series::new(name, &self.tags, value))
-            .collect()
+            .flat_map(|(name, histogram)| Series::of_histogram(name, &self.tags, histogram));
+        values.chain(histograms).collect()
     }
 }

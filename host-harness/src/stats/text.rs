@@ -1,30 +1,59 @@
 //! The text of `/stats` and `/stats/prometheus`. Envoy: `StatsTextRender`, `PrometheusStatsFormatter`.
 
+use super::histogram::{Histogram, precise};
 use super::{Series, Stats, StatsTag};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-/// One type of metric in the Prometheus text format: families sorted by name, in each the series by stat name.
-fn prometheus(kind: &str, stats: &BTreeMap<String, u64>, tags: &[StatsTag], into: &mut String) {
-    let mut families: BTreeMap<String, Vec<Series>> = BTreeMap::new();
+/// The lines of one type of metric by family: families sorted by name, in each the series by stat name.
+#[derive(Default)]
+struct Families(BTreeMap<String, Vec<String>>);
+
+impl Families {
+    fn add(&mut self, family: String, lines: impl IntoIterator<Item = String>) {
+        self.0.entry(family).or_default().extend(lines);
+    }
+
+    fn text(&self, kind: &str) -> String {
+        let family = |(name, lines): (&String, &Vec<String>)| {
+            format!("# TYPE {name} {kind}\n{}\n", lines.join("\n"))
+        };
+        self.0.iter().map(family).collect()
+    }
+}
+
+fn numbers(stats: &BTreeMap<String, u64>, tags: &[StatsTag]) -> Families {
+    let mut families = Families::default();
     for (name, value) in stats {
         let series = Series::new(name, tags, *value);
-        families
-            .entry(series.name.clone())
-            .or_default()
-            .push(series);
+        let line = line(&series, value);
+        families.add(series.name, [line]);
     }
-    for (name, series) in families {
-        // Writing to a string cannot fail.
-        let _infallible = writeln!(into, "# TYPE {name} {kind}");
-        for Series { labels, value, .. } in series {
-            let labels: Vec<_> = labels
-                .iter()
-                .map(|(name, value)| format!("{name}=\"{}\"", escape(value)))
-                .collect();
-            let _infallible = writeln!(into, "{name}{{{}}} {value}", labels.join(","));
-        }
+    families
+}
+
+fn histograms(stats: &BTreeMap<String, Histogram>, tags: &[StatsTag]) -> Families {
+    let mut families = Families::default();
+    for (name, histogram) in stats {
+        let family = Series::new(name, tags, 0).name;
+        let sum = format!("{family}_sum");
+        let shown = |series: &Series| match series.name == sum {
+            true => line(series, &precise(histogram.sum())),
+            false => line(series, &series.value),
+        };
+        let series = Series::of_histogram(name, tags, histogram);
+        families.add(family, series.iter().map(shown));
     }
+    families
+}
+
+fn line(series: &Series, value: &impl ToString) -> String {
+    let labels: Vec<_> = series
+        .labels
+        .iter()
+        .map(|(name, value)| format!("{name}=\"{}\"", escape(value)))
+        .collect();
+    let value = value.to_string();
+    format!("{}{{{}}} {value}", series.name, labels.join(","))
 }
 
 fn escape(value: &str) -> String {
@@ -45,12 +74,14 @@ impl Stats {
         lines.concat()
     }
 
-    /// The text of `/stats/prometheus`: counters, then gauges.
+    /// The text of `/stats/prometheus`: counters, gauges, histograms.
     pub(crate) fn prometheus_text(&self) -> String {
-        let mut text = String::new();
-        prometheus("counter", &self.counters, &self.tags, &mut text);
-        prometheus("gauge", &self.gauges, &self.tags, &mut text);
-        text
+        [
+            numbers(&self.counters, &self.tags).text("counter"),
+            numbers(&self.gauges, &self.tags).text("gauge"),
+            histograms(&self.histograms, &self.tags).text("histogram"),
+        ]
+        .concat()
     }
 }
 
@@ -80,5 +111,23 @@ mod tests {
                 .text()
                 .ends_with("wasmcustom.app=.=b;.;n: 2\nwasmcustom.open: 0\n")
         );
+    }
+
+    #[test]
+    fn a_histogram_has_buckets_a_sum_and_a_count() {
+        let mut stats = Stats::new(StatsTag::labels(["app"]));
+        for (app, value) in [("x", 1500), ("y", 3)] {
+            let name = format!("wasmcustom.app=.={app};.;dur");
+            stats.define(MetricType::Histogram, &name);
+            stats.record(&name, value);
+        }
+        let text = stats.prometheus_text();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 1 + 2 * 22);
+        assert_eq!(lines[0], "# TYPE dur histogram");
+        assert_eq!(lines[1], "dur_bucket{app=\"x\",le=\"0.5\"} 0");
+        assert!(lines.contains(&"dur_bucket{app=\"x\",le=\"2500\"} 1"));
+        assert!(lines.contains(&"dur_sum{app=\"y\"} 3.0491803278688522915729208762059"));
+        assert_eq!(lines[44], "dur_count{app=\"y\"} 1");
     }
 }

@@ -208,6 +208,10 @@ impl<'b, 'a> Run<'b, 'a> {
     }
 
     fn finish(self) -> Result<(Observed, Addresses)> {
+        // The first answer makes Envoy merge the histograms of its workers, the next one after that shows them.
+        self.batch.envoy.prometheus_text()?;
+        let merged = self.batch.barrier.wait();
+        merged.map_err(|source| self.failed("wait for Envoy", source))?;
         let text = self.batch.envoy.prometheus_text()?;
         let observed = Observed {
             segments: self.segments,

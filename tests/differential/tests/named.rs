@@ -19,7 +19,16 @@ fn each_rule_holds_in_the_harness_and_in_envoy() {
 }
 
 fn scenarios() -> Vec<Scenario> {
-    [ends(), resets(), pauses(), closes(), buffers(), answers()].concat()
+    [
+        ends(),
+        resets(),
+        pauses(),
+        closes(),
+        buffers(),
+        answers(),
+        types(),
+    ]
+    .concat()
 }
 
 fn ends() -> Vec<Scenario> {
@@ -259,6 +268,104 @@ fn answers() -> Vec<Scenario> {
             [Client(write("a"))],
         ),
     ]
+}
+
+/// `{name: "own", type: Protobuf, schema: "type.googleapis.com/google.protobuf.Struct"}`
+const DECLARE: &str = "foreign declare_property hex:0a036f776e1803222a\
+                       747970652e676f6f676c65617069732e636f6d2f676f6f676c652e70726f746f6275662e537472756374";
+
+/// The Struct `{k: "v"}`.
+const STRUCT: &str = "hex:0a080a016b12031a0176";
+
+const READ: &str = "property own; property own/k; property own/no; property filter_state/wasm.own; \
+                    property filter_state/wasm.own/k; property wasm.own/k";
+
+fn types() -> Vec<Scenario> {
+    // Once before the host is chosen, once after.
+    let expressions = [
+        "own.k",
+        "own['k']",
+        "own.no",
+        "has(own.no)",
+        "own",
+        "filter_state['wasm.own'].k",
+        "filter_state['wasm.no']",
+        "xds.cluster_name",
+        "xds.node.id + '!'",
+        "upstream.address",
+        "string(response.flags)",
+        "'abc'.matches('b')",
+        "size(own)",
+        "null",
+        "1 / 0",
+        "no.such",
+        "nosuch(1)",
+        "'a'.lowerAscii()",
+        "1 +",
+    ];
+    let all_created = expressions.map(create).join("; ");
+    let all_evaluated: Vec<_> = (0..expressions.len()).map(evaluate).collect();
+    let all_evaluated = all_evaluated.join("; ");
+    vec![
+        named(
+            "a declared Struct",
+            &format!(
+                "new_connection: {DECLARE}; {READ}; set_property own {STRUCT}; {READ}\nlog: {READ}"
+            ),
+            [Client(write("a"))],
+        ),
+        named(
+            "bytes that are not of the declared type",
+            &format!("configure: {DECLARE}\nnew_connection: set_property own text; {READ}"),
+            [],
+        ),
+        named(
+            "declared after it was set",
+            &format!(
+                "new_connection: set_property own x; {DECLARE}; set_property own {STRUCT}; {READ}"
+            ),
+            [],
+        ),
+        named(
+            "a property set once",
+            "configure: foreign declare_property hex:0a036f776e1001\nnew_connection: set_property own x; set_property own y; property own",
+            [],
+        ),
+        named(
+            "expressions",
+            &format!(
+                "configure: {DECLARE}; {all_created}\nnew_connection: set_property own {STRUCT}; {all_evaluated}\n\
+                 downstream_data: {all_evaluated}"
+            ),
+            [Client(write("a"))],
+        ),
+        named(
+            "expressions of a tick see the root",
+            &format!(
+                "configure: {}; {}\ndownstream_data: tick 2\ntick: tick 0; effective 2; {}; {}; property xds/cluster_name",
+                create("xds.cluster_name"),
+                create("plugin_name"),
+                evaluate(0),
+                evaluate(1)
+            ),
+            [Client(write("a")), Advance(Duration::from_millis(25))],
+        ),
+        named(
+            "histograms",
+            "new_connection: define histogram {id}.a; define histogram {id}.b; record 6 0; record 6 7; record 6 101; \
+             record 6 255; record 6 1500; record 6 299999; increment 6 1; metric 6",
+            [],
+        ),
+    ]
+}
+
+fn create(expression: &str) -> String {
+    let digits = expression.bytes().map(|byte| format!("{byte:02x}"));
+    format!("foreign expr_create hex:{}", digits.collect::<String>())
+}
+
+fn evaluate(token: usize) -> String {
+    format!("foreign expr_evaluate hex:{token:02x}000000")
 }
 
 fn named<const N: usize>(name: &str, script: &str, steps: [Step; N]) -> Scenario {

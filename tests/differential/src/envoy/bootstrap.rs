@@ -26,7 +26,7 @@ pub(super) fn document(probe: &Path, scenarios: &[Scenario], server: SocketAddr)
     }
     json!({
         "node": { "id": "probe", "cluster": "probe" },
-        // Histograms show their samples at once.
+        // Asking for the metrics is what merges histograms.
         "stats_flush_on_admin": true,
         "admin": { "address": loopback(0) },
         "static_resources": {

@@ -24,7 +24,7 @@ const CALLBACKS: [&str; 16] = [
     "delete",
 ];
 
-const PROPERTIES: [&str; 44] = [
+const PROPERTIES: [&str; 47] = [
     "source",
     "source/address",
     "source/port",
@@ -59,7 +59,10 @@ const PROPERTIES: [&str; 44] = [
     "plugin_vm_id",
     "response/flags",
     "own",
+    "own/k",
+    "own/no",
     "filter_state/wasm.own",
+    "filter_state/wasm.own/k",
     "upstream/transport_failure_reason",
     "upstream/request_attempt_count",
     "upstream_filter_state",
@@ -71,9 +74,33 @@ const PROPERTIES: [&str; 44] = [
     "no/such",
 ];
 
+/// The Struct `{k: "v"}`.
+const STRUCT: &str = "hex:0a080a016b12031a0176";
+
+/// `{name: "own", type: Protobuf, schema: "type.googleapis.com/google.protobuf.Struct"}`
+const DECLARE: &str = "hex:0a036f776e1803222a\
+                       747970652e676f6f676c65617069732e636f6d2f676f6f676c652e70726f746f6275662e537472756374";
+
+/// Expressions without blanks, which the probe takes as they are.
+const EXPRESSIONS: [&str; 10] = [
+    "own",
+    "own.k",
+    "own['k']",
+    "has(own.k)",
+    "filter_state['wasm.own']",
+    "xds.cluster_name",
+    "response.flags",
+    "upstream.port>0?'up':'down'",
+    "nosuch(1)",
+    "1+",
+];
+
 /// Lines for some callbacks; with `ticks`, one of them starts a timer that fires once.
 pub(super) fn script(rng: &mut Rng, ticks: bool) -> String {
     let mut lines: Vec<_> = (0..rng.usize(0..=5)).map(|_| line(rng)).collect();
+    if rng.u8(0..3) == 0 {
+        lines.push(format!("configure: foreign declare_property {DECLARE}"));
+    }
     if ticks {
         let callback = any(rng, &CALLBACKS);
         lines.push(format!("{callback}#{}: tick {TICK}", rng.u8(1..3)));
@@ -115,8 +142,8 @@ fn action(rng: &mut Rng, callback: &str) -> String {
         72..=74 => format!("set_property own {}", word(rng)),
         75..=87 => metric(rng),
         88..=91 => shared(rng),
-        92..=93 => foreign(rng),
-        94..=95 => format!("effective {}", any(rng, &["0", "1", "2", "3", "99"])),
+        92..=94 => foreign(rng),
+        95 => format!("effective {}", any(rng, &["0", "1", "2", "3", "99"])),
         96 => "proxy_done".into(),
         97..=98 => format!("size {}", buffer(rng, callback)),
         _ => "trap".into(),
@@ -202,6 +229,12 @@ fn shared(rng: &mut Rng) -> String {
 }
 
 fn foreign(rng: &mut Rng) -> String {
+    match rng.u8(0..5) {
+        0 => return format!("foreign declare_property {DECLARE}"),
+        1 => return format!("foreign expr_create {}", any(rng, &EXPRESSIONS)),
+        2 => return format!("foreign expr_evaluate hex:0{}000000", rng.u8(0..3)),
+        _ => {}
+    }
     let name = any(
         rng,
         &["nothing", "declare_property", "set_envoy_filter_state"],
@@ -221,7 +254,7 @@ fn foreign(rng: &mut Rng) -> String {
 }
 
 fn word(rng: &mut Rng) -> &'static str {
-    any(rng, &["x", "yy", "hex:00"])
+    any(rng, &["x", "yy", "hex:00", STRUCT])
 }
 
 fn any<'a>(rng: &mut Rng, choices: &[&'a str]) -> &'a str {
