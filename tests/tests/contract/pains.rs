@@ -98,7 +98,7 @@ fn opened_and_closed_disagree_in_no_series() -> Result {
         let difference = metrics.sum(OPENED, &[]) - metrics.sum(CLOSED, &[]);
         assert_eq!(difference, expected as f64, "{metrics:?}");
     }
-    drop(open);
+    population.end(open)?;
     for (metrics, expected) in population.settle()? {
         same_label_sets(&metrics);
         assert_eq!(expected, 0, "open connections");
@@ -119,8 +119,8 @@ fn duplicate_series_are_never_exposed() -> Result {
     let population = Population::start("pain-duplicates", 2)?;
     let open = population.live()?;
     population.settle()?;
-    drop(open);
-    drop(population.live()?);
+    population.end(open)?;
+    population.end(population.live()?)?;
     for (metrics, _) in population.settle()? {
         assert!(
             metrics.duplicates().is_empty(),

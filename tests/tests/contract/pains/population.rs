@@ -107,6 +107,24 @@ impl Population {
         Ok(open)
     }
 
+    /// Closes what is open and waits until the applications see it.
+    pub(super) fn end(&self, open: Vec<TcpStream>) -> Result {
+        drop(open);
+        poll::until("all connections being closed", LIMIT, || {
+            let mut open = 0;
+            for service in self.mesh.services() {
+                for reporter in Reporter::BOTH {
+                    open += self.mesh.seen(reporter, service)?.open();
+                }
+            }
+            Ok(match open {
+                0 => Look::Found(()),
+                _ => Look::NotYet(format!("{open} are open")),
+            })
+        })?;
+        Ok(())
+    }
+
     /// Waits until the sidecars' counts of connections are what the applications see. Returns every sidecar's
     /// exposition and how many connections are open there.
     pub(super) fn settle(&self) -> Result<Vec<(Exposition, u64)>> {
