@@ -14,6 +14,7 @@ pub(crate) mod key {
     pub(crate) const NAME: &str = "NAME";
     pub(crate) const NAMESPACE: &str = "NAMESPACE";
     pub(crate) const OWNER: &str = "OWNER";
+    pub(crate) const PLATFORM_METADATA: &str = "PLATFORM_METADATA";
     pub(crate) const REGION: &str = "REGION";
     pub(crate) const WORKLOAD_NAME: &str = "WORKLOAD_NAME";
 }
@@ -54,20 +55,21 @@ pub struct Metadata {
     pub availability_zone: String,
     /// The pod's labels (`LABELS`).
     pub labels: BTreeMap<String, String>,
+    /// What the platform says of where it runs (`PLATFORM_METADATA`), such as `gcp_project`.
+    pub platform_metadata: BTreeMap<String, String>,
 }
 
 impl From<&Struct> for Metadata {
     fn from(metadata: &Struct) -> Self {
         let string = |key| metadata.string(key).to_owned();
-        let mut labels = BTreeMap::new();
-        // Not collected: a map sorts what it collects, which costs the .wasm 5 KiB.
-        for (name, value) in metadata
-            .child(key::LABELS)
-            .into_iter()
-            .flat_map(|l| &l.fields)
-        {
-            labels.insert(name.clone(), value.as_str().to_owned());
-        }
+        let strings = |key| {
+            let mut strings = BTreeMap::new();
+            // Not collected: a map sorts what it collects, which costs the .wasm 5 KiB.
+            for (name, value) in metadata.child(key).into_iter().flat_map(|map| &map.fields) {
+                strings.insert(name.clone(), value.as_str().to_owned());
+            }
+            strings
+        };
         Self {
             name: string(key::NAME),
             namespace: string(key::NAMESPACE),
@@ -79,7 +81,8 @@ impl From<&Struct> for Metadata {
             istio_version: string(key::ISTIO_VERSION),
             region: string(key::REGION),
             availability_zone: string(key::AVAILABILITY_ZONE),
-            labels,
+            labels: strings(key::LABELS),
+            platform_metadata: strings(key::PLATFORM_METADATA),
         }
     }
 }
@@ -108,6 +111,20 @@ impl Metadata {
     /// The canonical revision: label `service.istio.io/canonical-revision`.
     pub fn canonical_revision(&self) -> &str {
         self.label(label::CANONICAL_REVISION)
+    }
+
+    /// What kind of workload it is, as `OWNER` has it: `pod`, `deployment`, `job` or `cronjob`; ""
+    /// for what modern Istio does not know. As there, the workload's name is cut off the owner's
+    /// end by its length alone.
+    pub fn workload_type(&self) -> &str {
+        let end = self
+            .owner
+            .len()
+            .checked_sub(self.workload_name.len() + "s/".len());
+        end.and_then(|end| self.owner.get(..end)?.rsplit_once('/'))
+            .map(|(_, kind)| kind)
+            .filter(|kind| ["pod", "deployment", "job", "cronjob"].contains(kind))
+            .unwrap_or_default()
     }
 
     fn first_label(&self, name: &str, fallback: &str) -> &str {

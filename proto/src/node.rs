@@ -97,24 +97,17 @@ impl Node<'_> {
 
 /// The owner as modern senders rebuild it, or `""` when its kind is none that they know.
 fn owner(node: &Metadata) -> String {
-    let Some(kind) = owner_kind(&node.owner, &node.workload_name) else {
-        return String::new();
-    };
     let Metadata {
         namespace,
         workload_name,
         ..
     } = node;
-    format!("kubernetes://apis/apps/v1/namespaces/{namespace}/{kind}s/{workload_name}")
-}
-
-/// The kind in `…/{kind}s/{workload_name}`. As in Istio, the end is cut off by its length alone.
-fn owner_kind<'a>(owner: &'a str, workload_name: &str) -> Option<&'a str> {
-    let end = owner.len().checked_sub(workload_name.len() + "s/".len())?;
-    let (_, kind) = owner.get(..end)?.rsplit_once('/')?;
-    ["pod", "deployment", "job", "cronjob"]
-        .contains(&kind)
-        .then_some(kind)
+    match node.workload_type() {
+        "" => String::new(),
+        kind => {
+            format!("kubernetes://apis/apps/v1/namespaces/{namespace}/{kind}s/{workload_name}")
+        }
+    }
 }
 
 fn is_standard_label(name: &str) -> bool {
