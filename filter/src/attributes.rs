@@ -4,6 +4,7 @@
 //! (Envoy's `serializeValue` in `source/extensions/common/wasm/context.cc`).
 
 use crate::host::Host;
+use crate::response_flags::ResponseFlags;
 
 /// Where this host keeps the attributes of the proxy's configuration.
 ///
@@ -48,6 +49,12 @@ impl<'a, H: Host> Attributes<'a, H> {
     /// An integer attribute.
     pub(crate) fn integer(&self, path: &[&str]) -> Option<i64> {
         integer(&self.host.property(path).ok()??)
+    }
+
+    /// The response flags so far.
+    pub(crate) fn response_flags(&self) -> ResponseFlags {
+        let flags = self.integer(&["response", "flags"]).unwrap_or_default();
+        ResponseFlags(flags.cast_unsigned())
     }
 
     /// A string below `xds`, wherever this host keeps it.

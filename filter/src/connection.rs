@@ -4,11 +4,15 @@ mod facts;
 mod opening;
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use crate::expression::Moment;
 use crate::host::{Buffer, ContextId, Host};
 use crate::labels::Reporter;
+use crate::metric::Metric;
 use crate::plugin::Plugin;
-use crate::series::{Metric, Series};
+use crate::publish;
+use crate::series::Series;
 pub(crate) use facts::Facts;
 use opening::Opening;
 
@@ -24,10 +28,12 @@ pub struct Connection {
     id: ContextId,
     reporter: Reporter,
     /// How many ticks the plugin had seen when the connection opened.
-    opened_at: u64,
+    opened_at_tick: u64,
+    /// When it opened, if somebody wants to know how long it lasts.
+    opened_at: Option<Duration>,
     /// Bytes from before the freeze.
-    received: u64,
-    sent: u64,
+    received: i64,
+    sent: i64,
     /// Where the connection is counted, from the freeze on.
     series: Option<Rc<Series>>,
     /// What is needed until the exchange is over.
@@ -36,15 +42,16 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(id: ContextId, reporter: Reporter, opened_at: u64) -> Self {
+    pub(crate) fn new<H: Host>(plugin: &Plugin<H>, id: ContextId, reporter: Reporter) -> Self {
         Self {
             id,
             reporter,
-            opened_at,
+            opened_at_tick: plugin.ticks(),
+            opened_at: plugin.extended().and_then(|_| plugin.host().now().ok()),
             received: 0,
             sent: 0,
             series: None,
-            opening: Some(Box::new(Opening::new(reporter))),
+            opening: Some(Box::new(Opening::new(plugin, reporter))),
             closed: false,
         }
     }
@@ -65,7 +72,7 @@ impl Connection {
                 payload
             }
         };
-        self.count(buffer, payload as u64);
+        self.count(buffer, i64::try_from(payload).unwrap_or(i64::MAX));
     }
 
     /// Freezes the labels when the exchange is decided, forgets the opening when it is over.
@@ -76,7 +83,7 @@ impl Connection {
                 .as_ref()
                 .is_some_and(|opening| opening.is_decided())
         {
-            self.freeze(plugin);
+            self.freeze(plugin, Moment::Callback);
         }
         if self.series.is_some()
             && self
@@ -88,7 +95,7 @@ impl Connection {
         }
     }
 
-    fn count(&mut self, buffer: Buffer, payload: u64) {
+    fn count(&mut self, buffer: Buffer, payload: i64) {
         let (metric, early) = match buffer {
             Buffer::Downstream => (Metric::Received, &mut self.received),
             Buffer::Upstream => (Metric::Sent, &mut self.sent),
@@ -101,14 +108,26 @@ impl Connection {
     }
 
     /// Computes the labels, for good, and counts what is known so far.
-    fn freeze<H: Host>(&mut self, plugin: &Plugin<H>) {
-        let attributes = plugin.attributes();
+    fn freeze<H: Host>(&mut self, plugin: &Plugin<H>, moment: Moment) {
         let opening = self.opening.as_deref();
-        let facts = facts::gather(plugin, &attributes, self.reporter, opening);
-        let series = plugin.series(&facts);
+        let exchanged = opening.and_then(Opening::peer);
+        let facts = facts::gather(plugin, &plugin.attributes(), self.reporter, opening);
+        if let Err(status) = publish::publish(plugin.host(), self.reporter, facts.peer(), exchanged)
+        {
+            plugin.warn(|| format!("the host does not take the peer: {status}"));
+        }
+        let values = plugin.evaluate(moment);
+        let series = plugin.series(facts, &values);
         series.add(Metric::Opened, 1);
+        series.add(Metric::Open, 1);
         series.add(Metric::Received, self.received);
         series.add(Metric::Sent, self.sent);
+        plugin.observe(&series, &values);
+        if let (Some(extended), Some(opened), Some(_)) =
+            (plugin.extended(), self.opened_at, exchanged)
+        {
+            extended.exchanged(plugin.host(), plugin.layout(), &series, opened);
+        }
         self.series = Some(series);
         plugin.decided(self.id);
     }
@@ -116,9 +135,9 @@ impl Connection {
     /// Freezes the labels of a connection that has been undecided for a whole reporting interval.
     ///
     /// Not while the ends are still finding each other: labels taken then would stay wrong.
-    pub(crate) fn freeze_overdue<H: Host>(&mut self, plugin: &Plugin<H>, ticks: u64) {
+    pub(crate) fn freeze_overdue<H: Host>(&mut self, plugin: &Plugin<H>) {
         // The first tick comes sooner than an interval after the open, the second does not.
-        let overdue = ticks >= self.opened_at.saturating_add(2);
+        let overdue = plugin.ticks() >= self.opened_at_tick.saturating_add(2);
         if !overdue || self.series.is_some() || self.closed {
             return;
         }
@@ -130,7 +149,7 @@ impl Connection {
             .as_ref()
             .is_none_or(|opening| opening.is_established(&plugin.attributes()));
         if established {
-            self.freeze(plugin);
+            self.freeze(plugin, Moment::Tick);
         }
     }
 
@@ -143,12 +162,16 @@ impl Connection {
             opening.on_close(plugin);
         }
         if self.series.is_none() {
-            self.freeze(plugin);
+            self.freeze(plugin, Moment::Callback);
         }
         self.opening = None;
-        if let Some(series) = &self.series {
-            series.add(Metric::Closed, 1);
-            plugin.report_close(series);
+        let Some(series) = &self.series else { return };
+        series.add(Metric::Closed, 1);
+        series.add(Metric::Open, -1);
+        plugin.report_close(series);
+        if let (Some(extended), Some(opened)) = (plugin.extended(), self.opened_at) {
+            let flags = plugin.attributes().response_flags();
+            extended.closed(plugin.host(), plugin.layout(), series, opened, flags);
         }
     }
 }

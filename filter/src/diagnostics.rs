@@ -2,78 +2,79 @@
 
 use crate::exchange::Outcome;
 use crate::host::Host;
-use crate::labels::{Reporter, UNKNOWN, push};
-use crate::series::Counter;
+use crate::instrument::Instrument;
+use crate::labels::Reporter;
+use crate::metric::MetricKind;
+use crate::naming::Naming;
 
 /// Counters of one reporter.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct PerReporter {
-    outcomes: [Counter; Outcome::ALL.len()],
-    overflows: Counter,
-    refused_hosts: Counter,
+    outcomes: [Instrument; Outcome::ALL.len()],
+    overflows: Instrument,
+    refused_hosts: Instrument,
 }
 
 /// `istio_tcp_peer_exchange_total{reporter,result}`, `istio_tcp_series_overflow_total{reporter}`
 /// and `istio_tcp_refused_hosts_total{reporter}`. A counter appears with its first event.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics {
-    source: PerReporter,
-    destination: PerReporter,
+    by_reporter: [PerReporter; Reporter::ALL.len()],
+}
+
+impl Default for PerReporter {
+    fn default() -> Self {
+        let counter = || Instrument::new(MetricKind::Counter);
+        Self {
+            outcomes: Outcome::ALL.map(|_| counter()),
+            overflows: counter(),
+            refused_hosts: counter(),
+        }
+    }
 }
 
 impl Diagnostics {
     /// An exchange ended.
     pub(crate) fn outcome(&self, reporter: Reporter, outcome: Outcome) {
-        let counters = &self.of(reporter).outcomes;
-        let counter = Outcome::ALL
-            .iter()
-            .zip(counters)
-            .find(|(of, _)| **of == outcome);
-        if let Some((_, counter)) = counter {
-            counter.add(1);
-        }
+        self.count(reporter, |counters| counters.outcomes.get(outcome as usize));
     }
 
     /// A connection was counted under coarser labels because the series are at their limit.
     pub(crate) fn overflow(&self, reporter: Reporter) {
-        self.of(reporter).overflows.add(1);
+        self.count(reporter, |counters| Some(&counters.overflows));
     }
 
     /// An upstream address was put on the refused list.
     pub(crate) fn refused_host(&self, reporter: Reporter) {
-        self.of(reporter).refused_hosts.add(1);
+        self.count(reporter, |counters| Some(&counters.refused_hosts));
     }
 
-    pub(crate) fn flush<H: Host>(&self, host: &H) {
-        for reporter in [Reporter::Source, Reporter::Destination] {
-            let name = |result: Option<Outcome>, metric: &str| {
-                let mut name = String::new();
-                push(&mut name, "reporter", reporter.name(), UNKNOWN);
-                if let Some(outcome) = result {
-                    push(&mut name, "result", outcome.name(), UNKNOWN);
-                }
-                name.push_str(metric);
-                name
-            };
-            let counters = self.of(reporter);
-            for (outcome, counter) in Outcome::ALL.into_iter().zip(&counters.outcomes) {
-                counter.flush(host, || {
-                    name(Some(outcome), "istio_tcp_peer_exchange_total")
-                });
-            }
-            counters
-                .overflows
-                .flush(host, || name(None, "istio_tcp_series_overflow_total"));
-            counters
-                .refused_hosts
-                .flush(host, || name(None, "istio_tcp_refused_hosts_total"));
+    fn count(&self, reporter: Reporter, counter: impl FnOnce(&PerReporter) -> Option<&Instrument>) {
+        if let Some(counter) = self.by_reporter.get(reporter as usize).and_then(counter) {
+            counter.add(1);
         }
     }
 
-    fn of(&self, reporter: Reporter) -> &PerReporter {
-        match reporter {
-            Reporter::Source => &self.source,
-            Reporter::Destination => &self.destination,
+    pub(crate) fn flush<H: Host>(&self, host: &H, naming: &Naming) {
+        for (reporter, counters) in Reporter::ALL.iter().zip(&self.by_reporter) {
+            let name = |result: Option<Outcome>, metric: &str| {
+                let mut name = String::new();
+                naming.push_label(&mut name, "reporter", reporter.name());
+                if let Some(outcome) = result {
+                    naming.push_label(&mut name, "result", outcome.name());
+                }
+                name.push_str(&naming.metric(metric));
+                name
+            };
+            for (outcome, counter) in Outcome::ALL.into_iter().zip(&counters.outcomes) {
+                counter.flush(host, || name(Some(outcome), "tcp_peer_exchange_total"));
+            }
+            counters
+                .overflows
+                .flush(host, || name(None, "tcp_series_overflow_total"));
+            counters
+                .refused_hosts
+                .flush(host, || name(None, "tcp_refused_hosts_total"));
         }
     }
 }

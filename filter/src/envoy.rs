@@ -50,3 +50,29 @@ impl SetEnvoyFilterStateArguments {
     /// The state lives as long as the downstream connection.
     pub(crate) const DOWNSTREAM_CONNECTION: i32 = 2;
 }
+
+/// The argument of the foreign function `declare_property`
+/// (`source/extensions/common/wasm/ext/declare_property.proto`).
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DeclarePropertyArguments {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(bool, tag = "2")]
+    pub(crate) readonly: bool,
+    /// `WasmType`; see [`Self::PROTOBUF`].
+    #[prost(int32, tag = "3")]
+    pub(crate) kind: i32,
+    /// For a message its type URL.
+    #[prost(bytes = "vec", tag = "4")]
+    pub(crate) schema: Vec<u8>,
+    /// `LifeSpan`; see [`Self::DOWNSTREAM_CONNECTION`].
+    #[prost(int32, tag = "5")]
+    pub(crate) span: i32,
+}
+
+impl DeclarePropertyArguments {
+    /// The property is a protobuf message.
+    pub(crate) const PROTOBUF: i32 = 3;
+    /// The property lives as long as the downstream connection.
+    pub(crate) const DOWNSTREAM_CONNECTION: i32 = 2;
+}

@@ -106,13 +106,12 @@ pub(crate) enum Event {
     Unseen(Status),
 }
 
-impl Default for Reader {
-    fn default() -> Self {
-        Self::Frame(Decoder::default())
-    }
-}
-
 impl Reader {
+    /// A reader that takes frames with a payload of up to `max_payload` bytes.
+    pub(crate) fn new(max_payload: u32) -> Self {
+        Self::Frame(Decoder::new(max_payload))
+    }
+
     /// Whether bytes of a frame, or of what may become one, are held.
     pub(crate) fn is_holding(&self) -> bool {
         match self {

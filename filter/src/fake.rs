@@ -4,7 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::host::{Buffer, ContextId, Host, MetricId, Status};
+use prost::Message as _;
+
+use crate::envoy::SetEnvoyFilterStateArguments;
+use crate::host::{Buffer, ContextId, Host, MetricId, MetricKind, Status};
 
 #[derive(Debug, Default)]
 pub(crate) struct FakeHost {
@@ -39,6 +42,23 @@ impl FakeHost {
             .iter()
             .filter(|(name, _)| parts.iter().all(|part| name.contains(part)));
         matching.map(|(_, value)| value).sum()
+    }
+
+    /// The ALPN lists that were offered.
+    pub(crate) fn offered(&self) -> Vec<String> {
+        let calls = self.foreign.borrow();
+        let offers = calls
+            .iter()
+            .filter(|(name, _)| name == "set_envoy_filter_state");
+        offers
+            .map(|(_, argument)| {
+                let argument = SetEnvoyFilterStateArguments::decode(argument.as_slice());
+                let argument = argument.expect("a message");
+                assert_eq!(argument.path, "envoy.network.application_protocols");
+                assert_eq!(argument.span, 2);
+                argument.value
+            })
+            .collect()
     }
 
     /// The encoded names of all stats.
@@ -81,17 +101,30 @@ impl Host for &FakeHost {
         Ok(())
     }
 
-    fn define_counter(&self, name: &str) -> Result<MetricId, Status> {
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
+        self.call()?;
+        self.set(name, value);
+        Ok(())
+    }
+
+    fn define_metric(&self, _: MetricKind, name: &str) -> Result<MetricId, Status> {
         self.call()?;
         let mut metrics = self.metrics.borrow_mut();
         metrics.push((name.to_owned(), 0));
         Ok(MetricId(metrics.len() as u32 - 1))
     }
 
-    fn increment(&self, id: MetricId, by: u64) -> Result<(), Status> {
+    fn increment(&self, id: MetricId, by: i64) -> Result<(), Status> {
         self.call()?;
         assert_ne!(by, 0, "Envoy refuses to add 0");
-        self.metrics.borrow_mut()[id.0 as usize].1 += by;
+        let value = &mut self.metrics.borrow_mut()[id.0 as usize].1;
+        *value = value.checked_add_signed(by).expect("no stat goes below 0");
+        Ok(())
+    }
+
+    fn record(&self, id: MetricId, value: u64) -> Result<(), Status> {
+        self.call()?;
+        self.metrics.borrow_mut()[id.0 as usize].1 = value;
         Ok(())
     }
 
@@ -111,7 +144,16 @@ impl Host for &FakeHost {
         self.foreign
             .borrow_mut()
             .push((name.to_owned(), argument.to_vec()));
-        Ok(Vec::new())
+        match name {
+            // The token is the text, and its value is the property of that name.
+            "expr_create" => Ok(argument.to_vec()),
+            "expr_evaluate" => {
+                let text = String::from_utf8_lossy(argument).into_owned();
+                let value = self.properties.borrow().get(&text).cloned();
+                value.ok_or(Status::NOT_FOUND)
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     fn set_effective_context(&self, id: ContextId) -> Result<(), Status> {

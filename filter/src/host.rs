@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+pub use crate::metric::MetricKind;
+
 /// A host's refusal: the proxy-wasm status of a hostcall that did not succeed.
 ///
 /// Kept as the raw number because hosts may answer with numbers that no SDK names.
@@ -61,6 +63,10 @@ pub trait Host {
     /// Reads a property ("attribute") by its path; `None` when the host has none of that name.
     fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Status>;
 
+    /// Sets a property of the connection, which other filters find in the filter state under
+    /// `wasm.` and this name.
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status>;
+
     /// Copies up to `len` bytes from `start` on out of the running callback's buffer.
     fn buffer(&self, buffer: Buffer, start: usize, len: usize) -> Result<Vec<u8>, Status>;
 
@@ -68,11 +74,14 @@ pub trait Host {
     /// `(n, b"")` drains `n` bytes.
     fn replace_front(&self, buffer: Buffer, len: usize, with: &[u8]) -> Result<(), Status>;
 
-    /// Defines a counter. Envoy mints a new id on every call, so callers keep what they get.
-    fn define_counter(&self, name: &str) -> Result<MetricId, Status>;
+    /// Defines a metric. Envoy mints a new id on every call, so callers keep what they get.
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<MetricId, Status>;
 
-    /// Adds to a counter; Envoy refuses 0.
-    fn increment(&self, id: MetricId, by: u64) -> Result<(), Status>;
+    /// Adds to a counter, or to a gauge, which also goes down. Envoy refuses to add 0.
+    fn increment(&self, id: MetricId, by: i64) -> Result<(), Status>;
+
+    /// Hands a value to a histogram, or sets a gauge.
+    fn record(&self, id: MetricId, value: u64) -> Result<(), Status>;
 
     /// Asks for a tick every `period` (milliseconds resolution; zero turns the tick off).
     fn set_tick_period(&self, period: Duration) -> Result<(), Status>;

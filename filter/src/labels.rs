@@ -1,12 +1,6 @@
-//! Istio's 23 labels, encoded into the name of a stat.
-//!
-//! A stat of a proxy-wasm filter has a name and nothing else, so the labels travel inside it:
-//! `reporter=.=source;.;source_workload=.=ratings-v2;.;…istio_tcp_sent_bytes_total`. The
-//! bootstrap's `stats_tags` take them out again with one expression a label,
-//! `(L=\.=(.*?);\.;)`. Values are therefore cleaned of all that could read as a separator.
+//! Istio's 23 labels and what their values are made of.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use crate::response_flags::ResponseFlags;
 
@@ -15,17 +9,57 @@ use crate::response_flags::ResponseFlags;
 pub(crate) const UNKNOWN: &str = "unknown";
 
 /// What stands for a canonical revision that nobody knows.
-pub(crate) const LATEST: &str = "latest";
+const LATEST: &str = "latest";
 
-/// The longest label value, in bytes; the rest is cut off. Kubernetes names have 253 at most,
-/// a SPIFFE id of Istio's form about 350.
-pub(crate) const MAX_VALUE_LEN: usize = 512;
+/// A label that every series has unless the configuration says otherwise.
+#[derive(Debug)]
+pub(crate) struct StandardLabel {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its value when nobody knows better.
+    pub(crate) default: &'static str,
+}
 
-/// Between a label and its value.
-const VALUE_SEPARATOR: &str = "=.=";
+const fn label(name: &'static str) -> StandardLabel {
+    StandardLabel {
+        name,
+        default: UNKNOWN,
+    }
+}
 
-/// Behind each label.
-const FIELD_SEPARATOR: &str = ";.;";
+const fn revision(name: &'static str) -> StandardLabel {
+    StandardLabel {
+        name,
+        default: LATEST,
+    }
+}
+
+/// The standard labels, in the order of [`Labels::values`].
+pub(crate) const STANDARD_LABELS: [StandardLabel; 23] = [
+    label("reporter"),
+    label("source_workload"),
+    label("source_canonical_service"),
+    revision("source_canonical_revision"),
+    label("source_workload_namespace"),
+    label("source_principal"),
+    label("source_app"),
+    label("source_version"),
+    label("source_cluster"),
+    label("destination_workload"),
+    label("destination_canonical_service"),
+    revision("destination_canonical_revision"),
+    label("destination_workload_namespace"),
+    label("destination_principal"),
+    label("destination_app"),
+    label("destination_version"),
+    label("destination_cluster"),
+    label("destination_service"),
+    label("destination_service_name"),
+    label("destination_service_namespace"),
+    label("request_protocol"),
+    label("response_flags"),
+    label("connection_security_policy"),
+];
 
 /// Which end of the connection reports.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -34,14 +68,20 @@ pub(crate) enum Reporter {
     Source,
     /// The server's sidecar.
     Destination,
+    /// A gateway in front of servers, which the peer exchange takes for their sidecar.
+    Waypoint,
 }
 
 impl Reporter {
+    /// Every reporter, in the order of the enumeration.
+    pub(crate) const ALL: [Self; 3] = [Self::Source, Self::Destination, Self::Waypoint];
+
     /// The label's value.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Source => "source",
             Self::Destination => "destination",
+            Self::Waypoint => "waypoint",
         }
     }
 }
@@ -106,94 +146,49 @@ pub(crate) struct Labels<'a> {
     pub(crate) security_policy: SecurityPolicy,
 }
 
-impl Labels<'_> {
-    /// The head of the connection's stat names: everything in front of the metric's own name.
-    pub(crate) fn encode(&self) -> String {
-        let mut head = String::with_capacity(1024);
-        push(&mut head, "reporter", self.reporter.name(), UNKNOWN);
-        push_workload(&mut head, "source", self.source);
-        push_workload(&mut head, "destination", self.destination);
-        push(
-            &mut head,
-            "destination_service",
-            &self.service.host,
-            UNKNOWN,
-        );
-        push(
-            &mut head,
-            "destination_service_name",
-            &self.service.name,
-            UNKNOWN,
-        );
-        push(
-            &mut head,
-            "destination_service_namespace",
-            &self.service.namespace,
-            UNKNOWN,
-        );
-        push(&mut head, "request_protocol", "tcp", UNKNOWN);
-        push(
-            &mut head,
-            "response_flags",
-            &self.response_flags.to_string(),
-            UNKNOWN,
-        );
+impl<'a> Labels<'a> {
+    /// The values in the order of [`STANDARD_LABELS`]; none is empty.
+    pub(crate) fn values(&self) -> [Cow<'a, str>; STANDARD_LABELS.len()] {
         let policy = match self.security_policy {
             SecurityPolicy::Unknown => UNKNOWN,
             SecurityPolicy::MutualTls => "mutual_tls",
             SecurityPolicy::None => "none",
         };
-        push(&mut head, "connection_security_policy", policy, UNKNOWN);
-        head
+        let known = std::iter::once(self.reporter.name())
+            .chain(workload(self.source))
+            .chain(workload(self.destination))
+            .chain([
+                self.service.host.as_str(),
+                &self.service.name,
+                &self.service.namespace,
+                "tcp",
+                "",
+                policy,
+            ])
+            .map(Cow::Borrowed);
+        let mut values = STANDARD_LABELS.map(|label| Cow::Borrowed(label.default));
+        for (value, known) in values.iter_mut().zip(known) {
+            if !known.is_empty() {
+                *value = known;
+            }
+        }
+        let [.., flags, _] = &mut values;
+        *flags = Cow::Owned(self.response_flags.to_string());
+        values
     }
 }
 
-fn push_workload(head: &mut String, side: &str, of: &Workload) {
-    for (label, value, default) in [
-        ("workload", &of.workload, UNKNOWN),
-        ("canonical_service", &of.canonical_service, UNKNOWN),
-        ("canonical_revision", &of.canonical_revision, LATEST),
-        ("workload_namespace", &of.namespace, UNKNOWN),
-        ("principal", &of.principal, UNKNOWN),
-        ("app", &of.app, UNKNOWN),
-        ("version", &of.version, UNKNOWN),
-        ("cluster", &of.cluster, UNKNOWN),
-    ] {
-        head.push_str(side);
-        head.push('_');
-        push(head, label, value, default);
-    }
-}
-
-/// Appends one encoded label.
-pub(crate) fn push(head: &mut String, label: &str, value: &str, default: &str) {
-    let value = if value.is_empty() { default } else { value };
-    // Writing to a String cannot fail.
-    let _ = write!(
-        head,
-        "{label}{VALUE_SEPARATOR}{}{FIELD_SEPARATOR}",
-        clean(value)
-    );
-}
-
-/// A value that cannot be mistaken for anything but a value.
-///
-/// The separators are told from text by `;` and `=`, so neither survives, nor do control
-/// characters. What is longer than [`MAX_VALUE_LEN`] is cut between characters.
-fn clean(value: &str) -> Cow<'_, str> {
-    let unfit = |c: char| c == ';' || c == '=' || c.is_control();
-    let value = match value
-        .char_indices()
-        .find(|(at, c)| at + c.len_utf8() > MAX_VALUE_LEN)
-    {
-        Some((end, _)) => value.get(..end).unwrap_or_default(),
-        None => value,
-    };
-    if value.contains(unfit) {
-        Cow::Owned(value.replace(unfit, "_"))
-    } else {
-        Cow::Borrowed(value)
-    }
+fn workload(of: &Workload) -> [&str; 8] {
+    [
+        &of.workload,
+        &of.canonical_service,
+        &of.canonical_revision,
+        &of.namespace,
+        &of.principal,
+        &of.app,
+        &of.version,
+        &of.cluster,
+    ]
 }
 
 #[cfg(test)]

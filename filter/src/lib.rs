@@ -12,17 +12,27 @@ mod connection;
 mod diagnostics;
 mod envoy;
 mod exchange;
+mod expression;
+mod extended;
 #[cfg(test)]
 mod fake;
 pub mod host;
+mod instrument;
 mod labels;
+mod layout;
+mod metric;
+mod naming;
+mod nearest;
 mod node;
 mod peer;
 mod plugin;
+mod publish;
 mod refused;
 mod response_flags;
 mod series;
 mod service;
 
 pub use connection::Connection;
-pub use plugin::{MAX_SERIES, Plugin};
+pub use expression::ExpressionError;
+pub use naming::Naming;
+pub use plugin::Plugin;

@@ -1,8 +1,10 @@
 //! Who the other end is, from the sources in order of trust.
 //!
 //! For each label the first source that has it: the TLS certificate's SAN (principal, and the
-//! namespace inside it), the exchanged metadata, the endpoint's metadata. What none has stays
-//! empty and is shown as `unknown`.
+//! namespace inside it), the exchanged metadata, the endpoint's metadata, what a native exchange
+//! filter found out. What none has stays empty and is shown as `unknown`.
+
+pub(crate) mod native;
 
 use peer_exchange::Metadata;
 
@@ -17,14 +19,17 @@ pub(crate) struct Sources<'a> {
     pub(crate) exchanged: Option<&'a Metadata>,
     /// The endpoint's `istio.workload`, on the client's side.
     pub(crate) endpoint: Option<&'a str>,
+    /// What a native exchange filter found out, where ours only counts.
+    pub(crate) native: Option<Workload>,
 }
 
 impl Sources<'_> {
     /// The peer's labels.
-    pub(crate) fn workload(&self) -> Workload {
+    pub(crate) fn workload(self) -> Workload {
         let mut peer = self.exchanged.map(from_metadata).unwrap_or_default();
-        if let Some(endpoint) = self.endpoint.and_then(from_endpoint) {
-            fill(&mut peer, endpoint);
+        let endpoint = self.endpoint.and_then(from_endpoint);
+        for other in [endpoint, self.native].into_iter().flatten() {
+            fill(&mut peer, other);
         }
         if let Some(san) = self.san.filter(|san| !san.is_empty()) {
             peer.principal = san.to_owned();
@@ -73,6 +78,9 @@ fn fill(peer: &mut Workload, other: Workload) {
         (&mut peer.namespace, other.namespace),
         (&mut peer.canonical_service, other.canonical_service),
         (&mut peer.canonical_revision, other.canonical_revision),
+        (&mut peer.principal, other.principal),
+        (&mut peer.app, other.app),
+        (&mut peer.version, other.version),
         (&mut peer.cluster, other.cluster),
     ] {
         if mine.is_empty() {
@@ -138,13 +146,19 @@ mod tests {
         let sources = Sources {
             san: Some("spiffe://td/ns/san/sa/x"),
             exchanged: Some(&exchanged),
-            endpoint: Some("endpoint;endpoint;endpoint;endpoint;endpoint"),
+            endpoint: Some("endpoint;endpoint;endpoint;endpoint;"),
+            native: Some(Workload {
+                canonical_service: "native".to_owned(),
+                cluster: "native".to_owned(),
+                ..Workload::default()
+            }),
         };
         let peer = sources.workload();
         assert_eq!(peer.principal, "spiffe://td/ns/san/sa/x");
         assert_eq!(peer.namespace, "san");
         assert_eq!(peer.workload, "exchanged");
         assert_eq!(peer.canonical_service, "endpoint");
+        assert_eq!(peer.cluster, "native");
         assert_eq!(peer.app, "");
     }
 

@@ -7,21 +7,19 @@ use std::rc::Rc;
 use prost::Message as _;
 
 use crate::attributes::{Attributes, Roots};
-use crate::config::{Config, ConfigError, Mode};
+use crate::config::{Config, ConfigError, Limits, Mode};
 use crate::connection::{Connection, Facts};
 use crate::diagnostics::Diagnostics;
 use crate::envoy::SetEnvoyFilterStateArguments;
+use crate::expression::{Expressions, Moment, Values};
+use crate::extended::Extended;
 use crate::host::{ContextId, Host};
 use crate::labels::{Reporter, Workload};
+use crate::layout::Layout;
 use crate::node::LocalNode;
+use crate::publish;
 use crate::refused::Refused;
 use crate::series::{Series, SeriesTable};
-
-/// How many series one VM keeps before peers are no longer told apart.
-pub const MAX_SERIES: usize = 10_000;
-
-/// What an outbound connection offers so that the server's sidecar takes part.
-const OFFERED_ALPN: &str = "istio-peer-exchange,istio";
 
 /// The filter state that Envoy's tcp_proxy takes the ALPN list of its upstream connection from.
 const ALPN_FILTER_STATE: &str = "envoy.network.application_protocols";
@@ -36,16 +34,25 @@ pub struct Plugin<H> {
     id: ContextId,
     config: Config,
     mode: Mode,
+    /// A native exchange filter is compiled in.
+    native: bool,
     roots: Roots,
     local: Workload,
     frame: Vec<u8>,
+    /// What outbound connections offer, as tcp_proxy wants it; empty to leave it to the cluster.
+    alpn: String,
+    expressions: Expressions,
+    layout: Layout,
     series: RefCell<SeriesTable>,
+    extended: Option<Extended>,
     diagnostics: Diagnostics,
     refused: RefCell<Refused>,
     /// Connections whose labels are not frozen yet.
     undecided: RefCell<BTreeMap<ContextId, Rc<RefCell<Connection>>>>,
     ticks: Cell<u64>,
     warnings: Cell<u32>,
+    /// The log has told of the first connection.
+    introduced: Cell<bool>,
 }
 
 impl<H: Host> Plugin<H> {
@@ -60,6 +67,9 @@ impl<H: Host> Plugin<H> {
             (Mode::Auto, Some(_)) => Mode::Off,
             (mode, _) => mode,
         };
+        let mut expressions = Expressions::default();
+        let layout = Layout::compile(&host, roots, &config, &mut expressions)?;
+        publish::declare(&host);
         log::info!(
             "tcp-peer-stats {}: node {:?}, peer exchange {} (configured {}; native exchange filter: {}), \
              reporting every {:?}",
@@ -70,6 +80,9 @@ impl<H: Host> Plugin<H> {
             node.native_exchange().unwrap_or("none"),
             config.tcp_reporting_duration,
         );
+        for notice in config.notices.lines() {
+            log::warn!("{notice}");
+        }
         if !config.tcp_reporting_duration.is_zero()
             && let Err(status) = host.set_tick_period(config.tcp_reporting_duration)
         {
@@ -77,39 +90,79 @@ impl<H: Host> Plugin<H> {
                 "the host gives no tick ({status}): connections are reported when they close"
             );
         }
+        let offers = matches!(mode, Mode::Auto | Mode::On) && config.peer_exchange.advertise_alpn;
         Ok(Self {
             id,
             mode,
+            native: node.native_exchange().is_some(),
             roots,
             local: node.workload(),
             frame: node.frame(&config.additional_labels),
-            series: RefCell::new(SeriesTable::new(MAX_SERIES)),
+            alpn: match offers {
+                true => config.peer_exchange.protocols.join(","),
+                false => String::new(),
+            },
+            expressions,
+            layout,
+            series: RefCell::new(SeriesTable::new(config.limits.max_series)),
+            extended: config
+                .extended_metrics
+                .then(|| Extended::new(config.limits.max_series)),
             diagnostics: Diagnostics::default(),
             refused: RefCell::default(),
             undecided: RefCell::default(),
             ticks: Cell::new(0),
             warnings: Cell::new(0),
+            introduced: Cell::new(false),
             host,
             config,
         })
     }
 
-    /// A connection was accepted; the host's effective context is the connection's.
-    pub fn on_new_connection(&self, id: ContextId) -> Rc<RefCell<Connection>> {
-        // envoy.config.core.v3.TrafficDirection: 0 unspecified, 1 inbound, 2 outbound.
-        let reporter = match self.attributes().xds_integer(&["listener_direction"]) {
-            Some(1) => Reporter::Destination,
-            _ => Reporter::Source,
-        };
+    /// A connection was accepted; the host's effective context is the connection's. `None` if its
+    /// port is none that the configuration wants looked at: it passes unseen.
+    pub fn on_new_connection(&self, id: ContextId) -> Option<Rc<RefCell<Connection>>> {
+        if !self.config.ports.is_all() {
+            let port = self.attributes().integer(&["destination", "port"]);
+            let port = port.and_then(|port| u16::try_from(port).ok());
+            if port.is_some_and(|port| !self.config.ports.contains(port)) {
+                return None;
+            }
+        }
+        let reporter = self.reporter();
+        self.introduce(reporter);
         if reporter == Reporter::Source {
             self.advertise();
         }
-        let connection = Connection::new(id, reporter, self.ticks.get());
+        let connection = Connection::new(self, id, reporter);
         let connection = Rc::new(RefCell::new(connection));
         self.undecided
             .borrow_mut()
             .insert(id, Rc::clone(&connection));
-        connection
+        Some(connection)
+    }
+
+    fn reporter(&self) -> Reporter {
+        if self.config.server_gateway {
+            return Reporter::Waypoint;
+        }
+        // envoy.config.core.v3.TrafficDirection: 0 unspecified, 1 inbound, 2 outbound.
+        match self.attributes().xds_integer(&["listener_direction"]) {
+            Some(1) => Reporter::Destination,
+            _ => Reporter::Source,
+        }
+    }
+
+    /// Logs where the first connection came in: the plugin does not know its chain before.
+    fn introduce(&self, reporter: Reporter) {
+        if !self.introduced.replace(true) {
+            let chain = self.attributes().xds_text(&["filter_chain_name"]);
+            log::info!(
+                "tcp-peer-stats: first connection, filter chain {:?}, reporter {}",
+                chain.unwrap_or_default(),
+                reporter.name(),
+            );
+        }
     }
 
     /// A reporting interval is over.
@@ -117,8 +170,8 @@ impl<H: Host> Plugin<H> {
         self.ticks.set(self.ticks.get() + 1);
         self.warnings.set(0);
         self.freeze_overdue();
-        self.series.borrow().flush(&self.host);
-        self.diagnostics.flush(&self.host);
+        self.series.borrow().flush(&self.host, &self.layout);
+        self.diagnostics.flush(&self.host, self.layout.naming());
     }
 
     /// Freezes the labels of connections that have been undecided for too long.
@@ -129,7 +182,7 @@ impl<H: Host> Plugin<H> {
         }
         for connection in undecided {
             if let Ok(mut connection) = connection.try_borrow_mut() {
-                connection.freeze_overdue(self, self.ticks.get());
+                connection.freeze_overdue(self);
             }
         }
         if let Err(status) = self.host.set_effective_context(self.id) {
@@ -139,13 +192,12 @@ impl<H: Host> Plugin<H> {
 
     /// Offers the exchange's ALPN on the upstream connection that is about to be made.
     fn advertise(&self) {
-        let advertises = matches!(self.mode, Mode::Auto | Mode::On);
-        if !advertises || !self.config.peer_exchange.advertise_alpn {
+        if self.alpn.is_empty() {
             return;
         }
         let argument = SetEnvoyFilterStateArguments {
             path: ALPN_FILTER_STATE.to_owned(),
-            value: OFFERED_ALPN.to_owned(),
+            value: self.alpn.clone(),
             span: SetEnvoyFilterStateArguments::DOWNSTREAM_CONNECTION,
         };
         let argument = argument.encode_to_vec();
@@ -153,7 +205,7 @@ impl<H: Host> Plugin<H> {
             .host
             .call_foreign_function("set_envoy_filter_state", &argument)
         {
-            self.warn(|| format!("the ALPN {OFFERED_ALPN:?} cannot be offered: {status}"));
+            self.warn(|| format!("the ALPN {:?} cannot be offered: {status}", self.alpn));
         }
     }
 }
@@ -167,6 +219,29 @@ impl<H: Host> Plugin<H> {
     /// The mode in force.
     pub(crate) fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// Whether a native exchange filter does what this one leaves alone.
+    pub(crate) fn is_beside_native(&self) -> bool {
+        self.native && self.mode == Mode::Off
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    /// How many reporting intervals are over.
+    pub(crate) fn ticks(&self) -> u64 {
+        self.ticks.get()
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What records the metrics that Istio does not have, if they are asked for.
+    pub(crate) fn extended(&self) -> Option<&Extended> {
+        self.extended.as_ref()
     }
 
     pub(crate) fn attributes(&self) -> Attributes<'_, H> {
@@ -215,23 +290,48 @@ impl<H: Host> Plugin<H> {
 
     /// An upstream answered our frame with something else.
     pub(crate) fn refuse(&self, reporter: Reporter, address: Box<str>) {
+        let period = self.config.peer_exchange.refused_duration;
         let Ok(now) = self.host.now() else { return };
+        if period.is_zero() {
+            return;
+        }
         self.warn(|| {
-            format!("{address} does not take part in the peer exchange: left alone for a while")
+            format!("{address} does not take part in the peer exchange: left alone for {period:?}")
         });
-        self.refused.borrow_mut().insert(address, now);
+        self.refused.borrow_mut().insert(address, now, period);
         self.diagnostics.refused_host(reporter);
     }
 
+    /// What the configured expressions are worth for the connection of the effective context.
+    pub(crate) fn evaluate(&self, moment: Moment) -> Values {
+        self.expressions.evaluate(&self.host, moment)
+    }
+
     /// The series of a connection.
-    pub(crate) fn series(&self, facts: &Facts) -> Rc<Series> {
+    pub(crate) fn series(&self, facts: Facts, values: &Values) -> Rc<Series> {
         let mut table = self.series.borrow_mut();
-        if let Some(series) = table.get(&self.host, &facts.encode(&facts.peer)) {
+        let key = self.layout.encode(&facts.labels().values(), values);
+        if self.config.debug {
+            log::info!("connection: {}", key.text());
+        }
+        if let Some(series) = table.get(&self.host, &self.layout, &key) {
             return series;
         }
         self.diagnostics.overflow(facts.reporter);
-        self.warn(|| format!("{MAX_SERIES} series: further peers are counted as unknown"));
-        table.get_coarse(&self.host, &facts.encode(&Workload::default()))
+        let max = self.config.limits.max_series;
+        self.warn(|| format!("{max} series: further peers are counted as unknown"));
+        let facts = facts.coarse();
+        let key = self
+            .layout
+            .encode(&facts.labels().values(), &Values::default());
+        table.get_coarse(&self.host, &self.layout, &key)
+    }
+
+    /// Counts a connection in the metrics of the user's own.
+    pub(crate) fn observe(&self, series: &Rc<Series>, values: &Values) {
+        for (index, value) in self.layout.defined(values) {
+            series.observe(&self.host, &self.layout, index, value);
+        }
     }
 
     /// The labels of a connection are frozen.
@@ -241,9 +341,9 @@ impl<H: Host> Plugin<H> {
 
     /// A connection is over: what its series moved is reported at once.
     pub(crate) fn report_close(&self, series: &Series) {
-        series.flush(&self.host);
+        series.flush(&self.host, &self.layout);
         if self.config.tcp_reporting_duration.is_zero() {
-            self.diagnostics.flush(&self.host);
+            self.diagnostics.flush(&self.host, self.layout.naming());
         }
     }
 

@@ -7,9 +7,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How long an address is left alone.
-const PERIOD: Duration = Duration::from_secs(300);
-
 /// How many addresses are remembered.
 const MAX: usize = 1024;
 
@@ -28,8 +25,8 @@ impl Refused {
         self.until.get(address).is_some_and(|until| now < *until)
     }
 
-    /// Remembers an address. A full list forgets the one that ends first.
-    pub(crate) fn insert(&mut self, address: Box<str>, now: Duration) {
+    /// Remembers an address for `period`. A full list forgets the one that ends first.
+    pub(crate) fn insert(&mut self, address: Box<str>, now: Duration, period: Duration) {
         self.until.retain(|_, until| now < *until);
         if self.until.len() >= MAX && !self.until.contains_key(&address) {
             let first = self.until.iter().min_by_key(|(_, until)| **until);
@@ -37,7 +34,7 @@ impl Refused {
                 self.until.remove(&first);
             }
         }
-        self.until.insert(address, now.saturating_add(PERIOD));
+        self.until.insert(address, now.saturating_add(period));
     }
 }
 
@@ -45,11 +42,13 @@ impl Refused {
 mod tests {
     use super::*;
 
+    const PERIOD: Duration = Duration::from_secs(300);
+
     #[test]
     fn an_address_is_left_alone_for_a_while() {
         let mut refused = Refused::default();
         assert!(refused.is_empty());
-        refused.insert("a".into(), Duration::ZERO);
+        refused.insert("a".into(), Duration::ZERO, PERIOD);
         assert!(refused.contains("a", PERIOD - Duration::from_nanos(1)));
         assert!(!refused.contains("a", PERIOD));
         assert!(!refused.contains("b", Duration::ZERO));
@@ -58,8 +57,8 @@ mod tests {
     #[test]
     fn entries_that_ended_make_room() {
         let mut refused = Refused::default();
-        refused.insert("a".into(), Duration::ZERO);
-        refused.insert("b".into(), PERIOD);
+        refused.insert("a".into(), Duration::ZERO, PERIOD);
+        refused.insert("b".into(), PERIOD, PERIOD);
         assert_eq!(refused.until.len(), 1);
     }
 
@@ -70,6 +69,7 @@ mod tests {
             refused.insert(
                 index.to_string().into(),
                 Duration::from_millis(index as u64),
+                PERIOD,
             );
         }
         let now = Duration::from_secs(2);

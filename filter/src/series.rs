@@ -1,4 +1,4 @@
-//! Series: one label set, four counters, and what has not been reported yet.
+//! Series: one label set, its metrics, and what has not been reported yet.
 //!
 //! Connections with the same labels share a series. A data callback adds to a cell and, the first
 //! time since the last report, puts the series on the dirty list: no hostcall, no allocation. A
@@ -8,82 +8,17 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::host::{Host, MetricId};
+use crate::host::Host;
+use crate::instrument::Instrument;
+use crate::layout::{Layout, SeriesKey};
+use crate::metric::{Metric, MetricKind};
 
-/// The four metrics, in the order of their counters in a [`Series`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Metric {
-    /// Connections opened.
-    Opened,
-    /// Connections closed.
-    Closed,
-    /// Bytes from the server to the client, on both reporters.
-    Sent,
-    /// Bytes from the client to the server, on both reporters.
-    Received,
-}
-
-impl Metric {
-    const ALL: [Self; 4] = [Self::Opened, Self::Closed, Self::Sent, Self::Received];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Opened => "istio_tcp_connections_opened_total",
-            Self::Closed => "istio_tcp_connections_closed_total",
-            Self::Sent => "istio_tcp_sent_bytes_total",
-            Self::Received => "istio_tcp_received_bytes_total",
-        }
-    }
-}
-
-/// A counter of the host and what it has not been told yet.
-#[derive(Debug, Default)]
-pub(crate) struct Counter {
-    id: Cell<Option<MetricId>>,
-    pending: Cell<u64>,
-}
-
-impl Counter {
-    pub(crate) fn add(&self, by: u64) {
-        self.pending.set(self.pending.get().saturating_add(by));
-    }
-
-    /// Makes the counter known to the host, which shows it as 0 from then on.
-    ///
-    /// A host that refuses is asked again at the next flush.
-    pub(crate) fn define<H: Host>(
-        &self,
-        host: &H,
-        name: impl FnOnce() -> String,
-    ) -> Option<MetricId> {
-        if self.id.get().is_none() {
-            self.id.set(host.define_counter(&name()).ok());
-        }
-        self.id.get()
-    }
-
-    /// Tells the host; what it does not take stays pending. Says whether nothing is left.
-    pub(crate) fn flush<H: Host>(&self, host: &H, name: impl FnOnce() -> String) -> bool {
-        let pending = self.pending.get();
-        if pending == 0 {
-            return true;
-        }
-        let Some(id) = self.define(host, name) else {
-            return false;
-        };
-        let taken = host.increment(id, pending).is_ok();
-        if taken {
-            self.pending.set(0);
-        }
-        taken
-    }
-}
-
-/// One label set and its four counters.
+/// One label set and its metrics.
 #[derive(Debug)]
 pub(crate) struct Series {
-    head: Rc<str>,
-    counters: [Counter; 4],
+    key: SeriesKey,
+    /// By the metric's index in the layout; none where it is left out.
+    instruments: Box<[Option<Instrument>]>,
     dirty: Cell<bool>,
     queue: Rc<DirtyList>,
 }
@@ -91,34 +26,77 @@ pub(crate) struct Series {
 type DirtyList = RefCell<Vec<Rc<Series>>>;
 
 impl Series {
-    /// Adds to one of the counters; reported at the next tick or close.
-    pub(crate) fn add(self: &Rc<Self>, metric: Metric, by: u64) {
-        if let Some(counter) = self.counters.get(metric as usize) {
-            counter.add(by);
-        }
+    pub(crate) fn key(&self) -> &SeriesKey {
+        &self.key
+    }
+
+    /// Adds to a counter or a gauge; reported at the next tick or close.
+    pub(crate) fn add(self: &Rc<Self>, metric: Metric, by: i64) {
+        self.add_at(metric as usize, by);
+    }
+
+    fn add_at(self: &Rc<Self>, index: usize, by: i64) {
+        let Some(instrument) = self.instrument(index) else {
+            return;
+        };
+        instrument.add(by);
         if !self.dirty.replace(true) {
             self.queue.borrow_mut().push(Rc::clone(self));
         }
     }
 
+    /// Hands one value to a histogram.
+    pub(crate) fn record<H: Host>(&self, host: &H, layout: &Layout, metric: Metric, value: u64) {
+        self.record_at(host, layout, metric as usize, value);
+    }
+
+    fn record_at<H: Host>(&self, host: &H, layout: &Layout, index: usize, value: u64) {
+        if let Some(instrument) = self.instrument(index) {
+            instrument.record(host, value, || self.stat(layout, index));
+        }
+    }
+
+    /// Counts one connection in a metric of the user's own. A value below zero counts as zero:
+    /// no stat of the host's can go down by it.
+    pub(crate) fn observe<H: Host>(
+        self: &Rc<Self>,
+        host: &H,
+        layout: &Layout,
+        index: usize,
+        value: i64,
+    ) {
+        let value = value.max(0);
+        match self.instrument(index).map(Instrument::kind) {
+            Some(MetricKind::Counter) => self.add_at(index, value),
+            Some(_) => self.record_at(host, layout, index, value.unsigned_abs()),
+            None => {}
+        }
+    }
+
     /// Reports what is pending; stays on the dirty list, where a clean series costs nothing.
-    pub(crate) fn flush<H: Host>(&self, host: &H) -> bool {
+    pub(crate) fn flush<H: Host>(&self, host: &H, layout: &Layout) -> bool {
         let mut clean = true;
-        for (counter, metric) in self.counters.iter().zip(Metric::ALL) {
-            clean &= counter.flush(host, || self.name(metric));
+        for (index, instrument) in self.instruments.iter().enumerate() {
+            if let Some(instrument) = instrument {
+                clean &= instrument.flush(host, || self.stat(layout, index));
+            }
         }
         clean
     }
 
-    fn name(&self, metric: Metric) -> String {
-        format!("{}{}", self.head, metric.name())
+    fn instrument(&self, index: usize) -> Option<&Instrument> {
+        self.instruments.get(index)?.as_ref()
+    }
+
+    fn stat(&self, layout: &Layout, index: usize) -> String {
+        layout.stat(&self.key, index).unwrap_or_default()
     }
 }
 
 /// All series of a plugin in one VM.
 #[derive(Debug)]
 pub(crate) struct SeriesTable {
-    by_head: HashMap<Rc<str>, Rc<Series>>,
+    by_key: HashMap<SeriesKey, Rc<Series>>,
     dirty: Rc<DirtyList>,
     max: usize,
 }
@@ -127,51 +105,63 @@ impl SeriesTable {
     /// A table that takes up to `max` series before it asks for coarser labels.
     pub(crate) fn new(max: usize) -> Self {
         Self {
-            by_head: HashMap::new(),
+            by_key: HashMap::new(),
             dirty: Rc::default(),
             max,
         }
     }
 
-    /// The series of a label set, made known to the host with all four counters at 0 when it is
-    /// new; `None` when it is new and the table is full.
-    pub(crate) fn get<H: Host>(&mut self, host: &H, head: &str) -> Option<Rc<Series>> {
-        match self.by_head.get(head) {
+    /// The series of a label set, made known to the host with all its stats at 0 when it is new;
+    /// `None` when it is new and the table is full.
+    pub(crate) fn get<H: Host>(
+        &mut self,
+        host: &H,
+        layout: &Layout,
+        key: &SeriesKey,
+    ) -> Option<Rc<Series>> {
+        match self.by_key.get(key) {
             Some(series) => Some(Rc::clone(series)),
-            None if self.by_head.len() >= self.max => None,
-            None => Some(self.insert(host, head)),
+            None if self.by_key.len() >= self.max => None,
+            None => Some(self.insert(host, layout, key)),
         }
     }
 
     /// The series of a label set that no peer can multiply: full or not, it is found or made.
-    pub(crate) fn get_coarse<H: Host>(&mut self, host: &H, head: &str) -> Rc<Series> {
-        match self.by_head.get(head) {
+    pub(crate) fn get_coarse<H: Host>(
+        &mut self,
+        host: &H,
+        layout: &Layout,
+        key: &SeriesKey,
+    ) -> Rc<Series> {
+        match self.by_key.get(key) {
             Some(series) => Rc::clone(series),
-            None => self.insert(host, head),
+            None => self.insert(host, layout, key),
         }
     }
 
-    fn insert<H: Host>(&mut self, host: &H, head: &str) -> Rc<Series> {
-        let head: Rc<str> = Rc::from(head);
+    fn insert<H: Host>(&mut self, host: &H, layout: &Layout, key: &SeriesKey) -> Rc<Series> {
+        let instrument = |(index, kind)| key.head(index).map(|_| Instrument::new(kind));
         let series = Rc::new(Series {
-            head: Rc::clone(&head),
-            counters: Default::default(),
+            key: key.clone(),
+            instruments: layout.kinds().enumerate().map(instrument).collect(),
             dirty: Cell::new(false),
             queue: Rc::clone(&self.dirty),
         });
-        for (counter, metric) in series.counters.iter().zip(Metric::ALL) {
-            counter.define(host, || series.name(metric));
+        for (index, instrument) in series.instruments.iter().enumerate() {
+            if let Some(instrument) = instrument {
+                instrument.define(host, || series.stat(layout, index));
+            }
         }
-        self.by_head.insert(head, Rc::clone(&series));
+        self.by_key.insert(key.clone(), Rc::clone(&series));
         series
     }
 
     /// Reports every series that moved since the last time.
-    pub(crate) fn flush<H: Host>(&self, host: &H) {
+    pub(crate) fn flush<H: Host>(&self, host: &H, layout: &Layout) {
         let moved = self.dirty.take();
         for series in moved {
             series.dirty.set(false);
-            if !series.flush(host) && !series.dirty.replace(true) {
+            if !series.flush(host, layout) && !series.dirty.replace(true) {
                 self.dirty.borrow_mut().push(series);
             }
         }

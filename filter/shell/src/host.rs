@@ -8,7 +8,7 @@
 use std::ptr;
 use std::time::Duration;
 
-use tcp_peer_stats_core::host::{Buffer, ContextId, Host, MetricId, Status};
+use tcp_peer_stats_core::host::{Buffer, ContextId, Host, MetricId, MetricKind, Status};
 
 unsafe extern "C" {
     fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
@@ -17,6 +17,12 @@ unsafe extern "C" {
         path_size: usize,
         value: *mut *mut u8,
         value_size: *mut usize,
+    ) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
     ) -> u32;
     fn proxy_get_buffer_bytes(
         buffer: u32,
@@ -34,6 +40,7 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_call_foreign_function(
@@ -57,9 +64,6 @@ const PLUGIN_CONFIGURATION: u32 = 7;
 /// one downstream connection.
 const DOWNSTREAM: u32 = 2;
 
-/// proxy-wasm's number of the metric type counter.
-const COUNTER: u32 = 0;
-
 /// The host that this module runs in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProxyWasm;
@@ -77,6 +81,11 @@ impl Host for ProxyWasm {
         }
     }
 
+    fn set_property(&self, name: &str, value: &[u8]) -> Result<(), Status> {
+        // SAFETY: `name` and `value` outlive the call.
+        done(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+    }
+
     fn buffer(&self, buffer: Buffer, start: usize, len: usize) -> Result<Vec<u8>, Status> {
         buffer_bytes(number(buffer), start, len)
     }
@@ -86,17 +95,26 @@ impl Host for ProxyWasm {
         done(unsafe { proxy_set_buffer_bytes(number(buffer), 0, len, with.as_ptr(), with.len()) })
     }
 
-    fn define_counter(&self, name: &str) -> Result<MetricId, Status> {
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Result<MetricId, Status> {
+        let kind = match kind {
+            MetricKind::Counter => 0,
+            MetricKind::Gauge => 1,
+            MetricKind::Histogram => 2,
+        };
         let mut id = 0;
         // SAFETY: `name` and `id` outlive the call.
-        done(unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &mut id) })?;
+        done(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &mut id) })?;
         Ok(MetricId(id))
     }
 
-    fn increment(&self, id: MetricId, by: u64) -> Result<(), Status> {
-        let by = i64::try_from(by).unwrap_or(i64::MAX);
+    fn increment(&self, id: MetricId, by: i64) -> Result<(), Status> {
         // SAFETY: numbers only.
         done(unsafe { proxy_increment_metric(id.0, by) })
+    }
+
+    fn record(&self, id: MetricId, value: u64) -> Result<(), Status> {
+        // SAFETY: numbers only.
+        done(unsafe { proxy_record_metric(id.0, value) })
     }
 
     fn set_tick_period(&self, period: Duration) -> Result<(), Status> {

@@ -72,7 +72,7 @@ impl RootContext for Root {
     }
 }
 
-/// A stream context: one connection. Without a plugin it lets everything pass.
+/// A stream context: one connection, or none that the plugin looks at. Then everything passes.
 struct Stream {
     id: u32,
     plugin: Option<Rc<Plugin<ProxyWasm>>>,
@@ -105,7 +105,7 @@ impl StreamContext for Stream {
         self.connection = self
             .plugin
             .as_ref()
-            .map(|plugin| plugin.on_new_connection(self.id));
+            .and_then(|plugin| plugin.on_new_connection(self.id));
         Action::Continue
     }
 

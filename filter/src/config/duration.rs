@@ -3,10 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::ConfigError;
+use super::value::Field;
+
 /// The longest period: proxy-wasm takes a tick period as 32 bits of milliseconds.
 const MAX: Duration = Duration::from_millis(u32::MAX as u64);
 
-/// Why a text is no reporting period.
+/// Why a text is no duration that a host could wait for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum DurationError {
@@ -26,15 +29,21 @@ impl fmt::Display for DurationError {
             Self::Unparsable => {
                 "is no duration; write a number and a unit (ns, us, ms, s, m, h), like 15s or 1m30s"
             }
-            Self::Negative => "is negative; a period is 0 (report only at close) or longer",
+            Self::Negative => "is negative; write 0 or more",
             Self::BelowMillisecond => "is shorter than 1ms, the finest tick a host has",
             Self::TooLong => "is longer than 1193h, the longest tick a host has",
         })
     }
 }
 
+/// The duration that a key has.
+pub(super) fn of(field: &Field<'_>) -> Result<Duration, ConfigError> {
+    let text = field.string()?;
+    parse(text).map_err(|reason| field.duration_error(text, reason))
+}
+
 /// Parses a duration in Go's notation (`time.ParseDuration`).
-pub(super) fn parse(text: &str) -> Result<Duration, DurationError> {
+fn parse(text: &str) -> Result<Duration, DurationError> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

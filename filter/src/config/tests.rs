@@ -1,17 +1,30 @@
 use super::*;
+use crate::metric::MetricKind;
+
+fn parsed(text: &str) -> Config {
+    Config::parse(text.as_bytes()).expect(text)
+}
 
 fn refusal(text: &str) -> String {
     Config::parse(text.as_bytes()).expect_err(text).to_string()
 }
 
+fn cel(path: &str, text: &str) -> Cel {
+    Cel {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    }
+}
+
 #[test]
 fn nothing_means_the_defaults() {
-    for text in ["", " \n", "{}", r#"{"peer_exchange": {}}"#] {
-        assert_eq!(
-            Config::parse(text.as_bytes()),
-            Ok(Config::default()),
-            "{text:?}"
-        );
+    for text in [
+        "",
+        " \n",
+        "{}",
+        r#"{"peer_exchange": {}, "limits": {}, "ports": {}, "metrics": []}"#,
+    ] {
+        assert_eq!(parsed(text), Config::default(), "{text:?}");
     }
     assert_eq!(
         Config::default().tcp_reporting_duration,
@@ -21,82 +34,243 @@ fn nothing_means_the_defaults() {
 
 #[test]
 fn every_key_is_read() {
-    let config = Config::parse(
-        br#"{
+    let config = parsed(
+        r#"{
             "tcp_reporting_duration": "2s",
-            "peer_exchange": {"mode": "receive", "advertise_alpn": false, "clusters": ["a", "b"]},
-            "additional_labels": ["role"]
+            "stat_prefix": "acme", "field_separator": "||", "value_separator": "~",
+            "reporter": "SERVER_GATEWAY", "debug": true, "extended_metrics": true,
+            "metrics": [{
+                "name": "mine", "dimensions": {"b": "1", "a": "node.id"}, "tags_to_remove": ["reporter"],
+                "match": "true", "drop": false
+            }],
+            "definitions": [{"name": "mine", "value": "2", "type": "GAUGE"}],
+            "peer_exchange": {
+                "mode": "receive", "advertise_alpn": false, "protocols": ["x"], "clusters": ["a", "b"],
+                "refused_duration": "1m"
+            },
+            "additional_labels": ["role"],
+            "limits": {"max_series": 5, "max_label_length": 64, "max_frame_bytes": 1024},
+            "ports": {"include": [1, 65535], "exclude": [2]}
         }"#,
     );
     let expected = Config {
+        naming: Naming {
+            prefix: "acme".to_owned(),
+            field_separator: "||".to_owned(),
+            value_separator: "~".to_owned(),
+            max_value_len: 64,
+        },
         tcp_reporting_duration: Duration::from_secs(2),
+        metrics: vec![MetricConfig {
+            name: "mine".to_owned(),
+            dimensions: vec![
+                ("a".to_owned(), cel("metrics[0].dimensions.a", "node.id")),
+                ("b".to_owned(), cel("metrics[0].dimensions.b", "1")),
+            ],
+            tags_to_remove: vec!["reporter".to_owned()],
+            condition: Some(cel("metrics[0].match", "true")),
+            drop: false,
+        }],
+        definitions: vec![Definition {
+            name: "mine".to_owned(),
+            value: cel("definitions[0].value", "2"),
+            kind: MetricKind::Gauge,
+        }],
+        server_gateway: true,
+        debug: true,
         peer_exchange: PeerExchange {
             mode: Mode::Receive,
             advertise_alpn: false,
+            protocols: vec!["x".to_owned()],
             clusters: vec!["a".to_owned(), "b".to_owned()],
+            refused_duration: Duration::from_secs(60),
         },
         additional_labels: vec!["role".to_owned()],
+        limits: Limits {
+            max_series: 5,
+            max_label_length: 64,
+            max_frame_bytes: 1024,
+        },
+        ports: Ports {
+            include: vec![1, 65535],
+            exclude: vec![2],
+        },
+        extended_metrics: true,
+        notices: Notices::default(),
     };
-    assert_eq!(config, Ok(expected));
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn camel_case_is_the_same_key() {
+    let camel = r#"{
+        "tcpReportingDuration": "2s", "statPrefix": "acme", "fieldSeparator": "||",
+        "metrics": [{"tagsToRemove": ["reporter"], "dimensions": {"camelCase": "1"}}],
+        "peerExchange": {"advertiseAlpn": false, "refusedDuration": "1m"}, "extendedMetrics": true
+    }"#;
+    let snake = camel
+        .replace("tcpReportingDuration", "tcp_reporting_duration")
+        .replace("statPrefix", "stat_prefix")
+        .replace("fieldSeparator", "field_separator")
+        .replace("tagsToRemove", "tags_to_remove")
+        .replace("peerExchange", "peer_exchange")
+        .replace("advertiseAlpn", "advertise_alpn")
+        .replace("refusedDuration", "refused_duration")
+        .replace("extendedMetrics", "extended_metrics");
+    assert_eq!(parsed(camel), parsed(&snake));
+    assert_eq!(parsed(camel).metrics[0].dimensions[0].0, "camelCase");
+}
+
+#[test]
+fn booleans_may_be_in_quotes() {
+    assert!(parsed(r#"{"debug": "true"}"#).debug);
+    assert!(!parsed(r#"{"debug": "false"}"#).debug);
 }
 
 #[test]
 fn every_mode_has_its_name() {
     for (name, mode) in Mode::NAMES {
         let text = format!(r#"{{"peer_exchange": {{"mode": "{name}"}}}}"#);
-        let parsed = Config::parse(text.as_bytes()).expect("a mode");
-        assert_eq!(parsed.peer_exchange.mode, mode);
+        assert_eq!(parsed(&text).peer_exchange.mode, mode);
         assert_eq!(mode.name(), name);
     }
 }
 
 #[test]
+fn what_has_no_effect_is_said_so() {
+    let config = parsed(
+        r#"{
+            "disable_host_header_fallback": true, "max_peer_cache_size": 100,
+            "rotationInterval": "1h", "graceful_deletion_interval": "5m",
+            "definitions": [
+                {"name": "requests_total", "value": "1"},
+                {"name": "tcp_sent_bytes_total", "value": "1"}
+            ],
+            "metrics": [
+                {"name": "request_bytes", "drop": true},
+                {"tags_to_remove": ["source_workloads", "response_flags", "mine"], "dimensions": {"mine": "1"}}
+            ]
+        }"#,
+    );
+    let mut lines: Vec<&str> = config.notices.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "definitions[0] has no effect: requests_total is a standard metric",
+            "definitions[1] has no effect: tcp_sent_bytes_total is a standard metric",
+            "disable_host_header_fallback has no effect: TCP has no host header",
+            "graceful_deletion_interval has no effect: series are kept",
+            "max_peer_cache_size has no effect: peers are not cached",
+            "metrics[0] has no effect: request_bytes is not a metric of TCP",
+            "metrics[1].tags_to_remove[0] has no effect: no metric of TCP has a label \
+             \"source_workloads\" (nearest: \"source_workload\")",
+            "rotationInterval has no effect: series are kept",
+        ]
+    );
+    assert_eq!(config.definitions, []);
+}
+
+#[test]
+fn ports_are_included_and_excluded() {
+    let ports = |text: &str| parsed(&format!(r#"{{"ports": {text}}}"#)).ports;
+    assert!(ports("{}").is_all());
+    assert!(ports(r#"{"include": [1]}"#).contains(1));
+    assert!(!ports(r#"{"include": [1]}"#).contains(2));
+    assert!(ports(r#"{"exclude": [1]}"#).contains(2));
+    assert!(!ports(r#"{"exclude": [1]}"#).contains(1));
+    assert!(!ports(r#"{"include": [1], "exclude": [1]}"#).contains(1));
+}
+
+#[test]
 fn a_refusal_names_the_place_the_finding_and_the_remedy() {
-    assert_eq!(
-        refusal(r#"{"peer_exchange": {"mod": "on"}}"#),
-        r#"peer_exchange.mod: no such key; did you mean "mode"? Allowed here: mode, advertise_alpn, clusters"#
-    );
-    assert_eq!(
-        refusal(r#"{"peer_exchange": {"clusters": ["a", 7]}}"#),
-        "peer_exchange.clusters[1]: expected a string, found the number 7"
-    );
-    assert_eq!(
-        refusal(r#"{"peer_exchange": {"mode": "maybe"}}"#),
-        r#"peer_exchange.mode: "maybe" is none of: auto, on, receive, off"#
-    );
-    assert_eq!(
-        refusal(r#"{"peer_exchange": {"advertise_alpn": "yes"}}"#),
-        r#"peer_exchange.advertise_alpn: expected true or false, found the string "yes""#
-    );
-    assert_eq!(
-        refusal(r#"{"tcp_reporting_duration": "-5s"}"#),
-        r#"tcp_reporting_duration: "-5s" is negative; a period is 0 (report only at close) or longer"#
-    );
-    assert_eq!(
-        refusal(r#"{"tcp_reporting_duration": 15}"#),
-        "tcp_reporting_duration: expected a string, found the number 15"
-    );
-    assert_eq!(
-        refusal(r#"{"tcp_reporting_duraton": "5s"}"#),
-        "tcp_reporting_duraton: no such key; did you mean \"tcp_reporting_duration\"? \
-         Allowed here: tcp_reporting_duration, peer_exchange, additional_labels"
-    );
-    assert_eq!(
-        refusal("[]"),
-        "the configuration: expected an object, found a list"
-    );
-    assert_eq!(
-        refusal("null"),
-        "the configuration: expected an object, found null"
-    );
-    assert_eq!(
-        refusal(r#"{"peer_exchange": null}"#),
-        "peer_exchange: expected an object, found null"
-    );
+    for (text, refused) in [
+        (
+            r#"{"peer_exchange": {"mod": "on"}}"#,
+            "peer_exchange.mod: no such key; did you mean \"mode\"? \
+             Allowed here: mode, advertise_alpn, protocols, clusters, refused_duration",
+        ),
+        (
+            r#"{"peer_exchange": {"clusters": ["a", 7]}}"#,
+            "peer_exchange.clusters[1]: expected a string, found the number 7",
+        ),
+        (
+            r#"{"peer_exchange": {"mode": "maybe"}}"#,
+            r#"peer_exchange.mode: "maybe" does not exist; did you mean "auto"? Allowed here: auto, on, receive, off"#,
+        ),
+        (
+            r#"{"peer_exchange": {"advertise_alpn": "yes"}}"#,
+            r#"peer_exchange.advertise_alpn: expected true or false, found the string "yes""#,
+        ),
+        (
+            r#"{"tcp_reporting_duration": "-5s"}"#,
+            r#"tcp_reporting_duration: "-5s" is negative; write 0 or more"#,
+        ),
+        (
+            r#"{"tcp_reporting_duration": 15}"#,
+            "tcp_reporting_duration: expected a string, found the number 15",
+        ),
+        (
+            r#"{"stat_prefix": "a b"}"#,
+            r#"stat_prefix: "a b" is no name; write letters, digits and _, and no digit first"#,
+        ),
+        (
+            r#"{"field_separator": "_"}"#,
+            "field_separator: \"_\" is no separator; one of its characters has to be none of letters, \
+             digits, control characters and . _ - / :",
+        ),
+        (
+            r#"{"stat_prefix": "a", "statPrefix": "b"}"#,
+            "stat_prefix: given twice",
+        ),
+        (
+            r#"{"definitions": [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]}"#,
+            "definitions[1].name: given twice",
+        ),
+        (
+            r#"{"definitions": [{"name": "a"}]}"#,
+            "definitions[0].value: must be given",
+        ),
+        (
+            r#"{"definitions": [{"name": "a", "value": "1", "type": "COUNT"}]}"#,
+            "definitions[0].type: \"COUNT\" does not exist; did you mean \"COUNTER\"? \
+             Allowed here: COUNTER, GAUGE, HISTOGRAM",
+        ),
+        (
+            r#"{"metrics": [{}, {"dimensions": {"a-b": "1"}}]}"#,
+            r#"metrics[1].dimensions.a-b: "a-b" is no name; write letters, digits and _, and no digit first"#,
+        ),
+        (
+            r#"{"metrics": [{"dimensions": {"a": 1}}]}"#,
+            "metrics[0].dimensions.a: expected a string, found the number 1",
+        ),
+        (
+            r#"{"ports": {"include": [0]}}"#,
+            "ports.include[0]: 0 is not between 1 and 65535",
+        ),
+        (
+            r#"{"limits": {"max_series": -1}}"#,
+            "limits.max_series: expected a whole number, found the number -1",
+        ),
+        ("[]", "the configuration: expected an object, found a list"),
+        ("null", "the configuration: expected an object, found null"),
+        (
+            r#"{"peer_exchange": null}"#,
+            "peer_exchange: expected an object, found null",
+        ),
+    ] {
+        assert_eq!(refusal(text), refused, "{text}");
+    }
+    let metric = refusal(r#"{"metrics": [{"name": "tcp_send_bytes_total"}]}"#);
     assert!(
-        refusal("{").starts_with("the configuration is not JSON: "),
-        "{}",
-        refusal("{")
+        metric.starts_with("metrics[0].name: \"tcp_send_bytes_total\" does not exist; did you mean \"tcp_sent_bytes_total\"?"),
+        "{metric}"
     );
+    let key = refusal(r#"{"tcp_reporting_duraton": "5s"}"#);
+    assert!(
+        key.starts_with("tcp_reporting_duraton: no such key; did you mean \"tcp_reporting_duration\"? Allowed here: "),
+        "{key}"
+    );
+    assert!(refusal("{").starts_with("the configuration is not JSON: "));
     assert!(Config::parse(b"\xff").is_err());
 }

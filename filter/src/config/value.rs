@@ -1,105 +1,12 @@
 //! JSON values that know where they stand, so that every fault names its place.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use super::DurationError;
-
-/// Why a configuration is refused.
-///
-/// `path` is the key's place in the document, written `peer_exchange.clusters[2]`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// The text is not JSON.
-    NotJson {
-        /// Where and what, in the parser's words.
-        reason: String,
-    },
-    /// A key that does not exist.
-    UnknownKey {
-        /// The key's place.
-        path: String,
-        /// The closest key that does exist.
-        nearest: &'static str,
-        /// Every key that exists there.
-        allowed: &'static [&'static str],
-    },
-    /// A value of the wrong JSON type.
-    WrongType {
-        /// The key's place.
-        path: String,
-        /// The type that belongs there.
-        expected: &'static str,
-        /// The type and, if short, the value that stands there.
-        found: String,
-    },
-    /// A text that is none of the allowed ones.
-    UnknownValue {
-        /// The key's place.
-        path: String,
-        /// What stands there.
-        found: String,
-        /// What may stand there.
-        allowed: Vec<&'static str>,
-    },
-    /// A text that is no reporting period.
-    Duration {
-        /// The key's place.
-        path: String,
-        /// What stands there.
-        found: String,
-        /// What is wrong with it.
-        reason: DurationError,
-    },
-}
-
-impl ConfigError {
-    pub(super) fn not_json(error: serde_json::Error) -> Self {
-        Self::NotJson {
-            reason: error.to_string(),
-        }
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotJson { reason } => write!(f, "the configuration is not JSON: {reason}"),
-            Self::UnknownKey {
-                path,
-                nearest,
-                allowed,
-            } => write!(
-                f,
-                "{path}: no such key; did you mean {nearest:?}? Allowed here: {}",
-                allowed.join(", ")
-            ),
-            Self::WrongType {
-                path,
-                expected,
-                found,
-            } => {
-                write!(f, "{path}: expected {expected}, found {found}")
-            }
-            Self::UnknownValue {
-                path,
-                found,
-                allowed,
-            } => {
-                write!(f, "{path}: {found:?} is none of: {}", allowed.join(", "))
-            }
-            Self::Duration {
-                path,
-                found,
-                reason,
-            } => write!(f, "{path}: {found:?} {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {}
+use super::{ConfigError, DurationError};
+use crate::nearest::nearest;
 
 /// A JSON object and its place.
 pub(super) struct Object<'a> {
@@ -112,33 +19,66 @@ impl<'a> Object<'a> {
     pub(super) fn root(document: &'a Value) -> Result<Self, ConfigError> {
         Field {
             path: String::new(),
-            name: "",
+            name: Cow::Borrowed(""),
             value: document,
         }
         .object()
     }
 
-    pub(super) fn fields(&self) -> impl Iterator<Item = Field<'a>> + '_ {
-        self.map.iter().map(|(name, value)| {
-            let path = match self.path.as_str() {
-                "" => name.clone(),
-                parent => format!("{parent}.{name}"),
+    /// Its keys. As in protobuf's JSON, each may be written in snake_case or in camelCase.
+    pub(super) fn fields(&self) -> Result<Vec<Field<'a>>, ConfigError> {
+        let mut fields: Vec<Field<'a>> = Vec::with_capacity(self.map.len());
+        for field in self.entries() {
+            let field = Field {
+                name: snake_case(field.name),
+                ..field
             };
-            Field { path, name, value }
+            if fields.iter().any(|other| other.name == field.name) {
+                return Err(ConfigError::Repeated { path: field.path });
+            }
+            fields.push(field);
+        }
+        Ok(fields)
+    }
+
+    /// Its keys as they are, where they are the user's own names.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Field<'a>> + '_ {
+        self.map.iter().map(|(name, value)| Field {
+            path: self.path_of(name),
+            name: Cow::Borrowed(name.as_str()),
+            value,
         })
+    }
+
+    /// The error for a key that has to be there and is not.
+    pub(super) fn missing(&self, name: &str) -> ConfigError {
+        ConfigError::MissingKey {
+            path: self.path_of(name),
+        }
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        match self.path.as_str() {
+            "" => name.to_owned(),
+            parent => format!("{parent}.{name}"),
+        }
     }
 }
 
 /// A key, its place and its value.
 pub(super) struct Field<'a> {
     path: String,
-    name: &'a str,
+    name: Cow<'a, str>,
     value: &'a Value,
 }
 
 impl<'a> Field<'a> {
-    pub(super) fn name(&self) -> &'a str {
-        self.name
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     pub(super) fn object(&self) -> Result<Object<'a>, ConfigError> {
@@ -158,28 +98,51 @@ impl<'a> Field<'a> {
             .ok_or_else(|| self.wrong_type("a string"))
     }
 
+    /// A boolean, or its name in a string, as configurations of Istio 1.7 have it.
     pub(super) fn boolean(&self) -> Result<bool, ConfigError> {
-        self.value
-            .as_bool()
-            .ok_or_else(|| self.wrong_type("true or false"))
+        match self.value {
+            Value::Bool(value) => Ok(*value),
+            Value::String(text) if text == "true" => Ok(true),
+            Value::String(text) if text == "false" => Ok(false),
+            _ => Err(self.wrong_type("true or false")),
+        }
     }
 
-    pub(super) fn strings(&self) -> Result<Vec<String>, ConfigError> {
+    pub(super) fn integer(&self, allowed: RangeInclusive<u64>) -> Result<u64, ConfigError> {
+        let number = self
+            .value
+            .as_u64()
+            .ok_or_else(|| self.wrong_type("a whole number"))?;
+        if allowed.contains(&number) {
+            return Ok(number);
+        }
+        Err(ConfigError::OutOfRange {
+            path: self.path.clone(),
+            found: number,
+            allowed: allowed.into_inner(),
+        })
+    }
+
+    /// The elements of a list.
+    pub(super) fn list(&self, expected: &'static str) -> Result<Vec<Self>, ConfigError> {
         let items = self
             .value
             .as_array()
-            .ok_or_else(|| self.wrong_type("a list of strings"))?;
-        let item = |(index, value)| {
-            let path = format!("{}[{index}]", self.path);
-            Field {
-                path,
-                name: self.name,
-                value,
-            }
-            .string()
-            .map(str::to_owned)
+            .ok_or_else(|| self.wrong_type(expected))?;
+        let item = |(index, value)| Field {
+            path: format!("{}[{index}]", self.path),
+            name: self.name.clone(),
+            value,
         };
-        items.iter().enumerate().map(item).collect()
+        Ok(items.iter().enumerate().map(item).collect())
+    }
+
+    pub(super) fn strings(&self) -> Result<Vec<String>, ConfigError> {
+        let items = self.list("a list of strings")?;
+        items
+            .iter()
+            .map(|item| item.string().map(str::to_owned))
+            .collect()
     }
 
     /// The value that a text stands for.
@@ -187,25 +150,35 @@ impl<'a> Field<'a> {
         let text = self.string()?;
         match table.iter().find(|(name, _)| *name == text) {
             Some((_, value)) => Ok(*value),
-            None => Err(ConfigError::UnknownValue {
-                path: self.path.clone(),
-                found: text.to_owned(),
-                allowed: table.iter().map(|(name, _)| *name).collect(),
-            }),
+            None => Err(self.unknown_value(text, table.iter().map(|(name, _)| *name))),
+        }
+    }
+
+    /// The error for a text that is none of `allowed`.
+    pub(super) fn unknown_value<'b>(
+        &self,
+        found: &str,
+        allowed: impl Iterator<Item = &'b str>,
+    ) -> ConfigError {
+        let allowed: Vec<String> = allowed.map(str::to_owned).collect();
+        ConfigError::UnknownValue {
+            path: self.path.clone(),
+            found: found.to_owned(),
+            nearest: nearest(found, allowed.iter().map(String::as_str)).to_owned(),
+            allowed,
         }
     }
 
     /// The error for a key that is none of `allowed`.
     pub(super) fn unknown(&self, allowed: &'static [&'static str]) -> ConfigError {
-        let nearest = allowed.iter().min_by_key(|name| distance(self.name, name));
         ConfigError::UnknownKey {
             path: self.path.clone(),
-            nearest: nearest.copied().unwrap_or_default(),
+            nearest: nearest(&self.name, allowed.iter().copied()),
             allowed,
         }
     }
 
-    pub(super) fn duration(&self, found: &str, reason: DurationError) -> ConfigError {
+    pub(super) fn duration_error(&self, found: &str, reason: DurationError) -> ConfigError {
         ConfigError::Duration {
             path: self.path.clone(),
             found: found.to_owned(),
@@ -213,7 +186,20 @@ impl<'a> Field<'a> {
         }
     }
 
-    fn wrong_type(&self, expected: &'static str) -> ConfigError {
+    /// The name of a metric or a label.
+    pub(super) fn identifier(&self, found: &str) -> Result<String, ConfigError> {
+        let begins = found.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if begins && found.chars().all(goes_on) {
+            return Ok(found.to_owned());
+        }
+        Err(ConfigError::Name {
+            path: self.path.clone(),
+            found: found.to_owned(),
+        })
+    }
+
+    pub(super) fn wrong_type(&self, expected: &'static str) -> ConfigError {
         let path = match self.path.as_str() {
             "" => "the configuration".to_owned(),
             path => path.to_owned(),
@@ -234,40 +220,17 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The Levenshtein distance: how many characters to add, drop or change.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(b.bytes()) {
-            let cost = diagonal + usize::from(x != y);
-            diagonal = *cell;
-            left = cost.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
+/// `statPrefix` as `stat_prefix`; a text without capitals as it is.
+fn snake_case(name: Cow<'_, str>) -> Cow<'_, str> {
+    if !name.contains(|c: char| c.is_ascii_uppercase()) {
+        return name;
     }
-    row.last().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distance_counts_edits() {
-        for (a, b, edits) in [
-            ("", "", 0),
-            ("a", "", 1),
-            ("", "ab", 2),
-            ("mode", "mod", 1),
-            ("mode", "node", 1),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!(distance(a, b), edits, "{a} {b}");
+    let mut snake = String::with_capacity(name.len() + 2);
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
+            snake.push('_');
         }
+        snake.push(c.to_ascii_lowercase());
     }
+    Cow::Owned(snake)
 }

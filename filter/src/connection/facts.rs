@@ -2,9 +2,10 @@
 
 use super::opening::Opening;
 use crate::attributes::Attributes;
+use crate::config::Mode;
 use crate::host::Host;
-use crate::labels::{Labels, Reporter, SecurityPolicy, Service, Workload};
-use crate::peer::Sources;
+use crate::labels::{Labels, Reporter, SecurityPolicy, Service, UNKNOWN, Workload};
+use crate::peer::{Sources, native};
 use crate::plugin::Plugin;
 use crate::response_flags::ResponseFlags;
 use crate::service;
@@ -13,31 +14,61 @@ use crate::service;
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) reporter: Reporter,
-    /// This end.
-    pub(crate) local: Workload,
-    /// The other end.
-    pub(crate) peer: Workload,
-    pub(crate) service: Service,
-    pub(crate) response_flags: ResponseFlags,
-    pub(crate) security_policy: SecurityPolicy,
+    /// The client.
+    source: Workload,
+    /// The server.
+    destination: Workload,
+    service: Service,
+    response_flags: ResponseFlags,
+    security_policy: SecurityPolicy,
 }
 
 impl Facts {
-    /// The head of the connection's stat names, with `peer` as the other end.
-    pub(crate) fn encode(&self, peer: &Workload) -> String {
-        let (source, destination) = match self.reporter {
-            Reporter::Source => (&self.local, peer),
-            Reporter::Destination => (peer, &self.local),
-        };
+    /// The labels that they amount to.
+    pub(crate) fn labels(&self) -> Labels<'_> {
         Labels {
             reporter: self.reporter,
-            source,
-            destination,
+            source: &self.source,
+            destination: &self.destination,
             service: &self.service,
             response_flags: self.response_flags,
             security_policy: self.security_policy,
         }
-        .encode()
+    }
+
+    /// The other end, as the exchange sees it.
+    pub(super) fn peer(&self) -> &Workload {
+        match self.reporter {
+            Reporter::Source => &self.destination,
+            Reporter::Destination | Reporter::Waypoint => &self.source,
+        }
+    }
+
+    /// The same without what peers say of themselves, so that no peer can multiply them.
+    pub(crate) fn coarse(mut self) -> Self {
+        if self.reporter != Reporter::Source {
+            self.source = Workload::default();
+        }
+        if self.reporter != Reporter::Destination {
+            self.destination = Workload::default();
+        }
+        self
+    }
+}
+
+/// The URI SANs of a TLS connection's certificates.
+struct Sans {
+    local: Option<String>,
+    peer: Option<String>,
+}
+
+impl Sans {
+    /// Of the `upstream` connection, or of the downstream one, which is called `connection`.
+    fn of<H: Host>(attributes: &Attributes<'_, H>, connection: &str) -> Self {
+        Self {
+            local: attributes.text(&[connection, "uri_san_local_certificate"]),
+            peer: attributes.text(&[connection, "uri_san_peer_certificate"]),
+        }
     }
 }
 
@@ -47,78 +78,94 @@ pub(super) fn gather<H: Host>(
     reporter: Reporter,
     opening: Option<&Opening>,
 ) -> Facts {
-    // The upstream connection's certificates on the client's side, the client's on the server's.
-    let tls = match reporter {
-        Reporter::Source => "upstream",
-        Reporter::Destination => "connection",
+    let native = match plugin.mode() {
+        Mode::Off => native::read(plugin.host(), reporter),
+        Mode::Auto | Mode::On | Mode::Receive => None,
     };
-    let local_san = attributes.text(&[tls, "uri_san_local_certificate"]);
-    let peer_san = attributes.text(&[tls, "uri_san_peer_certificate"]);
-    let security_policy = match reporter {
-        Reporter::Source => SecurityPolicy::Unknown,
-        Reporter::Destination if local_san.is_some() && peer_san.is_some() => {
-            SecurityPolicy::MutualTls
-        }
-        Reporter::Destination => SecurityPolicy::None,
+    let exchanged = opening.and_then(Opening::peer);
+    let own = |san: Option<String>| Workload {
+        principal: san.unwrap_or_default(),
+        ..plugin.local().clone()
     };
-    let endpoint = match reporter {
-        Reporter::Source => attributes.xds_text(&[
+    let server = |sans: &Sans, exchanged, native| {
+        let path = [
             "upstream_host_metadata",
             "filter_metadata",
             "istio",
             "workload",
-        ]),
-        Reporter::Destination => None,
+        ];
+        let endpoint = attributes.xds_text(&path);
+        Sources {
+            san: sans.peer.as_deref(),
+            exchanged,
+            endpoint: endpoint.as_deref(),
+            native,
+        }
+        .workload()
     };
-    let peer = Sources {
-        san: peer_san.as_deref(),
-        exchanged: opening.and_then(Opening::peer),
-        endpoint: endpoint.as_deref(),
-    }
-    .workload();
-    let local = Workload {
-        principal: local_san.unwrap_or_default(),
-        ..plugin.local().clone()
+    let client = |sans: &Sans, native| {
+        Sources {
+            san: sans.peer.as_deref(),
+            exchanged,
+            endpoint: None,
+            native,
+        }
+        .workload()
+    };
+    let proven = |sans: &Sans| match sans {
+        Sans {
+            local: Some(_),
+            peer: Some(_),
+        } => SecurityPolicy::MutualTls,
+        _ => SecurityPolicy::None,
+    };
+    let (source, destination, security_policy) = match reporter {
+        Reporter::Source => {
+            let sans = Sans::of(attributes, "upstream");
+            let destination = server(&sans, exchanged, native);
+            (own(sans.local), destination, SecurityPolicy::Unknown)
+        }
+        Reporter::Destination => {
+            let sans = Sans::of(attributes, "connection");
+            (
+                client(&sans, native),
+                own(sans.local.clone()),
+                proven(&sans),
+            )
+        }
+        Reporter::Waypoint => {
+            let sans = Sans::of(attributes, "connection");
+            let mut destination = server(&Sans::of(attributes, "upstream"), None, None);
+            // Istio's waypoints do not say `latest` here.
+            default_to(&mut destination.canonical_revision, UNKNOWN);
+            (client(&sans, native), destination, proven(&sans))
+        }
     };
     let cluster = attributes.xds_text(&["cluster_name"]).unwrap_or_default();
-    let service = complete(
-        service::requested(attributes, &cluster),
-        reporter,
-        &local,
-        &peer,
-    );
-    let response_flags = attributes
-        .integer(&["response", "flags"])
-        .unwrap_or_default();
+    let mut service = service::requested(attributes, &cluster);
+    complete(&mut service, reporter, &destination);
     Facts {
         reporter,
-        local,
-        peer,
+        source,
+        destination,
         service,
-        response_flags: ResponseFlags(response_flags.cast_unsigned()),
+        response_flags: attributes.response_flags(),
         security_policy,
     }
 }
 
-/// What the cluster does not tell of the service follows from the workloads: a server is at least
-/// its own canonical service, and a service is in its workload's namespace.
-fn complete(
-    mut service: Service,
-    reporter: Reporter,
-    local: &Workload,
-    peer: &Workload,
-) -> Service {
+/// What the cluster does not tell of the service follows from the server: it is at least its own
+/// canonical service, and a service is in its workload's namespace.
+fn complete(service: &mut Service, reporter: Reporter, destination: &Workload) {
     match reporter {
-        Reporter::Source => {
-            default_to(&mut service.namespace, &peer.namespace);
-        }
+        Reporter::Source => default_to(&mut service.namespace, &destination.namespace),
         Reporter::Destination => {
-            default_to(&mut service.host, &local.canonical_service);
-            default_to(&mut service.name, &local.canonical_service);
-            service.namespace.clone_from(&local.namespace);
+            default_to(&mut service.host, &destination.canonical_service);
+            default_to(&mut service.name, &destination.canonical_service);
+            service.namespace.clone_from(&destination.namespace);
         }
+        Reporter::Waypoint => {}
     }
-    service
 }
 
 fn default_to(value: &mut String, default: &str) {

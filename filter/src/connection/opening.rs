@@ -37,6 +37,8 @@ struct Gates {
 #[derive(Debug)]
 enum Reading {
     Active(Reader),
+    /// A native exchange filter reads it; what it passes on says that it is done.
+    Native,
     /// All that follows is payload.
     Done,
     /// The framing is lost and the connection is being closed: nothing goes on.
@@ -44,11 +46,15 @@ enum Reading {
 }
 
 impl Opening {
-    pub(super) fn new(reporter: Reporter) -> Self {
+    pub(super) fn new<H: Host>(plugin: &Plugin<H>, reporter: Reporter) -> Self {
+        let reading = match plugin.is_beside_native() {
+            true => Reading::Native,
+            false => Reading::Active(Reader::new(plugin.limits().max_frame_bytes)),
+        };
         Self {
             reporter,
             gates: None,
-            reading: Reading::Active(Reader::default()),
+            reading,
             written: false,
             written_to: None,
             heard_downstream: false,
@@ -64,7 +70,7 @@ impl Opening {
     /// Whether it is known if the peer tells who it is.
     pub(super) fn is_decided(&self) -> bool {
         match &self.reading {
-            Reading::Active(Reader::Frame(_)) => false,
+            Reading::Active(Reader::Frame(_)) | Reading::Native => false,
             Reading::Active(Reader::Behind(_)) | Reading::Done | Reading::Broken => true,
         }
     }
@@ -84,7 +90,7 @@ impl Opening {
         }
         match self.reporter {
             Reporter::Source => attributes.text(&["upstream", "address"]).is_some(),
-            Reporter::Destination => {
+            Reporter::Destination | Reporter::Waypoint => {
                 attributes.text(&["connection", "tls_version"]).is_none()
                     || attributes.flag(&["connection", "mtls"]) == Some(true)
             }
@@ -135,7 +141,7 @@ impl Opening {
     fn reads(&self, buffer: Buffer) -> bool {
         match self.reporter {
             Reporter::Source => buffer == Buffer::Upstream,
-            Reporter::Destination => buffer == Buffer::Downstream,
+            Reporter::Destination | Reporter::Waypoint => buffer == Buffer::Downstream,
         }
     }
 
@@ -151,7 +157,7 @@ impl Opening {
                 suppressed: false,
             },
             (Mode::Auto | Mode::Receive, Reporter::Source) => self.source_gates(plugin),
-            (Mode::Auto | Mode::Receive, Reporter::Destination) => Gates {
+            (Mode::Auto | Mode::Receive, Reporter::Destination | Reporter::Waypoint) => Gates {
                 read: plugin.attributes().flag(&["connection", "mtls"]) == Some(true),
                 // Opens when the client's frame is seen.
                 ..Gates::default()
@@ -159,7 +165,9 @@ impl Opening {
         };
         self.gates = Some(gates);
         if !gates.read {
-            self.reading = Reading::Done;
+            if !matches!(self.reading, Reading::Native) {
+                self.reading = Reading::Done;
+            }
             plugin
                 .diagnostics()
                 .outcome(self.reporter, Outcome::NotAttempted);
@@ -212,6 +220,10 @@ impl Opening {
     ) -> usize {
         let reader = match &mut self.reading {
             Reading::Done => return size,
+            Reading::Native => {
+                self.reading = Reading::Done;
+                return size;
+            }
             Reading::Broken => {
                 let _ = plugin.host().replace_front(buffer, size, &[]);
                 return 0;
@@ -280,8 +292,7 @@ impl Opening {
             Outcome::Exchanged | Outcome::NoMetadata | Outcome::Malformed
         );
         if let Some(gates) = &mut self.gates {
-            gates.write |=
-                seen && plugin.mode() == Mode::Auto && self.reporter == Reporter::Destination;
+            gates.write |= seen && plugin.mode() == Mode::Auto && self.reporter != Reporter::Source;
         }
         plugin.diagnostics().outcome(self.reporter, outcome);
     }
@@ -305,7 +316,7 @@ impl Opening {
     fn name<H: Host>(&self, plugin: &Plugin<H>) -> String {
         let path = match self.reporter {
             Reporter::Source => ["upstream", "address"],
-            Reporter::Destination => ["source", "address"],
+            Reporter::Destination | Reporter::Waypoint => ["source", "address"],
         };
         plugin
             .attributes()

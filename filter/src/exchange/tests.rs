@@ -16,7 +16,7 @@ struct Seen {
 /// Feeds the chunks, the last one with the end of the stream if `end`.
 fn feed(chunks: &[&[u8]], end: bool) -> Seen {
     let host = &FakeHost::default();
-    let mut reader = Some(Reader::default());
+    let mut reader = Some(Reader::new(peer_exchange::DEFAULT_MAX_PAYLOAD));
     let mut seen = Seen::default();
     for (index, chunk) in chunks.iter().enumerate() {
         host.data.replace(chunk.to_vec());
@@ -189,7 +189,7 @@ fn payload_behind_the_frame_is_not_copied() {
     let frame = frame();
     host.data.replace([frame, vec![b'x'; 100_000]].concat());
     let size = host.data.borrow().len();
-    let read = Reader::default()
+    let read = Reader::new(peer_exchange::DEFAULT_MAX_PAYLOAD)
         .read(&host, Buffer::Downstream, size, false)
         .expect("a host that works");
     assert_eq!(read.payload, 100_000);
@@ -202,7 +202,7 @@ fn a_host_that_hides_its_buffer_loses_no_byte() {
     let frame = frame();
     for held in 0..HEADER_LEN {
         let host = &FakeHost::default();
-        let mut reader = Reader::default();
+        let mut reader = Reader::new(peer_exchange::DEFAULT_MAX_PAYLOAD);
         host.data.replace(frame[..held].to_vec());
         let _ = reader
             .read(&host, Buffer::Downstream, held, false)
@@ -229,6 +229,11 @@ fn a_host_that_does_not_edit_its_buffer_ends_the_connection() {
     let frame = frame();
     host.data.replace(frame.clone());
     host.fail_from.set(Some((3, Status(10))));
-    let read = Reader::default().read(&host, Buffer::Downstream, frame.len(), false);
+    let read = Reader::new(peer_exchange::DEFAULT_MAX_PAYLOAD).read(
+        &host,
+        Buffer::Downstream,
+        frame.len(),
+        false,
+    );
     assert_eq!(read.err(), Some(Status(10)));
 }

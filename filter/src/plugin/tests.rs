@@ -1,4 +1,6 @@
+mod configuration;
 mod exchange;
+mod peers;
 mod reporting;
 
 use std::time::Duration;
@@ -25,19 +27,23 @@ fn peer_frame() -> Vec<u8> {
     Frame::new(metadata("peer"), "peer-id").encode()
 }
 
-/// A host whose node is a workload called `me`.
-fn host(extensions: &[&str]) -> FakeHost {
-    let host = FakeHost::default();
+/// The node of a workload called `me`, in a proxy with these extensions.
+fn node(extensions: &[&str]) -> envoy::Node {
     let extension = |name: &&str| envoy::Extension {
         name: (*name).to_owned(),
     };
-    let node = envoy::Node {
+    envoy::Node {
         id: "my-id".to_owned(),
         metadata: Some(metadata("me")),
         locality: None,
         extensions: extensions.iter().map(extension).collect(),
-    };
-    host.set("xds.node", node.encode_to_vec());
+    }
+}
+
+/// A host with such a node.
+fn host(extensions: &[&str]) -> FakeHost {
+    let host = FakeHost::default();
+    host.set("xds.node", node(extensions).encode_to_vec());
     host
 }
 
@@ -81,7 +87,7 @@ struct Sim<'a> {
 impl<'a> Sim<'a> {
     fn new(host: &'a FakeHost, config: &str) -> Self {
         let plugin = Plugin::configure(host, 1, config.as_bytes()).expect("a good configuration");
-        let connection = plugin.on_new_connection(2);
+        let connection = plugin.on_new_connection(2).expect("a port to look at");
         Self {
             host,
             plugin,

@@ -138,7 +138,7 @@ fn receive_and_off_write_nothing() {
 
         let host = outbound();
         let sim = Sim::mode(&host, mode);
-        assert!(host.foreign.borrow().is_empty(), "{mode} offers no ALPN");
+        assert_eq!(host.offered(), [""; 0], "{mode} offers no ALPN");
         assert_eq!(sim.down(b"query"), b"query", "{mode}");
         assert_eq!(sim.up(&answer), expected, "{mode}");
 
@@ -170,19 +170,16 @@ fn auto_stands_back_beside_a_native_exchange_filter() {
 
 #[test]
 fn outbound_offers_the_alpn_unless_told_not_to() {
-    let host = outbound();
-    Sim::mode(&host, "auto");
-    let (name, argument) = host.foreign.take().pop().expect("a call");
-    assert_eq!(name, "set_envoy_filter_state");
-    let argument = SetEnvoyFilterStateArguments::decode(argument.as_slice()).expect("a message");
-    assert_eq!(argument.path, "envoy.network.application_protocols");
-    assert_eq!(argument.value, "istio-peer-exchange,istio");
-    assert_eq!(argument.span, 2);
-
-    Sim::new(&host, r#"{"peer_exchange": {"advertise_alpn": false}}"#);
-    assert!(host.foreign.borrow().is_empty());
-    Sim::mode(&inbound(), "auto");
-    assert!(host.foreign.borrow().is_empty());
+    let offered = |host: FakeHost, config: &str| {
+        Sim::new(&host, config);
+        host.offered()
+    };
+    assert_eq!(offered(outbound(), ""), ["istio-peer-exchange,istio"]);
+    let own = r#"{"peer_exchange": {"protocols": ["mx", "h2"]}}"#;
+    assert_eq!(offered(outbound(), own), ["mx,h2"]);
+    let silent = r#"{"peer_exchange": {"advertise_alpn": false}}"#;
+    assert_eq!(offered(outbound(), silent), [""; 0]);
+    assert_eq!(offered(inbound(), ""), [""; 0]);
 }
 
 #[test]
@@ -196,7 +193,10 @@ fn a_host_that_refuses_the_frame_is_left_alone_for_a_while() {
 
     let again = |at: u64| {
         host.now.set(Duration::from_secs(at));
-        let connection = sim.plugin.on_new_connection(at as ContextId);
+        let connection = sim
+            .plugin
+            .on_new_connection(at as ContextId)
+            .expect("a connection");
         host.data.replace(b"query".to_vec());
         connection
             .borrow_mut()

@@ -98,7 +98,7 @@ fn peers_beyond_the_limit_of_series_share_one() {
     let plugin = Plugin::configure(&host, 1, b"").expect("a good configuration");
     plugin.series.replace(SeriesTable::new(1));
     for workload in ["a", "b", "c"] {
-        let connection = plugin.on_new_connection(2);
+        let connection = plugin.on_new_connection(2).expect("a connection");
         let frame = Frame::new(metadata(workload), "").encode();
         let len = frame.len();
         host.data.replace(frame);
@@ -139,7 +139,7 @@ fn no_status_at_any_hostcall_loses_a_byte_or_a_count() {
             };
             let sim = Sim {
                 host: &host,
-                connection: plugin.on_new_connection(2),
+                connection: plugin.on_new_connection(2).expect("a connection"),
                 plugin,
             };
             let down = sim.down(&client);

@@ -1,0 +1,161 @@
+//! Why a configuration is refused.
+
+use std::fmt;
+
+use super::DurationError;
+use crate::expression::ExpressionError;
+
+/// Why a configuration is refused.
+///
+/// `path` is the key's place in the document, written `peer_exchange.clusters[2]`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The text is not JSON.
+    NotJson {
+        /// Where and what, in the parser's words.
+        reason: String,
+    },
+    /// A key that does not exist.
+    UnknownKey {
+        /// The key's place.
+        path: String,
+        /// The closest key that does exist.
+        nearest: &'static str,
+        /// Every key that exists there.
+        allowed: &'static [&'static str],
+    },
+    /// A key or a name that stands there twice; snake_case and camelCase are one key.
+    Repeated {
+        /// The place of one of them.
+        path: String,
+    },
+    /// A key that has to be there and is not.
+    MissingKey {
+        /// The key's place.
+        path: String,
+    },
+    /// A value of the wrong JSON type.
+    WrongType {
+        /// The key's place.
+        path: String,
+        /// The type that belongs there.
+        expected: &'static str,
+        /// The type and, if short, the value that stands there.
+        found: String,
+    },
+    /// A number that is too small or too large.
+    OutOfRange {
+        /// The key's place.
+        path: String,
+        /// What stands there.
+        found: u64,
+        /// The least and the greatest number that may stand there.
+        allowed: (u64, u64),
+    },
+    /// A text that is none of the allowed ones.
+    UnknownValue {
+        /// The key's place.
+        path: String,
+        /// What stands there.
+        found: String,
+        /// The closest of the allowed ones.
+        nearest: String,
+        /// What may stand there.
+        allowed: Vec<String>,
+    },
+    /// A text that is no name of a metric or of a label.
+    Name {
+        /// The key's place.
+        path: String,
+        /// What stands there.
+        found: String,
+    },
+    /// A separator that cannot be told from the text around it.
+    Separator {
+        /// The key's place.
+        path: String,
+        /// What stands there.
+        found: String,
+    },
+    /// A text that is no duration.
+    Duration {
+        /// The key's place.
+        path: String,
+        /// What stands there.
+        found: String,
+        /// What is wrong with it.
+        reason: DurationError,
+    },
+    /// An expression that cannot be evaluated.
+    Expression {
+        /// The key's place.
+        path: String,
+        /// What stands there.
+        found: String,
+        /// What is wrong with it.
+        reason: ExpressionError,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotJson { reason } => write!(f, "the configuration is not JSON: {reason}"),
+            Self::UnknownKey {
+                path,
+                nearest,
+                allowed,
+            } => write!(
+                f,
+                "{path}: no such key; did you mean {nearest:?}? Allowed here: {}",
+                allowed.join(", ")
+            ),
+            Self::Repeated { path } => write!(f, "{path}: given twice"),
+            Self::MissingKey { path } => write!(f, "{path}: must be given"),
+            Self::WrongType {
+                path,
+                expected,
+                found,
+            } => {
+                write!(f, "{path}: expected {expected}, found {found}")
+            }
+            Self::OutOfRange {
+                path,
+                found,
+                allowed: (least, greatest),
+            } => write!(f, "{path}: {found} is not between {least} and {greatest}"),
+            Self::UnknownValue {
+                path,
+                found,
+                nearest,
+                allowed,
+            } => write!(
+                f,
+                "{path}: {found:?} does not exist; did you mean {nearest:?}? Allowed here: {}",
+                allowed.join(", ")
+            ),
+            Self::Name { path, found } => write!(
+                f,
+                "{path}: {found:?} is no name; write letters, digits and _, and no digit first"
+            ),
+            Self::Separator { path, found } => write!(
+                f,
+                "{path}: {found:?} is no separator; one of its characters has to be none of \
+                 letters, digits, control characters and . _ - / :"
+            ),
+            Self::Duration {
+                path,
+                found,
+                reason,
+            } => write!(f, "{path}: {found:?} {reason}"),
+            Self::Expression {
+                path,
+                found,
+                reason,
+            } => write!(f, "{path}: the expression {found:?} {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for ConfigError {}

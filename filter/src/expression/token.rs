@@ -1,0 +1,149 @@
+//! The words of a CEL expression, as far as names have to be told from the rest.
+
+use super::ExpressionError;
+
+/// What a piece of an expression is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// A name.
+    Identifier,
+    /// A string or bytes literal, with its quotes and prefix.
+    String,
+    /// A number.
+    Number,
+    /// White space or a comment.
+    Blank,
+    /// Any other character.
+    Punctuation,
+}
+
+/// A piece of an expression; all of them in a row are the expression again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Token<'a> {
+    pub(super) kind: Kind,
+    pub(super) text: &'a str,
+}
+
+impl<'a> Token<'a> {
+    /// The text of a string literal, if it is as plain as names are: no prefix and no escapes.
+    pub(super) fn quoted(&self) -> Option<&'a str> {
+        let quote = self
+            .text
+            .chars()
+            .next()
+            .filter(|_| self.kind == Kind::String)?;
+        let inner = self.text.strip_prefix(quote)?.strip_suffix(quote)?;
+        (!inner.contains([quote, '\\'])).then_some(inner)
+    }
+}
+
+/// Cuts an expression into its pieces.
+///
+/// # Errors
+/// A string does not end.
+pub(super) fn tokens(mut rest: &str) -> Result<Vec<Token<'_>>, ExpressionError> {
+    let mut tokens = Vec::new();
+    while let Some(first) = rest.chars().next() {
+        let (kind, len) = match string(rest)? {
+            Some(len) => (Kind::String, len),
+            None if first.is_whitespace() => (Kind::Blank, run(rest, char::is_whitespace)),
+            None if rest.starts_with("//") => (Kind::Blank, run(rest, |c| c != '\n')),
+            None if first.is_ascii_digit() => (Kind::Number, run(rest, is_word)),
+            None if is_word(first) => (Kind::Identifier, run(rest, is_word)),
+            None => (Kind::Punctuation, first.len_utf8()),
+        };
+        let (text, behind) = rest.split_at(len);
+        tokens.push(Token { kind, text });
+        rest = behind;
+    }
+    Ok(tokens)
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+fn run(text: &str, belongs: impl Fn(char) -> bool) -> usize {
+    text.find(|c| !belongs(c)).unwrap_or(text.len())
+}
+
+/// The length of the string literal that `text` begins with, if it does.
+fn string(text: &str) -> Result<Option<usize>, ExpressionError> {
+    let prefix = run(text, |c| "rRbB".contains(c));
+    let body = text.get(prefix..).unwrap_or_default();
+    let Some(quote) = ["\"\"\"", "'''", "\"", "'"]
+        .into_iter()
+        .find(|quote| prefix <= 2 && body.starts_with(*quote))
+    else {
+        return Ok(None);
+    };
+    let raw = text
+        .get(..prefix)
+        .is_some_and(|prefix| prefix.contains(['r', 'R']));
+    let mut at = quote.len();
+    while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
+        if rest.starts_with(quote) {
+            return Ok(Some(prefix + at + quote.len()));
+        }
+        let skipped = if rest.starts_with('\\') && !raw { 2 } else { 1 };
+        at += rest
+            .chars()
+            .take(skipped)
+            .map(char::len_utf8)
+            .sum::<usize>();
+    }
+    Err(ExpressionError::OpenString)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<&str> {
+        let tokens = tokens(text).expect(text);
+        let all: String = tokens.iter().map(|token| token.text).collect();
+        assert_eq!(all, text, "nothing is lost");
+        tokens.iter().map(|token| token.text).collect()
+    }
+
+    #[test]
+    fn names_strings_and_numbers_are_told_apart() {
+        assert_eq!(
+            words("a.b['c d'] == 10u ? r\"\\\" : b'x'// end"),
+            [
+                "a", ".", "b", "[", "'c d'", "]", " ", "=", "=", " ", "10u", " ", "?", " ",
+                "r\"\\\"", " ", ":", " ", "b'x'", "// end"
+            ]
+        );
+        assert_eq!(
+            words(r"'it\'s' + '''a'b'''"),
+            [r"'it\'s'", " ", "+", " ", "'''a'b'''"]
+        );
+        assert_eq!(words("rb.r"), ["rb", ".", "r"]);
+        assert_eq!(words("'ж'ж"), ["'ж'", "ж"]);
+        assert_eq!(words(""), [""; 0]);
+    }
+
+    #[test]
+    fn a_string_has_to_end() {
+        for text in ["'", "a['b]", "\"\"\"x\"\"", r"'\'"] {
+            assert_eq!(tokens(text), Err(ExpressionError::OpenString), "{text}");
+        }
+    }
+
+    #[test]
+    fn quotes_come_off_plain_strings() {
+        for (text, quoted) in [
+            ("'a'", Some("a")),
+            ("\"a b\"", Some("a b")),
+            ("''", Some("")),
+            ("r'x'", None),
+            ("'''x'''", None),
+            (r"'\n'", None),
+            ("a", None),
+        ] {
+            let tokens = tokens(text).expect(text);
+            assert_eq!(tokens.first().and_then(Token::quoted), quoted, "{text}");
+        }
+    }
+}

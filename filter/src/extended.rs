@@ -1,0 +1,78 @@
+//! The metrics that Istio does not have, for those who ask for them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::host::Host;
+use crate::instrument::Instrument;
+use crate::layout::Layout;
+use crate::metric::{Metric, MetricKind};
+use crate::response_flags::ResponseFlags;
+use crate::series::Series;
+
+/// What they need that no series has.
+#[derive(Debug)]
+pub(crate) struct Extended {
+    /// Connections closed, by stat: the flags in it are not those of the series.
+    terminated: RefCell<HashMap<String, Instrument>>,
+    max: usize,
+}
+
+impl Extended {
+    /// `max` is how many stats the flags at the close may make.
+    pub(crate) fn new(max: usize) -> Self {
+        Self {
+            terminated: RefCell::default(),
+            max,
+        }
+    }
+
+    /// The peer's frame was read on a connection that opened at `opened`.
+    pub(crate) fn exchanged<H: Host>(
+        &self,
+        host: &H,
+        layout: &Layout,
+        series: &Series,
+        opened: Duration,
+    ) {
+        if let Some(millis) = millis_since(host, opened) {
+            series.record(host, layout, Metric::ExchangeDuration, millis);
+        }
+    }
+
+    /// A connection that opened at `opened` is over, with these flags.
+    pub(crate) fn closed<H: Host>(
+        &self,
+        host: &H,
+        layout: &Layout,
+        series: &Series,
+        opened: Duration,
+        flags: ResponseFlags,
+    ) {
+        if let Some(millis) = millis_since(host, opened) {
+            series.record(host, layout, Metric::ConnectionDuration, millis);
+        }
+        let Some(stat) = layout.stat(series.key(), Metric::Terminated as usize) else {
+            return;
+        };
+        let mut terminated = self.terminated.borrow_mut();
+        let final_stat = layout
+            .naming()
+            .replace_label(&stat, "response_flags", &flags.to_string());
+        let stat = match terminated.contains_key(&final_stat) || terminated.len() < self.max {
+            true => final_stat,
+            false => stat,
+        };
+        let counter = terminated
+            .entry(stat.clone())
+            .or_insert_with(|| Instrument::new(MetricKind::Counter));
+        counter.add(1);
+        counter.flush(host, || stat);
+    }
+}
+
+fn millis_since<H: Host>(host: &H, opened: Duration) -> Option<u64> {
+    let lasted = host.now().ok()?.saturating_sub(opened);
+    u64::try_from(lasted.as_millis()).ok()
+}

@@ -1,0 +1,154 @@
+//! How labels travel in the name of a stat.
+//!
+//! A stat of a proxy-wasm filter has a name and nothing else, so the labels travel inside it:
+//! `reporter=.=source;.;source_workload=.=ratings-v2;.;…istio_tcp_sent_bytes_total`. The
+//! bootstrap's `stats_tags` take them out again with one expression a label,
+//! `(L=\.=(.*?);\.;)`. Values are therefore cleaned of all that could read as a separator.
+
+use std::borrow::Cow;
+
+use crate::config::Limits;
+
+/// How stats are named.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Naming {
+    /// In front of every metric's name, with `_` between them.
+    pub prefix: String,
+    /// Behind each label.
+    pub field_separator: String,
+    /// Between a label and its value.
+    pub value_separator: String,
+    /// The longest value, in bytes; the rest is cut off.
+    pub max_value_len: usize,
+}
+
+impl Default for Naming {
+    fn default() -> Self {
+        Self {
+            prefix: "istio".to_owned(),
+            field_separator: ";.;".to_owned(),
+            value_separator: "=.=".to_owned(),
+            max_value_len: Limits::default().max_label_length,
+        }
+    }
+}
+
+impl Naming {
+    /// The full name of a metric.
+    pub(crate) fn metric(&self, name: &str) -> String {
+        format!("{}_{name}", self.prefix)
+    }
+
+    /// Appends one encoded label.
+    pub(crate) fn push_label(&self, head: &mut String, label: &str, value: &str) {
+        head.push_str(label);
+        head.push_str(&self.value_separator);
+        head.push_str(&self.clean(value));
+        head.push_str(&self.field_separator);
+    }
+
+    /// A stat with another value for one of its labels; as it is, if it does not have the label.
+    pub(crate) fn replace_label(&self, stat: &str, label: &str, value: &str) -> String {
+        let begin = format!("{label}{}", self.value_separator);
+        let replaced = stat.split_once(&begin).and_then(|(before, rest)| {
+            let (_, behind) = rest.split_once(&self.field_separator)?;
+            let mut replaced = before.to_owned();
+            self.push_label(&mut replaced, label, value);
+            replaced.push_str(behind);
+            Some(replaced)
+        });
+        replaced.unwrap_or_else(|| stat.to_owned())
+    }
+
+    /// A value that cannot be mistaken for anything but a value.
+    ///
+    /// The characters that tell a separator from text do not survive, nor do control characters.
+    /// What is longer than the limit is cut between characters.
+    fn clean<'a>(&self, value: &'a str) -> Cow<'a, str> {
+        let unfit = |c: char| {
+            c.is_control()
+                || tells(c)
+                    && (self.field_separator.contains(c) || self.value_separator.contains(c))
+        };
+        let value = value
+            .get(..value.floor_char_boundary(self.max_value_len))
+            .unwrap_or_default();
+        if value.contains(unfit) {
+            Cow::Owned(value.replace(unfit, "_"))
+        } else {
+            Cow::Borrowed(value)
+        }
+    }
+}
+
+/// Whether a text can separate values: at least one of its characters has to be kept out of them,
+/// and names, addresses and SPIFFE ids have to keep theirs.
+pub(crate) fn is_separator(text: &str) -> bool {
+    text.contains(tells) && !text.contains(char::is_control)
+}
+
+/// Whether a character tells a separator from the text of a value.
+fn tells(c: char) -> bool {
+    !c.is_control() && !c.is_alphanumeric() && !"._-/:".contains(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_cannot_pass_for_a_separator() {
+        let naming = Naming::default();
+        for (value, cleaned) in [
+            ("a;.;reporter=.=x", "a_._reporter_._x"),
+            ("a;", "a_"),
+            ("a;.", "a_."),
+            ("=", "_"),
+            ("line\nbreak\r\t\u{0}\u{7f}\u{85}", "line_break_____"),
+            ("quo\"te\\", "quo\"te\\"),
+            ("заказ", "заказ"),
+        ] {
+            assert_eq!(naming.clean(value), cleaned, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn other_separators_keep_other_characters_out() {
+        let naming = Naming {
+            field_separator: "||".to_owned(),
+            value_separator: "-->".to_owned(),
+            ..Naming::default()
+        };
+        assert_eq!(naming.clean("a=b;c|d>e-f"), "a=b;c_d_e-f");
+    }
+
+    #[test]
+    fn a_long_value_is_cut_between_characters() {
+        let naming = Naming::default();
+        assert_eq!(naming.clean(&"x".repeat(512)).len(), 512);
+        assert_eq!(naming.clean(&"x".repeat(70_000)).len(), 512);
+        let odd = format!("x{}", "ж".repeat(400));
+        assert_eq!(naming.clean(&odd).len(), 511);
+    }
+
+    #[test]
+    fn one_label_is_replaced() {
+        let naming = Naming::default();
+        let stat = "a=.=1;.;flags=.=-;.;b=.=2;.;name";
+        assert_eq!(
+            naming.replace_label(stat, "flags", "UF"),
+            "a=.=1;.;flags=.=UF;.;b=.=2;.;name"
+        );
+        assert_eq!(naming.replace_label(stat, "other", "UF"), stat);
+    }
+
+    #[test]
+    fn a_separator_has_a_character_of_its_own() {
+        for text in [";.;", "=.=", "||", "~", "->"] {
+            assert!(is_separator(text), "{text:?}");
+        }
+        for text in ["", ".", "ab", "_._", "-", "/", "\n;", "1:2"] {
+            assert!(!is_separator(text), "{text:?}");
+        }
+    }
+}
