@@ -37,7 +37,10 @@ impl Rig {
     /// Opens a connection to a server that speaks first, before the handshake between the proxies is finished.
     pub fn connect_greeted(&self, greeting: impl AsRef<[u8]>) -> Connection {
         let hops = vec![
-            self.outbound.inner().accept(),
+            self.outbound
+                .inner()
+                .accept()
+                .in_front_of(self.inbound.inner()),
             self.inbound.inner().accept(),
         ];
         Connection::open(hops, greeting.as_ref().to_vec())

@@ -49,6 +49,10 @@ pub(crate) enum Dialing {
 /// `UF,URX`: the one connect attempt that tcp_proxy makes failed. Measured with Envoy 1.40.
 const UPSTREAM_CONNECTION_FAILURE: i64 = 0x8020;
 
+/// What a listener without a matching filter chain does to a TLS handshake. Measured with Envoy 1.40.
+const HANDSHAKE_RESET: &str =
+    "TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:TLS_error_end";
+
 /// `UR`: the upstream connection was reset. Measured with Envoy 1.40.
 const UPSTREAM_REMOTE_RESET: i64 = 0x10;
 
@@ -67,6 +71,8 @@ pub(crate) struct Hop {
     /// What tcp_proxy will choose.
     route: Upstream,
     dialing: Dialing,
+    /// The ALPN protocols that the next proxy has a filter chain for; nothing is any.
+    protocols_ahead: Vec<String>,
     sent: Vec<(Toward, Segment)>,
 }
 
@@ -96,8 +102,15 @@ impl Hop {
             unread: Default::default(),
             route,
             dialing,
+            protocols_ahead: Vec::new(),
             sent: Vec::new(),
         }
+    }
+
+    /// The proxy that this one's connection goes on to.
+    pub(crate) fn in_front_of(mut self, next: &Inner) -> Self {
+        self.protocols_ahead = next.application_protocols.clone();
+        self
     }
 
     pub(super) fn register(&self, path: &Rc<RefCell<Path>>) {
@@ -168,6 +181,7 @@ impl Hop {
         }
         self.stream.borrow_mut().info.upstream = Some(self.route.clone());
         match self.dialing {
+            Dialing::Emulated if !self.finds_a_chain_ahead() => self.fail_upstream(HANDSHAKE_RESET),
             Dialing::Emulated => {
                 self.upstream = Socket::opened();
                 self.read_unread();
@@ -175,6 +189,15 @@ impl Hop {
             Dialing::Owner | Dialing::UnderWay => self.dialing = Dialing::UnderWay,
             Dialing::Refused => self.fail_upstream("delayed connect error: Connection refused"),
         }
+    }
+
+    /// Envoy: `FilterChainManagerImpl::findFilterChainForApplicationProtocols`.
+    fn finds_a_chain_ahead(&self) -> bool {
+        let offered = self.offered_alpn();
+        self.protocols_ahead.is_empty()
+            || offered
+                .iter()
+                .any(|name| self.protocols_ahead.contains(name))
     }
 
     pub(super) fn is_connecting(&self) -> bool {

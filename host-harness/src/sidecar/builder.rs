@@ -27,6 +27,7 @@ pub struct SidecarBuilder {
     source: String,
     destination: String,
     filter_chain_name: String,
+    application_protocols: Vec<String>,
     stats_tags: Vec<StatsTag>,
     workers: usize,
     filter_state: FilterState,
@@ -122,6 +123,7 @@ impl SidecarBuilder {
             source: "127.0.0.1:40000".into(),
             destination: format!("127.0.0.1:{port}"),
             filter_chain_name: String::new(),
+            application_protocols: Vec::new(),
             stats_tags: Vec::new(),
             workers: 1,
             filter_state: FilterState::new(),
@@ -243,6 +245,18 @@ impl SidecarBuilder {
         self
     }
 
+    /// The listener's only filter chain is for connections that offer one of these ALPN protocols
+    /// (`filter_chain_match.application_protocols`): in a [`Rig`](crate::Rig), the handshake of any other fails. None by default,
+    /// which matches everything.
+    #[must_use]
+    pub fn application_protocols<S: Into<String>>(
+        mut self,
+        protocols: impl IntoIterator<Item = S>,
+    ) -> Self {
+        self.application_protocols = protocols.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Adds tag extraction rules, as `stats_config.stats_tags` in the bootstrap.
     #[must_use]
     pub fn stats_tags(mut self, tags: impl IntoIterator<Item = StatsTag>) -> Self {
@@ -358,6 +372,7 @@ impl SidecarBuilder {
             source: self.source,
             destination: self.destination,
             filter_chain_name: self.filter_chain_name,
+            application_protocols: self.application_protocols,
             pools,
             filter_state: self.filter_state,
             upstream_filter_state: self.upstream_filter_state,

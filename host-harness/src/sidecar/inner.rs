@@ -21,6 +21,8 @@ pub(crate) struct Inner {
     pub(crate) source: String,
     pub(crate) destination: String,
     pub(crate) filter_chain_name: String,
+    /// What its filter chain matches; nothing matches everything.
+    pub(crate) application_protocols: Vec<String>,
     /// The filters, in the order of the chain.
     pub(super) pools: Vec<Pool>,
     /// What each new connection starts with.
