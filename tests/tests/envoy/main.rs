@@ -9,6 +9,7 @@ mod configuration;
 mod databases;
 mod exchange;
 mod fixture;
+mod peer_for_others;
 mod peers;
 mod reporting;
 mod traffic;
