@@ -146,11 +146,19 @@ impl Envoy {
 
 /// Gets a URL as text.
 pub(crate) fn http_get(url: &str) -> Result<String> {
+    http_query(url, &[])
+}
+
+/// Gets a URL with these parameters as text.
+pub(crate) fn http_query(url: &str, parameters: &[(&str, &str)]) -> Result<String> {
     let failed = |error: ureq::Error| Error::Http {
         url: url.to_owned(),
         reason: error.to_string(),
     };
-    let mut response = ureq::get(url).call().map_err(failed)?;
+    let mut response = ureq::get(url)
+        .query_pairs(parameters.iter().copied())
+        .call()
+        .map_err(failed)?;
     response
         .body_mut()
         .with_config()

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::databases::free_address;
-use crate::envoy::{Envoy, http_get};
+use crate::envoy::{Envoy, http_get, http_query};
 use crate::error::{Context, Error, Result};
 use crate::exposition::{Labels, Series};
 use crate::poll::Look;
@@ -78,12 +78,13 @@ impl Prometheus {
         format!("http://{}", self.address)
     }
 
-    /// Asks its HTTP API for the newest value of a metric.
+    /// Asks its HTTP API for the newest values of a PromQL expression. What is computed has no name.
     ///
     /// # Errors
-    /// It does not answer, or not as documented.
-    pub fn query(&self, metric: &str) -> Result<Vec<Series>> {
-        let text = http_get(&format!("{}/api/v1/query?query={metric}", self.url()))?;
+    /// It does not answer, or not as documented; an expression that it cannot read is answered with an error.
+    pub fn query(&self, expression: &str) -> Result<Vec<Series>> {
+        let url = format!("{}/api/v1/query", self.url());
+        let text = http_query(&url, &[("query", expression)])?;
         let answer: Value = serde_json::from_str(&text)
             .map_err(|error| Error::malformed("Prometheus' answer", error))?;
         let result = answer.pointer("/data/result").and_then(Value::as_array);
@@ -100,7 +101,7 @@ fn parse(sample: &Value) -> Option<Series> {
     let mut labels: Labels = members
         .map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
         .collect::<Option<_>>()?;
-    let name = labels.remove("__name__")?;
+    let name = labels.remove("__name__").unwrap_or_default();
     let value = sample.pointer("/value/1")?.as_str()?.parse().ok()?;
     Some(Series {
         name,
