@@ -4,11 +4,13 @@
 //! and the whole label sets. One binary, so that the linker and the Envoys are paid for once.
 
 mod artifact;
+mod bootstrap;
 mod bootstraps;
 mod configuration;
 mod databases;
 mod exchange;
 mod fixture;
+mod native_peer;
 mod peer_for_others;
 mod peers;
 mod reporting;

@@ -9,4 +9,6 @@
 mod chunking;
 mod exchange;
 mod mesh;
+mod native_peer;
+mod published_peer;
 mod reporting;

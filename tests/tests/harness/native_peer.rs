@@ -1,0 +1,99 @@
+//! Telemetry only: the peer is the one that a native exchange filter left in filter state.
+
+use std::collections::BTreeMap;
+
+use host_harness::{Sidecar, SidecarBuilder, UpstreamHost, Value};
+
+use crate::mesh::{CLIENT, SERVER, counts, inbound, labels, module, outbound};
+
+const OFF: &str = r#"{ "peer_exchange": { "mode": "off" } }"#;
+
+/// What Envoy's `metadata_exchange` leaves: a Struct that the host can walk.
+fn peer(name: &str, identity: &str) -> Value {
+    let members = [
+        ("workload", name),
+        ("namespace", "elsewhere"),
+        ("service", "canonical"),
+        ("revision", "v7"),
+        ("app", "the-app"),
+        ("version", "v8"),
+        ("cluster", "far"),
+        ("identity", identity),
+    ];
+    Value::map(members.map(|(name, value)| (name, Value::from(value))))
+}
+
+fn one_connection(sidecar: SidecarBuilder) -> Sidecar {
+    let sidecar = sidecar.plugin_config(OFF).start().unwrap();
+    let connection = sidecar.connect();
+    connection.client.write("query");
+    connection.server.write("answer");
+    connection.client.end();
+    connection.server.end();
+    assert_eq!(connection.server.received(), b"query");
+    assert_eq!(connection.client.received(), b"answer");
+    assert_eq!(counts(&sidecar), [1, 1, 5, 6]);
+    sidecar
+}
+
+/// The labels that tell of this end.
+fn end(sidecar: &Sidecar, end: &str) -> BTreeMap<String, String> {
+    let of_the_end = |(name, value): (String, String)| {
+        let name = name.strip_prefix(end)?.strip_prefix('_')?.to_owned();
+        (!name.starts_with("service")).then_some((name, value))
+    };
+    labels(sidecar).into_iter().filter_map(of_the_end).collect()
+}
+
+fn told(name: &str, identity: &str) -> BTreeMap<String, String> {
+    let labels = [
+        ("workload", name),
+        ("workload_namespace", "elsewhere"),
+        ("canonical_service", "canonical"),
+        ("canonical_revision", "v7"),
+        ("app", "the-app"),
+        ("version", "v8"),
+        ("cluster", "far"),
+        ("principal", identity),
+    ];
+    labels
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+#[test]
+fn inbound_it_is_the_connections_own() {
+    let identity = "spiffe://td/ns/elsewhere/sa/x";
+    let sidecar = inbound(&module()).filter_state("downstream_peer", peer("caller", identity));
+    assert_eq!(
+        end(&one_connection(sidecar), "source"),
+        told("caller", identity)
+    );
+}
+
+#[test]
+fn outbound_it_is_that_of_the_upstream_connection() {
+    let identity = "spiffe://td/ns/elsewhere/sa/x";
+    // Without the endpoint's metadata, which would be asked first.
+    let sidecar = outbound(&module())
+        .upstream_host(UpstreamHost::new("10.0.0.2:27017"))
+        .upstream_filter_state("upstream_peer", peer("callee", identity));
+    assert_eq!(
+        end(&one_connection(sidecar), "destination"),
+        told("callee", identity)
+    );
+}
+
+#[test]
+fn the_other_directions_peer_is_nobodys_business() {
+    let strangers = |sidecar: SidecarBuilder| {
+        sidecar
+            .filter_state("upstream_peer", peer("stranger", CLIENT))
+            .upstream_filter_state("downstream_peer", peer("stranger", SERVER))
+    };
+    let module = module();
+    let inbound = one_connection(strangers(inbound(&module)));
+    assert_eq!(end(&inbound, "source")["workload"], "unknown");
+    let outbound = one_connection(strangers(outbound(&module)));
+    assert_eq!(end(&outbound, "destination")["workload"], "mongodb-v1");
+}
