@@ -108,11 +108,11 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A whole number, however it is written: a `WasmPlugin`'s are floating-point ones.
     pub(super) fn integer(&self, allowed: RangeInclusive<u64>) -> Result<u64, ConfigError> {
-        let number = self
-            .value
-            .as_u64()
-            .ok_or_else(|| self.wrong_type("a whole number"))?;
+        let whole = |number: f64| (number >= 0.0 && number.fract() == 0.0).then_some(number as u64);
+        let number = self.value.as_u64().or_else(|| whole(self.value.as_f64()?));
+        let number = number.ok_or_else(|| self.wrong_type("a whole number"))?;
         if allowed.contains(&number) {
             return Ok(number);
         }
