@@ -20,8 +20,11 @@ const VALUES: &str = r#"[
     [{"name": "mine", "value": "1"}], [{"value": "1"}], [{"dimensions": {"a": "1"}}]
 ]"#;
 
+/// Puts an object of the configuration into a whole one.
+type Around = fn(Value) -> Value;
+
 /// The objects of a configuration: where the schema describes them, and a document around one.
-const OBJECTS: [(&str, fn(Value) -> Value); 6] = [
+const OBJECTS: [(&str, Around); 6] = [
     ("/properties", |object| object),
     (
         "/$defs/metric/properties",
@@ -141,7 +144,7 @@ fn every_key_of_the_parser_is_in_the_schema() -> Result<(), Box<dyn std::error::
         let refusal = refusal.err().ok_or("an unknown key was taken")?.to_string();
         let (_, allowed) = refusal
             .split_once("Allowed here: ")
-            .ok_or(refusal.clone())?;
+            .ok_or_else(|| refusal.clone())?;
         let known = judges.keys(object);
         for key in allowed.split(", ") {
             assert!(
