@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::super::checks;
-use super::super::interrupt::Interrupt;
-use super::super::report::{Check, Reported};
+use crate::demo::checks;
+use crate::demo::interrupt::Interrupt;
+use crate::demo::report::{Check, Reported};
 use crate::error::Result;
 use crate::exposition::{Exposition, Series};
 use crate::labels::{METRICS, Reporter};
+use crate::mesh::Counts;
 use crate::poll::{self, Look};
 use crate::prometheus::Prometheus;
-use crate::topology::{Edge, Graph, Scrape, Target, Topology};
+use crate::topology::{Edge, Graph, Link, Scrape, Target, Topology};
 use crate::workload::Workload;
 
 const SCRAPE_LIMIT: Duration = Duration::from_secs(20);
@@ -127,7 +128,7 @@ fn report(edge: &Edge, reporter: Reporter, workload: &Workload, scrape: &Scrape)
         sidecar: workload.name.clone(),
         service: edge.target().name().to_owned(),
         expected: edge.seen(),
-        seen: crate::mesh::Counts::reported(&Exposition::from(metrics.clone()), &[]),
+        seen: Counts::reported(&Exposition::from(metrics.clone()), &[]),
         metrics,
     }
 }
@@ -164,7 +165,7 @@ fn open(graph: &Graph) -> Check {
 
 /// After everyone hung up.
 pub(super) fn all_closed(graph: &Graph) -> Check {
-    let sum = |count: fn(&crate::topology::Link) -> u64| graph.edges.iter().map(count).sum::<u64>();
+    let sum = |count: fn(&Link) -> u64| graph.edges.iter().map(count).sum::<u64>();
     let (opened, closed) = (
         sum(|link| link.counts.opened),
         sum(|link| link.counts.closed),
