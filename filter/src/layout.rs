@@ -89,11 +89,6 @@ impl SeriesKey {
     /// What stands for a metric that is left out.
     const DROPPED: char = '-';
 
-    /// All of it, for the log.
-    pub(crate) fn text(&self) -> &str {
-        &self.0
-    }
-
     /// The head of the metric at `index` of the layout; `None` if it is left out.
     pub(crate) fn head(&self, index: usize) -> Option<&str> {
         let (heads, assignment) = self.0.rsplit_once('\n')?;

@@ -16,6 +16,7 @@ use crate::extended::Extended;
 use crate::host::{ContextId, Host};
 use crate::labels::{Reporter, Workload};
 use crate::layout::Layout;
+use crate::metric::Metric;
 use crate::node::LocalNode;
 use crate::publish;
 use crate::refused::Refused;
@@ -312,7 +313,8 @@ impl<H: Host> Plugin<H> {
         let mut table = self.series.borrow_mut();
         let key = self.layout.encode(&facts.labels().values(), values);
         if self.config.debug {
-            log::info!("connection: {}", key.text());
+            let opened = self.layout.stat(&key, Metric::Opened as usize);
+            log::info!("connection: {}", opened.unwrap_or_default());
         }
         if let Some(series) = table.get(&self.host, &self.layout, &key) {
             return series;

@@ -90,12 +90,7 @@ const PEER_FIELDS: [&str; 19] = [
 /// # Errors
 /// A name in it does not exist.
 pub(super) fn translate(text: &str, roots: Roots) -> Result<String, ExpressionError> {
-    let all = tokens(text)?;
-    let words: Vec<Token<'_>> = all
-        .iter()
-        .copied()
-        .filter(|token| token.kind != Kind::Blank)
-        .collect();
+    let words = tokens(text)?;
     let variables = variables(&words);
     let mut translated = String::with_capacity(text.len() + 16);
     let mut rest = words.as_slice();
@@ -109,10 +104,7 @@ pub(super) fn translate(text: &str, roots: Roots) -> Result<String, ExpressionEr
         let taken = match is_root {
             true => root(rest, roots, &mut translated)?,
             false => {
-                if needs_space(&translated, word.text) {
-                    translated.push(' ');
-                }
-                translated.push_str(word.text);
+                emit(word, word.text, &mut translated);
                 1
             }
         };
@@ -120,6 +112,14 @@ pub(super) fn translate(text: &str, roots: Roots) -> Result<String, ExpressionEr
         rest = rest.get(taken..).unwrap_or_default();
     }
     Ok(translated)
+}
+
+/// Writes `text` in the place of `word`.
+fn emit(word: &Token<'_>, text: &str, out: &mut String) {
+    if word.spaced && !out.is_empty() {
+        out.push(' ');
+    }
+    out.push_str(text);
 }
 
 /// The parts of an expression that is nothing but the path of an attribute: `a.b['c']`.
@@ -149,26 +149,25 @@ pub(super) fn path(text: &str) -> Option<Vec<String>> {
 
 /// Translates the attribute that `words` begins with; returns how many words that took.
 fn root(words: &[Token<'_>], roots: Roots, out: &mut String) -> Result<usize, ExpressionError> {
-    let name = words.first().map_or("", |token| token.text);
-    if needs_space(out, name) {
-        out.push(' ');
-    }
+    let Some(first) = words.first() else {
+        return Ok(0);
+    };
     if let Some((peer, len)) = peer(words) {
-        out.push_str(peer);
+        emit(first, peer, out);
         return Ok(len + fields(words.get(len..).unwrap_or_default(), out)?);
     }
+    let name = first.text;
     let selected = match texts(words) {
         ["xds", ".", selected, ..] => Some(selected),
         _ => None,
     };
     match (roots, selected) {
         (Roots::Legacy, Some(selected)) if XDS.contains(&selected) => {
-            out.push_str(selected);
+            emit(first, selected, out);
             return Ok(3);
         }
-        (Roots::Xds, None) if XDS.contains(&name) => out.push_str("xds."),
-        (Roots::Legacy, None) if XDS.contains(&name) => {}
-        _ if BARE.contains(&name) => {}
+        (Roots::Xds, None) if XDS.contains(&name) => emit(first, &format!("xds.{name}"), out),
+        _ if BARE.contains(&name) || XDS.contains(&name) => emit(first, name, out),
         _ => {
             let known = BARE.into_iter().chain(XDS).chain(PEERS);
             return Err(ExpressionError::UnknownName {
@@ -177,7 +176,6 @@ fn root(words: &[Token<'_>], roots: Roots, out: &mut String) -> Result<usize, Ex
             });
         }
     }
-    out.push_str(name);
     Ok(1)
 }
 
@@ -214,10 +212,9 @@ fn fields(words: &[Token<'_>], out: &mut String) -> Result<usize, ExpressionErro
         _ => 0,
     };
     let kept = len + member;
-    words
-        .iter()
-        .take(kept)
-        .for_each(|token| out.push_str(token.text));
+    for word in words.iter().take(kept) {
+        emit(word, word.text, out);
+    }
     let value = member > 0
         && ["labels", "platform_metadata"].contains(&name)
         && matches!(
@@ -248,12 +245,6 @@ fn variables<'a>(words: &[Token<'a>]) -> Vec<&'a str> {
         _ => None,
     };
     words.windows(4).filter_map(variable).collect()
-}
-
-/// Whether two words would grow together.
-fn needs_space(before: &str, word: &str) -> bool {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    before.ends_with(is_word) && word.starts_with(|c: char| is_word(c) || c == '\'' || c == '"')
 }
 
 #[cfg(test)]

@@ -11,17 +11,17 @@ pub(super) enum Kind {
     String,
     /// A number.
     Number,
-    /// White space or a comment.
-    Blank,
     /// Any other character.
     Punctuation,
 }
 
-/// A piece of an expression; all of them in a row are the expression again.
+/// A piece of an expression.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Token<'a> {
     pub(super) kind: Kind,
     pub(super) text: &'a str,
+    /// White space or a comment is in front of it.
+    pub(super) spaced: bool,
 }
 
 impl<'a> Token<'a> {
@@ -43,17 +43,21 @@ impl<'a> Token<'a> {
 /// A string does not end.
 pub(super) fn tokens(mut rest: &str) -> Result<Vec<Token<'_>>, ExpressionError> {
     let mut tokens = Vec::new();
+    let mut spaced = false;
     while let Some(first) = rest.chars().next() {
         let (kind, len) = match string(rest)? {
-            Some(len) => (Kind::String, len),
-            None if first.is_whitespace() => (Kind::Blank, run(rest, char::is_whitespace)),
-            None if rest.starts_with("//") => (Kind::Blank, run(rest, |c| c != '\n')),
-            None if first.is_ascii_digit() => (Kind::Number, run(rest, is_word)),
-            None if is_word(first) => (Kind::Identifier, run(rest, is_word)),
-            None => (Kind::Punctuation, first.len_utf8()),
+            Some(len) => (Some(Kind::String), len),
+            None if first.is_whitespace() => (None, run(rest, char::is_whitespace)),
+            None if rest.starts_with("//") => (None, run(rest, |c| c != '\n')),
+            None if first.is_ascii_digit() => (Some(Kind::Number), run(rest, is_word)),
+            None if is_word(first) => (Some(Kind::Identifier), run(rest, is_word)),
+            None => (Some(Kind::Punctuation), first.len_utf8()),
         };
         let (text, behind) = rest.split_at(len);
-        tokens.push(Token { kind, text });
+        if let Some(kind) = kind {
+            tokens.push(Token { kind, text, spaced });
+        }
+        spaced = kind.is_none();
         rest = behind;
     }
     Ok(tokens)
@@ -99,29 +103,32 @@ fn string(text: &str) -> Result<Option<usize>, ExpressionError> {
 mod tests {
     use super::*;
 
-    fn words(text: &str) -> Vec<&str> {
+    /// The pieces, with a blank in front of those that have one.
+    fn words(text: &str) -> Vec<String> {
         let tokens = tokens(text).expect(text);
-        let all: String = tokens.iter().map(|token| token.text).collect();
-        assert_eq!(all, text, "nothing is lost");
-        tokens.iter().map(|token| token.text).collect()
+        let word = |token: &Token<'_>| match token.spaced {
+            true => format!(" {}", token.text),
+            false => token.text.to_owned(),
+        };
+        tokens.iter().map(word).collect()
     }
 
     #[test]
     fn names_strings_and_numbers_are_told_apart() {
         assert_eq!(
-            words("a.b['c d'] == 10u ? r\"\\\" : b'x'// end"),
+            words("a.b['c d'] == 10u ? r\"\\\" : b'x'// end\n!"),
             [
-                "a", ".", "b", "[", "'c d'", "]", " ", "=", "=", " ", "10u", " ", "?", " ",
-                "r\"\\\"", " ", ":", " ", "b'x'", "// end"
+                "a", ".", "b", "[", "'c d'", "]", " =", "=", " 10u", " ?", " r\"\\\"", " :",
+                " b'x'", " !"
             ]
         );
         assert_eq!(
             words(r"'it\'s' + '''a'b'''"),
-            [r"'it\'s'", " ", "+", " ", "'''a'b'''"]
+            [r"'it\'s'", " +", " '''a'b'''"]
         );
         assert_eq!(words("rb.r"), ["rb", ".", "r"]);
         assert_eq!(words("'ж'ж"), ["'ж'", "ж"]);
-        assert_eq!(words(""), [""; 0]);
+        assert_eq!(words(" \n"), [""; 0]);
     }
 
     #[test]

@@ -144,7 +144,7 @@ fn an_entry_counts_where_its_condition_holds() {
             .worth("'yes'", "yes");
         assert_eq!(fails.labels(Metric::Opened), Some(vec![]), "{value:?}");
     }
-    let dropped = Case::new(config).worth("destination.port==1", [1]);
+    let dropped = Case::new(config).worth("destination.port == 1", [1]);
     assert_eq!(dropped.labels(Metric::Opened), None);
 }
 

@@ -16,8 +16,8 @@ fn every_spelling_ends_in_the_hosts_names() {
         ("cluster_name", "xds.cluster_name", "cluster_name"),
         (
             "'a' in node.metadata ? 'b' : 'c'",
-            "'a'in xds.node.metadata?'b':'c'",
-            "'a'in node.metadata?'b':'c'",
+            "'a' in xds.node.metadata ? 'b' : 'c'",
+            "'a' in node.metadata ? 'b' : 'c'",
         ),
     ] {
         assert_eq!(translate(text, Roots::Xds).as_deref(), Ok(xds), "{text}");
@@ -38,7 +38,7 @@ fn every_spelling_of_a_peer_is_the_published_one() {
         ),
         (
             "upstream_peer . labels [ 'app' ] . value",
-            "upstream_peer.labels['app']",
+            "upstream_peer . labels [ 'app' ]",
         ),
         (
             "upstream_peer['labels']['app'].value",
@@ -76,17 +76,20 @@ fn what_is_no_name_of_istios_stays() {
         ),
         (
             "connection.mtls && destination.port == 27017",
-            "connection.mtls&&destination.port==27017",
+            "connection.mtls && destination.port == 27017",
         ),
-        ("'node.id' + \"cluster_name\"", "'node.id'+\"cluster_name\""),
-        ("[1, 2].exists(x, x == 1)", "[1,2].exists(x,x==1)"),
+        (
+            "'node.id' + \"cluster_name\"",
+            "'node.id' + \"cluster_name\"",
+        ),
+        ("[1, 2].exists(x, x == 1)", "[1, 2].exists(x, x == 1)"),
         ("size('abc')", "size('abc')"),
         (
             "source.address.startsWith('10.')",
             "source.address.startsWith('10.')",
         ),
         ("upstream.node", "upstream.node"),
-        ("1 + // one\n 2", "1+2"),
+        ("1 + // one\n 2", "1 + 2"),
         ("", ""),
     ] {
         assert_eq!(
