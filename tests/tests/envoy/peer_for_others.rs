@@ -1,7 +1,5 @@
 //! The peer that the filter publishes, in access logs and in network RBAC: `envoy-config/peer-in-rbac-and-access-log.yaml`.
 
-use std::io::{Read, Write};
-
 use serde_json::{Value, json};
 use testbed::Workload;
 use testbed::apps::{self, App};
@@ -141,13 +139,9 @@ fn rbac_lets_the_workload_in_that_its_rule_names() -> Result {
 #[test]
 fn rbac_turns_another_workload_away_and_it_is_reported_by_name() -> Result {
     let fixture = behind_the_guard("denied", reviews_v1(), App::start(apps::echo)?)?;
-    let mut stream = fixture.connect()?;
-    stream.write_all(b"payload")?;
     // Closed or reset, whichever the client's sidecar makes of it.
-    let mut answer = Vec::new();
-    let _ending = stream.read_to_end(&mut answer);
+    let answer = round_trip(fixture.connect()?, b"payload").unwrap_or_default();
     assert!(answer.is_empty(), "the application answered {answer:?}");
-    drop(stream);
 
     let entry = logged(fixture.mesh.server(SERVICE)?, "client_workload")?;
     assert_eq!(entry["client_workload"], json!("reviews-v1"));
