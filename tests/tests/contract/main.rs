@@ -4,6 +4,7 @@
 //!   their exact values, on both reporters, in exactly one series a metric.
 //! * [`response_flags`]: connections that fail are reported too, with Envoy's own flags.
 //! * [`upstream`]: the test cases that Istio itself has for its TCP metrics, with their numbers and labels.
+//! * [`configuration`]: every field of Istio's configuration that concerns TCP.
 //! * [`pains`]: what users complain about, each as the property whose absence hurts them.
 #![allow(
     clippy::indexing_slicing,
@@ -12,6 +13,7 @@
     reason = "a failed expectation of a test"
 )]
 
+mod configuration;
 mod labels;
 mod pains;
 mod pair;

@@ -131,7 +131,7 @@ fn failed_connections_carry_envoys_own_flags() -> Result {
 }
 
 /// What opened under `-` closes under `-`: a flag that comes after the labels are frozen belongs to no series, or
-/// opened and closed would part.
+/// opened and closed would part. `terminated`, which nobody subtracts, has it.
 #[test]
 fn a_flag_that_comes_late_parts_nothing() -> Result {
     let echo = App::start(apps::echo)?;
@@ -156,6 +156,11 @@ fn a_flag_that_comes_late_parts_nothing() -> Result {
         let series = metrics.one(metric, &[])?;
         assert_eq!(series.labels["response_flags"], "-", "{series}");
         assert_eq!(series.value, value, "{series}");
+    }
+    for (flags, value) in [("-", 0.0), ("DT", 1.0)] {
+        let labels = [("response_flags", flags)];
+        let terminated = metrics.one("istio_tcp_connections_terminated_total", &labels)?;
+        assert_eq!(terminated.value, value, "{terminated}");
     }
     Ok(())
 }
@@ -208,7 +213,7 @@ fn bootstrap(endings: &[Ending], scratch: &Scratch) -> Result<Bootstrap> {
         hop: Hop::Mesh,
     });
     bootstrap.upstreams(&upstreams.collect::<Vec<_>>(), &ca.root())?;
-    let at_close = json!({ "tcp_reporting_duration": "0" });
+    let at_close = json!({ "tcp_reporting_duration": "0", "extended_metrics": true });
     bootstrap.filter(&wasm::build()?, Some(&at_close));
     let resources = at(bootstrap.document_mut(), "/static_resources");
     for (index, ending) in endings.iter().enumerate() {

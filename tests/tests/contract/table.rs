@@ -29,6 +29,33 @@ const NAMES: [&str; 23] = [
     "connection_security_policy",
 ];
 
+/// Both sidecars told each other who they are, over mutual TLS.
+pub(crate) const EXCHANGED: &str = "
+    reporter                        source                                         destination
+    source_workload                 web-v2                                         web-v2
+    source_workload_namespace       shop                                           shop
+    source_canonical_service        storefront                                     storefront
+    source_canonical_revision       r2                                             r2
+    source_principal                spiffe://cluster.local/ns/shop/sa/web-account  spiffe://cluster.local/ns/shop/sa/web-account
+    source_app                      web                                            web
+    source_version                  v2                                             v2
+    source_cluster                  east                                           east
+    destination_workload            db-v1                                          db-v1
+    destination_workload_namespace  data                                           data
+    destination_canonical_service   database                                       database
+    destination_canonical_revision  r1                                             r1
+    destination_principal           spiffe://cluster.local/ns/data/sa/db-account   spiffe://cluster.local/ns/data/sa/db-account
+    destination_app                 db                                             db
+    destination_version             v1                                             v1
+    destination_cluster             west                                           west
+    destination_service             db.data.svc.cluster.local                      db.data.svc.cluster.local
+    destination_service_name        db                                             db
+    destination_service_namespace   data                                           data
+    request_protocol                tcp                                            tcp
+    response_flags                  -                                              -
+    connection_security_policy      unknown                                        mutual_tls
+";
+
 /// Reads a table whose first column names the labels; every further column is one label set.
 ///
 /// # Panics

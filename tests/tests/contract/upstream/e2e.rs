@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 use testbed::apps::{self, App};
-use testbed::labels::{CLOSED, OPENED, Reporter};
+use testbed::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT};
 use testbed::mesh::{Builder, Counts, Filter, Hop, Service};
 
 use super::{becomes, outcomes, unknown_endpoint, workload};
@@ -111,6 +111,50 @@ fn test_tcp_metadata_exchange_no_alpn() -> Result {
         counts,
     )?;
     outcomes(&pair, Reporter::Destination, "absent", 10)
+}
+
+/// `TestTCPMXAdditionalLabels`: a label of the peer, on one metric. Upstream's client has `unknown` there,
+/// as a native filter does not see the peer of a TCP connection; ours has it.
+#[test]
+fn test_tcp_mx_additional_labels() -> Result {
+    let configured = |peer: &str| {
+        Filter::Configured(json!({
+            "tcp_reporting_duration": "500ms",
+            "additional_labels": ["role"],
+            "metrics": [{
+                "name": "tcp_connections_opened_total",
+                "dimensions": { "role": format!("filter_state.{peer}.labels['role']") },
+            }],
+        }))
+    };
+    let client = workload("productpage-v1", "default", "productpage", "client");
+    let server = workload("ratings-v1", "default", "server", "server");
+    let app = App::start(apps::hello)?;
+    let pair = Pair::between("upstream-labels", client, server, app, |mesh, service| {
+        let server = service.filter(configured("downstream_peer"));
+        mesh.client_filter(configured("upstream_peer"))
+            .edit_client(|client| with_role(client, "client"))
+            .service(server.edit(|server| with_role(server, "server")))
+    })?;
+    for _ in 0..10 {
+        greet(pair.connect()?)?;
+    }
+    becomes(
+        &pair,
+        Reporter::Destination,
+        OPENED,
+        &[("role", "client")],
+        10.0,
+    )?;
+    becomes(&pair, Reporter::Source, OPENED, &[("role", "server")], 10.0)?;
+    for reporter in Reporter::BOTH {
+        becomes(&pair, reporter, CLOSED, &[], 10.0)?;
+        let metrics = pair.sidecar(reporter)?.metrics()?;
+        for metric in [CLOSED, SENT, RECEIVED] {
+            assert!(!metrics.one(metric, &[])?.labels.contains_key("role"));
+        }
+    }
+    Ok(())
 }
 
 /// `TestTCPMetadataExchangeWithConnectionTermination`: the backend leaves while the client's sidecar waits
@@ -250,4 +294,12 @@ fn productpage(name: &str, app: App, shape: fn(Builder, Service) -> Builder) -> 
         };
         shape(mesh.edit_client(client), service.edit(server))
     })
+}
+
+/// A node with a label `role`, and the expression that takes it out of a stat's name.
+fn with_role(bootstrap: &mut Value, role: &str) {
+    at(bootstrap, "/node/metadata/LABELS")["role"] = json!(role);
+    let tags = at(bootstrap, "/stats_config/stats_tags").as_array_mut();
+    let tag = json!({ "tag_name": "role", "regex": r"(role=\.=(.*?);\.;)" });
+    tags.unwrap().push(tag);
 }
