@@ -6,6 +6,7 @@
 mod artifact;
 mod bootstrap;
 mod bootstraps;
+mod capabilities;
 mod configuration;
 mod databases;
 mod exchange;

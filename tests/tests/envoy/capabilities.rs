@@ -1,0 +1,89 @@
+//! With exactly the capabilities that the example grants, everything works.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+use testbed::apps::{self, App};
+use testbed::labels::Reporter;
+use testbed::mesh::Counts;
+use testbed::{wasm, workspace};
+use wasmparser::{Parser, Payload};
+
+use crate::bootstrap::chains;
+use crate::fixture::{Fixture, Result, check_outcomes, round_trip};
+
+const MEMBER: &str = "capability_restriction_config";
+
+fn example() -> Result<Value> {
+    let file = workspace::root().join("envoy-config/capabilities.yaml");
+    Ok(serde_saphyr::from_str(&fs::read_to_string(file)?)?)
+}
+
+fn restrict(bootstrap: &mut Value) {
+    let example = example().unwrap();
+    let plugins = chains(bootstrap)
+        .flatten()
+        .filter(|filter| filter["name"] == "tcp_peer_stats");
+    for plugin in plugins {
+        plugin["typed_config"]["config"][MEMBER] = example[MEMBER].clone();
+    }
+}
+
+#[test]
+fn with_these_capabilities_the_exchange_works() -> Result {
+    let configuration = serde_json::json!({
+        "tcp_reporting_duration": "500ms",
+        "extended_metrics": true,
+        "metrics": [{ "dimensions": { "destination_app": "filter_state.upstream_peer.app" }, "match": "false" }],
+    });
+    let fixture = Fixture::with("capabilities", App::start(apps::echo)?, |mesh, service| {
+        mesh.configuration(configuration)
+            .edit_client(restrict)
+            .service(service.edit(restrict))
+    })?;
+    assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"payload");
+    fixture.check_exchanged(Counts {
+        opened: 1,
+        closed: 1,
+        received: 7,
+        sent: 7,
+    })?;
+    for reporter in Reporter::BOTH {
+        check_outcomes(&fixture.mesh, reporter, "exchanged", 1)?;
+    }
+    for envoy in fixture.mesh.sidecars() {
+        let log = envoy.log_text()?;
+        assert!(!log.contains("[warning][wasm]"), "{log}");
+        assert!(!log.contains("[error][wasm]"), "{log}");
+    }
+    Ok(())
+}
+
+/// A misspelt capability would be one that is not granted.
+#[test]
+fn every_capability_is_a_function_of_the_module() -> Result {
+    let module = fs::read(wasm::build()?)?;
+    let mut functions = BTreeSet::new();
+    for payload in Parser::new(0).parse_all(&module) {
+        match payload? {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    functions.insert(import?.name.to_owned());
+                }
+            }
+            Payload::ExportSection(section) => {
+                for export in section {
+                    functions.insert(export?.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    let example = example()?;
+    let granted = example[MEMBER]["allowed_capabilities"].as_object();
+    for capability in granted.into_iter().flatten().map(|(name, _)| name) {
+        assert!(functions.contains(capability), "{capability}");
+    }
+    Ok(())
+}
