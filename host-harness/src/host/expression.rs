@@ -10,7 +10,7 @@ use cel::{Context, Program};
 use std::collections::HashMap;
 
 /// The functions of CEL's standard library, as Envoy 1.40 registers them.
-const STANDARD_FUNCTIONS: [&str; 28] = [
+const STANDARD_FUNCTIONS: [&str; 27] = [
     "bool",
     "bytes",
     "contains",
@@ -32,7 +32,6 @@ const STANDARD_FUNCTIONS: [&str; 28] = [
     "in",
     "int",
     "matches",
-    "not_strictly_false",
     "size",
     "startsWith",
     "string",
