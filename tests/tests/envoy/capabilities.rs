@@ -20,13 +20,21 @@ fn example() -> Result<Value> {
     Ok(serde_saphyr::from_str(&fs::read_to_string(file)?)?)
 }
 
+/// Does nothing when the example cannot be read, which the other test complains of.
 fn restrict(bootstrap: &mut Value) {
-    let example = example().unwrap();
-    let plugins = chains(bootstrap)
-        .flatten()
-        .filter(|filter| filter["name"] == "tcp_peer_stats");
+    let granted = example()
+        .ok()
+        .and_then(|example| example.get(MEMBER).cloned());
+    let plugins = chains(bootstrap).flatten().filter(|filter| {
+        filter
+            .get("name")
+            .is_some_and(|name| name == "tcp_peer_stats")
+    });
     for plugin in plugins {
-        plugin["typed_config"]["config"][MEMBER] = example[MEMBER].clone();
+        let config = plugin.pointer_mut("/typed_config/config");
+        if let Some(config) = config.and_then(Value::as_object_mut) {
+            config.insert(MEMBER.to_owned(), granted.clone().into());
+        }
     }
 }
 
@@ -81,8 +89,11 @@ fn every_capability_is_a_function_of_the_module() -> Result {
         }
     }
     let example = example()?;
-    let granted = example[MEMBER]["allowed_capabilities"].as_object();
-    for capability in granted.into_iter().flatten().map(|(name, _)| name) {
+    let granted = example.pointer("/capability_restriction_config/allowed_capabilities");
+    let granted = granted
+        .and_then(Value::as_object)
+        .ok_or("no capabilities")?;
+    for capability in granted.keys() {
         assert!(functions.contains(capability), "{capability}");
     }
     Ok(())
