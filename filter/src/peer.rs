@@ -21,6 +21,9 @@ pub(crate) struct Sources<'a> {
     pub(crate) endpoint: Option<&'a str>,
     /// What a native exchange filter found out, where ours only counts.
     pub(crate) native: Option<Workload>,
+    /// Whether only a certificate proves an identity. Istio's servers want that of their clients;
+    /// its clients take a server's word where there is none.
+    pub(crate) proven: bool,
 }
 
 impl Sources<'_> {
@@ -31,11 +34,12 @@ impl Sources<'_> {
         for other in [endpoint, self.native].into_iter().flatten() {
             fill(&mut peer, other);
         }
+        if self.proven {
+            peer.principal.clear();
+        }
         if let Some(san) = self.san.filter(|san| !san.is_empty()) {
             peer.principal = san.to_owned();
         }
-        // Modern Istio takes an identity from the metadata where there is no SAN; it is a claim
-        // and not a proof, but then it also proves nothing that a label would be trusted for.
         if let Some(namespace) = namespace_of(&peer.principal) {
             peer.namespace = namespace.to_owned();
         }
@@ -152,6 +156,7 @@ mod tests {
                 cluster: "native".to_owned(),
                 ..Workload::default()
             }),
+            proven: true,
         };
         let peer = sources.workload();
         assert_eq!(peer.principal, "spiffe://td/ns/san/sa/x");
@@ -165,5 +170,31 @@ mod tests {
     #[test]
     fn nothing_known_leaves_everything_empty() {
         assert_eq!(Sources::default().workload(), Workload::default());
+    }
+
+    #[test]
+    fn a_claimed_identity_is_believed_where_no_proof_is_wanted() {
+        let claim = Metadata {
+            identity: "spiffe://td/ns/claimed/sa/x".to_owned(),
+            ..Metadata::default()
+        };
+        for (proven, san, principal) in [
+            (false, None, "spiffe://td/ns/claimed/sa/x"),
+            (true, None, ""),
+            (
+                false,
+                Some("spiffe://td/ns/a/sa/b"),
+                "spiffe://td/ns/a/sa/b",
+            ),
+            (true, Some("spiffe://td/ns/a/sa/b"), "spiffe://td/ns/a/sa/b"),
+        ] {
+            let sources = Sources {
+                san,
+                exchanged: Some(&claim),
+                proven,
+                ..Sources::default()
+            };
+            assert_eq!(sources.workload().principal, principal, "{proven} {san:?}");
+        }
     }
 }

@@ -100,6 +100,7 @@ pub(super) fn gather<H: Host>(
             exchanged,
             endpoint: endpoint.as_deref(),
             native,
+            proven: false,
         }
         .workload()
     };
@@ -109,6 +110,7 @@ pub(super) fn gather<H: Host>(
             exchanged,
             endpoint: None,
             native,
+            proven: true,
         }
         .workload()
     };
