@@ -2,8 +2,10 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use socket2::SockRef;
 use testbed::apps::{self, App};
 use testbed::bootstrap::{Bootstrap, Hop, Upstream};
 use testbed::envoy::Envoy;
@@ -135,32 +137,59 @@ fn failed_connections_carry_envoys_own_flags() -> Result {
 #[test]
 fn a_flag_that_comes_late_parts_nothing() -> Result {
     let echo = App::start(apps::echo)?;
-    let endings = [Ending {
-        service: "too-long",
-        upstream: echo.address(),
-        edit: |listener, cluster| {
+    let resets = App::start(apps::reset)?;
+    let ending = |service, upstream, edit| Ending {
+        service,
+        upstream,
+        edit,
+        labels: [service, "-"],
+    };
+    let endings = [
+        ending("too-long", echo.address(), |listener, cluster| {
             plaintext(cluster);
             lasts_no_longer(listener);
-        },
-        labels: ["too-long", "-"],
-    }];
+        }),
+        ending("client-resets", echo.address(), |_, cluster| {
+            plaintext(cluster)
+        }),
+        ending("server-resets", resets.address(), |_, cluster| {
+            plaintext(cluster)
+        }),
+    ];
     let scratch = Scratch::new("late-flag")?;
     let envoy = start(&endings, &scratch)?;
-    let mut stream = TcpStream::connect(envoy.listener("too-long")?)?;
-    stream.write_all(b"hello")?;
-    stream.read_exact(&mut [0; 5])?;
-    await_end(&stream)?;
-    assert_eq!(logged(&envoy, "too-long")?, "DT");
-    let metrics = envoy.metrics()?;
-    for (metric, value) in METRICS.into_iter().zip([1.0, 1.0, 5.0, 5.0]) {
-        let series = metrics.one(metric, &[])?;
-        assert_eq!(series.labels["response_flags"], "-", "{series}");
-        assert_eq!(series.value, value, "{series}");
-    }
-    for (flags, value) in [("-", 0.0), ("DT", 1.0)] {
-        let labels = [("response_flags", flags)];
+    let say = |service| -> Result<TcpStream> {
+        let mut stream = TcpStream::connect(envoy.listener(service)?)?;
+        stream.write_all(b"hello")?;
+        Ok(stream)
+    };
+    let mut too_long = say("too-long")?;
+    too_long.read_exact(&mut [0; 5])?;
+    await_end(&too_long)?;
+    let mut reset = say("client-resets")?;
+    reset.read_exact(&mut [0; 5])?;
+    SockRef::from(&reset).set_linger(Some(Duration::ZERO))?;
+    drop(reset);
+    await_end(&say("server-resets")?)?;
+
+    for (service, flags) in [
+        ("too-long", "DT"),
+        ("client-resets", "-"),
+        ("server-resets", "UR"),
+    ] {
+        assert_eq!(logged(&envoy, service)?, flags, "{service}");
+        let metrics = envoy.metrics()?;
+        for metric in [OPENED, CLOSED] {
+            let series = metrics.one(metric, &[("destination_service_name", service)])?;
+            assert_eq!(series.labels["response_flags"], "-", "{series}");
+            assert_eq!(series.value, 1.0, "{series}");
+        }
+        let labels = [
+            ("destination_service_name", service),
+            ("response_flags", flags),
+        ];
         let terminated = metrics.one("istio_tcp_connections_terminated_total", &labels)?;
-        assert_eq!(terminated.value, value, "{terminated}");
+        assert_eq!(terminated.value, 1.0, "{terminated}");
     }
     Ok(())
 }
