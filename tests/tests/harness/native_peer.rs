@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use host_harness::{Sidecar, SidecarBuilder, UpstreamHost, Value};
+use host_harness::{Sidecar, SidecarBuilder, Tls, UpstreamHost, Value};
 
 use crate::mesh::{CLIENT, SERVER, counts, inbound, labels, module, outbound};
 
@@ -61,14 +61,17 @@ fn told(name: &str, identity: &str) -> BTreeMap<String, String> {
         .into()
 }
 
+/// A client's identity is what its certificate proves, whatever the filter state says.
 #[test]
 fn inbound_it_is_the_connections_own() {
-    let identity = "spiffe://td/ns/elsewhere/sa/x";
-    let sidecar = inbound(&module()).filter_state("downstream_peer", peer("caller", identity));
-    assert_eq!(
-        end(&one_connection(sidecar), "source"),
-        told("caller", identity)
-    );
+    let claimed = "spiffe://td/ns/elsewhere/sa/x";
+    let proven = "spiffe://td/ns/elsewhere/sa/caller";
+    let module = module();
+    let sidecar = || inbound(&module).filter_state("downstream_peer", peer("caller", claimed));
+    let plain = one_connection(sidecar());
+    assert_eq!(end(&plain, "source"), told("caller", "unknown"));
+    let mutual = one_connection(sidecar().downstream_tls(Tls::mutual(SERVER, proven)));
+    assert_eq!(end(&mutual, "source"), told("caller", proven));
 }
 
 #[test]
