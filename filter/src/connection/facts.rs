@@ -164,7 +164,9 @@ fn complete(service: &mut Service, reporter: Reporter, destination: &Workload) {
         Reporter::Destination => {
             default_to(&mut service.host, &destination.canonical_service);
             default_to(&mut service.name, &destination.canonical_service);
-            service.namespace.clone_from(&destination.namespace);
+            if !destination.namespace.is_empty() {
+                service.namespace.clone_from(&destination.namespace);
+            }
         }
         Reporter::Waypoint => {}
     }

@@ -100,7 +100,7 @@ fn virtual_machine_as_the_server() -> Result {
         destination_cluster             west                                           unknown
         destination_service             db.data.svc.cluster.local                      db.data.svc.cluster.local
         destination_service_name        db                                             db
-        destination_service_namespace   data                                           unknown
+        destination_service_namespace   data                                           data
         request_protocol                tcp                                            tcp
         response_flags                  -                                              -
         connection_security_policy      unknown                                        mutual_tls
