@@ -87,8 +87,9 @@ fn only_at_close_is_nothing_reported() -> Result {
 /// "Opened minus closed should be what is open, but it grows, or is negative: a connection opens under one label set
 /// and closes under another."
 ///
-/// All four metrics have the same label sets; in no scrape has a series more closed than opened; what is open is exactly
-/// the difference; and when everything is closed, every single series is even. Whatever becomes of a connection.
+/// All four metrics have the same label sets; in no scrape has a series more closed than opened; what is open is
+/// exactly the difference; and when everything is closed, every single series is even. Whatever becomes of a
+/// connection.
 #[test]
 fn opened_and_closed_disagree_in_no_series() -> Result {
     let population = Population::start("pain-disagree", 1)?;

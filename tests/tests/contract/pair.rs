@@ -37,8 +37,8 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// `web-v2` calls the service `db`, which answers every line with `hello <line>`. The two share no value, so that no
-    /// label can stand where another belongs.
+    /// `web-v2` calls the service `db`, which answers every line with `hello <line>`. The two share no value, so that
+    /// no label can stand where another belongs.
     ///
     /// `shape` decides on the sidecars; one that edits a bootstrap starts with [`web`] or [`db`].
     pub(crate) fn start(

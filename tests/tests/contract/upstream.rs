@@ -1,7 +1,8 @@
 //! Istio's own test cases for its TCP metrics, in real Envoys.
 //!
 //! Each test is named after the upstream test. What a native filter does on the cluster, ours does in front of
-//! tcp_proxy; upstream's counters `alpn_protocol_found` and `…_not_found` are results of `istio_tcp_peer_exchange_total`.
+//! tcp_proxy; upstream's counters `alpn_protocol_found` and `…_not_found` are results of
+//! `istio_tcp_peer_exchange_total`.
 
 mod e2e;
 mod integration;

@@ -15,18 +15,18 @@ use crate::table::EXCHANGED;
 #[test]
 fn ports_chooses_connections_by_the_port_they_are_for() -> Result {
     // Every listener of a test is on a port that the system picks, from 1024 on.
-    let exclude = Pair::start("ports", |mesh, service| {
+    let unseen = Pair::start("ports", |mesh, service| {
         mesh.configuration(at_intervals(json!({ "ports": { "include": [1] } })))
             .service(service)
     })?;
-    greet(exclude.connect()?)?;
-    let pair = Pair::start("ports-all", |mesh, service| {
+    greet(unseen.connect()?)?;
+    let seen = Pair::start("ports-all", |mesh, service| {
         mesh.configuration(at_intervals(json!({ "ports": { "exclude": [1] } })))
             .service(service)
     })?;
-    pair.reports(EXCHANGED)?;
+    seen.reports(EXCHANGED)?;
     for reporter in Reporter::BOTH {
-        let metrics = exclude.sidecar(reporter)?.metrics()?;
+        let metrics = unseen.sidecar(reporter)?.metrics()?;
         assert_eq!(Counts::reported(&metrics, &[]), Counts::default());
     }
     Ok(())
