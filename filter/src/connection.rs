@@ -75,6 +75,14 @@ impl Connection {
         self.count(buffer, i64::try_from(payload).unwrap_or(i64::MAX));
     }
 
+    /// Behind the data callback with the upstream's last bytes: what is to be done there and must not
+    /// be done in it.
+    pub fn on_upstream_end<H: Host>(&mut self, plugin: &Plugin<H>) {
+        if let Some(opening) = &mut self.opening {
+            opening.on_upstream_end(plugin);
+        }
+    }
+
     /// Freezes the labels when the exchange is decided, forgets the opening when it is over.
     fn proceed<H: Host>(&mut self, plugin: &Plugin<H>) {
         if self.series.is_none()

@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, RootContext, StreamContext};
-use proxy_wasm::types::{Action, ContextType};
+use proxy_wasm::types::{Action, ContextType, PeerType};
 use tcp_peer_stats_core::host::Buffer;
 use tcp_peer_stats_core::{Connection, Plugin};
 
@@ -115,6 +115,14 @@ impl StreamContext for Stream {
 
     fn on_upstream_data(&mut self, size: usize, end_of_stream: bool) -> Action {
         self.on_data(Buffer::Upstream, size, end_of_stream)
+    }
+
+    fn on_upstream_close(&mut self, _: PeerType) {
+        if let (Some(plugin), Some(connection)) = (&self.plugin, &self.connection)
+            && let Ok(mut connection) = connection.try_borrow_mut()
+        {
+            connection.on_upstream_end(plugin);
+        }
     }
 
     fn on_log(&mut self) {

@@ -33,6 +33,16 @@ struct Gates {
     suppressed: bool,
 }
 
+impl Gates {
+    /// The outcome when the peer sent no frame.
+    fn nothing_came(self) -> Outcome {
+        match self.suppressed {
+            true => Outcome::Suppressed,
+            false => Outcome::Absent,
+        }
+    }
+}
+
 /// How far the reading of the peer's frame is.
 #[derive(Debug)]
 enum Reading {
@@ -43,6 +53,8 @@ enum Reading {
     Done,
     /// The framing is lost and the connection is being closed: nothing goes on.
     Broken,
+    /// As `Broken`, but the connection is still to be closed.
+    BrokenAtEnd,
 }
 
 impl Opening {
@@ -71,7 +83,8 @@ impl Opening {
     pub(super) fn is_decided(&self) -> bool {
         match &self.reading {
             Reading::Active(Reader::Frame(_)) | Reading::Native => false,
-            Reading::Active(Reader::Behind(_)) | Reading::Done | Reading::Broken => true,
+            Reading::Active(Reader::Behind(_)) | Reading::Done => true,
+            Reading::Broken | Reading::BrokenAtEnd => true,
         }
     }
 
@@ -124,17 +137,21 @@ impl Opening {
 
     /// Counts an exchange that the connection's end left open.
     pub(super) fn on_close<H: Host>(&mut self, plugin: &Plugin<H>) {
-        let Reading::Active(reader @ Reader::Frame(_)) = &self.reading else {
-            return;
-        };
-        let outcome = if reader.is_holding() {
-            Outcome::Truncated
-        } else if self.gates.is_some() {
-            Outcome::Absent
-        } else {
-            Outcome::NotAttempted
+        let outcome = match (&self.reading, self.gates) {
+            (Reading::Active(reader), _) if reader.is_holding() => Outcome::Truncated,
+            (Reading::Active(Reader::Frame(_)) | Reading::Native, None) => Outcome::NotAttempted,
+            (Reading::Active(Reader::Frame(_)), Some(gates)) => gates.nothing_came(),
+            _ => return,
         };
         plugin.diagnostics().outcome(self.reporter, outcome);
+    }
+
+    /// The callback of the upstream's last bytes is over.
+    pub(super) fn on_upstream_end<H: Host>(&mut self, plugin: &Plugin<H>) {
+        if matches!(self.reading, Reading::BrokenAtEnd) {
+            self.reading = Reading::Broken;
+            close(plugin);
+        }
     }
 
     /// Whether the peer's frame comes in this direction; ours goes in the other.
@@ -224,7 +241,7 @@ impl Opening {
                 self.reading = Reading::Done;
                 return size;
             }
-            Reading::Broken => {
+            Reading::Broken | Reading::BrokenAtEnd => {
                 let _ = plugin.host().replace_front(buffer, size, &[]);
                 return 0;
             }
@@ -234,6 +251,7 @@ impl Opening {
             Ok(read) => read,
             Err(status) => {
                 self.abandon(plugin, Outcome::HostFailure, &Refusal(status));
+                self.end(plugin, buffer, end_of_stream);
                 return 0;
             }
         };
@@ -242,6 +260,7 @@ impl Opening {
         }
         if let Some(event) = read.event {
             self.decide(plugin, event, read.payload);
+            self.end(plugin, buffer, end_of_stream);
         }
         if read.duplicate {
             plugin
@@ -277,14 +296,11 @@ impl Opening {
                 plugin.warn(|| format!("{}: worthless frame: {invalid}", self.name(plugin)));
                 Outcome::Malformed
             }
-            Event::Absent if self.gates.is_some_and(|gates| gates.suppressed) => {
-                Outcome::Suppressed
-            }
             Event::Absent => {
                 if let Some(address) = self.written_to.take_if(|_| self.written && payload > 0) {
                     plugin.refuse(self.reporter, address);
                 }
-                Outcome::Absent
+                self.gates.unwrap_or_default().nothing_came()
             }
         };
         let seen = matches!(
@@ -297,7 +313,20 @@ impl Opening {
         plugin.diagnostics().outcome(self.reporter, outcome);
     }
 
-    /// Ends a connection whose bytes can no longer be told from a frame's.
+    /// Closes a broken connection, but not in the callback of the upstream's last bytes: Envoy makes
+    /// another one after it, in a context that would be gone, and the SDK panics about that.
+    fn end<H: Host>(&mut self, plugin: &Plugin<H>, buffer: Buffer, end_of_stream: bool) {
+        if !matches!(self.reading, Reading::Broken) {
+            return;
+        }
+        if buffer == Buffer::Upstream && end_of_stream {
+            self.reading = Reading::BrokenAtEnd;
+        } else {
+            close(plugin);
+        }
+    }
+
+    /// Gives a connection up whose bytes can no longer be told from a frame's.
     fn abandon<H: Host>(
         &mut self,
         plugin: &Plugin<H>,
@@ -307,9 +336,6 @@ impl Opening {
         self.reading = Reading::Broken;
         plugin.diagnostics().outcome(self.reporter, outcome);
         plugin.warn(|| format!("{}: connection closed: {reason}", self.name(plugin)));
-        if let Err(status) = plugin.host().close_connection() {
-            log::error!("the host does not close the connection: {status}");
-        }
     }
 
     /// The peer's address, for the log.
@@ -322,6 +348,12 @@ impl Opening {
             .attributes()
             .text(&path)
             .unwrap_or_else(|| "unknown peer".to_owned())
+    }
+}
+
+fn close<H: Host>(plugin: &Plugin<H>) {
+    if let Err(status) = plugin.host().close_connection() {
+        log::error!("the host does not close the connection: {status}");
     }
 }
 

@@ -236,3 +236,55 @@ fn an_oversized_frame_closes_the_connection_and_lets_nothing_through() {
     assert_eq!(sim.counts(&["source_workload=.=unknown;"]), (1, 1, 0, 0));
     assert_eq!(sim.outcome("too_large"), 1);
 }
+
+/// Envoy calls `proxy_on_upstream_connection_close` after the callback with the upstream's last bytes, also in a context that
+/// closing in that callback has deleted. The SDK panics then, and every connection of the VM is lost.
+#[test]
+fn an_oversized_frame_in_the_last_bytes_closes_when_their_callback_is_over() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "auto");
+    host.data
+        .replace(b"\x3d\x23\x04\x67\xff\xff\xff\xff".to_vec());
+    let last = |connection: &mut Connection| {
+        connection.on_data(&sim.plugin, Buffer::Upstream, 8, true);
+    };
+    last(&mut sim.connection.borrow_mut());
+    assert_eq!(host.data.take(), b"");
+    assert!(!host.closed.get());
+    sim.connection.borrow_mut().on_upstream_end(&sim.plugin);
+    assert!(host.closed.replace(false));
+    sim.connection.borrow_mut().on_upstream_end(&sim.plugin);
+    assert!(!host.closed.get(), "once");
+    assert_eq!(sim.outcome("too_large"), 1);
+}
+
+#[test]
+fn a_connection_that_ends_without_an_answer_has_an_outcome() {
+    let ending = |host: &FakeHost, bytes: &[u8]| {
+        let sim = Sim::mode(host, "auto");
+        if !bytes.is_empty() {
+            sim.down(bytes);
+        }
+        sim.close();
+        let outcomes = ["absent", "not_attempted"];
+        outcomes.map(|outcome| sim.outcome(outcome))
+    };
+    assert_eq!(ending(&outbound(), b"query"), [1, 0]);
+    assert_eq!(ending(&outbound(), b""), [0, 1]);
+    let beside_native = host(&["envoy.filters.network.metadata_exchange"]);
+    assert_eq!(ending(&beside_native, b""), [0, 1]);
+}
+
+#[test]
+fn a_suppressed_exchange_is_one_even_if_the_server_never_answers() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "auto");
+    sim.down(b"query");
+    sim.up(b"what?");
+    let next = sim.plugin.on_new_connection(3).expect("a connection");
+    host.data.replace(b"query".to_vec());
+    next.borrow_mut()
+        .on_data(&sim.plugin, Buffer::Downstream, 5, false);
+    next.borrow_mut().on_close(&sim.plugin);
+    assert_eq!(sim.outcome("suppressed"), 1);
+}
