@@ -1,0 +1,131 @@
+//! Many random cases.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use host_harness::{native, native_filter};
+use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestCaseError, TestError, TestRunner};
+use tcp_peer_stats as _;
+
+use crate::case::Case;
+use crate::generate::case;
+use crate::play::play;
+
+/// Cases in one thread, which is one VM: its contexts are there until it ends.
+const BATCH: u32 = 500;
+
+/// A case that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("seed {seed}, behind case {after}: {problem}")]
+pub struct Finding {
+    /// The seed of the campaign.
+    pub seed: u64,
+    /// How many cases went well before.
+    pub after: u32,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// What is wrong with a case.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// A disagreement, and the smallest case that shows it.
+    #[error("{reason}\n{case:#?}")]
+    Disagreement {
+        /// What is wrong.
+        reason: String,
+        /// The smallest case.
+        case: Box<Case>,
+    },
+    /// The filter panicked.
+    #[error("{reason}\n{case:#?}")]
+    Panic {
+        /// What it said.
+        reason: native::NativeFailure,
+        /// The case, as it came.
+        case: Option<Box<Case>>,
+    },
+    /// proptest gave up.
+    #[error("{0}")]
+    Aborted(String),
+}
+
+/// Plays one case in a VM of its own.
+///
+/// # Errors
+/// What is wrong.
+pub fn play_alone(case: &Case) -> Result<(), Problem> {
+    let alone = Box::new(case.clone());
+    let played = native::run(move || play(&alone, &native_filter!()));
+    match played {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(disagreement)) => Err(Problem::Disagreement {
+            reason: disagreement.to_string(),
+            case: Box::new(case.clone()),
+        }),
+        Err(reason) => Err(Problem::Panic {
+            reason,
+            case: Some(Box::new(case.clone())),
+        }),
+    }
+}
+
+/// Plays as many random cases; what they are depends on the seed alone. `played` is told how many there were so far.
+///
+/// # Errors
+/// The first finding, as small as it can be.
+pub fn play_random(cases: u32, seed: u64, mut played: impl FnMut(u32)) -> Result<(), Finding> {
+    let mut done = 0;
+    for batch in 0.. {
+        let count = BATCH.min(cases - done);
+        if count == 0 {
+            break;
+        }
+        // Seeds of neighbouring campaigns must not meet.
+        play_batch(count, seed.wrapping_mul(1 << 32).wrapping_add(batch)).map_err(|problem| {
+            Finding {
+                seed,
+                after: done,
+                problem,
+            }
+        })?;
+        done += count;
+        played(done);
+    }
+    Ok(())
+}
+
+fn play_batch(cases: u32, seed: u64) -> Result<(), Problem> {
+    let current = Arc::new(Mutex::new(None));
+    let running = current.clone();
+    let batch = move || {
+        let module = native_filter!();
+        let config = Config {
+            cases,
+            rng_algorithm: RngAlgorithm::XorShift,
+            rng_seed: RngSeed::Fixed(seed),
+            failure_persistence: None,
+            max_shrink_iters: 20_000,
+            ..Config::default()
+        };
+        TestRunner::new(config).run(&case(), |case| {
+            *running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(case.clone()));
+            play(&case, &module).map_err(|error| TestCaseError::fail(error.to_string()))
+        })
+    };
+    match native::run(batch) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(TestError::Fail(reason, case))) => Err(Problem::Disagreement {
+            reason: reason.to_string(),
+            case: Box::new(case),
+        }),
+        Ok(Err(TestError::Abort(reason))) => Err(Problem::Aborted(reason.to_string())),
+        Err(reason) => Err(Problem::Panic {
+            reason,
+            case: current
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        }),
+    }
+}

@@ -1,0 +1,119 @@
+//! Frames, written by hand from the wire format: nothing here knows the filter's codec.
+
+use prost::Message as _;
+use prost_types::{Any, Struct};
+
+/// How every frame begins.
+pub(crate) const MAGIC: [u8; 4] = [0x3d, 0x23, 0x04, 0x67];
+
+const METADATA: &str = "x-envoy-peer-metadata";
+const STRUCT: &str = "type.googleapis.com/google.protobuf.Struct";
+
+/// The payload of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// What a proxy says of itself.
+    Metadata,
+    /// A `Struct` without a key.
+    NoMetadata,
+    /// An `Any` of something else.
+    OtherType,
+    /// No protobuf at all.
+    Garbage,
+    /// Nothing.
+    Empty,
+}
+
+impl Payload {
+    /// Every payload.
+    pub const ALL: [Self; 5] = [
+        Self::Metadata,
+        Self::NoMetadata,
+        Self::OtherType,
+        Self::Garbage,
+        Self::Empty,
+    ];
+
+    /// The frame with this payload.
+    pub fn frame(self) -> Vec<u8> {
+        frame(&match self {
+            Self::Metadata => metadata("by-hand", true),
+            Self::NoMetadata => field(1, STRUCT),
+            Self::OtherType => field(1, "type.googleapis.com/google.protobuf.Value"),
+            Self::Garbage => b"\x07garbage".to_vec(),
+            Self::Empty => Vec::new(),
+        })
+    }
+}
+
+/// The frame of a proxy that is called `name`: as Istio sends it since 1.24, or (`listed`) as 1.7 sends the keys that
+/// `EXCHANGE_KEYS` lists.
+pub(crate) fn proxy_frame(name: &str, listed: bool) -> Vec<u8> {
+    frame(&metadata(name, listed))
+}
+
+/// What a receiver makes of a payload: `exchanged`, `no_metadata` or `malformed`. prost is stricter than a receiver in one
+/// thing, fields of the wrong wire type, which do not occur here.
+pub(crate) fn judge(payload: &[u8]) -> &'static str {
+    let content = Any::decode(payload).ok().filter(|any| {
+        let name = any.type_url.rsplit_once('/');
+        name.is_some_and(|(_, name)| name == "google.protobuf.Struct")
+    });
+    match content.map(|any| Struct::decode(any.value.as_slice())) {
+        Some(Ok(content)) if content.fields.contains_key(METADATA) => "exchanged",
+        Some(Ok(_)) => "no_metadata",
+        Some(Err(_)) | None => "malformed",
+    }
+}
+
+fn frame(payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    [&MAGIC, &length.to_be_bytes()[..], payload].concat()
+}
+
+fn metadata(name: &str, listed: bool) -> Vec<u8> {
+    let labels = entry("LABELS", &field(5, ""));
+    let identity = [
+        entry("NAMESPACE", &field(3, "default")),
+        entry("WORKLOAD_NAME", &field(3, name)),
+    ];
+    let identity = identity.concat();
+    let keys = if listed {
+        identity
+    } else {
+        [labels, identity].concat()
+    };
+    let outer = [
+        entry(METADATA, &field(5, keys)),
+        entry("x-envoy-peer-metadata-id", &field(3, name)),
+    ];
+    [field(1, STRUCT), field(2, outer.concat())].concat()
+}
+
+/// An entry of a `Struct`'s map.
+fn entry(key: &str, value: &[u8]) -> Vec<u8> {
+    field(1, [field(1, key), field(2, value)].concat())
+}
+
+/// A length-delimited field; lengths have two bytes at most here.
+fn field(number: u8, content: impl AsRef<[u8]>) -> Vec<u8> {
+    let content = content.as_ref();
+    let (low, high) = (content.len() % 128, content.len() / 128);
+    let length = match high {
+        0 => vec![low as u8],
+        high => vec![low as u8 | 0x80, high as u8],
+    };
+    [&[number << 3 | 2], length.as_slice(), content].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_what_the_specification_shows() {
+        let frame = Payload::NoMetadata.frame();
+        assert_eq!(frame.len(), 52);
+        assert_eq!(frame[..14], *b"\x3d\x23\x04\x67\0\0\0\x2c\x0a\x2atype");
+    }
+}
