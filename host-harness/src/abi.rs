@@ -37,22 +37,61 @@ impl fmt::Display for AbiVersion {
 
 /// What a host function answers (`WasmResult`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u32)]
 #[allow(missing_docs, reason = "the names are the ABI's and say it all")]
 pub enum Status {
-    Ok = 0,
-    NotFound = 1,
-    BadArgument = 2,
-    SerializationFailure = 3,
-    ParseFailure = 4,
-    BadExpression = 5,
-    InvalidMemoryAccess = 6,
-    Empty = 7,
-    CasMismatch = 8,
-    ResultMismatch = 9,
-    InternalFailure = 10,
-    BrokenConnection = 11,
-    Unimplemented = 12,
+    Ok,
+    NotFound,
+    BadArgument,
+    SerializationFailure,
+    ParseFailure,
+    BadExpression,
+    InvalidMemoryAccess,
+    Empty,
+    CasMismatch,
+    ResultMismatch,
+    InternalFailure,
+    BrokenConnection,
+    Unimplemented,
+    /// A number that the ABI does not name, of a host newer than it.
+    Other(u32),
+}
+
+impl Status {
+    /// Those with a name, by their numbers.
+    const NAMED: [Self; 13] = [
+        Self::Ok,
+        Self::NotFound,
+        Self::BadArgument,
+        Self::SerializationFailure,
+        Self::ParseFailure,
+        Self::BadExpression,
+        Self::InvalidMemoryAccess,
+        Self::Empty,
+        Self::CasMismatch,
+        Self::ResultMismatch,
+        Self::InternalFailure,
+        Self::BrokenConnection,
+        Self::Unimplemented,
+    ];
+
+    /// The number that the guest gets.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Other(number) => number,
+            named => (0..)
+                .zip(Self::NAMED)
+                .find_map(|(number, status)| (status == named).then_some(number))
+                .unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl From<u32> for Status {
+    fn from(number: u32) -> Self {
+        let named = usize::try_from(number).ok();
+        let named = named.and_then(|number| Self::NAMED.get(number).copied());
+        named.unwrap_or(Self::Other(number))
+    }
 }
 
 /// The outcome of a host function: a value for the guest, or the status that says why there is none.

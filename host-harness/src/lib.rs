@@ -1,6 +1,7 @@
 #![doc = include_str!("manual.md")]
 
 pub mod artifact;
+pub mod chaos;
 pub mod native;
 pub mod scenario;
 
@@ -21,7 +22,7 @@ mod worker;
 
 pub use abi::{AbiVersion, LogLevel, MetricType, PeerType, Status};
 pub use clock::Clock;
-pub use host::{LogLine, Tls};
+pub use host::{Answer, Calls, Fault, LogLine, Tls};
 pub use inspect::{Import, Inspection, Origin};
 pub use l4::{App, Chunks, Connection, Relay};
 pub use module::{LoadError, Module};

@@ -1,6 +1,7 @@
 //! `cargo harness`: the command line of the host harness.
 
 mod bench;
+mod chaos;
 mod diff;
 mod filter;
 mod inspect;
@@ -22,6 +23,7 @@ const FAILED: u8 = 2;
 #[command(name = "cargo harness", version)]
 enum Command {
     Bench(bench::Bench),
+    Chaos(chaos::Chaos),
     Diff(diff::Diff),
     Inspect(inspect::Inspect),
     Run(run::Run),
@@ -33,6 +35,7 @@ enum Command {
 fn main() -> ExitCode {
     let done: Result<_, Box<dyn Error>> = match Command::parse() {
         Command::Bench(command) => command.run().map_err(Into::into),
+        Command::Chaos(command) => command.run().map_err(Into::into),
         Command::Diff(command) => command.run().map_err(Into::into),
         Command::Inspect(command) => command.run().map_err(Into::into),
         Command::Run(command) => command.run().map_err(Into::into),

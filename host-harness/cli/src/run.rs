@@ -114,7 +114,7 @@ fn emulate(scenario: &Scenario, module: &Module) -> Result<(), String> {
 }
 
 /// The files themselves, and of folders the `.yaml` files in them, in order of their names.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {
         let failed = |source| Error::Read {

@@ -1,4 +1,4 @@
-//! `cargo harness trace` and `bench`, as a user calls them.
+//! `cargo harness trace`, `bench` and `chaos`, as a user calls them.
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
@@ -74,4 +74,15 @@ fn a_bench_has_a_line_for_the_model_and_both_filters_of_both_back_ends() {
         "native, tcp-peer-stats",
     ];
     assert_eq!(names, expected);
+}
+
+#[test]
+fn chaos_plays_every_call_with_every_status() {
+    let output = harness(&["chaos", "--wasm", "filter.wasm", "scenario.yaml"], "");
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    // Two calls: each with 13 statuses, 3 lies, and with all after it; then the function with 13 statuses. It hands nothing
+    // over, so two of the lies change nothing.
+    let last = "1 scenarios, 47 cases, 57 faults injected, 0 refused to start, 0 losses";
+    assert_eq!(text.lines().last(), Some(last));
 }

@@ -2,6 +2,7 @@
 
 mod buffer;
 mod expression;
+mod fault;
 mod foreign;
 mod log;
 mod metrics;
@@ -11,6 +12,8 @@ mod stream;
 mod timers;
 
 pub(crate) use buffer::Buffer;
+pub(crate) use fault::Faults;
+pub use fault::{Answer, Calls, Fault};
 pub use log::LogLine;
 pub(crate) use log::Logs;
 pub(crate) use shared::SharedData;
@@ -20,6 +23,7 @@ pub(crate) use stream::{Stream, StreamInfo, Upstream};
 
 use crate::abi::{BufferType, HostResult, Status, StreamType};
 use crate::clock::Clock;
+use crate::hostcalls::Hostcall;
 use crate::property::{self, Prototype, StateObject, Value};
 use crate::sidecar::{Direction, Profile};
 use crate::stats::Stats;
@@ -60,6 +64,7 @@ pub(crate) struct Sandbox {
     /// The callbacks and host functions it is restricted to.
     pub(crate) capabilities: Option<BTreeSet<String>>,
     pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) faults: Faults,
 }
 
 /// A root or stream context, by its id in the VM.
@@ -119,6 +124,8 @@ pub(crate) struct Host {
     expressions: Expressions,
     /// What `declare_property` was told, by context.
     declared: BTreeMap<(u32, String), Prototype>,
+    /// What the call under way hands over in the place of the truth.
+    pub(crate) lie: Option<Vec<u8>>,
 }
 
 impl Host {
@@ -145,6 +152,7 @@ impl Host {
             metrics: MetricIds::default(),
             expressions: Expressions::default(),
             declared: BTreeMap::new(),
+            lie: None,
         }
     }
 
@@ -210,6 +218,18 @@ impl Host {
         capabilities
             .as_ref()
             .is_none_or(|allowed| allowed.contains(name))
+    }
+
+    /// A host call is made: what is to go wrong with it.
+    pub(crate) fn fault(&self, call: Hostcall) -> Option<Answer> {
+        self.sandbox.faults.next(call)
+    }
+
+    /// A call is over that was to hand over something else than the truth, if it handed over anything.
+    pub(crate) fn forget_lie(&mut self) {
+        if self.lie.take().is_some() {
+            self.sandbox.faults.spare();
+        }
     }
 
     /// The VM's environment variables, as C has them: `NAME=value` and a NUL.

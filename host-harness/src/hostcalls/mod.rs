@@ -10,7 +10,7 @@ pub(crate) use general::*;
 pub(crate) use streams::*;
 
 use crate::abi::{HostResult, Status};
-use crate::host::Host;
+use crate::host::{Answer, Host};
 use std::cell::RefMut;
 
 /// An address or a length in guest memory.
@@ -42,6 +42,8 @@ pub(crate) trait Guest {
 
     /// Hands bytes over in memory that the guest will free. Nothing is a null pointer and a zero.
     fn hand_over(&mut self, bytes: &[u8], data: Word, size: Word) -> HostResult {
+        let lie = self.host().lie.take();
+        let bytes = lie.as_deref().unwrap_or(bytes);
         let length = bytes.len() as Word;
         let address = if bytes.is_empty() {
             0
@@ -63,17 +65,24 @@ pub(crate) fn serve<G: Guest>(
     call: Hostcall,
     run: impl FnOnce(&mut G) -> HostResult,
 ) -> Status {
-    let name = Hostcall::NAMES
-        .get(call as usize)
-        .copied()
-        .unwrap_or_default();
+    let name = call.name();
     let allowed = guest.host().allows(name);
-    let result = if allowed {
-        run(guest)
-    } else {
-        let message = format!("Attempted call to restricted proxy-wasm capability: {name}");
-        guest.host().process.logs.error(message);
-        Err(Status::InternalFailure)
+    let fault = guest.host().fault(call);
+    let result = match fault {
+        _ if !allowed => {
+            let message = format!("Attempted call to restricted proxy-wasm capability: {name}");
+            guest.host().process.logs.error(message);
+            Err(Status::InternalFailure)
+        }
+        Some(Answer::Status(status)) => Err(status.into()),
+        Some(Answer::Untouched) => Ok(()),
+        Some(Answer::Bytes(bytes)) => {
+            guest.host().lie = Some(bytes.to_vec());
+            let result = run(guest);
+            guest.host().forget_lie();
+            result
+        }
+        None => run(guest),
     };
     let status = result.err().unwrap_or(Status::Ok);
     guest.host().trace.hostcall(call, status);
@@ -157,6 +166,11 @@ macro_rules! kinds {
         impl Hostcall {
             /// All of them, in the order of their discriminants.
             pub(crate) const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
+
+            /// Its import name.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
         }
     };
 }

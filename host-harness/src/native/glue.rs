@@ -169,7 +169,7 @@ fn serve(call: Hostcall, serve: impl FnOnce(&mut Inside) -> HostResult) -> u32 {
         } else {
             Status::InternalFailure
         };
-        return nowhere as u32;
+        return nowhere.number();
     };
     let mut inside = Inside(current);
     let status = hostcalls::serve(&mut inside, call, serve);
@@ -181,7 +181,7 @@ fn serve(call: Hostcall, serve: impl FnOnce(&mut Inside) -> HostResult) -> u32 {
             "{name} answers {status:?}, for which the Rust SDK has no name"
         ));
     }
-    status as u32
+    status.number()
 }
 
 /// The Rust SDK makes an enum of what we return: any other number would be undefined behaviour.
@@ -193,6 +193,7 @@ fn known_to_sdks(status: Status) -> bool {
             | Status::ResultMismatch
             | Status::BrokenConnection
             | Status::Unimplemented
+            | Status::Other(_)
     )
 }
 

@@ -73,7 +73,7 @@ impl fmt::Display for BadDigits {
 }
 
 /// Bytes for a message: as text where they are, shortened.
-pub(super) fn show(bytes: &[u8]) -> String {
+pub(crate) fn show(bytes: &[u8]) -> String {
     const SHOWN: usize = 80;
     let head = bytes.get(..SHOWN).unwrap_or(bytes);
     let more = if head.len() < bytes.len() { "…" } else { "" };

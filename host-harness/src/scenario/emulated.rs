@@ -16,7 +16,7 @@ use crate::stats::{Series, StatsTag};
 /// A scenario's sidecars in the emulator, on a virtual clock.
 pub struct Emulated {
     proxies: Proxies,
-    connections: HashMap<String, Connection>,
+    pub(crate) connections: HashMap<String, Connection>,
 }
 
 enum Proxies {
@@ -65,6 +65,20 @@ impl Emulated {
                 ]
             }
             Proxies::One(side, sidecar) => vec![(*side, sidecar)],
+        }
+    }
+
+    /// Contexts that exist in all sidecars, roots included.
+    pub(crate) fn context_count(&self) -> usize {
+        let sidecars = self.sidecars().into_iter();
+        sidecars.map(|(_, sidecar)| sidecar.context_count()).sum()
+    }
+
+    /// Time passes.
+    pub(crate) fn pass(&self, time: Duration) {
+        match &self.proxies {
+            Proxies::Both(rig) => rig.advance(time),
+            Proxies::One(_, sidecar) => sidecar.advance(time),
         }
     }
 
@@ -118,10 +132,7 @@ impl Stage for Emulated {
     }
 
     fn advance(&mut self, by: Duration) {
-        match &self.proxies {
-            Proxies::Both(rig) => rig.advance(by),
-            Proxies::One(_, sidecar) => sidecar.advance(by),
-        }
+        self.pass(by);
     }
 
     fn received(&mut self, connection: &str, end: End) -> Result<Vec<u8>, StageError> {
@@ -178,6 +189,9 @@ fn builder(scenario: &Scenario, side: Side, module: &Module) -> Option<SidecarBu
         .stats_tags(StatsTag::labels(scenario.labels.iter().map(String::as_str)));
     if let Some(name) = &spec.cluster.name {
         builder = builder.cluster(Cluster::new(name).metadata(spec.cluster.metadata.clone()));
+    }
+    if let Some(fault) = &spec.fault {
+        builder = builder.fault(fault.clone());
     }
     for (key, value) in &spec.filter_state {
         builder = builder.filter_state(key, value);

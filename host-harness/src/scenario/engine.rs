@@ -49,7 +49,7 @@ pub fn run(scenario: &Scenario, stage: &mut dyn Stage) -> Result<(), Failure> {
 }
 
 /// Plays one step; returns what was not as expected.
-fn play(step: &Step, stage: &mut dyn Stage) -> Result<Option<String>, StageError> {
+pub(crate) fn play(step: &Step, stage: &mut dyn Stage) -> Result<Option<String>, StageError> {
     match step {
         Step::Connect(connect) => stage.connect(connect)?,
         Step::Client(act) => perform(act, End::Client, stage)?,

@@ -33,7 +33,9 @@ mod model;
 mod stage;
 
 pub use bytes::Bytes;
+pub(crate) use bytes::show;
 pub use emulated::Emulated;
+pub(crate) use engine::play;
 pub use engine::{Failure, run};
 pub use expect::{Arrival, Expectation, Metric, Report};
 pub use model::{

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::expect::Expectation;
 use super::{Bytes, Side};
+use crate::host::Fault;
 use crate::sidecar::Profile;
 
 /// A scenario: one file.
@@ -66,6 +67,9 @@ pub struct SidecarSpec {
     /// Filter state of each connection to the upstream, likewise.
     #[serde(default)]
     pub upstream_filter_state: BTreeMap<String, Value>,
+    /// Host calls of the filter that go wrong. Only the harness can do that.
+    #[serde(default)]
+    pub fault: Option<Fault>,
     /// The cluster that it routes to.
     #[serde(default)]
     pub cluster: Target,
@@ -226,6 +230,20 @@ impl Scenario {
             return Err(ScenarioError::NoSidecar(self.name));
         }
         Ok(self)
+    }
+
+    /// The same with host calls of a side's filter going wrong; there is none where there is no such sidecar.
+    #[must_use]
+    pub fn disturbed(&self, side: Side, fault: Fault) -> Self {
+        let mut disturbed = self.clone();
+        let sidecar = match side {
+            Side::Outbound => &mut disturbed.outbound,
+            Side::Inbound => &mut disturbed.inbound,
+        };
+        if let Some(sidecar) = sidecar {
+            sidecar.fault = Some(fault);
+        }
+        disturbed
     }
 
     /// A side's sidecar, if there is one.

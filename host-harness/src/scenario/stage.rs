@@ -16,7 +16,7 @@ pub enum End {
 }
 
 /// A sidecar's place.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Side {
     /// The client's sidecar.
     Outbound,

@@ -3,7 +3,7 @@
 use super::pool::Pool;
 use super::{Direction, FailurePolicy, Inner, Profile, Sidecar};
 use crate::clock::Clock;
-use crate::host::{LogLine, Logs, Plugin, Process, Sandbox, SharedData, Tls};
+use crate::host::{Fault, Faults, LogLine, Logs, Plugin, Process, Sandbox, SharedData, Tls};
 use crate::module::{LoadError, Module};
 use crate::property::{
     Cluster, FilterState, Node, PROXY_ATTRIBUTES, StateObject, UpstreamHost, Value,
@@ -44,6 +44,7 @@ pub(super) struct FilterSpec {
     pub(super) plugin: Plugin,
     pub(super) policy: FailurePolicy,
     pub(super) sandbox: Sandbox,
+    pub(super) fault: Option<Fault>,
 }
 
 impl FilterSpec {
@@ -53,6 +54,7 @@ impl FilterSpec {
             plugin: Plugin::default(),
             policy: FailurePolicy::default(),
             sandbox: Sandbox::default(),
+            fault: None,
         }
     }
 }
@@ -75,6 +77,8 @@ pub enum StartError {
         logs: Vec<LogLine>,
         /// The properties it asked for that were not there.
         missing_properties: BTreeSet<String>,
+        /// What it died of, if it did not merely refuse.
+        trap: Option<String>,
     },
 }
 
@@ -292,6 +296,19 @@ impl SidecarBuilder {
         self.last(|filter| filter.sandbox.capabilities = Some(names))
     }
 
+    /// Makes host calls of the filter go wrong. None by default.
+    ///
+    /// ```
+    /// # use host_harness::{Answer, Calls, Fault, SidecarBuilder};
+    /// fn with_a_broken_call(sidecar: SidecarBuilder) -> SidecarBuilder {
+    ///     sidecar.fault(Fault { calls: Calls::Nth(12), answer: Answer::Status(10) })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn fault(self, fault: Fault) -> Self {
+        self.last(|filter| filter.fault = Some(fault))
+    }
+
     /// Filter state of each new connection, as a filter of Envoy's own leaves it in front of these: a string, bytes, or a map,
     /// which is a `google.protobuf.Struct` that paths and expressions walk. A property that a wasm filter set has the key
     /// `wasm.<name>` and is read as `<name>`.
@@ -359,6 +376,7 @@ impl SidecarBuilder {
         });
         let start = |mut filter: FilterSpec| {
             filter.plugin.direction = self.direction;
+            filter.sandbox.faults = Faults::new(filter.fault.take());
             Pool::start(filter, process.clone(), self.workers)
         };
         let pools = self.filters.into_iter().map(start);

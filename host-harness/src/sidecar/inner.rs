@@ -94,6 +94,11 @@ impl Inner {
         self.pools.iter().flat_map(Pool::workers).collect()
     }
 
+    /// Host calls that were disturbed.
+    pub(super) fn disturbed(&self) -> u64 {
+        self.pools.iter().map(Pool::disturbed).sum()
+    }
+
     pub(crate) fn register(&self, path: &Rc<RefCell<Path>>) {
         let mut paths = self.paths.borrow_mut();
         paths.retain(|path| path.strong_count() > 0);

@@ -173,6 +173,11 @@ impl Sidecar {
             .sum()
     }
 
+    /// Host calls that a [`Fault`](crate::Fault) has disturbed so far.
+    pub fn disturbed_hostcalls(&self) -> u64 {
+        self.0.disturbed()
+    }
+
     /// Fuel burned so far, of all workers. The unit is wasmtime's: about one per instruction.
     pub fn fuel(&self) -> u64 {
         self.0

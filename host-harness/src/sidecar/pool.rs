@@ -84,6 +84,7 @@ impl Pool {
         StartError::Refused {
             logs: self.process.logs.all(),
             missing_properties: worker.host().trace.missing_properties.clone(),
+            trap: worker.failure(),
         }
     }
 
@@ -93,6 +94,11 @@ impl Pool {
             .iter()
             .map(|loaded| loaded.worker.clone())
             .collect()
+    }
+
+    /// Host calls that were disturbed.
+    pub(super) fn disturbed(&self) -> u64 {
+        self.sandbox.faults.disturbed()
     }
 
     /// Workers take turns.

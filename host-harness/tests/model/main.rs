@@ -6,6 +6,7 @@ mod chain;
 mod diagnosis;
 mod expressions;
 mod failure;
+mod faults;
 mod foreign;
 mod life_cycle;
 mod properties;

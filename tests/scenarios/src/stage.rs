@@ -50,8 +50,8 @@ impl Envoys {
                 continue;
             };
             let seeded = !spec.filter_state.is_empty() || !spec.upstream_filter_state.is_empty();
-            if spec.profile != Profile::Xds || seeded {
-                let only = "no Envoy of today has `profile: legacy` or `filter_state`: play it in the harness";
+            if spec.profile != Profile::Xds || seeded || spec.fault.is_some() {
+                let only = "no Envoy of today has `profile: legacy`, `filter_state` or `fault`: play it in the harness";
                 return Err(StageError::new(only));
             }
             let identity = identity(scenario, side, &ca)?;
