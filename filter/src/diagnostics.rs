@@ -13,10 +13,12 @@ struct PerReporter {
     outcomes: [Instrument; Outcome::ALL.len()],
     overflows: Instrument,
     refused_hosts: Instrument,
+    peer_mismatches: Instrument,
 }
 
-/// `istio_tcp_peer_exchange_total{reporter,result}`, `istio_tcp_series_overflow_total{reporter}`
-/// and `istio_tcp_refused_hosts_total{reporter}`. A counter appears with its first event.
+/// `istio_tcp_peer_exchange_total{reporter,result}`, and by reporter alone
+/// `istio_tcp_series_overflow_total`, `istio_tcp_refused_hosts_total` and
+/// `istio_tcp_peer_mismatch_total`. A counter appears with its first event.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics {
     by_reporter: [PerReporter; Reporter::ALL.len()],
@@ -29,6 +31,7 @@ impl Default for PerReporter {
             outcomes: Outcome::ALL.map(|_| counter()),
             overflows: counter(),
             refused_hosts: counter(),
+            peer_mismatches: counter(),
         }
     }
 }
@@ -47,6 +50,11 @@ impl Diagnostics {
     /// An upstream address was put on the refused list.
     pub(crate) fn refused_host(&self, reporter: Reporter) {
         self.count(reporter, |counters| Some(&counters.refused_hosts));
+    }
+
+    /// A peer claimed another namespace than its certificate has.
+    pub(crate) fn peer_mismatch(&self, reporter: Reporter) {
+        self.count(reporter, |counters| Some(&counters.peer_mismatches));
     }
 
     fn count(&self, reporter: Reporter, counter: impl FnOnce(&PerReporter) -> Option<&Instrument>) {
@@ -75,6 +83,9 @@ impl Diagnostics {
             counters
                 .refused_hosts
                 .flush(host, || name(None, "tcp_refused_hosts_total"));
+            counters
+                .peer_mismatches
+                .flush(host, || name(None, "tcp_peer_mismatch_total"));
         }
     }
 }

@@ -27,6 +27,13 @@ pub(crate) struct Sources<'a> {
 }
 
 impl Sources<'_> {
+    /// Whether the peer claims another namespace than its certificate has.
+    pub(crate) fn contradict(&self) -> bool {
+        let claimed = self.exchanged.map_or("", |peer| peer.namespace.as_str());
+        let certified = self.san.and_then(namespace_of);
+        !claimed.is_empty() && certified.is_some_and(|certified| certified != claimed)
+    }
+
     /// The peer's labels.
     pub(crate) fn workload(self) -> Workload {
         let mut peer = self.exchanged.map(from_metadata).unwrap_or_default();
@@ -165,6 +172,30 @@ mod tests {
         assert_eq!(peer.canonical_service, "endpoint");
         assert_eq!(peer.cluster, "native");
         assert_eq!(peer.app, "");
+    }
+
+    #[test]
+    fn only_a_claim_and_a_certificate_can_contradict_each_other() {
+        let san = "spiffe://td/ns/shop/sa/x";
+        for (san, claimed, contradict) in [
+            (Some(san), Some("bank"), true),
+            (Some(san), Some("shop"), false),
+            (Some(san), Some(""), false),
+            (Some(san), None, false),
+            (Some("spiffe://td/x"), Some("bank"), false),
+            (None, Some("bank"), false),
+        ] {
+            let exchanged = claimed.map(|namespace| Metadata {
+                namespace: namespace.to_owned(),
+                ..Metadata::default()
+            });
+            let sources = Sources {
+                san,
+                exchanged: exchanged.as_ref(),
+                ..Sources::default()
+            };
+            assert_eq!(sources.contradict(), contradict, "{san:?} {claimed:?}");
+        }
     }
 
     #[test]

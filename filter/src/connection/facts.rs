@@ -87,6 +87,12 @@ pub(super) fn gather<H: Host>(
         principal: san.unwrap_or_default(),
         ..plugin.local().clone()
     };
+    let identify = |sources: Sources<'_>| {
+        if sources.contradict() {
+            plugin.diagnostics().peer_mismatch(reporter);
+        }
+        sources.workload()
+    };
     let server = |sans: &Sans, exchanged, native| {
         let path = [
             "upstream_host_metadata",
@@ -95,24 +101,22 @@ pub(super) fn gather<H: Host>(
             "workload",
         ];
         let endpoint = attributes.xds_text(&path);
-        Sources {
+        identify(Sources {
             san: sans.peer.as_deref(),
             exchanged,
             endpoint: endpoint.as_deref(),
             native,
             proven: false,
-        }
-        .workload()
+        })
     };
     let client = |sans: &Sans, native| {
-        Sources {
+        identify(Sources {
             san: sans.peer.as_deref(),
             exchanged,
             endpoint: None,
             native,
             proven: true,
-        }
-        .workload()
+        })
     };
     let proven = |sans: &Sans| match sans {
         Sans {

@@ -24,6 +24,20 @@ fn the_peer_is_published_before_its_first_byte_goes_on() {
 }
 
 #[test]
+fn a_namespace_that_is_not_the_certificates_is_counted() {
+    for (host, reporter) in [(inbound(), "destination"), (outbound(), "source")] {
+        let sim = Sim::mode(&host, "auto");
+        match reporter {
+            "source" => sim.up(&peer_frame()),
+            _ => sim.down(&peer_frame()),
+        };
+        sim.plugin.on_tick();
+        let mismatches = host.metric(&["istio_tcp_peer_mismatch_total", reporter]);
+        assert_eq!(mismatches, 1, "{reporter}");
+    }
+}
+
+#[test]
 fn the_client_side_publishes_the_server() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
