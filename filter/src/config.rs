@@ -58,17 +58,21 @@ pub struct Config {
     pub ports: Ports,
     /// Whether the metrics that Istio does not have are recorded.
     pub extended_metrics: bool,
-    /// What has no effect, and why: lines for the log.
+    /// What does not do what one may think, and why: lines for the log.
     pub notices: Notices,
 }
 
-/// Lines for the log about keys that are accepted and have no effect.
+/// Lines for the log about keys that are accepted and do not do what one may think.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Notices(Vec<String>);
 
 impl Notices {
     fn no_effect(&mut self, path: &str, reason: &str) {
         self.0.push(format!("{path} has no effect: {reason}"));
+    }
+
+    fn hint(&mut self, path: &str, hint: &str) {
+        self.0.push(format!("{path}: {hint}"));
     }
 
     /// The lines.

@@ -101,7 +101,7 @@ fn fill(peer: &mut Workload, other: Workload) {
 }
 
 /// The namespace in a SPIFFE id of Istio's form, `spiffe://domain/ns/NAMESPACE/sa/ACCOUNT`.
-fn namespace_of(san: &str) -> Option<&str> {
+pub(crate) fn namespace_of(san: &str) -> Option<&str> {
     let (_, rest) = san.split_once("/ns/")?;
     rest.split('/')
         .next()

@@ -99,6 +99,18 @@ pub(super) fn metrics(
             let reason = format!("{} is not a metric of TCP", metric.name);
             notices.no_effect(item.path(), &reason);
         }
+        for (label, cel) in &metric.dimensions {
+            let mut longer = STANDARD_LABELS.iter().map(|standard| standard.name);
+            if let Some(longer) =
+                longer.find(|name| name.len() > label.len() && name.ends_with(label.as_str()))
+            {
+                let hint = format!(
+                    "{longer} ends like it, so its expression in stats_tags has to say where a label \
+                     begins; the documentation of the configuration shows how"
+                );
+                notices.hint(&cel.path, &hint);
+            }
+        }
         metrics.push(metric);
     }
     let own = |metric: &MetricConfig| {

@@ -5,7 +5,7 @@ use crate::attributes::Attributes;
 use crate::config::Mode;
 use crate::host::Host;
 use crate::labels::{Labels, Reporter, SecurityPolicy, Service, UNKNOWN, Workload};
-use crate::peer::{Sources, native};
+use crate::peer::{Sources, namespace_of, native};
 use crate::plugin::Plugin;
 use crate::response_flags::ResponseFlags;
 use crate::service;
@@ -83,9 +83,18 @@ pub(super) fn gather<H: Host>(
         Mode::Auto | Mode::On | Mode::Receive => None,
     };
     let exchanged = opening.and_then(Opening::peer);
-    let own = |san: Option<String>| Workload {
-        principal: san.unwrap_or_default(),
-        ..plugin.local().clone()
+    let own = |san: Option<String>| {
+        let mut own = plugin.local().clone();
+        own.principal = san.unwrap_or_default();
+        // A virtual machine may not say its namespace; its peers read it from the certificate, so
+        // this side does. Kiali drops a series with a namespace and no workload.
+        if !own.workload.is_empty() {
+            default_to(
+                &mut own.namespace,
+                namespace_of(&own.principal).unwrap_or_default(),
+            );
+        }
+        own
     };
     let identify = |sources: Sources<'_>| {
         if sources.contradict() {

@@ -20,7 +20,7 @@ use crate::pair::{LIMIT, Pair, Result, at, db, greet, web};
 use crate::table::{EXCHANGED, columns};
 
 /// Labels that the standard bootstrap does not extract.
-const EXTRA: [&str; 3] = ["role", "note", "side"];
+const EXTRA: [&str; 4] = ["role", "note", "side", "app"];
 
 /// Two sidecars with this configuration, and what each reports of one conversation.
 struct Reported {
@@ -138,12 +138,13 @@ fn tagged_db(bootstrap: &mut Value) {
     extract(bootstrap, &EXTRA);
 }
 
-/// Adds `stats_tags`, as users do for labels of their own.
+/// Adds `stats_tags`, as users do for labels of their own, and as they have to for one that is named like the tail of
+/// another (`app`, `source_app`): it begins where a label begins.
 fn extract(bootstrap: &mut Value, labels: &[&str]) {
     let tags = at(bootstrap, "/stats_config/stats_tags")
         .as_array_mut()
         .unwrap();
-    let tag = |label| json!({ "tag_name": label, "regex": format!(r"({label}=\.=(.*?);\.;)") });
+    let tag = |label| json!({ "tag_name": label, "regex": format!(r"(?:^wasmcustom\.|;\.;)({label}=\.=(.*?);\.;)") });
     tags.extend(labels.iter().map(tag));
 }
 

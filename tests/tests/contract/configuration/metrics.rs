@@ -16,6 +16,20 @@ fn dimensions_replace_and_add_labels() -> Result {
     })
 }
 
+/// Its stats tag says where a label begins, or Envoy would find `app` in `source_app`. The log says so too.
+#[test]
+fn a_label_may_be_named_like_the_tail_of_another() -> Result {
+    let configuration = json!({ "metrics": [{ "dimensions": { "app": "'mine'" } }] });
+    let reported = Reported::with("tail", configuration)?;
+    reported.is_exchanged_but(|_, _, labels| set(labels, [("app", "mine")]))?;
+    let log = reported.pair.sidecar(Reporter::Source)?.log_text()?;
+    assert!(
+        log.contains("metrics[0].dimensions.app: source_app ends like it"),
+        "{log}"
+    );
+    Ok(())
+}
+
 #[test]
 fn name_chooses_one_metric() -> Result {
     let configuration = json!({ "metrics": [

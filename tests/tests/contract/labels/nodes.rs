@@ -49,7 +49,7 @@ fn virtual_machine_as_the_client() -> Result {
         "
         reporter                        source                                         destination
         source_workload                 web-v2                                         web-v2
-        source_workload_namespace       unknown                                        shop
+        source_workload_namespace       shop                                           shop
         source_canonical_service        unknown                                        unknown
         source_canonical_revision       latest                                         latest
         source_principal                spiffe://cluster.local/ns/shop/sa/web-account  spiffe://cluster.local/ns/shop/sa/web-account
@@ -91,7 +91,7 @@ fn virtual_machine_as_the_server() -> Result {
         source_version                  v2                                             v2
         source_cluster                  east                                           east
         destination_workload            db-v1                                          db-v1
-        destination_workload_namespace  data                                           unknown
+        destination_workload_namespace  data                                           data
         destination_canonical_service   database                                       unknown
         destination_canonical_revision  r1                                             latest
         destination_principal           spiffe://cluster.local/ns/data/sa/db-account   spiffe://cluster.local/ns/data/sa/db-account
