@@ -9,7 +9,6 @@ mod error;
 mod token;
 
 use crate::attributes::Roots;
-use crate::config::{Cel, ConfigError};
 use crate::host::{Host, Status};
 pub use error::ExpressionError;
 
@@ -56,24 +55,17 @@ impl Expressions {
         &mut self,
         host: &H,
         roots: Roots,
-        cel: &Cel,
-    ) -> Result<ExpressionId, ConfigError> {
-        let refused = |reason| ConfigError::Expression {
-            path: cel.path.clone(),
-            found: cel.text.clone(),
-            reason,
-        };
-        let text = dialect::translate(&cel.text, roots).map_err(refused)?;
+        text: &str,
+    ) -> Result<ExpressionId, ExpressionError> {
+        let text = dialect::translate(text, roots)?;
         if let Some(known) = self.compiled.iter().position(|known| known.text == text) {
             return Ok(ExpressionId(known));
         }
         let token = host
             .call_foreign_function("expr_create", text.as_bytes())
-            .map_err(|status| {
-                refused(match status {
-                    Status::NOT_FOUND => ExpressionError::NoCel,
-                    status => ExpressionError::Refused(status),
-                })
+            .map_err(|status| match status {
+                Status::NOT_FOUND => ExpressionError::NoCel,
+                status => ExpressionError::Refused(status),
             })?;
         let path = dialect::path(&text);
         self.compiled.push(Compiled { text, token, path });
@@ -171,13 +163,7 @@ mod tests {
     fn the_same_text_is_compiled_once() {
         let host = FakeHost::default();
         let mut expressions = Expressions::default();
-        let mut compile = |text: &str| {
-            let cel = Cel {
-                path: "p".to_owned(),
-                text: text.to_owned(),
-            };
-            expressions.compile(&&host, Roots::Xds, &cel)
-        };
+        let mut compile = |text: &str| expressions.compile(&&host, Roots::Xds, text);
         assert_eq!(compile("node.id"), Ok(ExpressionId(0)));
         assert_eq!(compile("'x'"), Ok(ExpressionId(1)));
         assert_eq!(compile("xds.node.id"), Ok(ExpressionId(0)));
@@ -185,18 +171,18 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_its_place() {
+    fn a_refusal_says_whose_it_is() {
         let host = FakeHost::default();
-        host.fail_from.set(Some((1, Status::BAD_ARGUMENT)));
-        let cel = Cel {
-            path: "definitions[0].value".to_owned(),
-            text: "1 +".to_owned(),
-        };
-        let refusal = Expressions::default().compile(&&host, Roots::Xds, &cel);
-        assert_eq!(
-            refusal.expect_err("no CEL").to_string(),
-            "definitions[0].value: the expression \"1 +\" does not compile: BadArgument (2); \
-             the host's log has the details"
-        );
+        for (status, refusal) in [
+            (
+                Status::BAD_ARGUMENT,
+                ExpressionError::Refused(Status::BAD_ARGUMENT),
+            ),
+            (Status::NOT_FOUND, ExpressionError::NoCel),
+        ] {
+            host.fail_from.set(Some((1, status)));
+            let compiled = Expressions::default().compile(&&host, Roots::Xds, "1 +");
+            assert_eq!(compiled, Err(refusal));
+        }
     }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::attributes::Roots;
-use crate::config::{Config, ConfigError};
+use crate::config::{Cel, Config, ConfigError};
 use crate::expression::{ExpressionId, Expressions, Values};
 use crate::host::Host;
 use crate::labels::{STANDARD_LABELS, UNKNOWN};
@@ -109,6 +109,10 @@ impl Layout {
         config: &Config,
         expressions: &mut Expressions,
     ) -> Result<Self, ConfigError> {
+        let mut compile = |cel: &Cel| {
+            let compiled = expressions.compile(host, roots, &cel.text);
+            compiled.map_err(|reason| cel.refused(reason))
+        };
         let mut metrics = Vec::new();
         for metric in Metric::ALL {
             let wanted = config.extended_metrics || Metric::STANDARD.contains(&metric);
@@ -122,12 +126,11 @@ impl Layout {
             metrics.push(MetricSpec {
                 name: definition.name.clone(),
                 kind: definition.kind,
-                base: Base::Defined(expressions.compile(host, roots, &definition.value)?),
+                base: Base::Defined(compile(&definition.value)?),
             });
         }
         let mut entries = Vec::new();
         for metric in &config.metrics {
-            let mut compile = |cel| expressions.compile(host, roots, cel);
             let condition = metric.condition.as_ref().map(&mut compile).transpose()?;
             let mut set = Vec::new();
             for (label, cel) in &metric.dimensions {

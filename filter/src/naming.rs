@@ -7,7 +7,9 @@
 
 use std::borrow::Cow;
 
-use crate::config::Limits;
+/// The longest value of a label unless configured, in bytes. Kubernetes names have 253 at most, a
+/// SPIFFE id of Istio's form about 350.
+pub(crate) const DEFAULT_MAX_VALUE_LEN: usize = 512;
 
 /// How stats are named.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -28,7 +30,7 @@ impl Default for Naming {
             prefix: "istio".to_owned(),
             field_separator: ";.;".to_owned(),
             value_separator: "=.=".to_owned(),
-            max_value_len: Limits::default().max_label_length,
+            max_value_len: DEFAULT_MAX_VALUE_LEN,
         }
     }
 }

@@ -4,14 +4,14 @@ use std::ops::RangeInclusive;
 
 use super::ConfigError;
 use super::value::{Field, Object};
+use crate::naming::DEFAULT_MAX_VALUE_LEN;
 
 /// `limits`: what peers can make the filter keep, send and read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// How many series one VM keeps before peers are no longer told apart.
     pub max_series: usize,
-    /// The longest label value, in bytes; the rest is cut off. Kubernetes names have 253 at most,
-    /// a SPIFFE id of Istio's form about 350.
+    /// The longest label value, in bytes; the rest is cut off.
     pub max_label_length: usize,
     /// The longest payload of a peer's frame, in bytes. Istio's senders write 0.5 to 2 KiB.
     pub max_frame_bytes: u32,
@@ -31,7 +31,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_series: 10_000,
-            max_label_length: 512,
+            max_label_length: DEFAULT_MAX_VALUE_LEN,
             max_frame_bytes: peer_exchange::DEFAULT_MAX_PAYLOAD,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::value::{Field, Object};
 use super::{ConfigError, Notices};
+use crate::expression::ExpressionError;
 use crate::labels::STANDARD_LABELS;
 use crate::metric::{HTTP_METRICS, Metric, MetricKind};
 use crate::nearest::nearest;
@@ -53,6 +54,15 @@ impl Cel {
             path: field.path().to_owned(),
             text: field.string()?.to_owned(),
         })
+    }
+
+    /// The error for an expression that cannot be evaluated.
+    pub(crate) fn refused(&self, reason: ExpressionError) -> ConfigError {
+        ConfigError::Expression {
+            path: self.path.clone(),
+            found: self.text.clone(),
+            reason,
+        }
     }
 }
 
