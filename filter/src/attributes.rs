@@ -3,7 +3,7 @@
 //! Encodings: strings raw, integers little-endian in 8 bytes, booleans in 1 byte
 //! (Envoy's `serializeValue` in `source/extensions/common/wasm/context.cc`).
 
-use crate::host::Host;
+use crate::host::{Host, Status};
 use crate::response_flags::ResponseFlags;
 
 /// Where this host keeps the attributes of the proxy's configuration.
@@ -21,8 +21,8 @@ pub(crate) enum Roots {
 
 /// The attributes of the effective context.
 ///
-/// A read that fails for whatever reason answers like an absent attribute: nothing here is worth
-/// a connection, and every label has a fallback.
+/// A read that fails for whatever reason answers like an absent attribute: every label has a
+/// fallback. Only what decides where a frame is to be expected tells why it is not to be had.
 pub(crate) struct Attributes<'a, H> {
     host: &'a H,
     roots: Roots,
@@ -38,12 +38,33 @@ impl<'a, H: Host> Attributes<'a, H> {
         text(self.host.property(path).ok()??)
     }
 
-    /// A boolean attribute.
-    pub(crate) fn flag(&self, path: &[&str]) -> Option<bool> {
-        match self.host.property(path).ok()??.as_slice() {
-            [byte] => Some(*byte != 0),
-            _ => None,
-        }
+    /// Whether the downstream connection has mutual TLS.
+    ///
+    /// # Errors
+    /// The host does not say.
+    pub(crate) fn is_mtls(&self) -> Result<bool, Status> {
+        let mtls = self.host.property(&["connection", "mtls"])?;
+        Ok(mtls.is_some_and(|mtls| matches!(mtls.as_slice(), [byte] if *byte != 0)))
+    }
+
+    /// The URI of the upstream's certificate.
+    ///
+    /// # Errors
+    /// The host does not say.
+    pub(crate) fn upstream_uri_san(&self) -> Result<Option<String>, Status> {
+        let san = self
+            .host
+            .property(&["upstream", "uri_san_peer_certificate"])?;
+        Ok(san.and_then(text))
+    }
+
+    /// The listener's `envoy.config.core.v3.TrafficDirection`: 0 unspecified, 1 inbound, 2 outbound.
+    ///
+    /// # Errors
+    /// The host does not say.
+    pub(crate) fn listener_direction(&self) -> Result<Option<i64>, Status> {
+        let direction = self.xds(&["listener_direction"])?;
+        Ok(direction.and_then(|direction| integer(&direction)))
     }
 
     /// An integer attribute.
@@ -59,22 +80,17 @@ impl<'a, H: Host> Attributes<'a, H> {
 
     /// A string below `xds`, wherever this host keeps it.
     pub(crate) fn xds_text(&self, path: &[&str]) -> Option<String> {
-        text(self.xds(path)?)
+        text(self.xds(path).ok()??)
     }
 
-    /// An integer below `xds`, wherever this host keeps it.
-    pub(crate) fn xds_integer(&self, path: &[&str]) -> Option<i64> {
-        integer(&self.xds(path)?)
-    }
-
-    fn xds(&self, path: &[&str]) -> Option<Vec<u8>> {
+    fn xds(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Status> {
         match self.roots {
-            Roots::Legacy => self.host.property(path).ok()?,
+            Roots::Legacy => self.host.property(path),
             Roots::Xds => {
                 let mut rooted = Vec::with_capacity(path.len() + 1);
                 rooted.push("xds");
                 rooted.extend_from_slice(path);
-                self.host.property(&rooted).ok()?
+                self.host.property(&rooted)
             }
         }
     }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::expression::Moment;
-use crate::host::{Buffer, ContextId, Host};
+use crate::host::{Buffer, ContextId, Host, Status};
 use crate::labels::Reporter;
 use crate::metric::Metric;
 use crate::plugin::Plugin;
@@ -41,8 +41,24 @@ pub struct Connection {
     closed: bool,
 }
 
+/// What happens to the bytes of a data callback.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flow {
+    /// They go on.
+    Continue,
+    /// They stay where they are: the connection is lost, and the host neither closes it nor lets go
+    /// of them.
+    Hold,
+}
+
 impl Connection {
-    pub(crate) fn new<H: Host>(plugin: &Plugin<H>, id: ContextId, reporter: Reporter) -> Self {
+    /// `unplaced`: why the host does not tell the reporter, which is a guess then.
+    pub(crate) fn new<H: Host>(
+        plugin: &Plugin<H>,
+        id: ContextId,
+        reporter: Reporter,
+        unplaced: Option<Status>,
+    ) -> Self {
         Self {
             id,
             reporter,
@@ -51,7 +67,7 @@ impl Connection {
             received: 0,
             sent: 0,
             series: None,
-            opening: Some(Box::new(Opening::new(plugin, reporter))),
+            opening: Some(Box::new(Opening::new(plugin, reporter, unplaced))),
             closed: false,
         }
     }
@@ -63,7 +79,7 @@ impl Connection {
         buffer: Buffer,
         size: usize,
         end_of_stream: bool,
-    ) {
+    ) -> Flow {
         let payload = match &mut self.opening {
             None => size,
             Some(opening) => {
@@ -73,6 +89,10 @@ impl Connection {
             }
         };
         self.count(buffer, i64::try_from(payload).unwrap_or(i64::MAX));
+        match &self.opening {
+            Some(opening) if opening.is_stuck() => Flow::Hold,
+            _ => Flow::Continue,
+        }
     }
 
     /// Behind the data callback with the upstream's last bytes: what is to be done there and must not

@@ -102,8 +102,6 @@ pub(crate) enum Event {
     Absent,
     /// A stream that ended inside the frame.
     Truncated,
-    /// The host did not show its buffer, so nobody knows; what was held went back.
-    Unseen(Status),
 }
 
 impl Reader {
@@ -123,8 +121,8 @@ impl Reader {
     /// Looks at the `size` bytes of a data callback.
     ///
     /// # Errors
-    /// The host refused to edit its buffer: the bytes that go on are not those that were sent, so
-    /// the connection has to end.
+    /// The host refused to show or to edit its buffer: the bytes that go on may have a frame in
+    /// them, or are not those that were sent, so the connection has to end.
     pub(crate) fn read<H: Host>(
         &mut self,
         host: &H,
@@ -142,11 +140,10 @@ impl Reader {
         let mut taken = 0;
         while taken < size {
             let wanted = decoder.wants().min(size - taken);
-            let bytes = match host.buffer(buffer, taken, wanted) {
-                Ok(bytes) if bytes.len() == wanted => bytes,
-                Ok(_) => return unseen(decoder, host, buffer, taken, size, Status::BAD_ARGUMENT),
-                Err(status) => return unseen(decoder, host, buffer, taken, size, status),
-            };
+            let bytes = host.buffer(buffer, taken, wanted)?;
+            if bytes.len() != wanted {
+                return Err(Status::BAD_ARGUMENT);
+            }
             let step = decoder.decode(&bytes);
             taken += step.consumed;
             let event = match step.decoded {
@@ -231,28 +228,6 @@ fn truncate<H: Host>(
             drain(host, buffer, taken)?;
             Ok(Read::finished(size - taken, Event::Truncated))
         }
-    }
-}
-
-/// The host does not show its buffer. Before the header is whole nothing is lost; behind it the
-/// rest of the frame would reach the application.
-fn unseen<H: Host>(
-    decoder: &Decoder,
-    host: &H,
-    buffer: Buffer,
-    taken: usize,
-    size: usize,
-    status: Status,
-) -> Result<Read, Status> {
-    match decoder.truncated() {
-        Truncated::Header { held } => give_back(
-            host,
-            buffer,
-            earlier(held, taken),
-            size,
-            Event::Unseen(status),
-        ),
-        Truncated::Payload { .. } => Err(status),
     }
 }
 

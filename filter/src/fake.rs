@@ -25,6 +25,8 @@ pub(crate) struct FakeHost {
     pub(crate) hostcalls: Cell<u32>,
     /// Answers every hostcall from this one on (counted from 1) with a status.
     pub(crate) fail_from: Cell<Option<(u32, Status)>>,
+    /// Answers this one hostcall (counted from 1) with a status.
+    pub(crate) fail_only: Cell<Option<(u32, Status)>>,
 }
 
 impl FakeHost {
@@ -73,16 +75,21 @@ impl FakeHost {
     fn call(&self) -> Result<(), Status> {
         let calls = self.hostcalls.get() + 1;
         self.hostcalls.set(calls);
-        match self.fail_from.get() {
-            Some((first, status)) if calls >= first => Err(status),
-            _ => Ok(()),
+        let from = self.fail_from.get().filter(|(first, _)| calls >= *first);
+        let only = self.fail_only.get().filter(|(only, _)| calls == *only);
+        match from.or(only) {
+            Some((_, status)) => Err(status),
+            None => Ok(()),
         }
     }
 }
 
 impl Host for &FakeHost {
     fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Status> {
-        self.call()?;
+        match self.call() {
+            Err(Status::NOT_FOUND) => return Ok(None),
+            called => called?,
+        }
         Ok(self.properties.borrow().get(&path.join(".")).cloned())
     }
 

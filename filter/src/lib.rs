@@ -32,7 +32,7 @@ mod response_flags;
 mod series;
 mod service;
 
-pub use connection::Connection;
+pub use connection::{Connection, Flow};
 pub use expression::ExpressionError;
 pub use naming::Naming;
 pub use plugin::Plugin;

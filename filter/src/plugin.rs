@@ -130,12 +130,13 @@ impl<H: Host> Plugin<H> {
                 return None;
             }
         }
-        let reporter = self.reporter();
+        let direction = self.attributes().listener_direction();
+        let reporter = self.reporter(direction.ok().flatten());
         self.introduce(reporter);
         if reporter == Reporter::Source {
             self.advertise();
         }
-        let connection = Connection::new(self, id, reporter);
+        let connection = Connection::new(self, id, reporter, direction.err());
         let connection = Rc::new(RefCell::new(connection));
         self.undecided
             .borrow_mut()
@@ -143,12 +144,11 @@ impl<H: Host> Plugin<H> {
         Some(connection)
     }
 
-    fn reporter(&self) -> Reporter {
+    fn reporter(&self, direction: Option<i64>) -> Reporter {
         if self.config.server_gateway {
             return Reporter::Waypoint;
         }
-        // envoy.config.core.v3.TrafficDirection: 0 unspecified, 1 inbound, 2 outbound.
-        match self.attributes().xds_integer(&["listener_direction"]) {
+        match direction {
             Some(1) => Reporter::Destination,
             _ => Reporter::Source,
         }

@@ -16,7 +16,7 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, RootContext, StreamContext};
 use proxy_wasm::types::{Action, ContextType, PeerType};
 use tcp_peer_stats_core::host::Buffer;
-use tcp_peer_stats_core::{Connection, Plugin};
+use tcp_peer_stats_core::{Connection, Flow, Plugin};
 
 use host::ProxyWasm;
 
@@ -84,7 +84,10 @@ impl Stream {
         if let (Some(plugin), Some(connection)) = (&self.plugin, &self.connection)
             && let Ok(mut connection) = connection.try_borrow_mut()
         {
-            connection.on_data(plugin, buffer, size, end_of_stream);
+            return match connection.on_data(plugin, buffer, size, end_of_stream) {
+                Flow::Continue => Action::Continue,
+                Flow::Hold => Action::Pause,
+            };
         }
         Action::Continue
     }

@@ -21,6 +21,8 @@ pub(super) struct Opening {
     written_to: Option<Box<str>>,
     /// The client said something, so its TLS handshake is over.
     heard_downstream: bool,
+    /// The host did not take back what must not go on.
+    stuck: bool,
     peer: Option<Box<Metadata>>,
 }
 
@@ -51,6 +53,8 @@ enum Reading {
     Native,
     /// All that follows is payload.
     Done,
+    /// The host does not say in which direction the listener looks, so nothing can go on.
+    Unplaced(Status),
     /// The framing is lost and the connection is being closed: nothing goes on.
     Broken,
     /// As `Broken`, but the connection is still to be closed.
@@ -58,10 +62,15 @@ enum Reading {
 }
 
 impl Opening {
-    pub(super) fn new<H: Host>(plugin: &Plugin<H>, reporter: Reporter) -> Self {
-        let reading = match plugin.is_beside_native() {
-            true => Reading::Native,
-            false => Reading::Active(Reader::new(plugin.limits().max_frame_bytes)),
+    pub(super) fn new<H: Host>(
+        plugin: &Plugin<H>,
+        reporter: Reporter,
+        unplaced: Option<Status>,
+    ) -> Self {
+        let reading = match (plugin.mode(), unplaced) {
+            (Mode::Off, _) if plugin.is_beside_native() => Reading::Native,
+            (Mode::Auto | Mode::Receive | Mode::On, Some(status)) => Reading::Unplaced(status),
+            _ => Reading::Active(Reader::new(plugin.limits().max_frame_bytes)),
         };
         Self {
             reporter,
@@ -70,6 +79,7 @@ impl Opening {
             written: false,
             written_to: None,
             heard_downstream: false,
+            stuck: false,
             peer: None,
         }
     }
@@ -82,7 +92,7 @@ impl Opening {
     /// Whether it is known if the peer tells who it is.
     pub(super) fn is_decided(&self) -> bool {
         match &self.reading {
-            Reading::Active(Reader::Frame(_)) | Reading::Native => false,
+            Reading::Active(Reader::Frame(_)) | Reading::Native | Reading::Unplaced(_) => false,
             Reading::Active(Reader::Behind(_)) | Reading::Done => true,
             Reading::Broken | Reading::BrokenAtEnd => true,
         }
@@ -105,7 +115,7 @@ impl Opening {
             Reporter::Source => attributes.text(&["upstream", "address"]).is_some(),
             Reporter::Destination | Reporter::Waypoint => {
                 attributes.text(&["connection", "tls_version"]).is_none()
-                    || attributes.flag(&["connection", "mtls"]) == Some(true)
+                    || attributes.is_mtls() == Ok(true)
             }
         }
     }
@@ -119,14 +129,26 @@ impl Opening {
         end_of_stream: bool,
     ) -> usize {
         self.heard_downstream |= buffer == Buffer::Downstream;
-        if self.reads(buffer) {
-            self.resolve_gates(plugin);
+        if let Reading::Unplaced(status) = self.reading {
+            self.fail(plugin, status);
+        }
+        if self.reads(buffer)
+            && let Err(status) = self.resolve_gates(plugin)
+        {
+            self.fail(plugin, status);
+        }
+        if self.is_broken() {
+            self.end(plugin, buffer, end_of_stream);
+            self.swallow(plugin, buffer, size);
+            0
+        } else if self.reads(buffer) {
             self.read(plugin, buffer, size, end_of_stream)
         } else {
             // A server's first bytes may come before the client's handshake is over, and what
             // opens the gates is not to be seen before it is.
             if self.reporter == Reporter::Source || plugin.mode() == Mode::On {
-                self.resolve_gates(plugin);
+                // If it fails, the direction that is read tries again.
+                let _ = self.resolve_gates(plugin);
             }
             if size > 0 || end_of_stream {
                 self.write(plugin, buffer);
@@ -162,9 +184,9 @@ impl Opening {
         }
     }
 
-    fn resolve_gates<H: Host>(&mut self, plugin: &Plugin<H>) {
-        if self.gates.is_some() {
-            return;
+    fn resolve_gates<H: Host>(&mut self, plugin: &Plugin<H>) -> Result<(), Status> {
+        if self.gates.is_some() || self.is_broken() {
+            return Ok(());
         }
         let gates = match (plugin.mode(), self.reporter) {
             (Mode::Off, _) => Gates::default(),
@@ -173,9 +195,9 @@ impl Opening {
                 write: true,
                 suppressed: false,
             },
-            (Mode::Auto | Mode::Receive, Reporter::Source) => self.source_gates(plugin),
+            (Mode::Auto | Mode::Receive, Reporter::Source) => self.source_gates(plugin)?,
             (Mode::Auto | Mode::Receive, Reporter::Destination | Reporter::Waypoint) => Gates {
-                read: plugin.attributes().flag(&["connection", "mtls"]) == Some(true),
+                read: plugin.attributes().is_mtls()?,
                 // Opens when the client's frame is seen.
                 ..Gates::default()
             },
@@ -189,29 +211,30 @@ impl Opening {
                 .diagnostics()
                 .outcome(self.reporter, Outcome::NotAttempted);
         }
+        Ok(())
     }
 
     /// Our metadata goes to a SPIFFE peer that is known to take part, and to nobody else.
-    fn source_gates<H: Host>(&mut self, plugin: &Plugin<H>) -> Gates {
+    fn source_gates<H: Host>(&mut self, plugin: &Plugin<H>) -> Result<Gates, Status> {
         let attributes = plugin.attributes();
-        let san = attributes.text(&["upstream", "uri_san_peer_certificate"]);
+        let san = attributes.upstream_uri_san()?;
         let read = san.is_some_and(|san| san.starts_with("spiffe://"));
         if !read || plugin.mode() == Mode::Receive || !plugin.takes_part(&attributes) {
-            return Gates {
+            return Ok(Gates {
                 read,
                 ..Gates::default()
-            };
+            });
         }
         let address = attributes
             .text(&["upstream", "address"])
             .unwrap_or_default();
         let suppressed = plugin.is_refused(&address);
         self.written_to = Some(address.into_boxed_str());
-        Gates {
+        Ok(Gates {
             read,
             write: !suppressed,
             suppressed,
-        }
+        })
     }
 
     fn write<H: Host>(&mut self, plugin: &Plugin<H>, buffer: Buffer) {
@@ -241,17 +264,15 @@ impl Opening {
                 self.reading = Reading::Done;
                 return size;
             }
-            Reading::Broken | Reading::BrokenAtEnd => {
-                let _ = plugin.host().replace_front(buffer, size, &[]);
-                return 0;
-            }
+            Reading::Unplaced(_) | Reading::Broken | Reading::BrokenAtEnd => return 0,
             Reading::Active(reader) => reader,
         };
         let read = match reader.read(plugin.host(), buffer, size, end_of_stream) {
             Ok(read) => read,
             Err(status) => {
-                self.abandon(plugin, Outcome::HostFailure, &Refusal(status));
+                self.fail(plugin, status);
                 self.end(plugin, buffer, end_of_stream);
+                self.swallow(plugin, buffer, size);
                 return 0;
             }
         };
@@ -284,11 +305,6 @@ impl Opening {
             }
             Event::NoMetadata => Outcome::NoMetadata,
             Event::Truncated => Outcome::Truncated,
-            Event::Unseen(status) => {
-                plugin
-                    .warn(|| format!("{}: the host hides its buffer: {status}", self.name(plugin)));
-                Outcome::HostFailure
-            }
             Event::Invalid(invalid @ InvalidFrame::TooLarge { .. }) => {
                 return self.abandon(plugin, Outcome::TooLarge, &invalid);
             }
@@ -326,6 +342,25 @@ impl Opening {
         }
     }
 
+    /// Whether bytes are left in a buffer that must not go on, so the callback has to hold them.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck
+    }
+
+    fn is_broken(&self) -> bool {
+        matches!(self.reading, Reading::Broken | Reading::BrokenAtEnd)
+    }
+
+    /// Lets nothing of this callback go on.
+    fn swallow<H: Host>(&mut self, plugin: &Plugin<H>, buffer: Buffer, size: usize) {
+        self.stuck |= plugin.host().replace_front(buffer, size, &[]).is_err();
+    }
+
+    /// Gives a connection up because the host does not do what the exchange needs.
+    fn fail<H: Host>(&mut self, plugin: &Plugin<H>, status: Status) {
+        self.abandon(plugin, Outcome::HostFailure, &Refusal(status));
+    }
+
     /// Gives a connection up whose bytes can no longer be told from a frame's.
     fn abandon<H: Host>(
         &mut self,
@@ -357,11 +392,11 @@ fn close<H: Host>(plugin: &Plugin<H>) {
     }
 }
 
-/// Why the framing was lost.
+/// What the host refused.
 struct Refusal(Status);
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the host does not edit its buffer: {}", self.0)
+        write!(f, "the host refuses what the exchange needs: {}", self.0)
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use peer_exchange::{Frame, Struct, Value};
 
 use super::*;
+use crate::connection::Flow;
 use crate::envoy;
 use crate::fake::FakeHost;
 use crate::host::{Buffer, Status};
@@ -114,10 +115,14 @@ impl<'a> Sim<'a> {
 
     fn data(&self, buffer: Buffer, data: &[u8]) -> Vec<u8> {
         self.host.data.replace(data.to_vec());
-        self.connection
+        let flow = self
+            .connection
             .borrow_mut()
             .on_data(&self.plugin, buffer, data.len(), false);
-        self.host.data.take()
+        match flow {
+            Flow::Continue => self.host.data.take(),
+            Flow::Hold => Vec::new(),
+        }
     }
 
     fn close(&self) {

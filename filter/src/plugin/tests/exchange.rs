@@ -237,6 +237,40 @@ fn an_oversized_frame_closes_the_connection_and_lets_nothing_through() {
     assert_eq!(sim.outcome("too_large"), 1);
 }
 
+/// Otherwise a frame that nobody looks for would reach the application.
+#[test]
+fn a_host_that_does_not_tell_where_a_frame_comes_loses_the_connection() {
+    let client = [peer_frame(), b"query".to_vec()].concat();
+    // The direction, then, after the filter chain's name, whether there is mutual TLS.
+    for nth in [1, 3] {
+        let host = inbound();
+        let plugin = Plugin::configure(&host, 1, b"").expect("a good configuration");
+        let call = host.hostcalls.get() + nth;
+        host.fail_only.set(Some((call, Status(10))));
+        let sim = Sim {
+            host: &host,
+            connection: plugin.on_new_connection(2).expect("a connection"),
+            plugin,
+        };
+        assert_eq!(sim.down(&client), b"", "call {nth}");
+        assert!(host.closed.get());
+        sim.close();
+        assert_eq!(sim.counts(&[]), (1, 1, 0, 0));
+        assert_eq!(sim.outcome("host_failure"), 1);
+    }
+}
+
+#[test]
+fn what_the_host_neither_drains_nor_closes_is_held() {
+    let host = inbound();
+    let sim = Sim::mode(&host, "auto");
+    host.fail_from
+        .set(Some((host.hostcalls.get() + 1, Status(10))));
+    assert_eq!(sim.down(&[peer_frame(), b"query".to_vec()].concat()), b"");
+    assert_eq!(sim.down(b"more"), b"");
+    assert!(!host.closed.get());
+}
+
 /// Envoy calls `proxy_on_upstream_connection_close` after the callback with the upstream's last bytes, also in a context that
 /// closing in that callback has deleted. The SDK panics then, and every connection of the VM is lost.
 #[test]
