@@ -23,6 +23,7 @@ pub mod mesh_ca;
 pub mod poll;
 pub mod process;
 pub mod prometheus;
+pub mod soak;
 pub mod tap;
 pub mod tools;
 pub mod topology;

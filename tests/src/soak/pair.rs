@@ -1,0 +1,215 @@
+//! A client's and a server's sidecar with nothing around them.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::load::Load;
+use crate::bootstrap::{Bootstrap, Hop, Inbound, Upstream};
+use crate::envoy::Envoy;
+use crate::error::{Context, Error, Result};
+use crate::labels::Reporter;
+use crate::mesh::Counts;
+use crate::mesh_ca::MeshCa;
+use crate::poll::{self, Look};
+use crate::tools::EnvoyBinary;
+use crate::workload::Workload;
+use crate::workspace::Scratch;
+
+const PORT: u16 = 7000;
+const SETTLE_LIMIT: Duration = Duration::from_secs(120);
+/// Far more than the default of 1024 connections to a cluster.
+const BREAKER: u32 = 1_000_000;
+
+/// Two sidecars.
+#[derive(Debug)]
+pub(super) struct Pair {
+    client: Envoy,
+    server: Envoy,
+    address: SocketAddr,
+}
+
+/// What an Envoy occupies.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Memory {
+    /// Resident memory in bytes, guests included.
+    pub resident: u64,
+    /// What is allocated on its own heap, in bytes.
+    pub heap: u64,
+    /// Virtual machines that exist.
+    pub vms: u64,
+}
+
+impl Pair {
+    pub(super) fn start(
+        binary: &EnvoyBinary,
+        wasm: &Path,
+        application: SocketAddr,
+        scratch: &Scratch,
+    ) -> Result<Self> {
+        let dir = scratch.folder("soak")?;
+        let ca = MeshCa::create(&dir.join("ca"))?;
+        let (hop, port) = (Hop::Mesh, PORT);
+        let configuration = json!({ "tcp_reporting_duration": "1s" });
+        let (caller, callee) = (Workload::ratings_v2(), Workload::bookinfo("soak", "v1"));
+
+        let mut bootstrap = Bootstrap::server_sidecar()?;
+        bootstrap.run_as(&callee, &ca.issue(&callee)?)?;
+        let workload = &callee;
+        bootstrap.serve(&Inbound {
+            workload,
+            port,
+            application,
+            hop,
+        })?;
+        bootstrap.filter(wasm, Some(&configuration));
+        open_breakers(&mut bootstrap);
+        let server = Envoy::start(binary, &callee.name, &bootstrap, 1, &dir)?;
+
+        let mut bootstrap = Bootstrap::client_sidecar()?;
+        bootstrap.run_as(&caller, &ca.issue(&caller)?)?;
+        let address = server.listener("virtualInbound")?;
+        let (name, workload) = (callee.app.clone(), callee);
+        bootstrap.upstreams(
+            &[Upstream {
+                workload,
+                port,
+                address,
+                hop,
+            }],
+            &ca.root(),
+        )?;
+        bootstrap.filter(wasm, Some(&configuration));
+        open_breakers(&mut bootstrap);
+        let client = Envoy::start(binary, &caller.name, &bootstrap, 1, &dir)?;
+        let address = client.listener(&name)?;
+        Ok(Self {
+            client,
+            server,
+            address,
+        })
+    }
+
+    /// Where clients connect to.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a sidecar's filter counted.
+    pub(super) fn reported(&self, reporter: Reporter) -> Result<Counts> {
+        let metrics = self.sidecar(reporter).metrics()?;
+        Ok(Counts::reported(
+            &metrics,
+            &[("reporter", reporter.as_str())],
+        ))
+    }
+
+    /// How many exchanges of a sidecar told who the peer is.
+    pub(super) fn exchanged(&self, reporter: Reporter) -> Result<u64> {
+        let metrics = self.sidecar(reporter).metrics()?;
+        Ok(metrics.sum("istio_tcp_peer_exchange_total", &[("result", "exchanged")]) as u64)
+    }
+
+    /// How many connections a sidecar's Envoy has open.
+    pub(super) fn open(&self, reporter: Reporter) -> Result<u64> {
+        let metrics = self.sidecar(reporter).metrics()?;
+        Ok(metrics.sum("envoy_cluster_upstream_cx_active", &[]) as u64)
+    }
+
+    /// Waits until both filters have counted what the applications have; says what that is. If they never do, it is
+    /// the report that tells.
+    pub(super) fn settled(&self, load: &Load) -> Result<Counts> {
+        let settled = poll::until("equal counts", SETTLE_LIMIT, || {
+            let seen = load.counts();
+            for reporter in Reporter::BOTH {
+                let exchanged = self.exchanged(reporter)?;
+                let reported = self.reported(reporter)?;
+                if reported != seen || exchanged != seen.opened {
+                    // The scrapes are large, and the machine is busy.
+                    std::thread::sleep(Duration::from_millis(200));
+                    return Ok(Look::NotYet(format!("{reporter} {reported:?}, {seen:?}")));
+                }
+            }
+            Ok(Look::Found(seen))
+        });
+        match settled {
+            Err(error) if error.is_timeout() => {
+                eprintln!("soak: {error}");
+                Ok(load.counts())
+            }
+            settled => settled,
+        }
+    }
+
+    /// What the client's and the server's Envoy occupy.
+    pub(super) fn memory(&self) -> Result<[Memory; 2]> {
+        Ok([memory(&self.client)?, memory(&self.server)?])
+    }
+
+    fn sidecar(&self, reporter: Reporter) -> &Envoy {
+        match reporter {
+            Reporter::Source => &self.client,
+            Reporter::Destination => &self.server,
+        }
+    }
+}
+
+/// Allows as many open files as the system lets us; two a connection are needed in every process.
+pub(super) fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let _refused = setrlimit(Resource::Nofile, raised);
+}
+
+fn open_breakers(bootstrap: &mut Bootstrap) {
+    let clusters = bootstrap
+        .document_mut()
+        .pointer_mut("/static_resources/clusters");
+    for cluster in clusters.and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(cluster) = cluster.as_object_mut() {
+            let threshold = json!({ "max_connections": BREAKER, "max_pending_requests": BREAKER });
+            cluster.insert(
+                "circuit_breakers".into(),
+                json!({ "thresholds": [threshold] }),
+            );
+        }
+    }
+}
+
+fn memory(envoy: &Envoy) -> Result<Memory> {
+    let file = format!("/proc/{}/status", envoy.id());
+    let status = fs::read_to_string(&file).context(|| format!("cannot read {file}"))?;
+    let resident = status
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("VmRSS:")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
+        .map(|kibibytes: u64| kibibytes * 1024)
+        .ok_or_else(|| Error::malformed(file, "no VmRSS"))?;
+    let text = envoy.get("/memory")?;
+    let heap = serde_json::from_str(&text)
+        .ok()
+        .and_then(|document: Value| document.get("allocated")?.as_str()?.parse().ok())
+        .ok_or_else(|| Error::malformed("Envoy's /memory", text))?;
+    let text = envoy.get("/stats?filter=wasm.*runtime.*active")?;
+    let active = text
+        .lines()
+        .filter_map(|line| line.rsplit_once(": ")?.1.parse::<u64>().ok());
+    Ok(Memory {
+        resident,
+        heap,
+        vms: active.sum(),
+    })
+}
