@@ -76,12 +76,6 @@ impl Course {
             connection.server.close();
         }
         stage.pass(AFTERWARDS);
-        // An end does not pass a filter that holds bytes back; a reset ends every connection.
-        for connection in stage.connections.values() {
-            connection.client.reset();
-            connection.server.reset();
-        }
-        stage.pass(AFTERWARDS);
         look(&mut stage);
         for (side, sidecar) in stage.sidecars() {
             course.injected += sidecar.disturbed_hostcalls();

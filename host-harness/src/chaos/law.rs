@@ -27,9 +27,13 @@ pub enum Violation {
     Contexts(usize),
 }
 
-/// What holds whatever is disturbed, and undisturbed.
+const CLOSE: &str = "proxy_close_stream";
+
+/// What holds whatever is disturbed, and undisturbed. A filter that holds bytes back because it was refused to close keeps
+/// its context.
 pub(super) fn of_every_course(course: &Course) -> impl Iterator<Item = Violation> + use<> {
-    let left = (course.left > 0).then_some(Violation::Contexts(course.left));
+    let held = course.count(CLOSE) > 0 && course.injected > 0;
+    let left = (course.left > 0 && !held).then_some(Violation::Contexts(course.left));
     course
         .trap
         .clone()
@@ -41,7 +45,6 @@ pub(super) fn of_every_course(course: &Course) -> impl Iterator<Item = Violation
 /// Bytes arrive as written or as they do undisturbed, unless the connection was closed for it. A host that lies of what it
 /// hands over gets what it deserves.
 pub(super) fn of_bytes(course: &Course, undisturbed: &Course, fault: &Fault) -> Vec<Violation> {
-    const CLOSE: &str = "proxy_close_stream";
     if !matches!(fault.answer, Answer::Status(_)) {
         return Vec::new();
     }
