@@ -19,6 +19,8 @@ pub(super) struct Course {
     /// Host calls, where there is a filter.
     pub(super) calls: BTreeMap<Side, HostcallCounts>,
     pub(super) injected: u64,
+    /// The host has told an untruth, which is worse than to refuse.
+    pub(super) lied: bool,
     /// Stream contexts that are left when everything is closed.
     pub(super) left: usize,
     pub(super) trap: Option<String>,
@@ -78,6 +80,7 @@ impl Course {
         stage.pass(AFTERWARDS);
         look(&mut stage);
         for (side, sidecar) in stage.sidecars() {
+            course.lied |= sidecar.inner().denied();
             course.injected += sidecar.disturbed_hostcalls();
             course.trap = course.trap.or_else(|| sidecar.failure());
             if scenario.sidecar(side).is_some_and(|spec| spec.filter) {

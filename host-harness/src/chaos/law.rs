@@ -42,10 +42,10 @@ pub(super) fn of_every_course(course: &Course) -> impl Iterator<Item = Violation
         .chain(left)
 }
 
-/// Bytes arrive as written or as they do undisturbed, unless the connection was closed for it. A host that lies of what it
-/// hands over gets what it deserves.
+/// Bytes arrive as written or as they do undisturbed, unless the connection was closed for it. A host that lies, of what it
+/// hands over or of a property that is there and it does not know, gets what it deserves.
 pub(super) fn of_bytes(course: &Course, undisturbed: &Course, fault: &Fault) -> Vec<Violation> {
-    if !matches!(fault.answer, Answer::Status(_)) {
+    if course.lied || !matches!(fault.answer, Answer::Status(_)) {
         return Vec::new();
     }
     let closed = course.count(CLOSE) > undisturbed.count(CLOSE);

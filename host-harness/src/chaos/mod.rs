@@ -5,7 +5,7 @@
 //!
 //! * It does not trap, and no callback hangs.
 //! * Each application got what the other one wrote, or what it got undisturbed; or the start of that, and the connection was
-//!   closed before its time.
+//!   closed before its time. Not so when the host lied: of what it handed over, or that there is no such property.
 //! * When everything is closed no stream context is left.
 //!
 //! ```

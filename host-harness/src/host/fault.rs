@@ -65,6 +65,7 @@ pub(crate) struct Faults {
     fault: Option<Fault>,
     made: Rc<Cell<u64>>,
     disturbed: Rc<Cell<u64>>,
+    denied: Rc<Cell<bool>>,
 }
 
 impl Faults {
@@ -87,6 +88,10 @@ impl Faults {
             Calls::Every(name) => call.name() == name,
         };
         hit.then(|| {
+            let not_found = fault.answer == Answer::Status(Status::NotFound.number());
+            if not_found && call == Hostcall::proxy_get_property {
+                self.denied.set(true);
+            }
             self.disturbed.set(self.disturbed.get() + 1);
             fault.answer.clone()
         })
@@ -95,6 +100,11 @@ impl Faults {
     /// The disturbance had nothing to disturb.
     pub(crate) fn spare(&self) {
         self.disturbed.set(self.disturbed.get() - 1);
+    }
+
+    /// A property was said not to exist: an answer like others, and a wrong one.
+    pub(crate) fn denied(&self) -> bool {
+        self.denied.get()
     }
 
     /// How many calls were disturbed.

@@ -99,6 +99,11 @@ impl Inner {
         self.pools.iter().map(Pool::disturbed).sum()
     }
 
+    /// A property was said not to exist that may well do so.
+    pub(crate) fn denied(&self) -> bool {
+        self.pools.iter().any(Pool::denied)
+    }
+
     pub(crate) fn register(&self, path: &Rc<RefCell<Path>>) {
         let mut paths = self.paths.borrow_mut();
         paths.retain(|path| path.strong_count() > 0);

@@ -101,6 +101,11 @@ impl Pool {
         self.sandbox.faults.disturbed()
     }
 
+    /// A property was said not to exist.
+    pub(super) fn denied(&self) -> bool {
+        self.sandbox.faults.denied()
+    }
+
     /// Workers take turns.
     pub(super) fn admit(&self, turn: usize) -> Admission {
         let turn = turn % self.workers.borrow().len().max(1);

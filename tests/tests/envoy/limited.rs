@@ -19,15 +19,10 @@ pub(crate) fn artefact(dir: &Path) -> Result<PathBuf> {
     contents.extend(leb(initial));
     contents.extend(leb(initial + MORE));
     // The section's id and, as it is that short, one byte for its size stand before it.
-    let header = range.start - 2;
+    let before = module.get(..range.start - 2).unwrap_or_default();
+    let behind = module.get(range.end..).unwrap_or_default();
     let size = u8::try_from(contents.len())?;
-    let limited = [
-        &module[..header],
-        &[5, size],
-        &contents,
-        &module[range.end..],
-    ]
-    .concat();
+    let limited = [before, &[5, size], &contents, behind].concat();
     assert_eq!(memory(&limited)?.1, initial);
     let file = dir.join("limited.wasm");
     fs::write(&file, limited)?;

@@ -6,6 +6,7 @@
     reason = "a failed expectation of a test"
 )]
 
+mod chaos;
 mod chunking;
 mod exchange;
 mod mesh;
