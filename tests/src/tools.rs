@@ -142,6 +142,26 @@ pub fn postgresql() -> Result<PathBuf> {
     Ok(postgres.ancestors().nth(2).unwrap_or(&dir).to_owned())
 }
 
+/// The newest PostgreSQL that Debian's packages installed, which is not on the PATH.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn system_postgresql() -> Result<PathBuf> {
+    let versions = Path::new("/usr/lib/postgresql")
+        .read_dir()
+        .into_iter()
+        .flatten();
+    let installed = versions.flatten().map(|version| version.path());
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    installed
+        .filter(|path| path.join("bin/postgres").is_file())
+        .max_by_key(number)
+        .ok_or(Error::NotInstalled {
+            program: "a PostgreSQL with TLS",
+            remedy: "Install it (Debian: `apt install postgresql`) to run what needs it",
+        })
+}
+
 /// The folder for `PYTHONPATH` that holds the MongoDB driver and the wire-level MongoDB server of its authors.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ use rustix::process::{Signal, geteuid};
 use tempfile::TempDir;
 
 use crate::error::{Context, Result};
+use crate::mesh_ca::Identity;
 use crate::poll::Look;
 use crate::process::{self, Process};
 use crate::tools;
@@ -45,9 +46,21 @@ impl Postgres {
     /// # Errors
     /// Python or pip is missing, or the server does not start.
     pub fn start(scratch: &Scratch) -> Result<Self> {
-        let installation = tools::postgresql()?;
+        Self::launch(scratch, &tools::postgresql()?, None)
+    }
+
+    /// As `start`, with this certificate for clients that ask for TLS inside the connection. The system's PostgreSQL:
+    /// the one from pip knows no TLS.
+    ///
+    /// # Errors
+    /// It is not installed ([`Error::NotInstalled`](crate::Error::NotInstalled)) or does not start.
+    pub fn start_with_tls(scratch: &Scratch, identity: &Identity) -> Result<Self> {
+        Self::launch(scratch, &tools::system_postgresql()?, Some(identity))
+    }
+
+    fn launch(scratch: &Scratch, installation: &Path, identity: Option<&Identity>) -> Result<Self> {
         let dir = scratch.folder("postgresql")?;
-        let place = Place::find(&installation, &dir)?;
+        let place = Place::find(installation, &dir)?;
         let mut initdb = place.command("initdb");
         initdb.args([
             "--no-locale",
@@ -70,6 +83,19 @@ impl Postgres {
         ] {
             postgres.args(["-c", setting]);
         }
+        if let Some(identity) = identity {
+            // The server takes no key that others may read.
+            for (setting, file) in [
+                ("ssl_cert_file", &identity.chain),
+                ("ssl_key_file", &identity.key),
+            ] {
+                let copy = place.private_copy(file, setting)?;
+                postgres
+                    .arg("-c")
+                    .arg(format!("{setting}={}", copy.display()));
+            }
+            postgres.args(["-c", "ssl=on"]);
+        }
         let log = dir.join("postgresql.log");
         // Immediate shutdown: ends the server's own children too, and frees its shared memory.
         let mut server = Process::spawn_stopped_by(Signal::QUIT, "PostgreSQL", postgres, &log)?;
@@ -85,7 +111,7 @@ impl Postgres {
         Ok(Self {
             _server: server,
             address,
-            installation,
+            installation: place.installation,
             _staged: place.staged,
         })
     }
@@ -154,6 +180,16 @@ impl Place {
         command
     }
 
+    /// A copy of a file beside the data, for the server's eyes only.
+    fn private_copy(&self, file: &Path, name: &str) -> Result<PathBuf> {
+        let copy = self.data.join(name);
+        fs::copy(file, &copy)
+            .and_then(|_| fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)))
+            .and_then(|()| chown(&copy, self.user, self.user))
+            .context(|| format!("cannot copy {} to {}", file.display(), copy.display()))?;
+        Ok(copy)
+    }
+
     fn is_open(&self) -> bool {
         let mut version = self.command("postgres");
         version.arg("--version");
@@ -167,6 +203,11 @@ impl Place {
             .tempdir()
             .context(what)?;
         fs::set_permissions(staged.path(), fs::Permissions::from_mode(0o755)).context(what)?;
+        self.data = staged.path().join("data");
+        if self.installation.starts_with("/usr") {
+            self.staged = Some(staged);
+            return Ok(());
+        }
         // The whole wheel: its programs find their libraries beside it.
         let wheel = self
             .installation
@@ -184,7 +225,6 @@ impl Place {
             .map(Path::to_owned)
             .unwrap_or_default();
         self.installation = copy.join(inside);
-        self.data = staged.path().join("data");
         self.staged = Some(staged);
         Ok(())
     }

@@ -188,14 +188,14 @@ async fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends a message of random size and hears it again.
+/// Sends a message of random size, but not nothing, as a frame rides on data; hears it again.
 async fn talk(stream: &mut TcpStream, noise: &[u8]) -> io::Result<()> {
     let longest = if fastrand::u64(..LARGE_ONES) == 0 {
         LARGE
     } else {
         SMALL
     };
-    let size = fastrand::usize(..longest);
+    let size = fastrand::usize(1..longest);
     let start = fastrand::usize(..=noise.len() - size);
     let said = noise.get(start..start + size).unwrap_or_default();
     let (mut reader, mut writer) = stream.split();

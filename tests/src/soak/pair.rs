@@ -132,7 +132,9 @@ impl Pair {
                 if reported != seen || exchanged != seen.opened {
                     // The scrapes are large, and the machine is busy.
                     std::thread::sleep(Duration::from_millis(200));
-                    return Ok(Look::NotYet(format!("{reporter} {reported:?}, {seen:?}")));
+                    return Ok(Look::NotYet(format!(
+                        "{reporter} {reported:?}, {exchanged} exchanged, seen {seen:?}"
+                    )));
                 }
             }
             Ok(Look::Found(seen))

@@ -1,5 +1,9 @@
 //! Real databases behind real sidecars, with their own clients.
 
+mod everywhere;
+mod pool;
+mod tls;
+
 use testbed::databases::{MariaDb, Postgres, Redis};
 use testbed::labels::{METRICS, Reporter};
 use testbed::mesh::{Mesh, Service};
