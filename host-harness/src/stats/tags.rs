@@ -1,6 +1,11 @@
 //! Tag extraction: labels out of stat names, as the bootstrap's `stats_config.stats_tags` says.
 
 use regex::Regex;
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+/// Compiled expressions by their text: compiling them takes longer than all else in a short test.
+static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
 
 /// One tag: a name and the regex that cuts it out of a stat name.
 #[derive(Debug, Clone)]
@@ -16,10 +21,18 @@ impl StatsTag {
     /// # Errors
     /// The regex does not compile.
     pub fn new(name: impl Into<String>, regex: &str) -> Result<Self, regex::Error> {
-        Ok(Self {
-            name: name.into(),
-            regex: Regex::new(regex)?,
-        })
+        let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = compiled.get(regex).cloned();
+        let regex = match known {
+            Some(known) => known,
+            None => {
+                let new = Regex::new(regex)?;
+                compiled.insert(regex.to_owned(), new.clone());
+                new
+            }
+        };
+        let name = name.into();
+        Ok(Self { name, regex })
     }
 
     /// Istio's encoding of each label `L`: `(L=\.=(.*?);\.;)`.

@@ -16,5 +16,6 @@ mod limited;
 mod native_peer;
 mod peer_for_others;
 mod peers;
+mod reload;
 mod reporting;
 mod traffic;

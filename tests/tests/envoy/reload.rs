@@ -1,0 +1,298 @@
+//! The filter's configuration changes while connections are open and new ones come.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testbed::apps::{self, App, noise};
+use testbed::bootstrap::Bootstrap;
+use testbed::envoy::Envoy;
+use testbed::mesh::Counts;
+use testbed::poll::{self, Look};
+use testbed::tools::EnvoyBinary;
+use testbed::{Scratch, wasm};
+
+use crate::fixture::{LIMIT, Result, expect};
+
+const LISTENER: &str = "reloaded";
+/// Longer than the updates take.
+const DRAIN: Duration = Duration::from_secs(15);
+const WORKERS: u32 = 2;
+/// Clients that open one connection after the other, and connections that stay open.
+const CLIENTS: u64 = 2;
+const HELD: usize = 5;
+
+/// An Envoy that takes its only listener from a file.
+struct Reloaded {
+    envoy: Envoy,
+    file: PathBuf,
+    app: App,
+    _scratch: Scratch,
+}
+
+impl Reloaded {
+    fn start(name: &str, drain: Duration) -> Result<Self> {
+        let scratch = Scratch::new(name)?;
+        let dir = scratch.folder("envoy")?;
+        let app = App::start(apps::echo)?;
+        let file = dir.join("listeners.json");
+        fs::write(&file, listeners(0, app.address())?)?;
+        let server = Bootstrap::server_sidecar()?;
+        let bootstrap = json!({
+            "node": server.document()["node"],
+            "admin": { "address": address("127.0.0.1:0".parse()?) },
+            "stats_config": server.document()["stats_config"],
+            "dynamic_resources": { "lds_config": { "path_config_source": { "path": file } } },
+            "static_resources": { "clusters": [{
+                "name": "app",
+                "type": "STATIC",
+                "load_assignment": { "cluster_name": "app", "endpoints": [{ "lb_endpoints": [{
+                    "endpoint": { "address": address(app.address()) },
+                }] }] },
+            }] },
+        });
+        let binary = EnvoyBinary::find(None)?.drain_time(drain);
+        let envoy = Envoy::start(
+            &binary,
+            LISTENER,
+            &Bootstrap::from(bootstrap),
+            WORKERS,
+            &dir,
+        )?;
+        Ok(Self {
+            envoy,
+            file,
+            app,
+            _scratch: scratch,
+        })
+    }
+
+    fn connect(&self) -> Result<TcpStream> {
+        Ok(TcpStream::connect(self.envoy.listener(LISTENER)?)?)
+    }
+
+    /// Moves a listener with another configuration of the filter in place, and waits until Envoy has taken it.
+    fn update(&self, generation: u64) -> Result {
+        let new = self.file.with_extension("new");
+        fs::write(&new, listeners(generation, self.app.address())?)?;
+        fs::rename(&new, &self.file)?;
+        let updates = format!("listener_manager.listener_in_place_updated: {generation}");
+        self.until(&updates, |envoy| {
+            envoy.get("/stats?filter=listener_manager")
+        })
+    }
+
+    fn report(&self, counts: Counts) -> Result {
+        self.until(&format!("{counts:?}"), |envoy| {
+            Ok(format!("{:?}", Counts::reported(&envoy.metrics()?, &[])))
+        })
+    }
+
+    /// Waits until an answer of Envoy has this text in it.
+    fn until(&self, text: &str, ask: impl Fn(&Envoy) -> testbed::Result<String>) -> Result {
+        poll::until(text, LIMIT, || {
+            let answer = ask(&self.envoy)?;
+            Ok(match answer.contains(text) {
+                true => Look::Found(()),
+                false => Look::NotYet(answer),
+            })
+        })?;
+        Ok(())
+    }
+
+    /// Stream contexts that the probe, which shares the chain with the filter, saw created and deleted.
+    fn contexts(&self) -> Result<(usize, usize)> {
+        let log = self.envoy.log_text()?;
+        let created = log
+            .lines()
+            .filter(|line| line.contains(" new_connection()"));
+        let deleted = log.lines().filter(|line| line.contains(" log()"));
+        Ok((created.count(), deleted.count()))
+    }
+}
+
+fn address(address: SocketAddr) -> Value {
+    json!({ "socket_address": { "address": address.ip(), "port_value": address.port() } })
+}
+
+/// The listener, with a configuration that differs from generation to generation.
+fn listeners(generation: u64, app: SocketAddr) -> Result<String> {
+    assert_ne!(app.port(), 0);
+    let probe = host_harness::artifact::build("probe-filter", "wasm")?;
+    let configuration = json!({
+        "tcp_reporting_duration": "300ms",
+        "limits": { "max_series": 1000 + generation },
+    });
+    let document = json!({ "resources": [{
+        "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
+        "name": LISTENER,
+        "traffic_direction": "INBOUND",
+        "address": address("127.0.0.1:0".parse()?),
+        "filter_chains": [{ "filters": [
+            plugin("tcp_peer_stats", &wasm::build()?, &configuration.to_string()),
+            plugin("probe", &probe, &format!("nothing: {generation}")),
+            {
+                "name": "envoy.filters.network.tcp_proxy",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                    "stat_prefix": "app",
+                    "cluster": "app",
+                },
+            },
+        ] }],
+    }] });
+    Ok(document.to_string())
+}
+
+fn plugin(name: &str, wasm: &Path, configuration: &str) -> Value {
+    json!({
+        "name": name,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm",
+            "config": {
+                "name": name,
+                "vm_config": {
+                    "vm_id": name,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": { "local": { "filename": wasm } },
+                },
+                "configuration": {
+                    "@type": "type.googleapis.com/google.protobuf.StringValue",
+                    "value": configuration,
+                },
+            },
+        },
+    })
+}
+
+/// Echoes on one connection after the other until it is told to stop; how many, and how many bytes.
+fn load(address: SocketAddr, seed: u64, stop: &AtomicBool) -> std::io::Result<(u64, u64)> {
+    let (mut connections, mut bytes) = (0, 0);
+    while !stop.load(Ordering::Relaxed) {
+        let size = usize::try_from((connections * 7919 + seed) % 20_000 + 1).unwrap_or(1);
+        let mut stream = TcpStream::connect(address)?;
+        let sent = noise(connections, size);
+        stream.write_all(&sent)?;
+        let mut echoed = vec![0; size];
+        stream.read_exact(&mut echoed)?;
+        assert!(sent == echoed, "connection {connections}");
+        connections += 1;
+        bytes += size as u64;
+    }
+    Ok((connections, bytes))
+}
+
+#[test]
+fn an_update_under_load_loses_and_doubles_nothing() -> Result {
+    let reloaded = Reloaded::start("reload", DRAIN)?;
+    let address = reloaded.envoy.listener(LISTENER)?;
+    let mut held = Vec::new();
+    for _ in 0..HELD {
+        held.push(reloaded.connect()?);
+    }
+    let stop = AtomicBool::new(false);
+    let loads = thread::scope(|scope| -> Result<Vec<_>> {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|seed| {
+                scope.spawn({
+                    let stop = &stop;
+                    move || load(address, seed, stop)
+                })
+            })
+            .collect();
+        let updated = (1..=3).try_for_each(|generation| {
+            reloaded.update(generation)?;
+            // Those of the first generation live on.
+            held.iter_mut().try_for_each(|stream| {
+                stream.write_all(b"held")?;
+                expect(stream, b"held")
+            })
+        });
+        stop.store(true, Ordering::Relaxed);
+        let loads = clients.into_iter().map(|client| client.join());
+        let loads: std::result::Result<Vec<_>, _> = loads.collect();
+        updated?;
+        let loads = loads.map_err(|_| "a client panicked")?;
+        Ok(loads.into_iter().collect::<std::io::Result<_>>()?)
+    })?;
+    let connections = loads
+        .iter()
+        .map(|(connections, _)| connections)
+        .sum::<u64>();
+    let bytes = loads.iter().map(|(_, bytes)| bytes).sum::<u64>() + 3 * 4 * HELD as u64;
+    let opened = connections + HELD as u64;
+    println!("{opened} connections, {bytes} bytes over 4 generations");
+    reloaded.report(Counts {
+        opened,
+        closed: connections,
+        received: bytes,
+        sent: bytes,
+    })?;
+    // The drain time ends what the first generation still serves.
+    for stream in &mut held {
+        stream.set_read_timeout(Some(DRAIN + LIMIT))?;
+        assert_eq!(stream.read(&mut [0])?, 0);
+    }
+    reloaded.report(Counts {
+        opened,
+        closed: opened,
+        received: bytes,
+        sent: bytes,
+    })?;
+    let all = usize::try_from(opened)?;
+    assert_eq!(reloaded.contexts()?, (all, all));
+    // Of every generation but the last, those in each worker's VM and in the one that Envoy clones them from.
+    let old = 3 * (WORKERS as usize + 1);
+    poll::until("the old roots being deleted", LIMIT, || {
+        let log = reloaded.envoy.log_text()?;
+        let deleted = log.matches(" delete()").count() - all;
+        Ok(match deleted >= old {
+            true => Look::Found(()),
+            false => Look::NotYet(format!("{deleted} of {old}")),
+        })
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_drain_loses_and_doubles_nothing() -> Result {
+    let drain = Duration::from_secs(2);
+    let reloaded = Reloaded::start("drain", drain)?;
+    let mut held = reloaded.connect()?;
+    held.write_all(b"before")?;
+    expect(&mut held, b"before")?;
+    let address = reloaded.envoy.listener(LISTENER)?;
+    ureq::post(reloaded.envoy.url("/drain_listeners?graceful")).send_empty()?;
+    let mut late = TcpStream::connect(address)?;
+    late.write_all(b"late")?;
+    expect(&mut late, b"late")?;
+    poll::until("a listener that is closed", LIMIT, || {
+        Ok(match TcpStream::connect(address) {
+            Err(_refused) => Look::Found(()),
+            Ok(stream) => {
+                drop(stream);
+                Look::NotYet("it accepts".to_owned())
+            }
+        })
+    })?;
+    // What was open lives on, and is counted to its end.
+    for stream in [&mut held, &mut late] {
+        stream.write_all(b"after")?;
+        expect(stream, b"after")?;
+    }
+    drop((held, late));
+    let all = u64::try_from(reloaded.contexts()?.0)?;
+    reloaded.report(Counts {
+        opened: all,
+        closed: all,
+        received: 20,
+        sent: 20,
+    })?;
+    assert_eq!(reloaded.contexts()?.1 as u64, all);
+    Ok(())
+}
