@@ -57,6 +57,28 @@ impl Bootstrap {
         document.map(Self::from).map_err(syntax)
     }
 
+    /// Reads a text: YAML, or JSON, which is YAML too.
+    ///
+    /// # Errors
+    /// It is not well-formed.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let document: Result<Value, _> = serde_saphyr::from_str(text);
+        let syntax = |error: serde_saphyr::Error| ConfigError::Syntax {
+            path: "the bootstrap".to_owned(),
+            reason: error.to_string(),
+        };
+        document.map(Self::from).map_err(syntax)
+    }
+
+    /// Whether it can be served, without serving it: what in it has no effect, by path. The modules that it names are not
+    /// looked at, the certificates are.
+    ///
+    /// # Errors
+    /// What is wrong or not supported, by path.
+    pub fn check(&self) -> Result<Vec<String>, ConfigError> {
+        self.load().map(|config| config.warnings)
+    }
+
     /// Checks it and loads the certificates that it names. Relative file names are relative to the working directory.
     pub(crate) fn load(&self) -> Result<Config, ConfigError> {
         let mut reader = Reader::default();
@@ -109,4 +131,21 @@ fn stats_tags(config: schema::StatsConfig) -> Result<Vec<StatsTag>, ConfigError>
         StatsTag::new(tag.tag_name, &tag.regex).map_err(|error| ConfigError::invalid(path(), error))
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bootstrap_is_checked_without_being_served() {
+        let bootstrap = Bootstrap::parse("{ static_resources: {}, layered_runtime: {} }").unwrap();
+        let warnings = bootstrap.check().unwrap();
+        assert_eq!(
+            warnings,
+            ["layered_runtime is not supported and has no effect"]
+        );
+        let error = Bootstrap::parse("a: [").unwrap_err();
+        assert!(error.to_string().contains("not well-formed"), "{error}");
+    }
 }

@@ -1,0 +1,89 @@
+//! The frame decoder.
+
+use peer_exchange::{Decoded, Decoder, HEADER_LEN, InvalidFrame, MAGIC, Truncated};
+
+use crate::source::Source;
+
+/// What became of a stream.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Undecided,
+    NotFrame,
+    /// Encoded again: a NaN is equal to nothing.
+    Frame(Vec<u8>),
+    Invalid(InvalidFrame),
+}
+
+/// A stream, decoded in any pieces: the outcome does not depend on them, what goes on is the stream's end, a cap holds, and what
+/// was decoded can be encoded and decoded again.
+pub fn frame(input: &[u8]) {
+    let mut source = Source::new(input);
+    let (size, cap) = (usize::from(source.byte()), u32::from(source.short()));
+    let stream = source.rest();
+    let (outcome, released) = receive(cap, [stream]);
+    for size in [1, 7, 8, 9, size.max(1)] {
+        let in_pieces = receive(cap, stream.chunks(size));
+        assert_eq!(in_pieces.0, outcome, "in pieces of {size}");
+        assert_eq!(in_pieces.1, released, "in pieces of {size}");
+    }
+    assert!(stream.ends_with(&released));
+    let framed = stream.starts_with(&MAGIC) && stream.len() >= HEADER_LEN;
+    let length = stream
+        .get(MAGIC.len()..HEADER_LEN)
+        .map(|length| u32::from_be_bytes(length.try_into().unwrap()));
+    match outcome {
+        Outcome::NotFrame => assert_eq!(released, stream),
+        Outcome::Undecided if !framed => assert_eq!(released, stream),
+        Outcome::Undecided => assert_eq!(released, b""),
+        Outcome::Invalid(InvalidFrame::TooLarge {
+            length: announced,
+            max,
+        }) => {
+            assert_eq!((Some(announced), max), (length, cap));
+            assert!(announced > cap);
+        }
+        Outcome::Frame(again) => {
+            off(stream, length, &released);
+            let decoded = receive(u32::MAX, [again.as_slice()]);
+            assert_eq!(decoded, (Outcome::Frame(again), Vec::new()));
+        }
+        Outcome::Invalid(_) => off(stream, length, &released),
+    }
+}
+
+/// Exactly a frame of this length is gone.
+fn off(stream: &[u8], length: Option<u32>, released: &[u8]) {
+    let frame = HEADER_LEN + length.expect("a header") as usize;
+    assert_eq!(stream.get(frame..), Some(released));
+}
+
+fn receive<'a>(cap: u32, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Outcome, Vec<u8>) {
+    let mut decoder = Decoder::new(cap);
+    let (mut outcome, mut released) = (Outcome::Undecided, Vec::new());
+    for mut piece in pieces {
+        if outcome == Outcome::Undecided {
+            assert!(decoder.wants() > 0);
+            let step = decoder.decode(piece);
+            piece = piece.get(step.consumed..).expect("no more than there is");
+            outcome = match step.decoded {
+                Decoded::NeedMore => {
+                    assert!(piece.is_empty());
+                    Outcome::Undecided
+                }
+                Decoded::NotFrame { held } => {
+                    released.extend_from_slice(held);
+                    Outcome::NotFrame
+                }
+                Decoded::Frame(frame) => Outcome::Frame(frame.encode()),
+                Decoded::Invalid(invalid) => Outcome::Invalid(invalid),
+            };
+        }
+        if !matches!(outcome, Outcome::Invalid(InvalidFrame::TooLarge { .. })) {
+            released.extend_from_slice(piece);
+        }
+    }
+    if let (Outcome::Undecided, Truncated::Header { held }) = (&outcome, decoder.truncated()) {
+        released.extend_from_slice(held);
+    }
+    (outcome, released)
+}

@@ -1,0 +1,37 @@
+//! What the harness reads: scenarios and bootstraps.
+
+use std::str::from_utf8;
+
+use harness_serve::Bootstrap;
+use host_harness::scenario::{Scenario, Side, Step};
+
+/// A scenario is refused with a reason or has a sidecar and a configuration, and its bytes can be made.
+pub fn scenario(input: &[u8]) {
+    let Ok(text) = from_utf8(input) else { return };
+    let scenario = match Scenario::parse(text) {
+        Ok(scenario) => scenario,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            return;
+        }
+    };
+    let sides = [Side::Outbound, Side::Inbound];
+    assert!(sides.iter().any(|side| scenario.sidecar(*side).is_some()));
+    for side in sides {
+        assert_eq!(scenario.configuration(side), scenario.configuration(side));
+    }
+    for step in &scenario.steps {
+        if let Step::Client(act) | Step::Server(act) = step {
+            act.write.as_ref().map(|bytes| bytes.to_vec());
+        }
+    }
+}
+
+/// A bootstrap is refused with a reason or can be served; what has no effect is named.
+pub fn bootstrap(input: &[u8]) {
+    let Ok(text) = from_utf8(input) else { return };
+    match Bootstrap::parse(text).and_then(|bootstrap| bootstrap.check()) {
+        Ok(warnings) => assert!(warnings.iter().all(|warning| !warning.is_empty())),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
