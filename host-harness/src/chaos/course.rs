@@ -9,8 +9,8 @@ use crate::trace::HostcallCounts;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Long enough for every report that a filter still owes.
-const AFTERWARDS: Duration = Duration::from_secs(120);
+/// Long enough for two reports at the usual interval of 15 seconds.
+const AFTERWARDS: Duration = Duration::from_secs(31);
 
 /// What happened to the connections and what the filters did.
 #[derive(Debug, Default)]
