@@ -1,4 +1,4 @@
-//! A small soak. The large one is `cargo soak --concurrent 9000 --connections 200000`.
+//! A small soak. The large one is `cargo soak --concurrent 9000 --connections 300000`.
 
 use testbed::mesh::Counts;
 use testbed::soak::{self, Options};
