@@ -157,11 +157,16 @@ impl Host for ProxyWasm {
     }
 }
 
-/// The bytes of the plugin's configuration, none when there is no configuration.
-pub(crate) fn plugin_configuration() -> Result<Vec<u8>, Status> {
-    match buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX >> 1) {
-        Err(Status::NOT_FOUND) => Ok(Vec::new()),
-        configuration => configuration,
+/// The `size` bytes of the plugin's configuration. What is not the whole of it is none: a default in
+/// its place would do what nobody asked for.
+pub(crate) fn plugin_configuration(size: usize) -> Result<Vec<u8>, Status> {
+    if size == 0 {
+        return Ok(Vec::new());
+    }
+    let configuration = buffer_bytes(PLUGIN_CONFIGURATION, 0, size)?;
+    match configuration.len() == size {
+        true => Ok(configuration),
+        false => Err(Status::BAD_ARGUMENT),
     }
 }
 

@@ -34,8 +34,8 @@ struct Root {
 impl Context for Root {}
 
 impl RootContext for Root {
-    fn on_configure(&mut self, _size: usize) -> bool {
-        let configured = host::plugin_configuration()
+    fn on_configure(&mut self, size: usize) -> bool {
+        let configured = host::plugin_configuration(size)
             .map_err(|status| format!("the host hides the configuration: {status}"))
             .and_then(|raw| {
                 Plugin::configure(ProxyWasm, self.id, &raw).map_err(|fault| fault.to_string())
