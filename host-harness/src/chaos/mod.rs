@@ -187,10 +187,7 @@ fn statuses() -> impl Iterator<Item = Answer> {
 }
 
 fn lies(function: &str) -> impl Iterator<Item = Answer> + use<> {
-    let garbage = Bytes::Repeat {
-        repeat: "\u{fffd}=#\u{4}g\0".into(),
-        times: 3,
-    };
+    let garbage = Bytes::Text("\u{fffd}=#\u{4}g\0".repeat(3));
     let nothing = Bytes::Text(String::new());
     let lies = [
         Answer::Untouched,

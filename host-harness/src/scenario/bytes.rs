@@ -20,7 +20,7 @@ pub enum Bytes {
         /// The text.
         repeat: String,
         /// How often.
-        times: usize,
+        times: Times,
     },
     /// One after the other.
     List(Vec<Self>),
@@ -31,15 +31,41 @@ pub enum Bytes {
 #[serde(try_from = "String")]
 pub struct Digits(Vec<u8>);
 
+/// How often a text is repeated: at most 16 Mi times, so that a slip of the pen does not take all memory.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(try_from = "u64")]
+pub struct Times(usize);
+
 impl Bytes {
     /// The bytes themselves.
     pub fn to_vec(&self) -> Vec<u8> {
         match self {
             Self::Text(text) => text.clone().into_bytes(),
             Self::Hex { hex } => hex.0.clone(),
-            Self::Repeat { repeat, times } => repeat.as_bytes().repeat(*times),
+            Self::Repeat { repeat, times } => repeat.as_bytes().repeat(times.0),
             Self::List(parts) => parts.iter().flat_map(Self::to_vec).collect(),
         }
+    }
+}
+
+impl TryFrom<u64> for Times {
+    type Error = TooOften;
+
+    fn try_from(times: u64) -> Result<Self, TooOften> {
+        match usize::try_from(times) {
+            Ok(times) if times <= 1 << 24 => Ok(Self(times)),
+            _ => Err(TooOften(times)),
+        }
+    }
+}
+
+/// A number that is too large for [`Times`].
+#[derive(Debug)]
+pub struct TooOften(u64);
+
+impl fmt::Display for TooOften {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} times is more than 16777216", self.0)
     }
 }
 
@@ -78,4 +104,20 @@ pub(crate) fn show(bytes: &[u8]) -> String {
     let head = bytes.get(..SHOWN).unwrap_or(bytes);
     let more = if head.len() < bytes.len() { "…" } else { "" };
     format!("{} bytes \"{}{more}\"", bytes.len(), head.escape_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_repeated_a_sane_number_of_times() {
+        let bytes = |times: u64| {
+            let yaml = format!("{{ repeat: ab, times: {times} }}");
+            serde_saphyr::from_str::<Bytes>(&yaml).map(|bytes| bytes.to_vec())
+        };
+        assert_eq!(bytes(2).unwrap(), b"abab");
+        assert!(bytes(u64::MAX).is_err());
+        assert!(bytes((1 << 24) + 1).is_err());
+    }
 }
