@@ -5,6 +5,7 @@ mod chaos;
 mod diff;
 mod filter;
 mod inspect;
+mod panics;
 mod run;
 mod serve;
 mod trace;
@@ -26,6 +27,7 @@ enum Command {
     Chaos(chaos::Chaos),
     Diff(diff::Diff),
     Inspect(inspect::Inspect),
+    Panics(panics::PanicsOf),
     Run(run::Run),
     Serve(serve::Serve),
     Trace(trace::Trace),
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Chaos(command) => command.run().map_err(Into::into),
         Command::Diff(command) => command.run().map_err(Into::into),
         Command::Inspect(command) => command.run().map_err(Into::into),
+        Command::Panics(command) => command.run().map_err(Into::into),
         Command::Run(command) => command.run().map_err(Into::into),
         Command::Serve(command) => command.run().map_err(Into::into),
         Command::Trace(command) => command.run().map_err(Into::into),
