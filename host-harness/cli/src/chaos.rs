@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use host_harness::chaos::{self, ChaosError};
+use host_harness::chaos::{self, ChaosError, Violation};
 use host_harness::scenario::{Scenario, ScenarioError};
 use host_harness::{LoadError, Module, artifact};
 
@@ -53,6 +53,9 @@ struct Tally {
     injected: u64,
     /// Filters that did not start.
     refused: u64,
+    /// Cases in which a filter trapped or burned all fuel.
+    traps: u64,
+    /// Cases in which any law was broken.
     losses: u64,
     told: Vec<String>,
 }
@@ -83,11 +86,12 @@ impl Chaos {
         });
         let total = total.into_inner().unwrap_or_else(PoisonError::into_inner)?;
         println!(
-            "{} scenarios, {} cases, {} faults injected, {} refused to start, {} losses",
+            "chaos: {} scenarios, {} cases, {} faults injected, {} refused to start, {} traps or hangs, {} losses",
             files.len(),
             total.cases,
             total.injected,
             total.refused,
+            total.traps,
             total.losses
         );
         Ok(match total.losses {
@@ -123,6 +127,8 @@ fn disturb(file: &Path, module: &Module) -> Result<Tally, Error> {
         tally.cases += 1;
         tally.injected += outcome.injected;
         tally.refused += u64::from(outcome.refused);
+        let is_trap = |violation: &Violation| matches!(violation, Violation::Trap(_));
+        tally.traps += u64::from(outcome.violations.iter().any(is_trap));
         if let Some(violation) = outcome.violations.first() {
             tally.losses += 1;
             tally.told.push(format!("{case}: {violation}"));
@@ -136,6 +142,7 @@ impl Tally {
         self.cases += other.cases;
         self.injected += other.injected;
         self.refused += other.refused;
+        self.traps += other.traps;
         self.losses += other.losses;
     }
 

@@ -44,6 +44,9 @@ pub(super) fn of_every_course(course: &Course) -> impl Iterator<Item = Violation
 
 /// Bytes arrive as written or as they do undisturbed, unless the connection was closed for it. A host that lies, of what it
 /// hands over or of a property that is there and it does not know, gets what it deserves.
+///
+/// A filter may learn from one connection what to put in front of the next. Disturbed, it may not have learned it: then what
+/// stands in front is what it puts there on other connections, and nothing else.
 pub(super) fn of_bytes(course: &Course, undisturbed: &Course, fault: &Fault) -> Vec<Violation> {
     if course.lied || !matches!(fault.answer, Answer::Status(_)) {
         return Vec::new();
@@ -55,36 +58,50 @@ pub(super) fn of_bytes(course: &Course, undisturbed: &Course, fault: &Fault) -> 
             continue;
         };
         let cut = closed || ends.ended_before(before);
-        violations.extend(
-            [End::Client, End::Server]
-                .into_iter()
-                .filter(|end| !arrived(ends, before, *end, cut))
-                .map(|end| Violation::Bytes {
+        for end in [End::Client, End::Server] {
+            let expected = expected(course, undisturbed, name, end);
+            let received = &ends.of(end).received;
+            let arrived =
+                |expected: &Vec<u8>| received == expected || cut && expected.starts_with(received);
+            if !expected.iter().any(arrived) {
+                violations.push(Violation::Bytes {
                     connection: name.clone(),
                     end,
-                    received: show(&ends.of(end).received),
+                    received: show(received),
                     expected: show(&before.of(end).received),
-                }),
-        );
+                });
+            }
+        }
     }
     violations
 }
 
-/// Whether an application got what it should have.
-fn arrived(ends: &Ends, undisturbed: &Ends, end: End, cut: bool) -> bool {
-    let received = &ends.of(end).received;
-    let written = &ends.across(end).written;
-    // Where the filter puts bytes of its own in front, they may be others.
-    let before = &undisturbed.of(end).received;
-    if before.len() > written.len() && before.ends_with(written) && received.ends_with(written) {
-        return true;
-    }
-    [&undisturbed.of(end).received, written]
-        .into_iter()
-        .any(|expected| received == expected || cut && expected.starts_with(received))
+/// All that the application at this end of a connection may get: what it gets undisturbed, what was written, and that behind
+/// what the filter puts in front. Only what it puts there undisturbed too may stand there, or other bytes in its place.
+fn expected(course: &Course, undisturbed: &Course, name: &str, end: End) -> Vec<Vec<u8>> {
+    let written = |ends: &Ends| ends.across(end).written.clone();
+    let connection = course.connections.get(name);
+    let written = connection.map(written).unwrap_or_default();
+    let put = undisturbed.connections.iter().flat_map(|(name, ends)| {
+        let before = ends.put_in_front(end);
+        let disturbed = course.connections.get(name);
+        let now = disturbed.and_then(|ends| ends.put_in_front(end));
+        [before, before.and(now)]
+    });
+    let behind = put.flatten().map(|put| [put, &written].concat());
+    let before = undisturbed.connections.get(name);
+    let before = before.map(|ends| ends.of(end).received.clone());
+    behind.chain(before).chain([written.clone()]).collect()
 }
 
 impl Ends {
+    /// What the filter put in front of what the other application wrote, if anything.
+    fn put_in_front(&self, end: End) -> Option<&[u8]> {
+        let received = &self.of(end).received;
+        let put = received.strip_suffix(self.across(end).written.as_slice())?;
+        (!put.is_empty()).then_some(put)
+    }
+
     fn of(&self, end: End) -> &Share {
         match end {
             End::Client => &self.client,
@@ -99,3 +116,6 @@ impl Ends {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
