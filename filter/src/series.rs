@@ -167,3 +167,10 @@ impl SeriesTable {
         }
     }
 }
+
+impl Drop for SeriesTable {
+    /// Series that moved since the last report and the list of them hold each other.
+    fn drop(&mut self) {
+        self.dirty.take();
+    }
+}

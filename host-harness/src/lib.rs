@@ -32,4 +32,4 @@ pub use sidecar::{
     Direction, Downstream, FailurePolicy, Profile, Sidecar, SidecarBuilder, StartError,
 };
 pub use stats::{MetricError, MetricQuery, Series, StatsTag};
-pub use trace::{Event, HostcallCounts};
+pub use trace::{ContextCounts, Event, HostcallCounts};

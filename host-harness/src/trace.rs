@@ -30,6 +30,24 @@ pub enum Event {
     },
 }
 
+/// How many contexts, roots included, a filter was told to create and to delete. The difference is what its SDK keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ContextCounts {
+    /// Calls of `proxy_on_context_create`.
+    pub created: u64,
+    /// Calls of `proxy_on_delete`.
+    pub deleted: u64,
+}
+
+impl std::iter::Sum for ContextCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, counts| Self {
+            created: sum.created + counts.created,
+            deleted: sum.deleted + counts.deleted,
+        })
+    }
+}
+
 /// How often each host function was called.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct HostcallCounts(Vec<u64>);
@@ -100,6 +118,7 @@ impl fmt::Debug for HostcallCounts {
 #[derive(Debug, Default)]
 pub(crate) struct Trace {
     pub(crate) counts: HostcallCounts,
+    pub(crate) contexts: ContextCounts,
     pub(crate) fuel: u64,
     pub(crate) last_fuel: u64,
     /// Properties that were asked for and not there.
@@ -163,6 +182,11 @@ impl Trace {
         result: Option<u32>,
         fuel: u64,
     ) {
+        match name {
+            "proxy_on_context_create" => self.contexts.created += 1,
+            "proxy_on_delete" => self.contexts.deleted += 1,
+            _ => {}
+        }
         self.fuel += fuel;
         self.last_fuel = fuel;
         self.refused = None;

@@ -15,7 +15,7 @@ use crate::l4::{Connection, Dialing, Relay};
 use crate::module::Module;
 use crate::property::{Cluster, FilterState, UpstreamHost};
 use crate::stats::{MetricQuery, Series};
-use crate::trace::{Event, HostcallCounts};
+use crate::trace::{ContextCounts, Event, HostcallCounts};
 use crate::worker::Worker;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -211,6 +211,13 @@ impl Sidecar {
             .iter()
             .map(|worker| worker.host().context_count())
             .sum()
+    }
+
+    /// Contexts that the filter was told to create and to delete so far, in all workers.
+    pub fn contexts(&self) -> ContextCounts {
+        let workers = self.0.workers();
+        let counts = workers.iter().map(|worker| worker.host().trace.contexts);
+        counts.sum()
     }
 
     /// Starts recording a trace.

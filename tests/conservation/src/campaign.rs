@@ -1,12 +1,13 @@
 //! Many random cases.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use host_harness::{native, native_filter};
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestCaseError, TestError, TestRunner};
 use tcp_peer_stats as _;
 
-use crate::case::Case;
+use crate::case::{Case, Connection};
 use crate::generate::case;
 use crate::play::play;
 
@@ -70,32 +71,56 @@ pub fn play_alone(case: &Case) -> Result<(), Problem> {
     }
 }
 
-/// Plays as many random cases; what they are depends on the seed alone. `played` is told how many there were so far.
+/// What has been played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Cases.
+    pub cases: u32,
+    /// Their connections.
+    pub connections: usize,
+    /// What was hostile about them, see [`Connection::faults`](crate::Connection::faults).
+    pub faults: usize,
+}
+
+impl Tally {
+    fn add(&mut self, case: &Case) {
+        self.cases += 1;
+        self.connections += case.connections.len();
+        self.faults += case
+            .connections
+            .iter()
+            .map(Connection::faults)
+            .sum::<usize>();
+    }
+}
+
+/// Plays as many random cases; what they are depends on the seed alone. `played` is told now and then how many there were.
 ///
 /// # Errors
 /// The first finding, as small as it can be.
-pub fn play_random(cases: u32, seed: u64, mut played: impl FnMut(u32)) -> Result<(), Finding> {
-    let mut done = 0;
+pub fn play_random(cases: u32, seed: u64, mut played: impl FnMut(u32)) -> Result<Tally, Finding> {
+    let mut total = Tally::default();
     for batch in 0.. {
-        let count = BATCH.min(cases - done);
+        let count = BATCH.min(cases - total.cases);
         if count == 0 {
             break;
         }
         // Seeds of neighbouring campaigns must not meet.
-        play_batch(count, seed.wrapping_mul(1 << 32).wrapping_add(batch)).map_err(|problem| {
-            Finding {
-                seed,
-                after: done,
-                problem,
-            }
+        let batch = play_batch(count, seed.wrapping_mul(1 << 32).wrapping_add(batch));
+        let batch = batch.map_err(|problem| Finding {
+            seed,
+            after: total.cases,
+            problem,
         })?;
-        done += count;
-        played(done);
+        total.cases += batch.cases;
+        total.connections += batch.connections;
+        total.faults += batch.faults;
+        played(total.cases);
     }
-    Ok(())
+    Ok(total)
 }
 
-fn play_batch(cases: u32, seed: u64) -> Result<(), Problem> {
+fn play_batch(cases: u32, seed: u64) -> Result<Tally, Problem> {
     let current = Arc::new(Mutex::new(None));
     let running = current.clone();
     let batch = move || {
@@ -108,13 +133,18 @@ fn play_batch(cases: u32, seed: u64) -> Result<(), Problem> {
             max_shrink_iters: 20_000,
             ..Config::default()
         };
-        TestRunner::new(config).run(&case(), |case| {
+        let tally = Cell::new(Tally::default());
+        let played = TestRunner::new(config).run(&case(), |case| {
             *running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(case.clone()));
+            let mut sum = tally.get();
+            sum.add(&case);
+            tally.set(sum);
             play(&case, &module).map_err(|error| TestCaseError::fail(error.to_string()))
-        })
+        });
+        played.map(|()| tally.get())
     };
     match native::run(batch) {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(tally)) => Ok(tally),
         Ok(Err(TestError::Fail(reason, case))) => Err(Problem::Disagreement {
             reason: reason.to_string(),
             case: Box::new(case),

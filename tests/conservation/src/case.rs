@@ -157,6 +157,11 @@ impl Piece {
         pieces.iter().flat_map(Self::bytes).collect()
     }
 
+    /// It begins like a frame, and no proxy has written it.
+    fn is_forged(&self) -> bool {
+        !matches!(self, Self::Bytes(_) | Self::Bulk(_))
+    }
+
     fn bytes(&self) -> Vec<u8> {
         match self {
             Self::Bytes(bytes) => bytes.clone(),
@@ -166,6 +171,19 @@ impl Piece {
             Self::Frame(payload) => payload.frame(),
             Self::Cut(payload, length) => payload.frame().into_iter().take(*length).collect(),
         }
+    }
+}
+
+impl Connection {
+    /// What is hostile about it: resets, and pieces that begin like a frame and come from an application.
+    pub fn faults(&self) -> usize {
+        let forged = |pieces: &[Piece]| pieces.iter().filter(|piece| piece.is_forged()).count();
+        let steps = self.steps.iter().map(|step| match step {
+            Step::Write { pieces, .. } => forged(pieces),
+            Step::Reset(_) => 1,
+            Step::Wait(_) => 0,
+        });
+        forged(&self.greeting) + steps.sum::<usize>()
     }
 }
 

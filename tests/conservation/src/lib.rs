@@ -19,7 +19,7 @@ mod report;
 mod setup;
 mod wire;
 
-pub use campaign::{Finding, Problem, play_alone, play_random};
+pub use campaign::{Finding, Problem, Tally, play_alone, play_random};
 pub use case::{Case, Connection, End, Extra, Host, Mode, Piece, Proxy, Security, Step};
 pub use disagreement::{Bytes, Disagreement};
 pub use generate::case;

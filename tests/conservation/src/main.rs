@@ -25,12 +25,18 @@ fn main() -> ExitCode {
             eprintln!("{played} cases, {} s", begun.elapsed().as_secs());
         }
     });
-    if let Err(finding) = result {
-        eprintln!("{finding}");
-        return ExitCode::FAILURE;
-    }
+    let tally = match result {
+        Ok(tally) => tally,
+        Err(finding) => {
+            eprintln!("{finding}");
+            return ExitCode::FAILURE;
+        }
+    };
     println!(
-        "{cases} cases with seed {seed} in {} s: every byte conserved, every count as the reference says",
+        "conservation: seed {seed}, {} connections, {} cases, {} faults injected, 0 losses, {} s",
+        tally.connections,
+        tally.cases,
+        tally.faults,
         begun.elapsed().as_secs()
     );
     ExitCode::SUCCESS

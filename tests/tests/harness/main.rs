@@ -8,6 +8,7 @@
 
 mod chaos;
 mod chunking;
+mod contexts;
 mod exchange;
 mod mesh;
 mod native_peer;
