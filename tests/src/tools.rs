@@ -36,6 +36,41 @@ pub struct EnvoyBinary {
     pub origin: String,
     /// How long it lets connections of an old configuration live, if not Envoy's ten minutes.
     drain_time: Option<Duration>,
+    epoch: Option<Epoch>,
+}
+
+/// Which process of a hot restart an Envoy is.
+#[derive(Clone, Debug)]
+pub enum Epoch {
+    /// The first one. It writes the id that both share to this file.
+    First {
+        /// The file.
+        base_id_file: PathBuf,
+    },
+    /// The one after it, which takes its listeners over.
+    Second {
+        /// What the first one wrote.
+        base_id: String,
+        /// When it ends the first one, in whole seconds.
+        parent_shutdown: Duration,
+    },
+}
+
+impl Epoch {
+    fn arguments(&self, command: &mut Command) {
+        match self {
+            Self::First { base_id_file } => command
+                .args(["--use-dynamic-base-id", "--base-id-path"])
+                .arg(base_id_file),
+            Self::Second {
+                base_id,
+                parent_shutdown,
+            } => command
+                .args(["--restart-epoch", "1", "--base-id", base_id])
+                .args(["--parent-shutdown-time-s"])
+                .arg(parent_shutdown.as_secs().to_string()),
+        };
+    }
 }
 
 impl EnvoyBinary {
@@ -76,6 +111,7 @@ impl EnvoyBinary {
             version: concat!("host harness ", env!("CARGO_PKG_VERSION")).to_owned(),
             origin: "cargo harness serve".to_owned(),
             drain_time: None,
+            epoch: None,
         })
     }
 
@@ -86,19 +122,33 @@ impl EnvoyBinary {
         self
     }
 
+    /// The same, as one of the two processes of a hot restart. What they share in `/dev/shm` outlives them.
+    #[must_use]
+    pub fn epoch(mut self, epoch: Epoch) -> Self {
+        self.epoch = Some(epoch);
+        self
+    }
+
     /// The command that serves a bootstrap and writes the admin address to a file.
     #[must_use]
     pub fn command(&self, bootstrap: &Path, admin_file: &Path, concurrency: u32) -> Command {
         let mut command = Command::new(&self.path);
         match self.host {
-            // Hot restart needs a machine-wide id per Envoy, and shared memory that a killed one leaves behind.
             Host::Envoy => command
-                .args(["--disable-hot-restart", "--log-level", "warning"])
+                .args(["--log-level", "warning"])
                 .args(["--component-log-level", "wasm:info"])
                 // Access logs are written after ten seconds otherwise.
                 .args(["--file-flush-interval-msec", "100"]),
             Host::Harness => command.arg("serve"),
         };
+        match (&self.epoch, self.host) {
+            (Some(epoch), _) => epoch.arguments(&mut command),
+            // It needs a machine-wide id per Envoy, and shared memory that a killed one leaves behind.
+            (None, Host::Envoy) => {
+                command.arg("--disable-hot-restart");
+            }
+            (None, Host::Harness) => {}
+        }
         if let Some(time) = self.drain_time {
             command.args(["--drain-time-s", &time.as_secs().to_string()]);
         }
@@ -138,6 +188,7 @@ impl EnvoyBinary {
             version: version.to_owned(),
             origin,
             drain_time: None,
+            epoch: None,
         })
     }
 }

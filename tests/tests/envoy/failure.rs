@@ -35,16 +35,13 @@ struct Dying {
 }
 
 impl Dying {
-    fn start(name: &str, policy: fn(&mut Value)) -> Result<Self> {
+    fn start(name: &str, policy: fn(&mut Value), configuration: Value) -> Result<Self> {
         let scratch = Scratch::new(name)?;
         let app = App::start(apps::echo)?;
         let wasm = limited::artefact(&scratch.folder("wasm")?)?;
         let service = Service::new(Workload::bookinfo(SERVICE, "v1"), 7000, app.address());
         let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm)
-            .configuration(json!({
-                "tcp_reporting_duration": "200ms",
-                "limits": { "max_frame_bytes": FRAME },
-            }))
+            .configuration(configuration)
             .client_filter(Filter::Absent)
             .service(service.edit(policy))
             .start(&scratch)?;
@@ -61,9 +58,8 @@ impl Dying {
         Ok(stream)
     }
 
-    fn deaths(&self) -> Result<usize> {
-        let log = self.mesh.server(SERVICE)?.log_text()?;
-        Ok(log.matches(DEATH).count())
+    fn is_dead(&self) -> testbed::Result<bool> {
+        Ok(self.mesh.server(SERVICE)?.log_text()?.contains(DEATH))
     }
 
     /// Waits until exactly this is reported.
@@ -81,7 +77,6 @@ impl Dying {
 
     /// Sends a frame that the configuration allows and the memory does not.
     fn kill(&self) -> Result {
-        let deaths = self.deaths()?;
         let mut stream = self.connect()?;
         stream.write_all(b"\x3d\x23\x04\x67")?;
         stream.write_all(&FRAME.to_be_bytes())?;
@@ -89,8 +84,7 @@ impl Dying {
         let _ = stream.write_all(&vec![0; FRAME as usize]);
         let _ = stream.read_to_end(&mut Vec::new());
         poll::until("a VM that dies", LIMIT, || {
-            let log = self.mesh.server(SERVICE)?.log_text()?;
-            Ok(match log.matches(DEATH).count() > deaths {
+            Ok(match self.is_dead()? {
                 true => Look::Found(()),
                 false => Look::NotYet(String::new()),
             })
@@ -144,7 +138,11 @@ fn is_closed_by(stream: &mut TcpStream, last: &[u8]) -> bool {
 /// Kills the VM under a connection of which five bytes each way are reported: the connection is closed at its next byte, and
 /// nothing reported is taken back.
 fn killed(name: &str, policy: fn(&mut Value)) -> Result<Dying> {
-    let dying = Dying::start(name, policy)?;
+    let configuration = json!({
+        "tcp_reporting_duration": "200ms",
+        "limits": { "max_frame_bytes": FRAME },
+    });
+    let dying = Dying::start(name, policy, configuration)?;
     let mut early = dying.connect()?;
     early.write_all(b"hello")?;
     expect(&mut early, b"hello")?;
@@ -172,6 +170,37 @@ fn a_vm_that_dies_fails_open() -> Result {
         assert!(passes(&dying)?);
     }
     dying.report(REPORTED)
+}
+
+/// Without an exchange there is no frame to kill it with: it has a series for each connection instead, until none fits in.
+#[test]
+fn a_vm_without_exchange_fails_open() -> Result {
+    let configuration = json!({
+        "tcp_reporting_duration": "200ms",
+        "peer_exchange": { "mode": "off" },
+        "limits": { "max_series": 1_000_000 },
+        "metrics": [{ "dimensions": { "source_app": "string(connection.id)" } }],
+    });
+    let dying = Dying::start("vm-off-open", fail_open, configuration)?;
+    let mut early = dying.connect()?;
+    early.write_all(b"hello")?;
+    expect(&mut early, b"hello")?;
+    let mut killers = 0;
+    while !dying.is_dead()? {
+        // The one that it dies of is closed.
+        assert!(passes(&dying)? || dying.is_dead()?);
+        killers += 1;
+    }
+    assert!(is_closed_by(&mut early, b"again"));
+    let reported = || dying.mesh.reported(Reporter::Destination, SERVICE);
+    let at_death = reported()?;
+    println!("it died after {killers} connections: {at_death:?}");
+    assert!(at_death.opened > killers / 2 && at_death.opened <= killers + 1);
+    for _ in 0..20 {
+        assert!(passes(&dying)?);
+    }
+    assert_eq!(reported()?, at_death);
+    Ok(())
 }
 
 #[test]

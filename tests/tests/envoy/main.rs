@@ -12,6 +12,7 @@ mod databases;
 mod exchange;
 mod failure;
 mod fixture;
+mod hot_restart;
 mod limited;
 mod native_peer;
 mod peer_for_others;

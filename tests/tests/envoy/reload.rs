@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -19,7 +19,10 @@ use testbed::{Scratch, wasm};
 
 use crate::fixture::{LIMIT, Result, expect};
 
-const LISTENER: &str = "reloaded";
+pub(crate) const LISTENER: &str = "reloaded";
+pub(crate) const EPHEMERAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+/// Envoy's default.
+const FLUSH: Duration = Duration::from_secs(5);
 /// Longer than the updates take.
 const DRAIN: Duration = Duration::from_secs(15);
 const WORKERS: u32 = 2;
@@ -41,29 +44,10 @@ impl Reloaded {
         let dir = scratch.folder("envoy")?;
         let app = App::start(apps::echo)?;
         let file = dir.join("listeners.json");
-        fs::write(&file, listeners(0, app.address())?)?;
-        let server = Bootstrap::server_sidecar()?;
-        let bootstrap = json!({
-            "node": server.document()["node"],
-            "admin": { "address": address("127.0.0.1:0".parse()?) },
-            "stats_config": server.document()["stats_config"],
-            "dynamic_resources": { "lds_config": { "path_config_source": { "path": file } } },
-            "static_resources": { "clusters": [{
-                "name": "app",
-                "type": "STATIC",
-                "load_assignment": { "cluster_name": "app", "endpoints": [{ "lb_endpoints": [{
-                    "endpoint": { "address": address(app.address()) },
-                }] }] },
-            }] },
-        });
+        fs::write(&file, listeners(0, EPHEMERAL, app.address())?)?;
         let binary = EnvoyBinary::find(None)?.drain_time(drain);
-        let envoy = Envoy::start(
-            &binary,
-            LISTENER,
-            &Bootstrap::from(bootstrap),
-            WORKERS,
-            &dir,
-        )?;
+        let bootstrap = bootstrap(&file, app.address(), FLUSH)?;
+        let envoy = Envoy::start(&binary, LISTENER, &bootstrap, WORKERS, &dir)?;
         Ok(Self {
             envoy,
             file,
@@ -79,7 +63,7 @@ impl Reloaded {
     /// Moves a listener with another configuration of the filter in place, and waits until Envoy has taken it.
     fn update(&self, generation: u64) -> Result {
         let new = self.file.with_extension("new");
-        fs::write(&new, listeners(generation, self.app.address())?)?;
+        fs::write(&new, listeners(generation, EPHEMERAL, self.app.address())?)?;
         fs::rename(&new, &self.file)?;
         let updates = format!("listener_manager.listener_in_place_updated: {generation}");
         self.until(&updates, |envoy| {
@@ -107,13 +91,33 @@ impl Reloaded {
 
     /// Stream contexts that the probe, which shares the chain with the filter, saw created and deleted.
     fn contexts(&self) -> Result<(usize, usize)> {
-        let log = self.envoy.log_text()?;
-        let created = log
-            .lines()
-            .filter(|line| line.contains(" new_connection()"));
-        let deleted = log.lines().filter(|line| line.contains(" log()"));
-        Ok((created.count(), deleted.count()))
+        contexts(&self.envoy)
     }
+}
+
+pub(crate) fn contexts(envoy: &Envoy) -> Result<(usize, usize)> {
+    let log = envoy.log_text()?;
+    let count = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    Ok((count(" new_connection()"), count(" log()")))
+}
+
+/// An Envoy that takes its listeners from a file, and flushes its stats that often.
+pub(crate) fn bootstrap(listeners: &Path, app: SocketAddr, flush: Duration) -> Result<Bootstrap> {
+    let server = Bootstrap::server_sidecar()?;
+    Ok(Bootstrap::from(json!({
+        "node": server.document()["node"],
+        "admin": { "address": address(EPHEMERAL) },
+        "stats_config": server.document()["stats_config"],
+        "stats_flush_interval": format!("{}s", flush.as_secs()),
+        "dynamic_resources": { "lds_config": { "path_config_source": { "path": listeners } } },
+        "static_resources": { "clusters": [{
+            "name": "app",
+            "type": "STATIC",
+            "load_assignment": { "cluster_name": "app", "endpoints": [{ "lb_endpoints": [{
+                "endpoint": { "address": address(app) },
+            }] }] },
+        }] },
+    })))
 }
 
 fn address(address: SocketAddr) -> Value {
@@ -121,7 +125,7 @@ fn address(address: SocketAddr) -> Value {
 }
 
 /// The listener, with a configuration that differs from generation to generation.
-fn listeners(generation: u64, app: SocketAddr) -> Result<String> {
+pub(crate) fn listeners(generation: u64, at: SocketAddr, app: SocketAddr) -> Result<String> {
     assert_ne!(app.port(), 0);
     let probe = host_harness::artifact::build("probe-filter", "wasm")?;
     let configuration = json!({
@@ -132,7 +136,7 @@ fn listeners(generation: u64, app: SocketAddr) -> Result<String> {
         "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
         "name": LISTENER,
         "traffic_direction": "INBOUND",
-        "address": address("127.0.0.1:0".parse()?),
+        "address": address(at),
         "filter_chains": [{ "filters": [
             plugin("tcp_peer_stats", &wasm::build()?, &configuration.to_string()),
             plugin("probe", &probe, &format!("nothing: {generation}")),
@@ -171,7 +175,11 @@ fn plugin(name: &str, wasm: &Path, configuration: &str) -> Value {
 }
 
 /// Echoes on one connection after the other until it is told to stop; how many, and how many bytes.
-fn load(address: SocketAddr, seed: u64, stop: &AtomicBool) -> std::io::Result<(u64, u64)> {
+pub(crate) fn load(
+    address: SocketAddr,
+    seed: u64,
+    stop: &AtomicBool,
+) -> std::io::Result<(u64, u64)> {
     let (mut connections, mut bytes) = (0, 0);
     while !stop.load(Ordering::Relaxed) {
         let size = usize::try_from((connections * 7919 + seed) % 20_000 + 1).unwrap_or(1);
