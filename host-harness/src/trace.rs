@@ -2,6 +2,7 @@
 
 use crate::abi::Status;
 use crate::hostcalls::Hostcall;
+use crate::vm::Outcome;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -18,6 +19,8 @@ pub enum Event {
         result: Option<u32>,
         /// Fuel it burned; 0 on back ends that do not meter.
         fuel: u64,
+        /// What the filter allocated, what the host handed over included; 0 unless it counts that.
+        allocations: u64,
     },
     /// The filter called the host, within the callback that follows it in the trace.
     Hostcall {
@@ -121,6 +124,7 @@ pub(crate) struct Trace {
     pub(crate) contexts: ContextCounts,
     pub(crate) fuel: u64,
     pub(crate) last_fuel: u64,
+    pub(crate) allocations: u64,
     /// Properties that were asked for and not there.
     pub(crate) missing_properties: BTreeSet<String>,
     /// The last host call within the current callback that was not answered with Ok.
@@ -175,27 +179,23 @@ impl Trace {
         self.refused.take()
     }
 
-    pub(crate) fn callback(
-        &mut self,
-        name: &'static str,
-        arguments: Vec<u32>,
-        result: Option<u32>,
-        fuel: u64,
-    ) {
+    pub(crate) fn callback(&mut self, name: &'static str, arguments: Vec<u32>, outcome: Outcome) {
         match name {
             "proxy_on_context_create" => self.contexts.created += 1,
             "proxy_on_delete" => self.contexts.deleted += 1,
             _ => {}
         }
-        self.fuel += fuel;
-        self.last_fuel = fuel;
+        self.fuel += outcome.fuel;
+        self.last_fuel = outcome.fuel;
+        self.allocations += outcome.allocations;
         self.refused = None;
         if let Some(events) = &mut self.events {
             events.push(Event::Callback {
                 name,
                 arguments,
-                result,
-                fuel,
+                result: outcome.result,
+                fuel: outcome.fuel,
+                allocations: outcome.allocations,
             });
         }
     }

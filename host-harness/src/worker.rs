@@ -103,9 +103,8 @@ impl Worker {
         let result = match outcome {
             Ok(outcome) => {
                 if outcome.exported {
-                    let arguments = callback.arguments();
                     host.trace
-                        .callback(callback.name(), arguments, outcome.result, outcome.fuel);
+                        .callback(callback.name(), callback.arguments(), outcome);
                 }
                 outcome.result
             }

@@ -46,6 +46,7 @@ fn without_fuel(event: Event) -> Event {
             arguments,
             result,
             fuel: 0,
+            allocations: 0,
         },
         other => other,
     }

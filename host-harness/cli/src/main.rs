@@ -1,6 +1,7 @@
 //! `cargo harness`: the command line of the host harness.
 
 mod bench;
+mod budget;
 mod chaos;
 mod diff;
 mod filter;
@@ -24,6 +25,7 @@ const FAILED: u8 = 2;
 #[command(name = "cargo harness", version)]
 enum Command {
     Bench(bench::Bench),
+    Budget(budget::Budget),
     Chaos(chaos::Chaos),
     Diff(diff::Diff),
     Inspect(inspect::Inspect),
@@ -37,6 +39,7 @@ enum Command {
 fn main() -> ExitCode {
     let done: Result<_, Box<dyn Error>> = match Command::parse() {
         Command::Bench(command) => command.run().map_err(Into::into),
+        Command::Budget(command) => command.run().map_err(Into::into),
         Command::Chaos(command) => command.run().map_err(Into::into),
         Command::Diff(command) => command.run().map_err(Into::into),
         Command::Inspect(command) => command.run().map_err(Into::into),

@@ -77,6 +77,7 @@ fn to_json(side: &str, event: &Event) -> serde_json::Value {
             arguments,
             result,
             fuel,
+            ..
         } => json!({
             "sidecar": side, "callback": name, "arguments": arguments, "result": result, "fuel": fuel,
         }),
@@ -97,6 +98,7 @@ fn to_text(side: &str, event: &Event) -> String {
             arguments,
             result,
             fuel,
+            ..
         } => {
             let arguments: Vec<_> = arguments.iter().map(u32::to_string).collect();
             let result = result

@@ -61,7 +61,7 @@ impl Vm for NativeVm {
         Ok(Outcome {
             exported: true,
             result,
-            fuel: 0,
+            ..Outcome::default()
         })
     }
 

@@ -106,7 +106,12 @@ impl Inner {
 
     pub(crate) fn register(&self, path: &Rc<RefCell<Path>>) {
         let mut paths = self.paths.borrow_mut();
-        paths.retain(|path| path.strong_count() > 0);
+        // Not at every connection: with very many open ones, looking at them all would be most of the work.
+        if paths.len() == paths.capacity() {
+            paths.retain(|path| path.strong_count() > 0);
+            let live = paths.len();
+            paths.reserve(live.max(1));
+        }
         paths.push(Rc::downgrade(path));
     }
 

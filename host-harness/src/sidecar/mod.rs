@@ -187,6 +187,16 @@ impl Sidecar {
             .sum()
     }
 
+    /// Allocations that the filter has made so far, in all workers. Only a filter with the crate `count-allocations` linked
+    /// in counts them; for others this is 0.
+    pub fn allocations(&self) -> u64 {
+        self.0
+            .workers()
+            .iter()
+            .map(|worker| worker.host().trace.allocations)
+            .sum()
+    }
+
     /// Fuel of the last callback of the first worker.
     pub fn last_fuel(&self) -> u64 {
         self.0

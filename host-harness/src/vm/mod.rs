@@ -26,6 +26,8 @@ pub(crate) struct Outcome {
     pub(crate) exported: bool,
     pub(crate) result: Option<u32>,
     pub(crate) fuel: u64,
+    /// What the filter allocated, if it counts that.
+    pub(crate) allocations: u64,
 }
 
 /// A filter that panicked, ran out of fuel, or otherwise trapped.

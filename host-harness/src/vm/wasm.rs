@@ -13,6 +13,9 @@ use wasmtime::{Caller, Engine, Func, Instance, Linker, Memory, Store, TypedFunc,
 /// Fuel that no callback burns unless it hangs: some ten seconds' worth. Then it traps.
 const FULL_TANK: u64 = 10_000_000_000;
 
+/// How many allocations the filter has made, in filters that link `count-allocations` in.
+const ALLOCATIONS: &str = "harness_allocations";
+
 /// What host functions reach through the store.
 pub(super) struct Guts {
     host: Rc<RefCell<Host>>,
@@ -25,6 +28,7 @@ pub(crate) struct WasmVm {
     store: Store<Guts>,
     instance: Instance,
     exports: HashMap<&'static str, Option<Func>>,
+    allocations: Option<TypedFunc<(), u64>>,
 }
 
 impl WasmVm {
@@ -48,10 +52,12 @@ impl WasmVm {
             .find_map(|name| instance.get_typed_func(&mut store, name).ok())
             .ok_or(LoadError::NoAllocator)?;
         store.data_mut().allocator = Some(allocator);
+        let allocations = instance.get_typed_func(&mut store, ALLOCATIONS).ok();
         let mut vm = Self {
             store,
             instance,
             exports: HashMap::new(),
+            allocations,
         };
         vm.initialize().map_err(LoadError::engine)?;
         Ok(vm)
@@ -88,6 +94,12 @@ impl WasmVm {
             .entry(name)
             .or_insert_with(|| self.instance.get_func(&mut self.store, name))
     }
+
+    /// The allocations so far, 0 in a filter that does not count them.
+    fn allocations(&mut self) -> u64 {
+        let count = self.allocations.as_ref();
+        count.map_or(0, |count| count.call(&mut self.store, ()).unwrap_or(0))
+    }
 }
 
 impl Vm for WasmVm {
@@ -101,6 +113,7 @@ impl Vm for WasmVm {
             .map(|value| Val::I32(value.cast_signed()))
             .collect();
         let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
+        let allocations = self.allocations();
         refuel(&mut self.store);
         function
             .call(&mut self.store, &arguments, &mut results)
@@ -113,6 +126,7 @@ impl Vm for WasmVm {
             exported: true,
             result: results.first().and_then(Val::i32).map(i32::cast_unsigned),
             fuel: FULL_TANK - left,
+            allocations: self.allocations() - allocations,
         })
     }
 

@@ -1,0 +1,156 @@
+//! Everything that is measured, and the file that it is held against.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+use std::path::{Path, PathBuf};
+use std::{fs, thread};
+
+use host_harness::Module;
+use host_harness::scenario::Side;
+use serde::Deserialize;
+
+use crate::cost::Costs;
+use crate::sidecar::Peers;
+use crate::situations::{self, EMPTY, SITUATIONS, Scene, Situation};
+use crate::{Error, Filters};
+
+/// The open connections that targets are set for.
+const MANY: usize = 100_000;
+const HEAD: &str = "\
+# What the filter may cost: `cargo test` fails when a change exceeds it. `cargo harness budget --update` writes this file.
+# fuel: WebAssembly instructions, about; hostcalls and allocations: how many, over all calls; bytes: sizes and guest memory.
+";
+
+/// What was measured, or what may be.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Figures {
+    /// Sizes of the artefact and of the guest's memory.
+    pub bytes: BTreeMap<String, u64>,
+    /// Costs by situation and callback.
+    pub costs: BTreeMap<String, Costs>,
+}
+
+/// The budget that is checked in.
+#[must_use]
+pub fn file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("budget.yaml")
+}
+
+impl Figures {
+    /// Measures everything. `churn`: how many connections come and go before memory is looked at again.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn measure(filters: &Filters, churn: usize) -> Result<Self, Error> {
+        let mut figures = Self::default();
+        let (plain, gzipped) = filters.sizes()?;
+        figures.bytes.insert("wasm".into(), plain);
+        figures.bytes.insert("wasm, gzipped".into(), gzipped);
+        let peers = situations::peers(&filters.shipped)?;
+        let [outbound, inbound] = [Side::Outbound, Side::Inbound].map(|side| {
+            let (filters, peers) = (filters.clone(), peers.clone());
+            thread::spawn(move || Self::of_side(side, &filters, &peers, churn))
+        });
+        for side in [outbound, inbound] {
+            let side = side.join().map_err(|_| Error::Thread)??;
+            figures.bytes.extend(side.bytes);
+            figures.costs.extend(side.costs);
+        }
+        Ok(figures)
+    }
+
+    fn of_side(side: Side, filters: &Filters, peers: &Peers, churn: usize) -> Result<Self, Error> {
+        let mut figures = Self::default();
+        let scene = |module| Scene {
+            side,
+            module,
+            peers,
+        };
+        let shipped = scene(&filters.shipped);
+        for situation in &SITUATIONS {
+            let mut costs = situation.play(&shipped)?;
+            let counted = situation.play(&scene(&filters.counted))?;
+            for (callback, cost) in &mut costs {
+                cost.allocations = counted.get(callback).map_or(0, |cost| cost.allocations);
+            }
+            figures
+                .costs
+                .insert(format!("{side}, {}", situation.name), costs);
+        }
+        let growth = situations::growth(&shipped, churn)?;
+        figures.bytes.insert(
+            format!("{side}, growth after connections that came and went"),
+            growth,
+        );
+        // What follows is the same on both sides, and takes a while.
+        if side == Side::Inbound {
+            let (tick, each) = situations::idle(&shipped, MANY)?;
+            figures
+                .costs
+                .insert("inbound, tick, 100 000 idle".into(), tick);
+            figures
+                .bytes
+                .insert("inbound, guest memory per open connection".into(), each);
+            figures.costs.extend(empty(&filters.empty)?);
+        }
+        Ok(figures)
+    }
+
+    /// Reads a budget.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs::read_to_string(path).map_err(|source| Error::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        serde_saphyr::from_str(&text).map_err(|error| Error::Budget {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Writes a budget.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        fs::write(path, self.to_string()).map_err(|source| Error::File {
+            path: path.to_owned(),
+            source,
+        })
+    }
+}
+
+fn empty(module: &Module) -> Result<BTreeMap<String, Costs>, Error> {
+    let scene = Scene {
+        side: Side::Inbound,
+        module,
+        peers: &Peers::default(),
+    };
+    let play = |situation: &Situation| {
+        let name = format!("empty filter, {}", situation.name);
+        Ok((name, situation.play(&scene)?))
+    };
+    EMPTY.iter().map(play).collect()
+}
+
+/// As YAML.
+impl Display for Figures {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{HEAD}bytes:")?;
+        for (name, bytes) in &self.bytes {
+            writeln!(f, "  {name}: {bytes}")?;
+        }
+        writeln!(f, "costs:")?;
+        for (situation, costs) in &self.costs {
+            writeln!(f, "  {situation}:")?;
+            for (callback, cost) in costs {
+                writeln!(f, "    {callback}: {{ {cost} }}")?;
+            }
+        }
+        Ok(())
+    }
+}

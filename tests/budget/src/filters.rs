@@ -1,0 +1,57 @@
+//! The modules that are measured.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use host_harness::{Module, artifact};
+
+use crate::Error;
+
+const PROFILE: &str = "wasm";
+
+/// The filter and what it is measured against.
+#[derive(Clone, Debug)]
+pub struct Filters {
+    /// The filter as it ships.
+    pub shipped: Module,
+    /// The filter with its allocations counted.
+    pub counted: Module,
+    /// A filter on the same SDK that does nothing.
+    pub empty: Module,
+    file: PathBuf,
+}
+
+impl Filters {
+    /// Builds and compiles them.
+    ///
+    /// # Errors
+    /// One does not compile.
+    pub fn build() -> Result<Self, Error> {
+        let module = |package| -> Result<_, Error> {
+            let file = artifact::build(package, PROFILE)?;
+            Ok((Module::from_file(&file)?, file))
+        };
+        let (shipped, file) = module("tcp-peer-stats")?;
+        Ok(Self {
+            shipped,
+            counted: module("counted-filter")?.0,
+            empty: module("empty-filter")?.0,
+            file,
+        })
+    }
+
+    /// The size of the file that ships, as it is and compressed with gzip at its best, in bytes.
+    pub(crate) fn sizes(&self) -> Result<(u64, u64), Error> {
+        let failed = |source| Error::File {
+            path: self.file.clone(),
+            source,
+        };
+        let bytes = std::fs::read(&self.file).map_err(failed)?;
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        gzip.write_all(&bytes).map_err(failed)?;
+        let zipped = gzip.finish().map_err(failed)?;
+        Ok((bytes.len() as u64, zipped.len() as u64))
+    }
+}

@@ -1,0 +1,223 @@
+//! One sidecar, alone, and what its peers say.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use host_harness::scenario::{Emulated, NodeSpec, Scenario, Side};
+use host_harness::{Connection, Module, Node, Sidecar};
+
+use crate::Error;
+use crate::cost::{Costs, costs};
+
+/// The reporting interval of `mesh.yaml`.
+const INTERVAL: Duration = Duration::from_secs(15);
+/// What applications say to each other.
+const MESSAGE: &[u8] = b"some sixty-four bytes of a request, or of what answers to that..";
+
+/// A running sidecar, and the exchange frames of its peers: what comes first on the side that the peer is on.
+pub struct Bench {
+    side: Side,
+    sidecar: Sidecar,
+    frames: Vec<Vec<u8>>,
+}
+
+impl Bench {
+    /// Starts a sidecar of `mesh.yaml` with a filter, and writes the frames of this many different peers.
+    ///
+    /// # Errors
+    /// The filter does not start.
+    pub fn start(side: Side, module: &Module, peers: &Peers) -> Result<Self, Error> {
+        let mut scenario = scenario()?;
+        match side {
+            Side::Outbound => scenario.inbound = None,
+            Side::Inbound => scenario.outbound = None,
+        }
+        let stage = Emulated::start(&scenario, module)?;
+        let sidecars = stage.sidecars();
+        let (_, sidecar) = sidecars.first().ok_or_else(|| no_sidecar(side))?;
+        Ok(Self {
+            side,
+            sidecar: Sidecar::clone(sidecar),
+            frames: peers.frames(side),
+        })
+    }
+
+    /// The sidecar itself.
+    pub fn sidecar(&self) -> &Sidecar {
+        &self.sidecar
+    }
+
+    /// Opens a connection of the n-th peer and exchanges: one message there with the client's frame, one back with the server's.
+    ///
+    /// # Errors
+    /// The filter let something get lost.
+    pub fn exchange(&self, peer: usize) -> Result<Connection, Error> {
+        let connection = self.sidecar.connect();
+        let frame = self.frames.get(peer % self.frames.len().max(1));
+        let greeting = [frame.map_or(&[][..], Vec::as_slice), MESSAGE].concat();
+        let own = match self.side {
+            Side::Inbound => {
+                connection.client.write(greeting);
+                connection.server.write(MESSAGE);
+                connection.server.take().len()
+            }
+            Side::Outbound => {
+                connection.client.write(MESSAGE);
+                connection.server.write(greeting);
+                connection.client.take().len()
+            }
+        };
+        // The other direction begins with our own frame, whose length is not known here.
+        match own == MESSAGE.len() || self.frames.is_empty() {
+            true => Ok(connection),
+            false => Err(Error::Lost {
+                what: "an exchange",
+                sent: MESSAGE.len(),
+                arrived: own,
+            }),
+        }
+    }
+
+    /// Opens connections of all peers in turn and exchanges.
+    ///
+    /// # Errors
+    /// See [`Self::exchange`].
+    pub fn open(&self, count: usize) -> Result<Vec<Connection>, Error> {
+        (0..count).map(|n| self.exchange(n)).collect()
+    }
+
+    /// One message there and one back.
+    ///
+    /// # Errors
+    /// The filter let something get lost.
+    pub fn talk(&self, connection: &Connection) -> Result<(), Error> {
+        for (from, to) in [
+            (&connection.client, &connection.server),
+            (&connection.server, &connection.client),
+        ] {
+            to.take();
+            from.write(MESSAGE);
+            let arrived = to.take().len();
+            if arrived != MESSAGE.len() {
+                return Err(Error::Lost {
+                    what: "a message",
+                    sent: MESSAGE.len(),
+                    arrived,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Connections of all peers open, exchange and close, one behind the other.
+    ///
+    /// # Errors
+    /// See [`Self::exchange`].
+    pub fn come_and_go(&self, count: usize) -> Result<(), Error> {
+        (0..count).try_for_each(|n| {
+            self.close(&self.exchange(n)?);
+            Ok(())
+        })
+    }
+
+    /// Both applications end their side.
+    pub fn close(&self, connection: &Connection) {
+        connection.client.end();
+        connection.server.end();
+    }
+
+    /// A reporting interval passes.
+    pub fn tick(&self) {
+        self.sidecar.advance(INTERVAL);
+    }
+
+    /// What callbacks cost while something is done.
+    ///
+    /// # Errors
+    /// It failed, or the filter died of it.
+    pub fn cost(&self, act: impl FnOnce() -> Result<(), Error>) -> Result<Costs, Error> {
+        self.sidecar.record_trace();
+        self.sidecar.take_trace();
+        act()?;
+        let trace = self.sidecar.take_trace();
+        match self.sidecar.failure() {
+            Some(failure) => Err(Error::Trap(failure)),
+            None => Ok(costs(&trace)),
+        }
+    }
+}
+
+/// The exchange frames that sidecars of different workloads write.
+#[derive(Clone, Debug, Default)]
+pub struct Peers {
+    clients: Vec<Vec<u8>>,
+    servers: Vec<Vec<u8>>,
+}
+
+impl Peers {
+    /// As many clients and as many servers, each a workload of its own, told by sidecars with this filter.
+    ///
+    /// # Errors
+    /// The filter does not start.
+    pub fn of(module: &Module, count: usize) -> Result<Self, Error> {
+        let scenario = scenario()?;
+        let frames = |side| -> Result<Vec<_>, Error> {
+            let spec = scenario.sidecar(side).ok_or_else(|| no_sidecar(side))?;
+            (0..count).map(|n| frame(module, &spec.node, n)).collect()
+        };
+        Ok(Self {
+            clients: frames(Side::Outbound)?,
+            servers: frames(Side::Inbound)?,
+        })
+    }
+
+    /// Those that a sidecar of this side is told.
+    fn frames(&self, side: Side) -> Vec<Vec<u8>> {
+        match side {
+            Side::Outbound => self.servers.clone(),
+            Side::Inbound => self.clients.clone(),
+        }
+    }
+}
+
+/// What a sidecar of the n-th such workload writes in front of the first byte.
+fn frame(module: &Module, node: &NodeSpec, n: usize) -> Result<Vec<u8>, Error> {
+    let mut metadata = node.metadata.clone();
+    if n > 0
+        && let Some(name) = metadata.get_mut("WORKLOAD_NAME")
+    {
+        *name = format!("{}-{n}", name.as_str().unwrap_or_default()).into();
+    }
+    let sidecar = Sidecar::outbound(module)
+        .node(Node::new(&node.id).metadata(metadata))
+        .plugin_config(r#"{ "peer_exchange": { "mode": "on" } }"#)
+        .start()?;
+    let connection = sidecar.connect();
+    connection.client.write(MESSAGE);
+    let mut written = connection.server.take();
+    written.truncate(written.len().saturating_sub(MESSAGE.len()));
+    Ok(written)
+}
+
+fn file() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/mesh.yaml"))
+}
+
+fn scenario() -> Result<Scenario, Error> {
+    Ok(Scenario::read(file())?)
+}
+
+fn no_sidecar(side: Side) -> Error {
+    let side = match side {
+        Side::Outbound => "outbound",
+        Side::Inbound => "inbound",
+    };
+    Error::NoSidecar(file().to_owned(), side)
+}
+
+impl fmt::Debug for Bench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sidecar", self.side)
+    }
+}

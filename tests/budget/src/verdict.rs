@@ -1,0 +1,139 @@
+//! What was measured, held against what may be.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::cost::{Cost, total};
+use crate::figures::Figures;
+
+/// How far fuel and bytes may exceed the budget, in percent: an allocator's luck and a path's length, not more.
+const TOLERANCE: u64 = 2;
+/// From how far below the budget on it should be lowered, in percent.
+const SLACK: u64 = 10;
+
+/// How the figures differ from the budget.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Verdict {
+    /// What costs more than it may.
+    pub exceeded: Vec<Difference>,
+    /// What costs so much less that the budget should say so.
+    pub lower: Vec<Difference>,
+}
+
+/// A figure that is not what the budget says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Difference {
+    /// Where: the situation and the callback, or the name of a size.
+    pub place: String,
+    /// Of what.
+    pub unit: &'static str,
+    /// What it may be; `None` if the budget does not know of it.
+    pub old: Option<u64>,
+    /// What it is.
+    pub new: u64,
+}
+
+impl Verdict {
+    /// Compares what was measured with a budget.
+    #[must_use]
+    pub fn of(measured: &Figures, budget: &Figures) -> Self {
+        let mut verdict = Self::default();
+        for (name, bytes) in &measured.bytes {
+            verdict.compare(name, "bytes", *bytes, budget.bytes.get(name).copied());
+        }
+        for (situation, costs) in &measured.costs {
+            let old = budget.costs.get(situation);
+            for (callback, cost) in costs {
+                let old = old.and_then(|costs| costs.get(callback));
+                verdict.compare_cost(&format!("{situation}: {callback}"), cost, old);
+            }
+            if costs.len() > 1 {
+                verdict.compare_cost(
+                    &format!("{situation}: all callbacks"),
+                    &total(costs),
+                    old.map(total).as_ref(),
+                );
+            }
+        }
+        verdict
+    }
+
+    /// Nothing costs more than it may.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        self.exceeded.is_empty()
+    }
+
+    fn compare_cost(&mut self, place: &str, new: &Cost, old: Option<&Cost>) {
+        let mut compare = |unit, of: fn(&Cost) -> u64| {
+            self.compare(place, unit, of(new), old.map(of));
+        };
+        compare("calls", |cost| cost.calls);
+        compare("fuel", |cost| cost.fuel);
+        compare("hostcalls", |cost| cost.hostcalls);
+        compare("allocations", |cost| cost.allocations);
+    }
+
+    fn compare(&mut self, place: &str, unit: &'static str, new: u64, old: Option<u64>) {
+        let tolerance = match unit {
+            "fuel" | "bytes" => TOLERANCE,
+            _ => 0,
+        };
+        let difference = || Difference {
+            place: place.to_owned(),
+            unit,
+            old,
+            new,
+        };
+        match old {
+            Some(old) if new * 100 > old * (100 + tolerance) => self.exceeded.push(difference()),
+            Some(old) if new * 100 < old * (100 - SLACK) => self.lower.push(difference()),
+            Some(_) => {}
+            None => self.exceeded.push(difference()),
+        }
+    }
+}
+
+impl Display for Verdict {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (differences, what) in [
+            (
+                &self.exceeded,
+                "more than the budget allows; if it has to be, `cargo harness budget --update` says so",
+            ),
+            (
+                &self.lower,
+                "less than the budget says: `cargo harness budget --update` keeps it so",
+            ),
+        ] {
+            if !differences.is_empty() {
+                writeln!(f, "{} figures are {what}", differences.len())?;
+            }
+            for difference in differences {
+                writeln!(f, "  {difference}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Display for Difference {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            place,
+            unit,
+            old,
+            new,
+        } = self;
+        match *old {
+            None => write!(f, "{place}: {new} {unit}, not in the budget"),
+            Some(0) => write!(f, "{place}: 0 → {new} {unit}"),
+            Some(old) => {
+                let percent = (*new as f64 / old as f64 - 1.0) * 100.0;
+                write!(f, "{place}: {old} → {new} {unit} ({percent:+.1} %)")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
