@@ -1,5 +1,7 @@
 mod configuration;
 mod exchange;
+mod labels;
+mod log;
 mod peers;
 mod reporting;
 

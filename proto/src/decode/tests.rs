@@ -27,6 +27,16 @@ fn malformed(message: &[u8]) -> Malformed {
 }
 
 #[test]
+fn a_field_that_nobody_knows_is_skipped() {
+    let entry = [bytes(1, b"k"), bytes(3, b"new"), bytes(2, &bytes(3, b"v"))].concat();
+    let message = decode_struct(&bytes(1, &entry)).unwrap();
+    assert_eq!(
+        message.fields["k"].kind,
+        Some(Kind::StringValue("v".into()))
+    );
+}
+
+#[test]
 fn every_malformed_case_has_its_name() {
     assert_eq!(malformed(b"\x0a\x01"), Malformed::Truncated);
     assert_eq!(malformed(b"\x11\0\0\0\0\0\0\0"), Malformed::Truncated);

@@ -1,0 +1,231 @@
+//! What the log tells an operator.
+
+use std::sync::Once;
+
+use ::log::{LevelFilter, Log, Metadata, Record, set_logger, set_max_level};
+use peer_exchange::{MAGIC, TYPE_URL};
+
+use super::*;
+
+thread_local! {
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A process has one logger: this one keeps the lines of each test's thread apart.
+struct PerThread;
+
+impl Log for PerThread {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let line = format!("{} {}", record.level(), record.args());
+        LINES.with(|lines| lines.borrow_mut().push(line));
+    }
+
+    fn flush(&self) {}
+}
+
+/// The lines that `act` logs.
+fn logged(act: impl FnOnce()) -> Vec<String> {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
+        set_logger(&PerThread).expect("no other logger");
+        set_max_level(LevelFilter::Trace);
+    });
+    LINES.take();
+    act();
+    LINES.take()
+}
+
+fn assert_has(lines: &[String], part: &str) {
+    assert!(
+        lines.iter().any(|line| line.contains(part)),
+        "no {part:?} in {lines:#?}"
+    );
+}
+
+/// A frame with this payload, whatever it is worth.
+fn frame_of(payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a short payload");
+    [&MAGIC[..], &length.to_be_bytes(), payload].concat()
+}
+
+#[test]
+fn the_start_tells_what_was_found_and_decided() {
+    let host = host(&["envoy.filters.network.metadata_exchange"]);
+    let lines = logged(|| {
+        Sim::mode(&host, "auto");
+    });
+    assert_has(
+        &lines,
+        r#"node "my-id", peer exchange off (configured auto; native exchange"#,
+    );
+    assert_has(
+        &lines,
+        "first connection, filter chain \"\", reporter source",
+    );
+}
+
+#[test]
+fn a_node_that_is_unreadable_or_missing_is_told() {
+    let host = FakeHost::default();
+    host.set("xds.node", [0xff]);
+    let lines = logged(|| {
+        Sim::mode(&host, "auto");
+    });
+    assert_has(&lines, "WARN xds.node: unreadable node");
+    assert_has(&lines, "WARN the host tells nothing of its node");
+}
+
+#[test]
+fn a_worthless_frame_is_told_with_the_address_it_came_from() {
+    let no_metadata = [&[0x0a, TYPE_URL.len() as u8], TYPE_URL.as_bytes()].concat();
+    for (result, stream, rest, line) in [
+        (
+            "malformed",
+            frame_of(&[0xff]),
+            "query",
+            Some("worthless frame"),
+        ),
+        ("no_metadata", frame_of(&no_metadata), "query", None),
+        (
+            "duplicate",
+            peer_frame().repeat(2),
+            "",
+            Some("a second frame behind the first: two exchange filters"),
+        ),
+        (
+            "too_large",
+            [&MAGIC[..], &[0xff; 4]].concat(),
+            "",
+            Some("connection closed"),
+        ),
+    ] {
+        let host = inbound();
+        host.set("source.address", "10.0.0.7:40000");
+        let sim = Sim::mode(&host, "auto");
+        let mut passed = Vec::new();
+        let lines = logged(|| passed = sim.down(&[stream, b"query".to_vec()].concat()));
+        match line {
+            Some(line) => assert_has(&lines, &format!("10.0.0.7:40000: {line}")),
+            None => assert!(
+                lines.iter().all(|line| !line.starts_with("WARN")),
+                "{lines:?}"
+            ),
+        }
+        match result {
+            "duplicate" => assert_eq!(passed, [peer_frame(), b"query".to_vec()].concat()),
+            _ => assert_eq!(passed, rest.as_bytes(), "{result}"),
+        }
+        assert_eq!(sim.outcome(result), 1, "{result}");
+        assert_eq!(host.closed.get(), result == "too_large", "{result}");
+    }
+}
+
+#[test]
+fn a_frame_that_breaks_off_is_counted() {
+    let host = inbound();
+    let sim = Sim::mode(&host, "auto");
+    let frame = peer_frame();
+    let half = &frame[..frame.len() / 2];
+    host.data.replace(half.to_vec());
+    let mut connection = sim.connection.borrow_mut();
+    let flow = connection.on_data(&sim.plugin, Buffer::Downstream, half.len(), true);
+    drop(connection);
+    assert_eq!(flow, Flow::Continue);
+    assert_eq!(host.data.take(), b"");
+    assert_eq!(sim.outcome("truncated"), 1);
+}
+
+#[test]
+fn a_host_that_hides_the_bytes_is_told_and_the_connection_closed() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "auto");
+    sim.down(b"query");
+    host.fail_only
+        .set(Some((host.hostcalls.get() + 1, Status(10))));
+    let lines = logged(|| {
+        sim.up(&peer_frame());
+    });
+    let reason = "the host refuses what the exchange needs: InternalFailure (10)";
+    assert_has(
+        &lines,
+        &format!("10.0.0.1:5432: connection closed: {reason}"),
+    );
+    assert!(host.closed.get());
+    // What comes after it goes nowhere.
+    assert_eq!(sim.up(b"answer"), b"");
+}
+
+#[test]
+fn an_upstream_that_takes_no_part_is_told_once_and_left_alone() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "auto");
+    sim.down(b"query");
+    let lines = logged(|| {
+        sim.up(b"what is this?");
+    });
+    assert_has(
+        &lines,
+        "10.0.0.1:5432 does not take part in the peer exchange: left alone for 300s",
+    );
+    sim.plugin.on_tick();
+    assert_eq!(host.metric(&["istio_tcp_refused_hosts_total"]), 1);
+    let again = sim.plugin.on_new_connection(3).expect("a port to look at");
+    host.data.replace(b"query".to_vec());
+    let lines = logged(|| {
+        again
+            .borrow_mut()
+            .on_data(&sim.plugin, Buffer::Downstream, 5, false);
+    });
+    assert_eq!(host.data.take(), b"query");
+    assert_eq!(lines, [""; 0]);
+}
+
+#[test]
+fn with_a_period_of_zero_no_upstream_is_left_alone() {
+    let host = outbound();
+    let sim = Sim::new(&host, r#"{"peer_exchange": {"refused_duration": "0"}}"#);
+    sim.down(b"query");
+    let lines = logged(|| {
+        sim.up(b"what is this?");
+    });
+    assert_eq!(lines, [""; 0]);
+    sim.plugin.on_tick();
+    assert_eq!(host.metric(&["istio_tcp_refused_hosts_total"]), 0);
+}
+
+#[test]
+fn debug_logs_the_labels_of_each_connection() {
+    let host = inbound();
+    let sim = Sim::new(&host, r#"{"debug": true}"#);
+    let lines = logged(|| {
+        sim.down(&[peer_frame(), b"query".to_vec()].concat());
+    });
+    assert_has(&lines, "INFO connection: ");
+    assert_has(&lines, "source_workload=.=peer;");
+}
+
+#[test]
+fn a_host_that_stays_in_another_context_is_told() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "auto");
+    sim.plugin.on_tick();
+    let before = host.hostcalls.get();
+    sim.plugin.on_tick();
+    let calls = host.hostcalls.get() - before;
+    let told = (1..=calls).any(|call| {
+        let host = outbound();
+        let sim = Sim::mode(&host, "auto");
+        sim.plugin.on_tick();
+        host.fail_only
+            .set(Some((host.hostcalls.get() + call, Status(2))));
+        let lines = logged(|| sim.plugin.on_tick());
+        lines.iter().any(|line| {
+            line.contains("does not return to the plugin's own context: BadArgument (2)")
+        })
+    });
+    assert!(told, "none of {calls} calls");
+}
