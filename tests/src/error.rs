@@ -13,6 +13,18 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// There is no such campaign.
+    #[error("there is no campaign {name}: filter/docs/evidence.md lists what there is")]
+    NoSuchCampaign {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// A campaign says nothing of cases.
+    #[error("{name} says nothing of cases: did it come to its end?")]
+    NoCases {
+        /// Its name.
+        name: String,
+    },
     /// The operating system refused something.
     #[error("{what}: {source}")]
     Io {

@@ -16,6 +16,7 @@ pub mod databases;
 pub mod demo;
 pub mod envoy;
 mod error;
+pub mod evidence;
 pub mod exposition;
 pub mod labels;
 pub mod mesh;

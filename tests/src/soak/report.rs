@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use serde::Serialize;
 
 use super::pair::Memory;
+use crate::evidence::Tally;
 use crate::labels::Reporter;
 use crate::mesh::Counts;
 
@@ -124,15 +125,19 @@ impl Display for Report {
         } = self.counts;
         writeln!(
             f,
-            "soak: {} at the same time, {opened} connections, {received} B there, {sent} B back, {} losses, memory {}, {:.0} s",
+            "soak: {} at the same time, {received} B there, {sent} B back, memory {}, {:.0} s; {}",
             self.concurrent,
-            self.losses(),
             if self.sidecars.iter().all(Sidecar::is_flat) {
                 "flat"
             } else {
                 "NOT flat"
             },
             self.seconds,
+            Tally {
+                cases: opened,
+                faults: 0,
+                losses: self.losses(),
+            },
         )
     }
 }

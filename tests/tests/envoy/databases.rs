@@ -5,8 +5,9 @@ mod pool;
 mod tls;
 
 use testbed::databases::{MariaDb, Postgres, Redis};
+use testbed::evidence::Tally;
 use testbed::labels::{METRICS, Reporter};
-use testbed::mesh::{Mesh, Service};
+use testbed::mesh::{Counts, Mesh, Service};
 use testbed::process;
 use testbed::tools::EnvoyBinary;
 use testbed::{Scratch, Workload, wasm};
@@ -36,7 +37,16 @@ fn check_exchanged(mesh: &Mesh, service: &str) -> Result {
             &mesh.exchanged_labels(reporter, service)?,
         )?;
     }
-    same_bytes(mesh, service)
+    same_bytes(mesh, service)?;
+    told(service, mesh.seen(Reporter::Source, service)?);
+    Ok(())
+}
+
+/// Says how many connections were checked.
+fn told(what: &str, seen: Counts) {
+    let Counts { received, sent, .. } = seen;
+    let connections = Tally::clean(seen.opened, 0);
+    println!("{what}: {received} B there, {sent} B back, {connections}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 use testbed::apps::{self, App};
+use testbed::evidence::Tally;
 use testbed::labels::Reporter;
 use testbed::mesh::{Counts, Filter, Mesh, Service};
 use testbed::poll::{self, Look};
@@ -159,7 +160,9 @@ fn a_vm_that_dies_fails_closed() -> Result {
     for _ in 0..3 {
         assert!(!passes(&dying)?);
     }
-    dying.report(REPORTED)
+    dying.report(REPORTED)?;
+    told("fail closed", 5);
+    Ok(())
 }
 
 /// What comes after the death is not counted, and the filter is not there to take a frame off.
@@ -169,7 +172,9 @@ fn a_vm_that_dies_fails_open() -> Result {
     for _ in 0..3 {
         assert!(passes(&dying)?);
     }
-    dying.report(REPORTED)
+    dying.report(REPORTED)?;
+    told("fail open", 5);
+    Ok(())
 }
 
 /// Without an exchange there is no frame to kill it with: it has a series for each connection instead, until none fits in.
@@ -194,12 +199,12 @@ fn a_vm_without_exchange_fails_open() -> Result {
     assert!(is_closed_by(&mut early, b"again"));
     let reported = || dying.mesh.reported(Reporter::Destination, SERVICE);
     let at_death = reported()?;
-    println!("it died after {killers} connections: {at_death:?}");
     assert!(at_death.opened > killers / 2 && at_death.opened <= killers + 1);
     for _ in 0..20 {
         assert!(passes(&dying)?);
     }
     assert_eq!(reported()?, at_death);
+    told("fail open without exchange", 1 + killers + 20);
     Ok(())
 }
 
@@ -219,7 +224,9 @@ fn a_vm_that_dies_is_reloaded() -> Result {
         closed: 1,
         received: 8,
         sent: 8,
-    })
+    })?;
+    told("fail reload", 3);
+    Ok(())
 }
 
 /// A filter behind ours whose VM dies at the third data callback.
@@ -278,5 +285,11 @@ fn the_death_of_another_filter_is_counted_like_any_close() -> Result {
             false => Look::NotYet(format!("{reported:?}")),
         })
     })?;
+    told("the death of another filter", 2);
     Ok(())
+}
+
+/// Says of how many connections a VM died.
+fn told(what: &str, connections: u64) {
+    println!("{what}: {}", Tally::clean(connections, 1));
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use testbed::apps::{self, App, noise};
 use testbed::bootstrap::Bootstrap;
 use testbed::envoy::Envoy;
+use testbed::evidence::Tally;
 use testbed::mesh::Counts;
 use testbed::poll::{self, Look};
 use testbed::tools::EnvoyBinary;
@@ -234,7 +235,6 @@ fn an_update_under_load_loses_and_doubles_nothing() -> Result {
         .sum::<u64>();
     let bytes = loads.iter().map(|(_, bytes)| bytes).sum::<u64>() + 3 * 4 * HELD as u64;
     let opened = connections + HELD as u64;
-    println!("{opened} connections, {bytes} bytes over 4 generations");
     reloaded.report(Counts {
         opened,
         closed: connections,
@@ -264,6 +264,10 @@ fn an_update_under_load_loses_and_doubles_nothing() -> Result {
             false => Look::NotYet(format!("{deleted} of {old}")),
         })
     })?;
+    println!(
+        "updates under load: {bytes} B each way, {}",
+        Tally::clean(opened, 3)
+    );
     Ok(())
 }
 
@@ -302,5 +306,6 @@ fn a_drain_loses_and_doubles_nothing() -> Result {
         sent: 20,
     })?;
     assert_eq!(reloaded.contexts()?.1 as u64, all);
+    println!("drain: {}", Tally::clean(all, 1));
     Ok(())
 }

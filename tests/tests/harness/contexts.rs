@@ -1,6 +1,7 @@
 //! What is over is gone: contexts, and the memory behind them.
 
 use host_harness::{Connection, Rig, Sidecar};
+use testbed::evidence::Tally;
 
 use crate::mesh::{INTERVAL, module, outbound, rig};
 
@@ -58,6 +59,10 @@ fn of_connections() {
         [&rig.outbound, &rig.inbound].map(Sidecar::memory_size),
         memory
     );
+    println!(
+        "contexts of connections: {}",
+        Tally::clean((WARM + MANY).into(), 0)
+    );
 }
 
 /// The listener is updated, with a connection of the old configuration still open.
@@ -84,4 +89,6 @@ fn of_configurations() {
     let roots = u64::from(1 + WARM_UPDATES + MANY_UPDATES);
     assert_eq!(sidecar.contexts().created, roots + streams);
     assert_eq!(sidecar.memory_size(), memory);
+    let updates = u64::from(WARM_UPDATES + MANY_UPDATES);
+    println!("contexts of updates: {}", Tally::clean(streams, updates));
 }

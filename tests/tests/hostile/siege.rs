@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use testbed::apps::{self, App};
+use testbed::evidence::Tally;
 use testbed::exposition::Labels;
 use testbed::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT, owned};
 use testbed::mesh::{Counts, Filter, Mesh, Service};
@@ -35,6 +36,7 @@ pub(crate) struct Siege {
     ledger: Ledger,
     bystander: Bystander,
     script: Arc<Mutex<VecDeque<Vec<u8>>>>,
+    name: String,
     cases: u64,
     before: u64,
     _app: App,
@@ -90,6 +92,7 @@ impl Siege {
             ledger,
             bystander,
             script,
+            name: format!("{name}, {reporter}"),
             cases: 0,
             before,
             _app: app,
@@ -243,11 +246,6 @@ impl Siege {
     /// Ends the siege: Envoy grew by no more than `bound` bytes, and the bystander noticed nothing.
     pub(crate) fn lift(self, bound: u64) -> Result {
         let (grown, reporter) = (self.growth()?, self.reporter);
-        eprintln!(
-            "{reporter}: {} cases, Envoy grew by {} MiB",
-            self.cases,
-            grown / MIB
-        );
         assert!(grown <= bound, "Envoy grew by {} MiB", grown / MIB);
         let talked = self.bystander.end()?;
         let greeting = TALK.len() as u64;
@@ -273,6 +271,12 @@ impl Siege {
                 Look::NotYet(format!("{told:?}"))
             })
         })?;
+        println!(
+            "hostile {}: Envoy grew by {} MiB, {}",
+            self.name,
+            grown / MIB,
+            Tally::clean(self.cases, self.cases)
+        );
         Ok(())
     }
 }

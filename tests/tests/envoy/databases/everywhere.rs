@@ -58,8 +58,7 @@ fn same_everywhere(
             }
         }
         same_bytes(&mesh, name)?;
-        let seen = mesh.seen(Reporter::Destination, name)?;
-        eprintln!("{name}: {seen:?}");
+        super::told(name, mesh.seen(Reporter::Destination, name)?);
     }
     Ok(())
 }

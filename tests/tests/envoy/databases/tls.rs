@@ -60,6 +60,10 @@ fn postgresql_upgrades_to_tls() -> Result {
     for reporter in Reporter::BOTH {
         check_all_but_farewells(&mesh, reporter)?;
     }
+    super::told(
+        "postgresql over tls",
+        mesh.seen(Reporter::Source, "postgresql")?,
+    );
     Ok(())
 }
 
