@@ -1,5 +1,6 @@
 //! Where a module can panic, and how a host's call gets there.
 
+mod blame;
 mod flow;
 mod path;
 mod program;
@@ -13,6 +14,7 @@ use std::path::Path;
 use wasmparser::BinaryReaderError;
 
 use crate::module::{self, LoadError};
+use blame::Blame;
 use flow::{Callee, Flow};
 use path::Paths;
 use program::Program;
@@ -51,9 +53,10 @@ pub struct Panics {
 pub struct PanicSite {
     /// What is executed there: the function that never returns, or `unreachable`.
     pub panic: String,
-    /// Where, from the inside out: the functions that are inlined there, last the module's function itself.
+    /// Where, from the inside out: the functions that are inlined there, then the module's function itself. One of
+    /// Rust's `core` panics on behalf of its callers (`unwrap`, an index, a `RefCell`), so theirs follow, one site each.
     pub frames: Vec<Frame>,
-    /// The least indirect, then shortest way from an export to the function that holds it.
+    /// The least indirect, then shortest way from an export to the last of the frames.
     pub path: Vec<Step>,
 }
 
@@ -122,17 +125,20 @@ impl Panics {
         let flows = flow::settle(&program)?;
         let paths = Paths::find(&program, &flows);
         let source = Source::read(&program)?;
+        let blame = Blame::new(&program, &flows, &paths, &source);
         let mut sites = Vec::new();
         for function in paths.reached() {
             let Some(flow) = flows.get(function as usize) else {
                 continue;
             };
             for (at, panic) in panics_in(flow, &flows, &source) {
-                sites.push(PanicSite {
-                    panic,
-                    frames: source.frames(function, at)?,
-                    path: paths.to(function, &source),
-                });
+                for (function, frames) in blame.outwards(function, at)? {
+                    sites.push(PanicSite {
+                        panic: panic.clone(),
+                        frames,
+                        path: paths.to(function, &source),
+                    });
+                }
             }
         }
         Ok(Self {

@@ -68,6 +68,11 @@ impl<'a> Program<'a> {
         self.functions.iter().filter(|f| f.body.is_some()).count()
     }
 
+    /// It is called otherwise than directly by another function.
+    pub(super) fn is_entered_from_elsewhere(&self, function: u32) -> bool {
+        self.entries.contains_key(&function) || self.addressed.contains(&function)
+    }
+
     fn take(&mut self, payload: Payload<'a>) -> Result<(), PanicsError> {
         match payload {
             Payload::TypeSection(section) => {

@@ -117,6 +117,29 @@ fn names_of_rust_lose_their_mangling_and_their_hash() {
 }
 
 #[test]
+fn what_core_panics_for_is_told_of_each_caller() {
+    let found = sites(
+        r#"(module
+            (table funcref (elem $_ZN4core6shared17h0123456789abcdefE))
+            (func $die unreachable)
+            (func $_ZN4core6expect17h0123456789abcdefE (if (i32.const 1) (then (call $die))))
+            (func $_ZN4core6shared17h0123456789abcdefE (call $_ZN4core6expect17h0123456789abcdefE))
+            (func $one (call $_ZN4core6expect17h0123456789abcdefE))
+            (func $two (call $_ZN4core6shared17h0123456789abcdefE))
+            (func (export "run") (call $one) (call $two) (call_indirect (i32.const 0))))"#,
+    );
+    let sites: Vec<_> = found.iter().map(|(site, _)| site.as_str()).collect();
+    let expected = [
+        "die ← core::expect ← core::shared ← two",
+        // It may be called indirectly too, and then nobody knows by whom.
+        "die ← core::expect ← core::shared",
+        "die ← core::expect ← one",
+    ];
+    assert_eq!(sites, expected);
+    assert_eq!(found[0].1, "run → two");
+}
+
+#[test]
 fn what_cannot_be_searched_is_an_error_that_names_the_remedy() {
     let stripped = Panics::of(br#"(module (func (export "run") unreachable))"#);
     let message = stripped.unwrap_err().to_string();

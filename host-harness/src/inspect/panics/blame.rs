@@ -1,0 +1,92 @@
+//! Whose fault a panic is.
+
+use std::collections::BTreeMap;
+
+use super::flow::{Callee, Flow};
+use super::path::Paths;
+use super::program::Program;
+use super::source::Source;
+use super::{Frame, PanicsError};
+
+/// Finds the callers of functions that panic on behalf of their callers.
+pub(super) struct Blame<'a> {
+    program: &'a Program<'a>,
+    source: &'a Source<'a>,
+    /// By callee: who calls it directly, and where.
+    callers: BTreeMap<u32, Vec<(u32, usize)>>,
+}
+
+/// A function that is to blame, and the frames from the panic to it.
+type Blamed = (u32, Vec<Frame>);
+
+impl<'a> Blame<'a> {
+    pub(super) fn new(
+        program: &'a Program<'a>,
+        flows: &[Flow],
+        paths: &Paths,
+        source: &'a Source<'a>,
+    ) -> Self {
+        let mut callers: BTreeMap<u32, Vec<(u32, usize)>> = BTreeMap::new();
+        for caller in paths.reached() {
+            let calls = flows.get(caller as usize).map(|flow| flow.calls.as_slice());
+            for call in calls.unwrap_or_default() {
+                if let Callee::Function(callee) = call.callee {
+                    callers.entry(callee).or_default().push((caller, call.at));
+                }
+            }
+        }
+        Self {
+            program,
+            source,
+            callers,
+        }
+    }
+
+    /// The frames of a place, outwards to the first function that answers for itself.
+    pub(super) fn outwards(&self, function: u32, at: usize) -> Result<Vec<Blamed>, PanicsError> {
+        let mut blamed = Vec::new();
+        self.follow(
+            &mut vec![function],
+            self.source.frames(function, at)?,
+            &mut blamed,
+        )?;
+        Ok(blamed)
+    }
+
+    /// Follows the last function of a chain of calls, which these frames are of.
+    fn follow(
+        &self,
+        chain: &mut Vec<u32>,
+        frames: Vec<Frame>,
+        blamed: &mut Vec<Blamed>,
+    ) -> Result<(), PanicsError> {
+        let Some(&function) = chain.last() else {
+            return Ok(());
+        };
+        let callers = match frames.last() {
+            Some(frame) if passes_blame(&frame.function) => self.callers.get(&function),
+            _ => None,
+        };
+        let callers = callers.map(Vec::as_slice).unwrap_or_default();
+        for &(caller, at) in callers {
+            if !chain.contains(&caller) {
+                let mut frames = frames.clone();
+                frames.extend(self.source.frames(caller, at)?);
+                chain.push(caller);
+                self.follow(chain, frames, blamed)?;
+                chain.pop();
+            }
+        }
+        if callers.is_empty() || self.program.is_entered_from_elsewhere(function) {
+            blamed.push((function, frames));
+        }
+        Ok(())
+    }
+}
+
+/// Rust's `core` is what says of most of its functions when they panic.
+fn passes_blame(function: &str) -> bool {
+    function
+        .trim_start_matches(['<', '&', '['])
+        .starts_with("core::")
+}
