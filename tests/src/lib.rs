@@ -10,6 +10,7 @@
 
 mod acceptor;
 pub mod apps;
+pub mod bench;
 pub mod bootstrap;
 mod cargo;
 pub mod databases;

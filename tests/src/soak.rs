@@ -11,9 +11,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use serde_json::json;
 
-use self::load::Load;
-use self::pair::{Memory, Pair};
+pub(crate) use self::load::Load;
+use self::pair::Memory;
+pub(crate) use self::pair::{Pair, raise_file_limit};
 pub use self::report::{Report, Sidecar};
 use crate::error::Result;
 use crate::labels::Reporter;
@@ -71,14 +73,15 @@ pub fn run(options: &Options) -> ExitCode {
 /// # Errors
 /// A part does not start, or the applications lost a connection or a byte.
 pub fn soak(options: &Options) -> Result<Report> {
-    pair::raise_file_limit();
+    raise_file_limit();
     let scratch = Scratch::new("soak")?;
     let load = Load::start()?;
     let pair = Pair::start(
         &EnvoyBinary::find(None)?,
         &wasm::build()?,
+        Some(&json!({ "tcp_reporting_duration": "1s" })),
         load.application(),
-        &scratch,
+        &scratch.folder("soak")?,
     )?;
     let started = Instant::now();
     load.one_by_one(pair.address(), WARM_UP, Duration::ZERO)?;

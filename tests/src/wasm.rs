@@ -6,6 +6,7 @@ use crate::cargo;
 use crate::error::Result;
 
 const ARTEFACT: &str = "tcp_peer_stats.wasm";
+const EMPTY: &str = "empty_filter.wasm";
 
 /// Builds the filter with `cargo wasm` and returns the path of the .wasm.
 ///
@@ -21,4 +22,16 @@ pub fn build() -> Result<PathBuf> {
 /// As of [`build`].
 pub fn build_with_symbols() -> Result<PathBuf> {
     cargo::build(&["wasm-symbols"], |file| file.ends_with(ARTEFACT))
+}
+
+/// Builds a filter on the same SDK that does nothing and returns the path of the .wasm.
+///
+/// # Errors
+/// See [`build`].
+pub fn empty() -> Result<PathBuf> {
+    let package = ["build", "--package", "empty-filter", "--profile", "wasm"];
+    let target = ["--target", "wasm32-unknown-unknown"];
+    cargo::build(&[&package[..], &target].concat(), |file| {
+        file.ends_with(EMPTY)
+    })
 }

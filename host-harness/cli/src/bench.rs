@@ -1,5 +1,3 @@
-mod empty;
-
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -52,9 +50,10 @@ impl Bench {
         }
         let load = self.load;
         load.measure("model alone", &Sidecar::passthrough().start()?);
+        let empty = artifact::build("empty-filter", "wasm")?;
         load.measure(
             "wasm, empty filter",
-            &Sidecar::outbound(&empty::wasm()?).start()?,
+            &Sidecar::outbound(&Module::from_file(empty)?).start()?,
         );
         let file = self.filter.file()?;
         let name = format!("wasm, {}", file.display());
@@ -62,7 +61,7 @@ impl Bench {
             &name,
             &Sidecar::outbound(&Module::from_file(file)?).start()?,
         );
-        native::run(move || load.measure_native("native, empty filter", &empty::native()))??;
+        native::run(move || load.measure_native("native, empty filter", &native::empty()))??;
         native::run(move || load.measure_native("native, tcp-peer-stats", &native_filter!()))??;
         Ok(ExitCode::SUCCESS)
     }

@@ -25,6 +25,7 @@ const FAILED: u8 = 2;
 #[command(name = "cargo harness", version)]
 enum Command {
     Bench(bench::Bench),
+    BenchEnvoy(testbed::bench::Options),
     Budget(budget::Budget),
     Chaos(chaos::Chaos),
     Diff(diff::Diff),
@@ -39,6 +40,7 @@ enum Command {
 fn main() -> ExitCode {
     let done: Result<_, Box<dyn Error>> = match Command::parse() {
         Command::Bench(command) => command.run().map_err(Into::into),
+        Command::BenchEnvoy(options) => testbed::bench::run(&options).map_err(Into::into),
         Command::Budget(command) => command.run().map_err(Into::into),
         Command::Chaos(command) => command.run().map_err(Into::into),
         Command::Diff(command) => command.run().map_err(Into::into),

@@ -10,10 +10,12 @@
 //! A filter that panics cannot be unwound through `extern "C"`: it would abort the process. [`run`] therefore gives the
 //! test a thread of its own and turns a panic of the filter, or a status the SDK has no name for, into an error.
 
+mod empty;
 mod filter;
 mod glue;
 mod supervisor;
 
+pub use empty::empty;
 pub use filter::Filter;
 pub(crate) use glue::NativeVm;
 pub use supervisor::{NativeFailure, run};

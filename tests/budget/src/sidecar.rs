@@ -87,6 +87,17 @@ impl Bench {
         (0..count).map(|n| self.exchange(n)).collect()
     }
 
+    /// A whole connection: open, exchange, this many messages each way, close.
+    ///
+    /// # Errors
+    /// See [`Self::exchange`].
+    pub fn whole(&self, peer: usize, messages: usize) -> Result<(), Error> {
+        let connection = self.exchange(peer)?;
+        (0..messages).try_for_each(|_| self.talk(&connection))?;
+        self.close(&connection);
+        Ok(())
+    }
+
     /// One message there and one back.
     ///
     /// # Errors

@@ -102,26 +102,16 @@ fn start(scene: &Scene<'_>) -> Result<Costs, Error> {
 /// The second connection of a sidecar, from a peer that it has not seen before. Not the first: a filter may greet that.
 fn series_new(scene: &Scene<'_>) -> Result<Costs, Error> {
     let bench = scene.bench()?;
-    whole(&bench, 0)?;
-    bench.cost(|| whole(&bench, 1))
+    bench.whole(0, MESSAGES)?;
+    bench.cost(|| bench.whole(1, MESSAGES))
 }
 
 /// A connection from a peer that has been seen before.
 fn series_known(scene: &Scene<'_>) -> Result<Costs, Error> {
     let bench = scene.bench()?;
-    whole(&bench, 0)?;
-    whole(&bench, 0)?;
-    bench.cost(|| whole(&bench, 0))
-}
-
-/// Open, exchange both ways, ten data callbacks, close.
-fn whole(bench: &Bench, peer: usize) -> Result<(), Error> {
-    let connection = bench.exchange(peer)?;
-    for _ in 0..MESSAGES {
-        bench.talk(&connection)?;
-    }
-    bench.close(&connection);
-    Ok(())
+    bench.whole(0, MESSAGES)?;
+    bench.whole(0, MESSAGES)?;
+    bench.cost(|| bench.whole(0, MESSAGES))
 }
 
 /// A connection whose exchange is over.

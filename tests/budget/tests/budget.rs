@@ -11,8 +11,8 @@ fn the_filter_stays_within_its_budget() {
     let measured = Figures::measure(&Filters::build().unwrap(), CHURN).unwrap();
     let budget = Figures::read(&budget::file()).unwrap();
     let verdict = Verdict::of(&measured, &budget);
-    print!("{verdict}");
     assert!(verdict.is_met(), "{verdict}");
+    print!("{verdict}");
 }
 
 #[test]

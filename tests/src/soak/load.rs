@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Clients and an echo.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(crate) struct Load {
     runtime: Runtime,
     application: SocketAddr,
     /// What the echo counted.
@@ -45,7 +45,7 @@ struct Tally {
 }
 
 impl Load {
-    pub(super) fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let runtime = || Builder::new_current_thread().enable_all().build();
         let what = || "cannot listen on 127.0.0.1";
         let echo = runtime().context(what)?;
@@ -68,7 +68,7 @@ impl Load {
     }
 
     /// Where the echo listens.
-    pub(super) fn application(&self) -> SocketAddr {
+    pub(crate) fn application(&self) -> SocketAddr {
         self.application
     }
 

@@ -19,7 +19,6 @@ use crate::mesh_ca::MeshCa;
 use crate::poll::{self, Look};
 use crate::tools::EnvoyBinary;
 use crate::workload::Workload;
-use crate::workspace::Scratch;
 
 const PORT: u16 = 7000;
 const SETTLE_LIMIT: Duration = Duration::from_secs(120);
@@ -28,7 +27,7 @@ const BREAKER: u32 = 1_000_000;
 
 /// Two sidecars.
 #[derive(Debug)]
-pub(super) struct Pair {
+pub(crate) struct Pair {
     client: Envoy,
     server: Envoy,
     address: SocketAddr,
@@ -46,16 +45,16 @@ pub struct Memory {
 }
 
 impl Pair {
-    pub(super) fn start(
+    /// Starts both with a filter, or without one if it has no configuration. Files go to `dir`.
+    pub(crate) fn start(
         binary: &EnvoyBinary,
         wasm: &Path,
+        configuration: Option<&Value>,
         application: SocketAddr,
-        scratch: &Scratch,
+        dir: &Path,
     ) -> Result<Self> {
-        let dir = scratch.folder("soak")?;
         let ca = MeshCa::create(&dir.join("ca"))?;
         let (hop, port) = (Hop::Mesh, PORT);
-        let configuration = json!({ "tcp_reporting_duration": "1s" });
         let (caller, callee) = (Workload::ratings_v2(), Workload::bookinfo("soak", "v1"));
 
         let mut bootstrap = Bootstrap::server_sidecar()?;
@@ -67,9 +66,9 @@ impl Pair {
             application,
             hop,
         })?;
-        bootstrap.filter(wasm, Some(&configuration));
+        bootstrap.filter(wasm, configuration);
         open_breakers(&mut bootstrap);
-        let server = Envoy::start(binary, &callee.name, &bootstrap, 1, &dir)?;
+        let server = Envoy::start(binary, &callee.name, &bootstrap, 1, dir)?;
 
         let mut bootstrap = Bootstrap::client_sidecar()?;
         bootstrap.run_as(&caller, &ca.issue(&caller)?)?;
@@ -84,9 +83,9 @@ impl Pair {
             }],
             &ca.root(),
         )?;
-        bootstrap.filter(wasm, Some(&configuration));
+        bootstrap.filter(wasm, configuration);
         open_breakers(&mut bootstrap);
-        let client = Envoy::start(binary, &caller.name, &bootstrap, 1, &dir)?;
+        let client = Envoy::start(binary, &caller.name, &bootstrap, 1, dir)?;
         let address = client.listener(&name)?;
         Ok(Self {
             client,
@@ -96,7 +95,7 @@ impl Pair {
     }
 
     /// Where clients connect to.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
@@ -148,8 +147,13 @@ impl Pair {
         }
     }
 
+    /// The client's and the server's Envoy.
+    pub(crate) fn envoys(&self) -> [&Envoy; 2] {
+        [&self.client, &self.server]
+    }
+
     /// What the client's and the server's Envoy occupy.
-    pub(super) fn memory(&self) -> Result<[Memory; 2]> {
+    pub(crate) fn memory(&self) -> Result<[Memory; 2]> {
         Ok([memory(&self.client)?, memory(&self.server)?])
     }
 
@@ -162,7 +166,7 @@ impl Pair {
 }
 
 /// Allows as many open files as the system lets us; two a connection are needed in every process.
-pub(super) fn raise_file_limit() {
+pub(crate) fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,

@@ -1,21 +1,11 @@
-//! Filters that do nothing: what is left is the model and the boundary.
+//! A filter that does nothing.
 
-use host_harness::{LoadError, Module, native};
+use super::Filter;
+use crate::module::Module;
 
-/// The smallest module that is a network filter.
-const WAT: &[u8] = br#"(module
-    (memory (export "memory") 1)
-    (func (export "malloc") (param i32) (result i32) i32.const 1024)
-    (func (export "proxy_abi_version_0_2_1"))
-    (func (export "proxy_on_downstream_data") (param i32 i32 i32) (result i32) i32.const 0))"#;
-
-pub(super) fn wasm() -> Result<Module, LoadError> {
-    Module::from_bytes(WAT)
-}
-
-/// Functions that do nothing, as if linked in with an SDK.
-pub(super) fn native() -> Module {
-    Module::native(native::Filter {
+/// Callbacks that do nothing, as if linked in: what is left is the model and the boundary.
+pub fn empty() -> Module {
+    Module::native(Filter {
         initialize,
         allocate,
         context_create: two,
