@@ -5,6 +5,7 @@ mod budget;
 mod chaos;
 mod diff;
 mod filter;
+mod growth;
 mod inspect;
 mod panics;
 mod run;
@@ -29,6 +30,7 @@ enum Command {
     Budget(budget::Budget),
     Chaos(chaos::Chaos),
     Diff(diff::Diff),
+    Growth(growth::Growth),
     Inspect(inspect::Inspect),
     Panics(panics::PanicsOf),
     Run(run::Run),
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Budget(command) => command.run().map_err(Into::into),
         Command::Chaos(command) => command.run().map_err(Into::into),
         Command::Diff(command) => command.run().map_err(Into::into),
+        Command::Growth(command) => command.run().map_err(Into::into),
         Command::Inspect(command) => command.run().map_err(Into::into),
         Command::Panics(command) => command.run().map_err(Into::into),
         Command::Run(command) => command.run().map_err(Into::into),

@@ -39,6 +39,9 @@ pub enum Error {
     /// A thread that measures panicked.
     #[error("a thread that measures panicked")]
     Thread,
+    /// Something cannot be compressed.
+    #[error("cannot compress: {0}")]
+    Gzip(io::Error),
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
     File {

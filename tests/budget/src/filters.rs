@@ -49,9 +49,13 @@ impl Filters {
             source,
         };
         let bytes = std::fs::read(&self.file).map_err(failed)?;
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(&bytes).map_err(failed)?;
-        let zipped = gzip.finish().map_err(failed)?;
-        Ok((bytes.len() as u64, zipped.len() as u64))
+        Ok((bytes.len() as u64, gzip(&bytes)?.len() as u64))
     }
+}
+
+/// Compresses as well as gzip can.
+pub(crate) fn gzip(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    let done = gzip.write_all(bytes).and_then(|()| gzip.finish());
+    done.map_err(Error::Gzip)
 }

@@ -11,6 +11,7 @@ mod cost;
 mod error;
 mod figures;
 mod filters;
+pub mod growth;
 mod sidecar;
 mod situations;
 mod target;
