@@ -126,7 +126,9 @@ fn redis() -> Result {
             said("redis-cli", client)
         };
         let mut load = database.client("redis-benchmark", address);
-        load.args(["-q", "-n", "5000", "-c", "20", "-P", "16", "-d", "300"]);
+        // Whole pipelines only: at the end of a broken one the tool drops the answers on their way, and
+        // the two ends of the mesh rightly disagree about how many bytes there were.
+        load.args(["-q", "-n", "4800", "-c", "20", "-P", "16", "-d", "300"]);
         load.args(["-t", "set,get,incr,lpush,lrange_100"]);
         ask(&["flushall"])?;
         process::run("redis-benchmark", load)?;
