@@ -2,16 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{ErrorKind, Read, Write};
 
 use serde_json::Value;
 use testbed::apps::{self, App};
 use testbed::labels::Reporter;
-use testbed::mesh::Counts;
+use testbed::mesh::{Counts, Filter};
+use testbed::poll::{self, Look};
 use testbed::{wasm, workspace};
 use wasmparser::{Parser, Payload};
 
 use crate::bootstrap::chains;
-use crate::fixture::{Fixture, Result, check_outcomes, round_trip};
+use crate::fixture::{Fixture, LIMIT, Result, SERVICE, check_outcomes, round_trip};
 
 const MEMBER: &str = "capability_restriction_config";
 
@@ -66,6 +68,58 @@ fn with_these_capabilities_the_exchange_works() -> Result {
         assert!(!log.contains("[error][wasm]"), "{log}");
     }
     Ok(())
+}
+
+/// The limit is what the two capabilities are for that an honest exchange does not need.
+#[test]
+fn with_these_capabilities_a_frame_over_the_limit_ends_its_connection() -> Result {
+    const HEADER: &[u8] = b"\x3d\x23\x04\x67\xff\xff\xff\xff";
+    let ends = |fixture: &Fixture, reporter, write: &[u8]| -> Result {
+        let mut stream = fixture.connect()?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        stream.write_all(write)?;
+        let mut rest = Vec::new();
+        let end = stream.read_to_end(&mut rest);
+        assert!(!end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
+        assert_eq!(rest, b"");
+        check_outcomes(&fixture.mesh, reporter, "too_large", 1)?;
+        // Not because the client went, which it has not yet.
+        poll::until("the connection's close", LIMIT, || {
+            let counts = fixture.mesh.reported(reporter, SERVICE)?;
+            Ok(match counts.closed {
+                1 => Look::Found(()),
+                _ => Look::NotYet(format!("{counts:?}")),
+            })
+        })?;
+        for envoy in fixture.mesh.sidecars() {
+            let log = envoy.log_text()?;
+            assert!(!log.contains("[error][wasm]"), "{log}");
+        }
+        Ok(())
+    };
+    let client = Fixture::with(
+        "capabilities-client",
+        App::start(apps::echo)?,
+        |mesh, service| {
+            mesh.client_filter(Filter::Absent)
+                .service(service.edit(restrict))
+        },
+    )?;
+    ends(&client, Reporter::Destination, HEADER)?;
+    let last_words = App::start(|mut stream| {
+        let _first = stream.read(&mut [0; 1024])?;
+        stream.write_all(HEADER)
+    })?;
+    let configuration = serde_json::json!({
+        "tcp_reporting_duration": "500ms",
+        "peer_exchange": { "mode": "receive" },
+    });
+    let server = Fixture::with("capabilities-server", last_words, |mesh, service| {
+        mesh.client_filter(Filter::Configured(configuration))
+            .edit_client(restrict)
+            .service(service.filter(Filter::Absent))
+    })?;
+    ends(&server, Reporter::Source, b"query")
 }
 
 /// A misspelt capability would be one that is not granted.
