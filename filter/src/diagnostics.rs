@@ -7,6 +7,14 @@ use crate::labels::Reporter;
 use crate::metric::MetricKind;
 use crate::naming::Naming;
 
+const OUTCOMES: &str = "tcp_peer_exchange_total";
+const OVERFLOWS: &str = "tcp_series_overflow_total";
+const REFUSED_HOSTS: &str = "tcp_refused_hosts_total";
+const PEER_MISMATCHES: &str = "tcp_peer_mismatch_total";
+
+/// The counters' names, without the prefix.
+pub(crate) const NAMES: [&str; 4] = [OUTCOMES, OVERFLOWS, REFUSED_HOSTS, PEER_MISMATCHES];
+
 /// Counters of one reporter.
 #[derive(Debug)]
 struct PerReporter {
@@ -75,17 +83,15 @@ impl Diagnostics {
                 name
             };
             for (outcome, counter) in Outcome::ALL.into_iter().zip(&counters.outcomes) {
-                counter.flush(host, || name(Some(outcome), "tcp_peer_exchange_total"));
+                counter.flush(host, || name(Some(outcome), OUTCOMES));
             }
-            counters
-                .overflows
-                .flush(host, || name(None, "tcp_series_overflow_total"));
-            counters
-                .refused_hosts
-                .flush(host, || name(None, "tcp_refused_hosts_total"));
-            counters
-                .peer_mismatches
-                .flush(host, || name(None, "tcp_peer_mismatch_total"));
+            for (counter, metric) in [
+                (&counters.overflows, OVERFLOWS),
+                (&counters.refused_hosts, REFUSED_HOSTS),
+                (&counters.peer_mismatches, PEER_MISMATCHES),
+            ] {
+                counter.flush(host, || name(None, metric));
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The metrics that Istio does not have, for those who ask for them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use crate::series::Series;
 pub(crate) struct Extended {
     /// Connections closed, by stat: the flags in it are not those of the series.
     terminated: RefCell<HashMap<String, Instrument>>,
+    /// The host did not take all of it.
+    owing: Cell<bool>,
     max: usize,
 }
 
@@ -24,6 +26,7 @@ impl Extended {
     pub(crate) fn new(max: usize) -> Self {
         Self {
             terminated: RefCell::default(),
+            owing: Cell::new(false),
             max,
         }
     }
@@ -41,16 +44,16 @@ impl Extended {
         }
     }
 
-    /// A connection that opened at `opened` is over, with these flags.
+    /// A connection is over, with these flags; `opened` is when it opened, if the host told.
     pub(crate) fn closed<H: Host>(
         &self,
         host: &H,
         layout: &Layout,
         series: &Series,
-        opened: Duration,
+        opened: Option<Duration>,
         flags: ResponseFlags,
     ) {
-        if let Some(millis) = millis_since(host, opened) {
+        if let Some(millis) = opened.and_then(|opened| millis_since(host, opened)) {
             series.record(host, layout, Metric::ConnectionDuration, millis);
         }
         let Some(stat) = layout.stat(series.key(), Metric::Terminated as usize) else {
@@ -68,7 +71,21 @@ impl Extended {
             .entry(stat.clone())
             .or_insert_with(|| Instrument::new(MetricKind::Counter));
         counter.add(1);
-        counter.flush(host, || stat);
+        if !counter.flush(host, || stat) {
+            self.owing.set(true);
+        }
+    }
+
+    /// Tells the host what it did not take before.
+    pub(crate) fn flush<H: Host>(&self, host: &H) {
+        if !self.owing.replace(false) {
+            return;
+        }
+        for (stat, counter) in self.terminated.borrow().iter() {
+            if !counter.flush(host, || stat.clone()) {
+                self.owing.set(true);
+            }
+        }
     }
 }
 

@@ -107,7 +107,8 @@ pub(crate) struct Workload {
     pub(crate) cluster: String,
 }
 
-/// The service that the client asked for; an empty text is an unknown value.
+/// The service that the client asked for, as far as the cluster tells; an empty text is an unknown
+/// value.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Service {
     /// `destination_service`: the host, like `mongodb.default.svc.cluster.local`.
@@ -157,14 +158,8 @@ impl<'a> Labels<'a> {
         let known = std::iter::once(self.reporter.name())
             .chain(workload(self.source))
             .chain(workload(self.destination))
-            .chain([
-                self.service.host.as_str(),
-                &self.service.name,
-                &self.service.namespace,
-                "tcp",
-                "",
-                policy,
-            ])
+            .chain(self.service())
+            .chain(["tcp", "", policy])
             .map(Cow::Borrowed);
         let mut values = STANDARD_LABELS.map(|label| Cow::Borrowed(label.default));
         for (value, known) in values.iter_mut().zip(known) {
@@ -176,6 +171,30 @@ impl<'a> Labels<'a> {
         *flags = Cow::Owned(self.response_flags.to_string());
         values
     }
+
+    /// `destination_service*`. What the cluster does not tell follows from the server: it is at least
+    /// its own canonical service, and a service is in its workload's namespace.
+    fn service(&self) -> [&'a str; 3] {
+        let Service {
+            host,
+            name,
+            namespace,
+        } = self.service;
+        let server = self.destination;
+        match self.reporter {
+            Reporter::Source => [host, name, either(namespace, &server.namespace)],
+            Reporter::Destination => [
+                either(host, &server.canonical_service),
+                either(name, &server.canonical_service),
+                either(&server.namespace, namespace),
+            ],
+            Reporter::Waypoint => [host, name, namespace],
+        }
+    }
+}
+
+fn either<'a>(value: &'a str, other: &'a str) -> &'a str {
+    if value.is_empty() { other } else { value }
 }
 
 fn workload(of: &Workload) -> [&str; 8] {

@@ -52,34 +52,40 @@ impl Naming {
     /// A stat with another value for one of its labels; as it is, if it does not have the label.
     pub(crate) fn replace_label(&self, stat: &str, label: &str, value: &str) -> String {
         let begin = format!("{label}{}", self.value_separator);
-        let replaced = stat.split_once(&begin).and_then(|(before, rest)| {
-            let (_, behind) = rest.split_once(&self.field_separator)?;
-            let mut replaced = before.to_owned();
-            self.push_label(&mut replaced, label, value);
-            replaced.push_str(behind);
-            Some(replaced)
-        });
-        replaced.unwrap_or_else(|| stat.to_owned())
+        let replaced: Vec<Cow<'_, str>> = stat
+            .split(self.field_separator.as_str())
+            .map(|part| match part.starts_with(&begin) {
+                true => Cow::Owned(format!("{begin}{}", self.clean(value))),
+                false => Cow::Borrowed(part),
+            })
+            .collect();
+        replaced.join(&self.field_separator)
     }
 
     /// A value that cannot be mistaken for anything but a value.
     ///
-    /// The characters that tell a separator from text do not survive, nor do control characters.
-    /// What is longer than the limit is cut between characters.
+    /// The characters that tell a separator from text do not survive either.
     fn clean<'a>(&self, value: &'a str) -> Cow<'a, str> {
         let unfit = |c: char| {
-            c.is_control()
-                || tells(c)
-                    && (self.field_separator.contains(c) || self.value_separator.contains(c))
+            tells(c) && (self.field_separator.contains(c) || self.value_separator.contains(c))
         };
-        let value = value
-            .get(..value.floor_char_boundary(self.max_value_len))
-            .unwrap_or_default();
-        if value.contains(unfit) {
-            Cow::Owned(value.replace(unfit, "_"))
-        } else {
-            Cow::Borrowed(value)
+        let value = tame(value, self.max_value_len);
+        match value.contains(unfit) {
+            true => Cow::Owned(value.replace(unfit, "_")),
+            false => value,
         }
+    }
+}
+
+/// A text that a peer chose, made fit for a log: cut between characters to `max` bytes, without
+/// control characters.
+pub(crate) fn tame(text: &str, max: usize) -> Cow<'_, str> {
+    let text = text
+        .get(..text.floor_char_boundary(max))
+        .unwrap_or_default();
+    match text.contains(char::is_control) {
+        true => Cow::Owned(text.replace(char::is_control, "_")),
+        false => Cow::Borrowed(text),
     }
 }
 
@@ -142,6 +148,11 @@ mod tests {
             "a=.=1;.;flags=.=UF;.;b=.=2;.;name"
         );
         assert_eq!(naming.replace_label(stat, "other", "UF"), stat);
+        let tail = "own_flags=.=1;.;flags=.=-;.;name";
+        assert_eq!(
+            naming.replace_label(tail, "flags", "UF"),
+            "own_flags=.=1;.;flags=.=UF;.;name"
+        );
     }
 
     #[test]

@@ -172,6 +172,9 @@ impl<H: Host> Plugin<H> {
         self.warnings.set(0);
         self.freeze_overdue();
         self.series.borrow().flush(&self.host, &self.layout);
+        if let Some(extended) = &self.extended {
+            extended.flush(&self.host);
+        }
         self.diagnostics.flush(&self.host, self.layout.naming());
     }
 

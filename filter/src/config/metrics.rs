@@ -2,6 +2,7 @@
 
 use super::value::{Field, Object};
 use super::{ConfigError, Notices};
+use crate::diagnostics;
 use crate::expression::ExpressionError;
 use crate::labels::STANDARD_LABELS;
 use crate::metric::{HTTP_METRICS, Metric, MetricKind};
@@ -74,12 +75,10 @@ pub(super) fn definitions(
     let mut definitions: Vec<Definition> = Vec::new();
     for item in field.list("a list of definitions")? {
         let definition = Definition::parse(&item.object()?)?;
-        let taken = Metric::ALL.iter().map(|metric| metric.name());
-        if taken
-            .chain(HTTP_METRICS)
-            .any(|name| name == definition.name)
-        {
-            let reason = format!("{} is a standard metric", definition.name);
+        let standard = Metric::ALL.iter().map(|metric| metric.name());
+        let mut taken = standard.chain(HTTP_METRICS).chain(diagnostics::NAMES);
+        if taken.any(|name| name == definition.name) {
+            let reason = format!("{} is a metric already", definition.name);
             notices.no_effect(item.path(), &reason);
             continue;
         }

@@ -144,7 +144,8 @@ fn what_has_no_effect_is_said_so() {
             "rotationInterval": "1h", "graceful_deletion_interval": "5m",
             "definitions": [
                 {"name": "requests_total", "value": "1"},
-                {"name": "tcp_sent_bytes_total", "value": "1"}
+                {"name": "tcp_sent_bytes_total", "value": "1"},
+                {"name": "tcp_series_overflow_total", "value": "1"}
             ],
             "metrics": [
                 {"name": "request_bytes", "drop": true},
@@ -157,8 +158,9 @@ fn what_has_no_effect_is_said_so() {
     assert_eq!(
         lines,
         [
-            "definitions[0] has no effect: requests_total is a standard metric",
-            "definitions[1] has no effect: tcp_sent_bytes_total is a standard metric",
+            "definitions[0] has no effect: requests_total is a metric already",
+            "definitions[1] has no effect: tcp_sent_bytes_total is a metric already",
+            "definitions[2] has no effect: tcp_series_overflow_total is a metric already",
             "disable_host_header_fallback has no effect: TCP has no host header",
             "graceful_deletion_interval has no effect: series are kept",
             "max_peer_cache_size has no effect: peers are not cached",

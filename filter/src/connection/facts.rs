@@ -157,31 +157,13 @@ pub(super) fn gather<H: Host>(
         }
     };
     let cluster = attributes.xds_text(&["cluster_name"]).unwrap_or_default();
-    let mut service = service::requested(attributes, &cluster);
-    complete(&mut service, reporter, &destination);
     Facts {
         reporter,
         source,
         destination,
-        service,
+        service: service::requested(attributes, &cluster),
         response_flags: attributes.response_flags(),
         security_policy,
-    }
-}
-
-/// What the cluster does not tell of the service follows from the server: it is at least its own
-/// canonical service, and a service is in its workload's namespace.
-fn complete(service: &mut Service, reporter: Reporter, destination: &Workload) {
-    match reporter {
-        Reporter::Source => default_to(&mut service.namespace, &destination.namespace),
-        Reporter::Destination => {
-            default_to(&mut service.host, &destination.canonical_service);
-            default_to(&mut service.name, &destination.canonical_service);
-            if !destination.namespace.is_empty() {
-                service.namespace.clone_from(&destination.namespace);
-            }
-        }
-        Reporter::Waypoint => {}
     }
 }
 

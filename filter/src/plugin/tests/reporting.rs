@@ -121,6 +121,40 @@ fn peers_beyond_the_limit_of_series_share_one() {
     assert_eq!(host.metric(&["istio_tcp_series_overflow_total"]), 2);
 }
 
+/// Where neither the cluster nor a certificate tells the service's namespace, the peer's claim stands
+/// in for it: not where it would make a series of its own.
+#[test]
+fn no_claim_of_a_peer_multiplies_the_coarse_series() {
+    let host = outbound();
+    host.set("xds.cluster_name", "external");
+    host.set("upstream.uri_san_peer_certificate", "");
+    let plugin = Plugin::configure(&host, 1, br#"{"peer_exchange": {"mode": "on"}}"#);
+    let plugin = plugin.expect("a good configuration");
+    plugin.series.replace(SeriesTable::new(1));
+    for namespace in ["a", "b", "c"] {
+        let connection = plugin.on_new_connection(2).expect("a connection");
+        let claim = Struct::from_iter([("NAMESPACE", Value::from(namespace))]);
+        let frame = Frame::new(claim, "").encode();
+        let len = frame.len();
+        host.data.replace(frame);
+        connection
+            .borrow_mut()
+            .on_data(&plugin, Buffer::Upstream, len, false);
+        connection.borrow_mut().on_close(&plugin);
+    }
+    plugin.on_tick();
+    let closed = |namespace: &str| {
+        host.metric(&[
+            &format!("destination_service_namespace=.={namespace};"),
+            "istio_tcp_connections_closed_total",
+        ])
+    };
+    assert_eq!(
+        (closed("a"), closed("b"), closed("c"), closed("unknown")),
+        (1, 0, 0, 2)
+    );
+}
+
 #[test]
 fn no_status_at_any_hostcall_loses_a_byte_or_a_count() {
     let client = [peer_frame(), b"query".to_vec()].concat();

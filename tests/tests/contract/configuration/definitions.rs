@@ -69,7 +69,7 @@ fn a_standard_metric_cannot_be_defined_anew() -> Result {
             .one("istio_tcp_sent_bytes_total", &[])?;
         assert_eq!(sent.value, 12.0);
         let log = reported.pair.sidecar(reporter)?.log_text()?;
-        let line = "definitions[0] has no effect: tcp_sent_bytes_total is a standard metric";
+        let line = "definitions[0] has no effect: tcp_sent_bytes_total is a metric already";
         assert!(log.contains(line), "{log}");
     }
     Ok(())
