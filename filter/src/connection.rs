@@ -140,8 +140,8 @@ impl Connection {
         let opening = self.opening.as_deref();
         let exchanged = opening.and_then(Opening::peer);
         let facts = facts::gather(plugin, &plugin.attributes(), self.reporter, opening);
-        if let Err(status) = publish::publish(plugin.host(), self.reporter, facts.peer(), exchanged)
-        {
+        let peer = publish::describe(facts.peer(), exchanged, plugin.limits().max_label_length);
+        if let Err(status) = publish::publish(plugin.host(), self.reporter, &peer) {
             plugin.warn(|| format!("the host does not take the peer: {status}"));
         }
         let values = plugin.evaluate(moment);
@@ -197,9 +197,15 @@ impl Connection {
         series.add(Metric::Closed, 1);
         series.add(Metric::Open, -1);
         plugin.report_close(series);
-        if let (Some(extended), Some(opened)) = (plugin.extended(), self.opened_at) {
+        if let Some(extended) = plugin.extended() {
             let flags = plugin.attributes().response_flags();
-            extended.closed(plugin.host(), plugin.layout(), series, opened, flags);
+            extended.closed(
+                plugin.host(),
+                plugin.layout(),
+                series,
+                self.opened_at,
+                flags,
+            );
         }
     }
 }

@@ -4,12 +4,19 @@
 //! the server's side and `wasm.upstream_peer` on the client's, with the fields' names of modern
 //! Istio and those of Istio 1.7. Declared as such a message, CEL can walk it.
 
+use std::collections::BTreeMap;
+
 use peer_exchange::{Metadata, Struct, Value};
 use prost::Message as _;
 
 use crate::envoy::DeclarePropertyArguments;
 use crate::host::{Host, Status};
 use crate::labels::{Reporter, Workload};
+use crate::naming::tame;
+
+/// How many bytes of a peer's labels are published, and how many of its platform's metadata. The
+/// host keeps them as long as the connection lasts.
+const MAX_MAP_LEN: usize = 8 * 1024;
 
 /// The property of the peer that a reporter sees.
 pub(crate) fn property(reporter: Reporter) -> &'static str {
@@ -41,23 +48,26 @@ pub(crate) fn declare<H: Host>(host: &H) {
 }
 
 /// Leaves what is known of the peer in the connection's filter state; nothing if nothing is.
-pub(crate) fn publish<H: Host>(
-    host: &H,
-    reporter: Reporter,
-    peer: &Workload,
-    exchanged: Option<&Metadata>,
-) -> Result<(), Status> {
-    let message = describe(peer, exchanged);
-    if message.fields.is_empty() {
+pub(crate) fn publish<H: Host>(host: &H, reporter: Reporter, peer: &Struct) -> Result<(), Status> {
+    if peer.fields.is_empty() {
         return Ok(());
     }
-    host.set_property(property(reporter), &message.encode_to_vec())
+    host.set_property(property(reporter), &peer.encode_to_vec())
 }
 
-fn describe(peer: &Workload, exchanged: Option<&Metadata>) -> Struct {
+/// What is published of a peer. It goes into logs and lives as long as the connection, so texts are
+/// tamed to `max` bytes.
+pub(crate) fn describe(peer: &Workload, exchanged: Option<&Metadata>, max: usize) -> Struct {
     let nothing = Metadata::default();
     let metadata = exchanged.unwrap_or(&nothing);
-    let mut labels = strings([
+    let strings = |members: &[(&str, &str)]| {
+        let mut message = Struct::default();
+        for (name, value) in members.iter().filter(|(_, value)| !value.is_empty()) {
+            message.insert(*name, tame(value, max).as_ref());
+        }
+        message
+    };
+    let mut labels = strings(&[
         ("app", &peer.app),
         ("version", &peer.version),
         ("service.istio.io/canonical-name", &peer.canonical_service),
@@ -66,11 +76,11 @@ fn describe(peer: &Workload, exchanged: Option<&Metadata>) -> Struct {
             &peer.canonical_revision,
         ),
     ]);
-    for (name, value) in &metadata.labels {
-        labels.insert(name, value.as_str());
-    }
-    let mut message = strings([
-        ("app", peer.app.as_str()),
+    add(&mut labels, &metadata.labels, max);
+    let mut platform = Struct::default();
+    add(&mut platform, &metadata.platform_metadata, max);
+    let mut message = strings(&[
+        ("app", &peer.app),
         ("availability_zone", &metadata.availability_zone),
         ("cluster", &peer.cluster),
         ("cluster_id", &peer.cluster),
@@ -88,10 +98,6 @@ fn describe(peer: &Workload, exchanged: Option<&Metadata>) -> Struct {
         ("workload", &peer.workload),
         ("workload_name", &peer.workload),
     ]);
-    let mut platform = Struct::default();
-    for (name, value) in &metadata.platform_metadata {
-        platform.insert(name, value.as_str());
-    }
     for (name, map) in [("labels", labels), ("platform_metadata", platform)] {
         if !map.fields.is_empty() {
             message.insert(name, map);
@@ -100,13 +106,17 @@ fn describe(peer: &Workload, exchanged: Option<&Metadata>) -> Struct {
     message
 }
 
-/// The members that are not empty.
-fn strings<const N: usize>(members: [(&str, &str); N]) -> Struct {
-    members
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| (name, Value::from(value)))
-        .collect()
+/// Adds the pairs of a map, as many as fit.
+fn add(message: &mut Struct, map: &BTreeMap<String, String>, max: usize) {
+    let mut room = MAX_MAP_LEN;
+    for (name, value) in map {
+        let (name, value) = (tame(name, max), tame(value, max));
+        match room.checked_sub(name.len() + value.len()) {
+            Some(left) => room = left,
+            None => return,
+        }
+        message.insert(name, Value::from(value.as_ref()));
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +126,8 @@ mod tests {
 
     fn published(peer: &Workload, exchanged: Option<&Metadata>) -> Option<Struct> {
         let host = FakeHost::default();
-        publish(&&host, Reporter::Source, peer, exchanged).expect("a host that takes it");
+        let message = describe(peer, exchanged, 512);
+        publish(&&host, Reporter::Source, &message).expect("a host that takes it");
         let raw = host.properties.borrow().get("upstream_peer").cloned()?;
         Some(Struct::decode(raw.as_slice()).expect("a Struct"))
     }
@@ -161,5 +172,25 @@ mod tests {
     #[test]
     fn nobody_is_not_published() {
         assert_eq!(published(&Workload::default(), None), None);
+    }
+
+    #[test]
+    fn what_a_peer_says_is_bounded_and_fit_for_a_log() {
+        let long = |index: u32| (format!("{index:04}"), "x".repeat(5000));
+        let metadata = Metadata {
+            owner: "o".repeat(60_000),
+            labels: (0..1000).map(long).collect(),
+            ..Metadata::default()
+        };
+        let peer = Workload {
+            workload: "evil\n{\"level\":\"info\"}\u{1b}[2J".to_owned(),
+            ..Workload::default()
+        };
+        let message = describe(&peer, Some(&metadata), 512);
+        assert_eq!(message.string("workload"), "evil_{\"level\":\"info\"}_[2J");
+        assert_eq!(message.string("owner").len(), 512);
+        let labels = message.child("labels").expect("labels");
+        assert_eq!(labels.fields.len(), MAX_MAP_LEN / 516);
+        assert!(message.encoded_len() < 2 * MAX_MAP_LEN);
     }
 }
