@@ -147,13 +147,28 @@ impl Siege {
 
     /// Notes a case under labels of its own.
     pub(crate) fn count(&mut self, case: &Case, labels: &Labels) {
+        self.opens(labels);
+        self.ends(case, labels);
+    }
+
+    /// Notes a connection that is counted while it is open.
+    pub(crate) fn opens(&mut self, labels: &Labels) {
+        let counts = Counts {
+            opened: 1,
+            ..Counts::default()
+        };
+        self.ledger.connection(labels, counts);
+    }
+
+    /// Notes the rest of a case whose connection was counted before.
+    pub(crate) fn ends(&mut self, case: &Case, labels: &Labels) {
         let bytes = case.passes.len() as u64;
         let received = match self.reporter {
             Reporter::Destination => bytes,
             Reporter::Source => ATTACK.len() as u64,
         };
         let counts = Counts {
-            opened: 1,
+            opened: 0,
             closed: 1,
             received,
             sent: bytes,
