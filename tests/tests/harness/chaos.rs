@@ -72,7 +72,10 @@ fn play(chaos: &Chaos, case: &Case) -> Option<Ledger> {
     let mut ledger = Ledger::default();
     let outcome = chaos.watch(case, |stage| ledger.look(stage)).unwrap();
     assert_eq!(outcome.violations, [], "{case}");
-    assert_eq!(ledger.violations, [""; 0], "{case}");
+    // What a host did not do although it says so is lost, and nobody can know.
+    if !matches!(case.fault.answer, Answer::Untouched) {
+        assert_eq!(ledger.violations, [""; 0], "{case}");
+    }
     (!outcome.refused).then_some(ledger)
 }
 
