@@ -1,10 +1,13 @@
 //! Typed reads of Envoy's attributes.
 //!
-//! Encodings: strings raw, integers little-endian in 8 bytes, booleans in 1 byte
-//! (Envoy's `serializeValue` in `source/extensions/common/wasm/context.cc`).
+//! Encodings: strings raw, integers little-endian in 8 bytes, booleans in 1 byte, maps as
+//! [`pairs`] (Envoy's `serializeValue` in `source/extensions/common/wasm/context.cc`).
 
 use crate::host::{Host, Status};
 use crate::response_flags::ResponseFlags;
+
+pub(crate) mod pairs;
+pub(crate) mod path;
 
 /// Where this host keeps the attributes of the proxy's configuration.
 ///
@@ -17,6 +20,21 @@ pub(crate) enum Roots {
     Xds,
     /// `node`, `cluster_name`, …
     Legacy,
+}
+
+impl Roots {
+    /// The path as this host has it, for the log.
+    pub(crate) fn name(self, path: &str) -> String {
+        self.resolve(path).replace('\0', ".")
+    }
+
+    /// The path as this host has it.
+    fn resolve(self, path: &str) -> &str {
+        match self {
+            Self::Xds => path,
+            Self::Legacy => path.strip_prefix(path::XDS).unwrap_or(path),
+        }
+    }
 }
 
 /// The attributes of the effective context.
@@ -33,9 +51,27 @@ impl<'a, H: Host> Attributes<'a, H> {
         Self { host, roots }
     }
 
-    /// An attribute with a root of its own: `connection.…`, `upstream.…`, `response.…`.
-    pub(crate) fn text(&self, path: &[&str]) -> Option<String> {
-        text(self.host.property(path).ok()??)
+    /// The attribute's bytes.
+    ///
+    /// # Errors
+    /// The host does not say.
+    pub(crate) fn get(&self, path: &str) -> Result<Option<Vec<u8>>, Status> {
+        self.host.property(self.roots.resolve(path))
+    }
+
+    /// The attribute's bytes, if there are any.
+    pub(crate) fn bytes(&self, path: &str) -> Option<Vec<u8>> {
+        self.get(path).ok().flatten()
+    }
+
+    /// A string that is not empty.
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
+        text(self.bytes(path)?)
+    }
+
+    /// An integer.
+    pub(crate) fn integer(&self, path: &str) -> Option<i64> {
+        integer(&self.bytes(path)?)
     }
 
     /// Whether the downstream connection has mutual TLS.
@@ -43,7 +79,7 @@ impl<'a, H: Host> Attributes<'a, H> {
     /// # Errors
     /// The host does not say.
     pub(crate) fn is_mtls(&self) -> Result<bool, Status> {
-        let mtls = self.host.property(&["connection", "mtls"])?;
+        let mtls = self.get(path::MTLS)?;
         Ok(mtls.is_some_and(|mtls| matches!(mtls.as_slice(), [byte] if *byte != 0)))
     }
 
@@ -52,10 +88,7 @@ impl<'a, H: Host> Attributes<'a, H> {
     /// # Errors
     /// The host does not say.
     pub(crate) fn upstream_uri_san(&self) -> Result<Option<String>, Status> {
-        let san = self
-            .host
-            .property(&["upstream", "uri_san_peer_certificate"])?;
-        Ok(san.and_then(text))
+        Ok(self.get(path::UPSTREAM_PEER_SAN)?.and_then(text))
     }
 
     /// The listener's `envoy.config.core.v3.TrafficDirection`: 0 unspecified, 1 inbound, 2 outbound.
@@ -63,36 +96,14 @@ impl<'a, H: Host> Attributes<'a, H> {
     /// # Errors
     /// The host does not say.
     pub(crate) fn listener_direction(&self) -> Result<Option<i64>, Status> {
-        let direction = self.xds(&["listener_direction"])?;
+        let direction = self.get(path::LISTENER_DIRECTION)?;
         Ok(direction.and_then(|direction| integer(&direction)))
-    }
-
-    /// An integer attribute.
-    pub(crate) fn integer(&self, path: &[&str]) -> Option<i64> {
-        integer(&self.host.property(path).ok()??)
     }
 
     /// The response flags so far.
     pub(crate) fn response_flags(&self) -> ResponseFlags {
-        let flags = self.integer(&["response", "flags"]).unwrap_or_default();
+        let flags = self.integer(path::RESPONSE_FLAGS).unwrap_or_default();
         ResponseFlags(flags.cast_unsigned())
-    }
-
-    /// A string below `xds`, wherever this host keeps it.
-    pub(crate) fn xds_text(&self, path: &[&str]) -> Option<String> {
-        text(self.xds(path).ok()??)
-    }
-
-    fn xds(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Status> {
-        match self.roots {
-            Roots::Legacy => self.host.property(path),
-            Roots::Xds => {
-                let mut rooted = Vec::with_capacity(path.len() + 1);
-                rooted.push("xds");
-                rooted.extend_from_slice(path);
-                self.host.property(&rooted)
-            }
-        }
     }
 }
 

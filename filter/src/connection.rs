@@ -1,6 +1,8 @@
 //! One connection: its bytes, its part in the exchange, the series it is counted under.
 
+mod evidence;
 mod facts;
+mod identity;
 mod opening;
 
 use std::rc::Rc;
@@ -13,7 +15,8 @@ use crate::metric::Metric;
 use crate::plugin::Plugin;
 use crate::publish;
 use crate::series::Series;
-pub(crate) use facts::Facts;
+pub(crate) use evidence::{Evidence, Told};
+pub(crate) use identity::Identity;
 use opening::Opening;
 
 /// A connection from its open to its close.
@@ -138,21 +141,27 @@ impl Connection {
     /// Computes the labels, for good, and counts what is known so far.
     fn freeze<H: Host>(&mut self, plugin: &Plugin<H>, moment: Moment) {
         let opening = self.opening.as_deref();
-        let exchanged = opening.and_then(Opening::peer);
-        let facts = facts::gather(plugin, &plugin.attributes(), self.reporter, opening);
-        let peer = publish::describe(facts.peer(), exchanged, plugin.limits().max_label_length);
-        if let Err(status) = publish::publish(plugin.host(), self.reporter, &peer) {
+        let told = opening.and_then(Opening::told);
+        let exchanged = told.is_some();
+        let evidence = Evidence::gather(
+            &plugin.attributes(),
+            plugin.mode(),
+            self.reporter,
+            told,
+            opening.and_then(Opening::upstream_san),
+        );
+        let identity = plugin.identify(evidence);
+        if let Err(status) = publish::publish(plugin.host(), self.reporter, &identity.published) {
             plugin.warn(|| format!("the host does not take the peer: {status}"));
         }
         let values = plugin.evaluate(moment);
-        let series = plugin.series(facts, &values);
+        let series = plugin.series(&identity, &values);
         series.add(Metric::Opened, 1);
         series.add(Metric::Open, 1);
         series.add(Metric::Received, self.received);
         series.add(Metric::Sent, self.sent);
         plugin.observe(&series, &values);
-        if let (Some(extended), Some(opened), Some(_)) =
-            (plugin.extended(), self.opened_at, exchanged)
+        if let (Some(extended), Some(opened), true) = (plugin.extended(), self.opened_at, exchanged)
         {
             extended.exchanged(plugin.host(), plugin.layout(), &series, opened);
         }

@@ -5,7 +5,7 @@
 //! decoder and the (possibly empty) rest goes on. Envoy's write path has no resume, and a paused
 //! frame could outgrow the connection's buffer limit.
 
-use peer_exchange::{Decoded, Decoder, InvalidFrame, MAGIC, Metadata, Truncated};
+use peer_exchange::{Decoded, Decoder, MAGIC, Payload, TooLarge, Truncated};
 
 use crate::host::{Buffer, Host, Status};
 
@@ -66,6 +66,9 @@ impl Outcome {
     }
 }
 
+/// How many bytes are read at once, if there are as many: all of a usual frame.
+const READ_AHEAD: usize = 2048;
+
 /// Takes the peer's frame off the head of a direction.
 #[derive(Debug)]
 pub(crate) enum Reader {
@@ -91,13 +94,11 @@ pub(crate) struct Read {
 /// What the peer's first bytes turned out to be.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A frame that tells who the peer is.
-    Peer(Box<Metadata>),
-    /// A frame without metadata.
-    NoMetadata,
-    /// A worthless frame. If it is [too large](InvalidFrame::TooLarge), its end cannot be found
-    /// and everything behind its header was dropped.
-    Invalid(InvalidFrame),
+    /// A frame.
+    Frame(Payload),
+    /// A frame that is too large: its end cannot be found and everything behind its header was
+    /// dropped.
+    TooLarge(TooLarge),
     /// No frame.
     Absent,
     /// A stream that ended inside the frame.
@@ -134,14 +135,14 @@ impl Reader {
             Self::Frame(decoder) => decoder,
             Self::Behind(passed) => {
                 let passed = *passed;
-                return Ok(self.watch(host, buffer, passed, size));
+                return Ok(self.watch(host, buffer, passed, size, &[]));
             }
         };
         let mut taken = 0;
         while taken < size {
-            let wanted = decoder.wants().min(size - taken);
-            let bytes = host.buffer(buffer, taken, wanted)?;
-            if bytes.len() != wanted {
+            let len = decoder.wants().max(READ_AHEAD).min(size - taken);
+            let bytes = host.buffer(buffer, taken, len)?;
+            if bytes.len() != len {
                 return Err(Status::BAD_ARGUMENT);
             }
             let step = decoder.decode(&bytes);
@@ -151,18 +152,15 @@ impl Reader {
                 Decoded::NotFrame { held } => {
                     return give_back(host, buffer, held, size, Event::Absent);
                 }
-                Decoded::Invalid(invalid @ InvalidFrame::TooLarge { .. }) => {
+                Decoded::TooLarge(too_large) => {
                     drain(host, buffer, size)?;
-                    return Ok(Read::finished(0, Event::Invalid(invalid)));
+                    return Ok(Read::finished(0, Event::TooLarge(too_large)));
                 }
-                Decoded::Invalid(invalid) => Event::Invalid(invalid),
-                Decoded::Frame(frame) => match frame.metadata() {
-                    Some(metadata) => Event::Peer(Box::new(metadata)),
-                    None => Event::NoMetadata,
-                },
+                Decoded::Frame(payload) => Event::Frame(payload),
             };
             drain(host, buffer, taken)?;
-            let watched = self.watch(host, buffer, 0, size - taken);
+            let ahead = bytes.get(step.consumed..).unwrap_or_default();
+            let watched = self.watch(host, buffer, 0, size - taken, ahead);
             return Ok(Read {
                 event: Some(event),
                 ..watched
@@ -181,13 +179,24 @@ impl Reader {
     }
 
     /// Looks for a second magic right behind the first frame; its bytes are payload and pass.
-    fn watch<H: Host>(&mut self, host: &H, buffer: Buffer, passed: usize, size: usize) -> Read {
+    /// `ahead` is what was read of them already.
+    fn watch<H: Host>(
+        &mut self,
+        host: &H,
+        buffer: Buffer,
+        passed: usize,
+        size: usize,
+        ahead: &[u8],
+    ) -> Read {
         let expected = MAGIC.get(passed..).unwrap_or_default();
         let window = expected.len().min(size);
-        let agrees = window == 0
-            || host
+        let expected_here = expected.get(..window).unwrap_or_default();
+        let agrees = match ahead.get(..window) {
+            Some(ahead) => ahead == expected_here,
+            None => host
                 .buffer(buffer, 0, window)
-                .is_ok_and(|bytes| expected.get(..window) == Some(&bytes));
+                .is_ok_and(|bytes| bytes == expected_here),
+        };
         *self = Self::Behind(passed + window);
         let whole = window == expected.len();
         Read {

@@ -27,8 +27,8 @@ struct Compiled {
     text: String,
     /// What the host calls it.
     token: Vec<u8>,
-    /// Its parts, if it is nothing but the path of an attribute.
-    path: Option<Vec<String>>,
+    /// The path, if it is nothing but an attribute's.
+    path: Option<String>,
 }
 
 /// Where the host is when expressions are evaluated.
@@ -67,18 +67,20 @@ impl Expressions {
                 Status::NOT_FOUND => ExpressionError::NoCel,
                 status => ExpressionError::Refused(status),
             })?;
-        let path = dialect::path(&text);
+        let path = dialect::path(&text).map(|parts| parts.join("\0"));
         self.compiled.push(Compiled { text, token, path });
         Ok(ExpressionId(self.compiled.len() - 1))
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.compiled.is_empty()
     }
 
     /// Evaluates all of them for the effective context. What cannot be evaluated has no value.
     pub(crate) fn evaluate<H: Host>(&self, host: &H, moment: Moment) -> Values {
         let value = |Compiled { token, path, .. }: &Compiled| match (moment, path) {
-            (Moment::Tick, Some(path)) => {
-                let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                host.property(&path).ok().flatten().unwrap_or_default()
-            }
+            (Moment::Tick, Some(path)) => host.property(path).ok().flatten().unwrap_or_default(),
             _ => host
                 .call_foreign_function("expr_evaluate", token)
                 .unwrap_or_default(),

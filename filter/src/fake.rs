@@ -84,13 +84,36 @@ impl FakeHost {
     }
 }
 
+/// The map whose members are set, as the host hands it over.
+fn pairs(properties: &BTreeMap<String, Vec<u8>>, prefix: &str) -> Option<Vec<u8>> {
+    let members: Vec<_> = properties
+        .iter()
+        .filter_map(|(path, value)| Some((path.strip_prefix(prefix)?, value)))
+        .collect();
+    let len = |len: usize| u32::try_from(len).expect("short").to_le_bytes();
+    let mut raw = len(members.len()).to_vec();
+    for (key, value) in &members {
+        raw.extend(len(key.len()));
+        raw.extend(len(value.len()));
+    }
+    for (key, value) in &members {
+        raw.extend([key.as_bytes(), &[0], value, &[0]].concat());
+    }
+    (!members.is_empty()).then_some(raw)
+}
+
 impl Host for &FakeHost {
-    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Status> {
+    fn property(&self, path: &str) -> Result<Option<Vec<u8>>, Status> {
         match self.call() {
             Err(Status::NOT_FOUND) => return Ok(None),
             called => called?,
         }
-        Ok(self.properties.borrow().get(&path.join(".")).cloned())
+        let path = path.replace('\0', ".");
+        let properties = self.properties.borrow();
+        Ok(match properties.get(&path) {
+            Some(value) => Some(value.clone()),
+            None => pairs(&properties, &format!("{path}.")),
+        })
     }
 
     fn buffer(&self, _: Buffer, start: usize, len: usize) -> Result<Vec<u8>, Status> {

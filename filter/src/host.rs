@@ -60,8 +60,9 @@ pub struct MetricId(pub u32);
 
 /// The hostcalls that the core makes.
 pub trait Host {
-    /// Reads a property ("attribute") by its path; `None` when the host has none of that name.
-    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Status>;
+    /// Reads a property ("attribute") by its path, whose parts are separated by NUL, as proxy-wasm
+    /// wants it; `None` when the host has none of that name.
+    fn property(&self, path: &str) -> Result<Option<Vec<u8>>, Status>;
 
     /// Sets a property of the connection, which other filters find in the filter state under
     /// `wasm.` and this name.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod cache;
 pub mod config;
 mod connection;
 mod diagnostics;

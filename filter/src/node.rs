@@ -3,7 +3,7 @@
 use peer_exchange::{Locality, Metadata, Struct, Style};
 use prost::Message as _;
 
-use crate::attributes::Roots;
+use crate::attributes::{Attributes, Roots, path};
 use crate::envoy;
 use crate::host::Host;
 use crate::labels::Workload;
@@ -22,16 +22,13 @@ impl LocalNode {
     ///
     /// Also tells where this host keeps the attributes of its configuration.
     pub(crate) fn read<H: Host>(host: &H) -> (Self, Roots) {
-        for (path, roots) in [
-            (["xds", "node"].as_slice(), Roots::Xds),
-            (&["node"], Roots::Legacy),
-        ] {
-            let Ok(Some(raw)) = host.property(path) else {
+        for roots in [Roots::Xds, Roots::Legacy] {
+            let Some(raw) = Attributes::new(host, roots).bytes(path::NODE) else {
                 continue;
             };
             match envoy::Node::decode(raw.as_slice()) {
                 Ok(node) => return (Self { node }, roots),
-                Err(error) => log::warn!("{}: unreadable node: {error}", path.join(".")),
+                Err(error) => log::warn!("{}: unreadable node: {error}", roots.name(path::NODE)),
             }
         }
         log::warn!("the host tells nothing of its node: this workload's labels will be unknown");

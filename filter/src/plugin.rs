@@ -4,11 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use peer_exchange::{InvalidFrame, Payload};
 use prost::Message as _;
 
-use crate::attributes::{Attributes, Roots};
+use crate::attributes::{Attributes, Roots, path};
+use crate::cache::Cache;
 use crate::config::{Config, ConfigError, Limits, Mode};
-use crate::connection::{Connection, Facts};
+use crate::connection::{Connection, Evidence, Identity, Told};
 use crate::diagnostics::Diagnostics;
 use crate::envoy::SetEnvoyFilterStateArguments;
 use crate::expression::{Expressions, Moment, Values};
@@ -40,14 +42,18 @@ pub struct Plugin<H> {
     roots: Roots,
     local: Workload,
     frame: Vec<u8>,
-    /// What outbound connections offer, as tcp_proxy wants it; empty to leave it to the cluster.
-    alpn: String,
+    /// Has outbound connections offer the exchange's ALPN; empty to leave it to the cluster.
+    offer: Vec<u8>,
     expressions: Expressions,
     layout: Layout,
     series: RefCell<SeriesTable>,
     extended: Option<Extended>,
     diagnostics: Diagnostics,
     refused: RefCell<Refused>,
+    /// What frames tell.
+    told: RefCell<Cache<Payload, Told>>,
+    frames_read: Cell<u64>,
+    identities: RefCell<Cache<Evidence, Identity>>,
     /// Connections whose labels are not frozen yet.
     undecided: RefCell<BTreeMap<ContextId, Rc<RefCell<Connection>>>>,
     ticks: Cell<u64>,
@@ -99,9 +105,9 @@ impl<H: Host> Plugin<H> {
             roots,
             local: node.workload(),
             frame: node.frame(&config.additional_labels),
-            alpn: match offers {
-                true => config.peer_exchange.protocols.join(","),
-                false => String::new(),
+            offer: match offers {
+                true => offer(&config.peer_exchange.protocols),
+                false => Vec::new(),
             },
             expressions,
             layout,
@@ -111,6 +117,9 @@ impl<H: Host> Plugin<H> {
                 .then(|| Extended::new(config.limits.max_series)),
             diagnostics: Diagnostics::default(),
             refused: RefCell::default(),
+            told: RefCell::default(),
+            frames_read: Cell::new(0),
+            identities: RefCell::default(),
             undecided: RefCell::default(),
             ticks: Cell::new(0),
             warnings: Cell::new(0),
@@ -124,7 +133,7 @@ impl<H: Host> Plugin<H> {
     /// port is none that the configuration wants looked at: it passes unseen.
     pub fn on_new_connection(&self, id: ContextId) -> Option<Rc<RefCell<Connection>>> {
         if !self.config.ports.is_all() {
-            let port = self.attributes().integer(&["destination", "port"]);
+            let port = self.attributes().integer(path::DESTINATION_PORT);
             let port = port.and_then(|port| u16::try_from(port).ok());
             if port.is_some_and(|port| !self.config.ports.contains(port)) {
                 return None;
@@ -157,7 +166,7 @@ impl<H: Host> Plugin<H> {
     /// Logs where the first connection came in: the plugin does not know its chain before.
     fn introduce(&self, reporter: Reporter) {
         if !self.introduced.replace(true) {
-            let chain = self.attributes().xds_text(&["filter_chain_name"]);
+            let chain = self.attributes().text(path::FILTER_CHAIN);
             log::info!(
                 "tcp-peer-stats: first connection, filter chain {:?}, reporter {}",
                 chain.unwrap_or_default(),
@@ -196,22 +205,27 @@ impl<H: Host> Plugin<H> {
 
     /// Offers the exchange's ALPN on the upstream connection that is about to be made.
     fn advertise(&self) {
-        if self.alpn.is_empty() {
+        if self.offer.is_empty() {
             return;
         }
-        let argument = SetEnvoyFilterStateArguments {
-            path: ALPN_FILTER_STATE.to_owned(),
-            value: self.alpn.clone(),
-            span: SetEnvoyFilterStateArguments::DOWNSTREAM_CONNECTION,
-        };
-        let argument = argument.encode_to_vec();
         if let Err(status) = self
             .host
-            .call_foreign_function("set_envoy_filter_state", &argument)
+            .call_foreign_function("set_envoy_filter_state", &self.offer)
         {
-            self.warn(|| format!("the ALPN {:?} cannot be offered: {status}", self.alpn));
+            let protocols = &self.config.peer_exchange.protocols;
+            self.warn(|| format!("the ALPN {protocols:?} cannot be offered: {status}"));
         }
     }
+}
+
+/// The foreign function's argument that offers these protocols, as tcp_proxy wants them.
+fn offer(protocols: &[String]) -> Vec<u8> {
+    let argument = SetEnvoyFilterStateArguments {
+        path: ALPN_FILTER_STATE.to_owned(),
+        value: protocols.join(","),
+        span: SetEnvoyFilterStateArguments::DOWNSTREAM_CONNECTION,
+    };
+    argument.encode_to_vec()
 }
 
 /// What connections ask of their plugin.
@@ -256,11 +270,6 @@ impl<H: Host> Plugin<H> {
         &self.diagnostics
     }
 
-    /// This workload's labels, but for the principal, which depends on the connection.
-    pub(crate) fn local(&self) -> &Workload {
-        &self.local
-    }
-
     /// Our own frame.
     pub(crate) fn frame(&self) -> &[u8] {
         &self.frame
@@ -269,41 +278,76 @@ impl<H: Host> Plugin<H> {
     /// Whether the connection's upstream host takes part in the exchange: its metadata says so, as
     /// Istio's control plane writes it, or its cluster is on the allow-list.
     pub(crate) fn takes_part(&self, attributes: &Attributes<'_, H>) -> bool {
-        const TLS_MODE: [&str; 4] = [
-            "upstream_host_metadata",
-            "filter_metadata",
-            "envoy.transport_socket_match",
-            "tlsMode",
-        ];
         let clusters = &self.config.peer_exchange.clusters;
-        attributes.xds_text(&TLS_MODE).as_deref() == Some("istio")
+        attributes.text(path::TLS_MODE).as_deref() == Some("istio")
             || !clusters.is_empty()
                 && attributes
-                    .xds_text(&["cluster_name"])
+                    .text(path::CLUSTER)
                     .is_some_and(|name| clusters.contains(&name))
     }
 
-    pub(crate) fn is_refused(&self, address: &str) -> bool {
+    /// Whether the connection's upstream refused the exchange a short while ago.
+    pub(crate) fn is_refused(&self, attributes: &Attributes<'_, H>) -> bool {
         let refused = self.refused.borrow();
-        !refused.is_empty()
-            && self
-                .host
-                .now()
-                .is_ok_and(|now| refused.contains(address, now))
+        if refused.is_empty() {
+            return false;
+        }
+        let address = attributes.text(path::UPSTREAM_ADDRESS).unwrap_or_default();
+        let now = self.host.now();
+        now.is_ok_and(|now| refused.contains(&address, now))
     }
 
-    /// An upstream answered our frame with something else.
-    pub(crate) fn refuse(&self, reporter: Reporter, address: Box<str>) {
+    /// The connection's upstream answered our frame with something else.
+    pub(crate) fn refuse(&self, reporter: Reporter) {
         let period = self.config.peer_exchange.refused_duration;
-        let Ok(now) = self.host.now() else { return };
         if period.is_zero() {
             return;
         }
+        let address = self.attributes().text(path::UPSTREAM_ADDRESS);
+        let (Some(address), Ok(now)) = (address, self.host.now()) else {
+            return;
+        };
         self.warn(|| {
             format!("{address} does not take part in the peer exchange: left alone for {period:?}")
         });
-        self.refused.borrow_mut().insert(address, now, period);
+        self.refused
+            .borrow_mut()
+            .insert(address.into(), now, period);
         self.diagnostics.refused_host(reporter);
+    }
+
+    /// What a frame tells of its sender; nothing if it has no metadata.
+    ///
+    /// # Errors
+    /// It is worthless.
+    pub(crate) fn read(&self, payload: Payload) -> Result<Option<Rc<Told>>, InvalidFrame> {
+        if let Some(told) = self.told.borrow().get(&payload) {
+            return Ok(Some(told));
+        }
+        let Some(metadata) = payload.frame()?.metadata() else {
+            return Ok(None);
+        };
+        let number = self.frames_read.get();
+        self.frames_read.set(number + 1);
+        let weight = payload.as_bytes().len();
+        let told = Told { number, metadata };
+        Ok(Some(self.told.borrow_mut().insert(payload, weight, told)))
+    }
+
+    /// What the evidence of a connection amounts to.
+    pub(crate) fn identify(&self, evidence: Evidence) -> Rc<Identity> {
+        let known = self.identities.borrow().get(&evidence);
+        let identity = known.unwrap_or_else(|| {
+            let max = self.config.limits.max_label_length;
+            let identity = Identity::of(&evidence, &self.local, max);
+            let weight = identity.weight();
+            let mut identities = self.identities.borrow_mut();
+            identities.insert(evidence, weight, identity)
+        });
+        if identity.facts.contradiction {
+            self.diagnostics.peer_mismatch(identity.facts.reporter);
+        }
+        identity
     }
 
     /// What the configured expressions are worth for the connection of the effective context.
@@ -312,20 +356,32 @@ impl<H: Host> Plugin<H> {
     }
 
     /// The series of a connection.
-    pub(crate) fn series(&self, facts: Facts, values: &Values) -> Rc<Series> {
-        let mut table = self.series.borrow_mut();
-        let key = self.layout.encode(&facts.labels().values(), values);
+    pub(crate) fn series(&self, identity: &Identity, values: &Values) -> Rc<Series> {
+        let series = match identity.series.get() {
+            Some(series) => Rc::clone(series),
+            None => self.find_series(identity, values),
+        };
         if self.config.debug {
-            let opened = self.layout.stat(&key, Metric::Opened as usize);
+            let opened = self.layout.stat(series.key(), Metric::Opened as usize);
             log::info!("connection: {}", opened.unwrap_or_default());
         }
+        series
+    }
+
+    fn find_series(&self, identity: &Identity, values: &Values) -> Rc<Series> {
+        let mut table = self.series.borrow_mut();
+        let facts = &identity.facts;
+        let key = self.layout.encode(&facts.labels().values(), values);
         if let Some(series) = table.get(&self.host, &self.layout, &key) {
+            if self.expressions.is_empty() {
+                identity.series.get_or_init(|| Rc::clone(&series));
+            }
             return series;
         }
         self.diagnostics.overflow(facts.reporter);
         let max = self.config.limits.max_series;
         self.warn(|| format!("{max} series: further peers are counted as unknown"));
-        let facts = facts.coarse();
+        let facts = facts.clone().coarse();
         let key = self
             .layout
             .encode(&facts.labels().values(), &Values::default());

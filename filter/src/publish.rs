@@ -4,8 +4,6 @@
 //! the server's side and `wasm.upstream_peer` on the client's, with the fields' names of modern
 //! Istio and those of Istio 1.7. Declared as such a message, CEL can walk it.
 
-use std::collections::BTreeMap;
-
 use peer_exchange::{Metadata, Struct, Value};
 use prost::Message as _;
 
@@ -47,12 +45,12 @@ pub(crate) fn declare<H: Host>(host: &H) {
     }
 }
 
-/// Leaves what is known of the peer in the connection's filter state; nothing if nothing is.
-pub(crate) fn publish<H: Host>(host: &H, reporter: Reporter, peer: &Struct) -> Result<(), Status> {
-    if peer.fields.is_empty() {
-        return Ok(());
+/// Leaves the encoded peer in the connection's filter state; nothing if nothing is known of it.
+pub(crate) fn publish<H: Host>(host: &H, reporter: Reporter, peer: &[u8]) -> Result<(), Status> {
+    match peer {
+        [] => Ok(()),
+        peer => host.set_property(property(reporter), peer),
     }
-    host.set_property(property(reporter), &peer.encode_to_vec())
 }
 
 /// What is published of a peer. It goes into logs and lives as long as the connection, so texts are
@@ -107,7 +105,7 @@ pub(crate) fn describe(peer: &Workload, exchanged: Option<&Metadata>, max: usize
 }
 
 /// Adds the pairs of a map, as many as fit.
-fn add(message: &mut Struct, map: &BTreeMap<String, String>, max: usize) {
+fn add(message: &mut Struct, map: &[(String, String)], max: usize) {
     let mut room = MAX_MAP_LEN;
     for (name, value) in map {
         let (name, value) = (tame(name, max), tame(value, max));
@@ -127,7 +125,7 @@ mod tests {
     fn published(peer: &Workload, exchanged: Option<&Metadata>) -> Option<Struct> {
         let host = FakeHost::default();
         let message = describe(peer, exchanged, 512);
-        publish(&&host, Reporter::Source, &message).expect("a host that takes it");
+        publish(&&host, Reporter::Source, &message.encode_to_vec()).expect("a host that takes it");
         let raw = host.properties.borrow().get("upstream_peer").cloned()?;
         Some(Struct::decode(raw.as_slice()).expect("a Struct"))
     }

@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// Displays as Envoy's short strings joined by `,` in bit order, `-` for none. Bits that Envoy
 /// has not named (yet) are appended as one decimal mask.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct ResponseFlags(pub(crate) u64);
 
 /// Short strings in bit order (Envoy 1.40, `source/common/stream_info/utility.h`).

@@ -1,7 +1,6 @@
 //! `destination_service*`: the service that a connection asked for.
 
-use crate::attributes::Attributes;
-use crate::host::Host;
+use crate::attributes::pairs;
 use crate::labels::Service;
 
 /// Clusters that stand for "no service in particular"; their own name is the service's name.
@@ -13,41 +12,35 @@ const SPECIAL_CLUSTERS: [&str; 5] = [
     "InboundPassthroughClusterIpv6",
 ];
 
+/// Whether a cluster's metadata names the host, so that the cluster's own name is not asked for.
+pub(crate) fn names_host(metadata: &[u8]) -> bool {
+    pairs::parse(metadata).is_some_and(|service| !pairs::get(&service, "host").is_empty())
+}
+
 /// The service behind the connection's upstream cluster; what is not known stays empty.
 ///
 /// The cluster's metadata names it (`istio.services[0]`, written by Istio's control plane); a
 /// cluster without, whose name has Istio's form `direction|port|subset|host`, still tells the host.
-pub(crate) fn requested<H: Host>(attributes: &Attributes<'_, H>, cluster: &str) -> Service {
+pub(crate) fn requested(metadata: Option<&[u8]>, cluster: &str) -> Service {
     if SPECIAL_CLUSTERS.contains(&cluster) {
         return Service {
             name: cluster.to_owned(),
             ..Service::default()
         };
     }
-    let field = |name| {
-        attributes
-            .xds_text(&[
-                "cluster_metadata",
-                "filter_metadata",
-                "istio",
-                "services",
-                "0",
-                name,
-            ])
-            .unwrap_or_default()
-    };
-    let host = match field("host") {
-        host if host.is_empty() => host_of(cluster).to_owned(),
+    let metadata = metadata.and_then(pairs::parse).unwrap_or_default();
+    let host = match pairs::get(&metadata, "host") {
+        "" => host_of(cluster),
         host => host,
     };
-    let name = match field("name") {
-        name if name.is_empty() => first_label(&host).to_owned(),
+    let name = match pairs::get(&metadata, "name") {
+        "" => first_label(host),
         name => name,
     };
     Service {
-        host,
-        name,
-        namespace: field("namespace"),
+        host: host.to_owned(),
+        name: name.to_owned(),
+        namespace: pairs::get(&metadata, "namespace").to_owned(),
     }
 }
 

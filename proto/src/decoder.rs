@@ -1,6 +1,6 @@
 use core::mem;
 
-use crate::{Frame, HEADER_LEN, InvalidFrame, MAGIC};
+use crate::{HEADER_LEN, MAGIC, Payload, TooLarge};
 
 /// The longest payload that [`Decoder::default`] accepts, in bytes: 64 KiB. Istio's senders write
 /// 0.5 to 2 KiB.
@@ -42,11 +42,11 @@ pub enum Decoded {
         /// What earlier calls consumed: goes back in front of the input.
         held: &'static [u8],
     },
-    /// A whole frame.
-    Frame(Frame),
-    /// A frame that is worthless. It was consumed whole, except when it is
-    /// [too large](InvalidFrame::TooLarge): then only its header was.
-    Invalid(InvalidFrame),
+    /// A whole frame; whether it is worth anything is its payload's to say.
+    Frame(Payload),
+    /// A frame that is not accepted. Only its header was consumed: the payload is still in the
+    /// stream and its length is not to be trusted, so neither is what follows.
+    TooLarge(TooLarge),
 }
 
 /// What was taken from a stream that ended inside a frame.
@@ -101,7 +101,7 @@ impl Decoder {
         {
             self.received.clear();
             let max = self.max_payload;
-            let decoded = Decoded::Invalid(InvalidFrame::TooLarge { length, max });
+            let decoded = Decoded::TooLarge(TooLarge { length, max });
             return Step { consumed, decoded };
         }
         consumed += self.take(input.get(consumed..).unwrap_or_default());
@@ -109,9 +109,9 @@ impl Decoder {
             let decoded = Decoded::NeedMore;
             return Step { consumed, decoded };
         }
-        let frame = mem::take(&mut self.received);
-        let payload = frame.get(HEADER_LEN..).unwrap_or_default();
-        let decoded = Frame::from_payload(payload).map_or_else(Decoded::Invalid, Decoded::Frame);
+        let mut payload = mem::take(&mut self.received);
+        payload.drain(..HEADER_LEN);
+        let decoded = Decoded::Frame(Payload(payload));
         Step { consumed, decoded }
     }
 

@@ -22,6 +22,38 @@ pub const NODE_ID_KEY: &str = "x-envoy-peer-metadata-id";
 
 const TYPE_NAME: &str = "google.protobuf.Struct";
 
+/// What follows a frame's header, as it came.
+///
+/// Equal payloads tell the same, so who sees many of them need not read each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Payload(pub(crate) Vec<u8>);
+
+impl Payload {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is no serialized struct in an `Any`.
+    pub fn frame(&self) -> Result<Frame, InvalidFrame> {
+        let AnyRef { type_url, value } =
+            AnyRef::decode(&self.0).map_err(InvalidFrame::MalformedAny)?;
+        match type_url.rsplit_once('/') {
+            Some((_, TYPE_NAME)) => {}
+            _ => {
+                return Err(InvalidFrame::WrongType {
+                    type_url: type_url.to_owned(),
+                });
+            }
+        }
+        let fields = decode_struct(value).map_err(InvalidFrame::MalformedStruct)?;
+        Ok(Frame { fields })
+    }
+}
+
 /// One frame: who its sender is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Frame {
@@ -70,21 +102,5 @@ impl Frame {
         frame.extend_from_slice(&length.to_be_bytes());
         frame.extend_from_slice(&payload.encode_to_vec());
         frame
-    }
-
-    /// Reads what follows the header.
-    pub(crate) fn from_payload(payload: &[u8]) -> Result<Self, InvalidFrame> {
-        let AnyRef { type_url, value } =
-            AnyRef::decode(payload).map_err(InvalidFrame::MalformedAny)?;
-        match type_url.rsplit_once('/') {
-            Some((_, TYPE_NAME)) => {}
-            _ => {
-                return Err(InvalidFrame::WrongType {
-                    type_url: type_url.to_owned(),
-                });
-            }
-        }
-        let fields = decode_struct(value).map_err(InvalidFrame::MalformedStruct)?;
-        Ok(Self { fields })
     }
 }

@@ -5,17 +5,30 @@ use crate::Malformed;
 /// How many bytes of a type URL that a peer sent go into the log.
 const MAX_TYPE_URL_SHOWN: usize = 128;
 
-/// A frame whose magic was right and that is worthless all the same.
+/// A header that announces a longer payload than the decoder accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge {
+    /// The announced length of the payload in bytes.
+    pub length: u32,
+    /// The longest payload the decoder accepts, in bytes.
+    pub max: u32,
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { length, max } = self;
+        write!(
+            f,
+            "its payload of {length} bytes is longer than the accepted {max}"
+        )
+    }
+}
+
+impl core::error::Error for TooLarge {}
+
+/// Why a whole frame is worthless.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvalidFrame {
-    /// The header announces a longer payload than the decoder accepts. Decided on the header alone:
-    /// the payload is still in the stream and its length is not to be trusted, so neither is what follows.
-    TooLarge {
-        /// The announced length of the payload in bytes.
-        length: u32,
-        /// The longest payload the decoder accepts, in bytes.
-        max: u32,
-    },
     /// The payload is not a serialized `google.protobuf.Any`.
     MalformedAny(Malformed),
     /// The `Any` holds a message other than a `google.protobuf.Struct`.
@@ -30,12 +43,6 @@ pub enum InvalidFrame {
 impl fmt::Display for InvalidFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge { length, max } => {
-                write!(
-                    f,
-                    "its payload of {length} bytes is longer than the accepted {max}"
-                )
-            }
             Self::MalformedAny(error) => write!(f, "its payload is no Any: {error}"),
             Self::WrongType { type_url } => {
                 f.write_str("its payload is no Struct but \"")?;
@@ -53,7 +60,7 @@ impl core::error::Error for InvalidFrame {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::MalformedAny(error) | Self::MalformedStruct(error) => Some(error),
-            Self::TooLarge { .. } | Self::WrongType { .. } => None,
+            Self::WrongType { .. } => None,
         }
     }
 }

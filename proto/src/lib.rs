@@ -13,8 +13,9 @@
 //! stream.extend_from_slice(b"hello");
 //!
 //! let step = Decoder::default().decode(&stream);
-//! assert_eq!(step.decoded, Decoded::Frame(sent));
 //! assert_eq!(&stream[step.consumed..], b"hello");
+//! let Decoded::Frame(payload) = step.decoded else { panic!("a whole frame") };
+//! assert_eq!(payload.frame(), Ok(sent));
 //! ```
 #![forbid(unsafe_code)]
 
@@ -32,9 +33,9 @@ pub mod vectors;
 mod wire;
 
 pub use decoder::{DEFAULT_MAX_PAYLOAD, Decoded, Decoder, Step, Truncated};
-pub use frame::{Frame, HEADER_LEN, MAGIC, METADATA_KEY, NODE_ID_KEY, TYPE_URL};
+pub use frame::{Frame, HEADER_LEN, MAGIC, METADATA_KEY, NODE_ID_KEY, Payload, TYPE_URL};
 pub use generated::{ListValue, NullValue, Struct, Value, value::Kind};
-pub use invalid::InvalidFrame;
+pub use invalid::{InvalidFrame, TooLarge};
 pub use metadata::Metadata;
 pub use node::{Locality, Node, Style};
 pub use wire::Malformed;

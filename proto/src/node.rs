@@ -72,7 +72,8 @@ impl Node<'_> {
             .iter()
             .filter(|name| !is_standard_label(name))
         {
-            if let Some(value) = node.labels.get(name) {
+            let known = node.labels.iter().find(|(known, _)| known == name);
+            if let Some((name, value)) = known {
                 labels.insert(name, value.as_str());
             }
         }

@@ -27,9 +27,10 @@ fn field(number: u8, content: &[u8]) -> Vec<u8> {
 fn refusal(payload: &[u8]) -> (String, Option<String>) {
     let length = u32::try_from(payload.len()).expect("a short payload");
     let frame = [&MAGIC[..], &length.to_be_bytes(), payload].concat();
-    let Decoded::Invalid(invalid) = Decoder::default().decode(&frame).decoded else {
-        panic!("a worthless frame: {payload:?}");
+    let Decoded::Frame(payload) = Decoder::default().decode(&frame).decoded else {
+        panic!("a whole frame: {payload:?}");
     };
+    let invalid = payload.frame().expect_err("a worthless frame");
     (
         invalid.to_string(),
         invalid.source().map(ToString::to_string),
@@ -76,12 +77,12 @@ fn another_message_is_told_by_its_type() {
 #[test]
 fn a_payload_that_is_too_long_is_told_with_both_lengths() {
     let frame = [&MAGIC[..], &1000u32.to_be_bytes()].concat();
-    let Decoded::Invalid(invalid) = Decoder::new(999).decode(&frame).decoded else {
+    let Decoded::TooLarge(too_large) = Decoder::new(999).decode(&frame).decoded else {
         panic!("a frame that is too long");
     };
     let message = "its payload of 1000 bytes is longer than the accepted 999";
     assert_eq!(
-        (invalid.to_string().as_str(), invalid.source().is_none()),
+        (too_large.to_string().as_str(), too_large.source().is_none()),
         (message, true)
     );
 }

@@ -69,8 +69,7 @@ const DOWNSTREAM: u32 = 2;
 pub(crate) struct ProxyWasm;
 
 impl Host for ProxyWasm {
-    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Status> {
-        let path = path.join("\0");
+    fn property(&self, path: &str) -> Result<Option<Vec<u8>>, Status> {
         let property = returned(|value, size| {
             // SAFETY: `path` outlives the call; see the module for the out-parameters.
             unsafe { proxy_get_property(path.as_ptr(), path.len(), value, size) }

@@ -1,17 +1,13 @@
-//! What the labels of a connection are made of, gathered once, at the freeze.
+//! What the labels of a connection are made of, concluded from the evidence.
 
-use super::opening::Opening;
-use crate::attributes::Attributes;
-use crate::config::Mode;
-use crate::host::Host;
+use super::evidence::Evidence;
 use crate::labels::{Labels, Reporter, SecurityPolicy, Service, UNKNOWN, Workload};
 use crate::peer::{Sources, namespace_of, native};
-use crate::plugin::Plugin;
 use crate::response_flags::ResponseFlags;
 use crate::service;
 
 /// The facts of one connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Facts {
     pub(crate) reporter: Reporter,
     /// The client.
@@ -21,9 +17,66 @@ pub(crate) struct Facts {
     service: Service,
     response_flags: ResponseFlags,
     security_policy: SecurityPolicy,
+    /// A peer claims another namespace than its certificate has.
+    pub(crate) contradiction: bool,
 }
 
 impl Facts {
+    /// Concludes them; `local` is this workload, but for its principal.
+    pub(super) fn of(evidence: &Evidence, local: &Workload) -> Self {
+        let client = Sources {
+            san: evidence.peer_san.as_deref(),
+            exchanged: evidence.exchanged(),
+            endpoint: None,
+            native: evidence.native.as_deref().and_then(native::read),
+            proven: true,
+        };
+        let server = |san| Sources {
+            san,
+            endpoint: evidence.endpoint.as_deref(),
+            proven: false,
+            ..Sources::default()
+        };
+        let both_proven = match (&evidence.local_san, &evidence.peer_san) {
+            (Some(_), Some(_)) => SecurityPolicy::MutualTls,
+            _ => SecurityPolicy::None,
+        };
+        let own = || own(local, evidence.local_san.as_deref());
+        let (source, destination, security_policy, contradiction) = match evidence.reporter {
+            Reporter::Source => {
+                let server = Sources {
+                    exchanged: client.exchanged,
+                    native: client.native,
+                    ..server(client.san)
+                };
+                let contradiction = server.contradict();
+                let server = server.workload();
+                (own(), server, SecurityPolicy::Unknown, contradiction)
+            }
+            Reporter::Destination => {
+                let contradiction = client.contradict();
+                (client.workload(), own(), both_proven, contradiction)
+            }
+            Reporter::Waypoint => {
+                let contradiction = client.contradict();
+                let mut server = server(evidence.server_san.as_deref()).workload();
+                // Istio's waypoints do not say `latest` here.
+                default_to(&mut server.canonical_revision, UNKNOWN);
+                (client.workload(), server, both_proven, contradiction)
+            }
+        };
+        let cluster = evidence.cluster.as_deref().unwrap_or_default();
+        Self {
+            reporter: evidence.reporter,
+            source,
+            destination,
+            service: service::requested(evidence.service.as_deref(), cluster),
+            response_flags: evidence.response_flags,
+            security_policy,
+            contradiction,
+        }
+    }
+
     /// The labels that they amount to.
     pub(crate) fn labels(&self) -> Labels<'_> {
         Labels {
@@ -56,115 +109,17 @@ impl Facts {
     }
 }
 
-/// The URI SANs of a TLS connection's certificates.
-struct Sans {
-    local: Option<String>,
-    peer: Option<String>,
-}
-
-impl Sans {
-    /// Of the `upstream` connection, or of the downstream one, which is called `connection`.
-    fn of<H: Host>(attributes: &Attributes<'_, H>, connection: &str) -> Self {
-        Self {
-            local: attributes.text(&[connection, "uri_san_local_certificate"]),
-            peer: attributes.text(&[connection, "uri_san_peer_certificate"]),
-        }
+/// This workload with its principal.
+fn own(local: &Workload, san: Option<&str>) -> Workload {
+    let mut own = local.clone();
+    own.principal = san.unwrap_or_default().to_owned();
+    // A virtual machine may not say its namespace; its peers read it from the certificate, so
+    // this side does. Kiali drops a series with a namespace and no workload.
+    if !own.workload.is_empty() {
+        let certified = namespace_of(&own.principal).unwrap_or_default().to_owned();
+        default_to(&mut own.namespace, &certified);
     }
-}
-
-pub(super) fn gather<H: Host>(
-    plugin: &Plugin<H>,
-    attributes: &Attributes<'_, H>,
-    reporter: Reporter,
-    opening: Option<&Opening>,
-) -> Facts {
-    let native = match plugin.mode() {
-        Mode::Off => native::read(plugin.host(), reporter),
-        Mode::Auto | Mode::On | Mode::Receive => None,
-    };
-    let exchanged = opening.and_then(Opening::peer);
-    let own = |san: Option<String>| {
-        let mut own = plugin.local().clone();
-        own.principal = san.unwrap_or_default();
-        // A virtual machine may not say its namespace; its peers read it from the certificate, so
-        // this side does. Kiali drops a series with a namespace and no workload.
-        if !own.workload.is_empty() {
-            default_to(
-                &mut own.namespace,
-                namespace_of(&own.principal).unwrap_or_default(),
-            );
-        }
-        own
-    };
-    let identify = |sources: Sources<'_>| {
-        if sources.contradict() {
-            plugin.diagnostics().peer_mismatch(reporter);
-        }
-        sources.workload()
-    };
-    let server = |sans: &Sans, exchanged, native| {
-        let path = [
-            "upstream_host_metadata",
-            "filter_metadata",
-            "istio",
-            "workload",
-        ];
-        let endpoint = attributes.xds_text(&path);
-        identify(Sources {
-            san: sans.peer.as_deref(),
-            exchanged,
-            endpoint: endpoint.as_deref(),
-            native,
-            proven: false,
-        })
-    };
-    let client = |sans: &Sans, native| {
-        identify(Sources {
-            san: sans.peer.as_deref(),
-            exchanged,
-            endpoint: None,
-            native,
-            proven: true,
-        })
-    };
-    let proven = |sans: &Sans| match sans {
-        Sans {
-            local: Some(_),
-            peer: Some(_),
-        } => SecurityPolicy::MutualTls,
-        _ => SecurityPolicy::None,
-    };
-    let (source, destination, security_policy) = match reporter {
-        Reporter::Source => {
-            let sans = Sans::of(attributes, "upstream");
-            let destination = server(&sans, exchanged, native);
-            (own(sans.local), destination, SecurityPolicy::Unknown)
-        }
-        Reporter::Destination => {
-            let sans = Sans::of(attributes, "connection");
-            (
-                client(&sans, native),
-                own(sans.local.clone()),
-                proven(&sans),
-            )
-        }
-        Reporter::Waypoint => {
-            let sans = Sans::of(attributes, "connection");
-            let mut destination = server(&Sans::of(attributes, "upstream"), None, None);
-            // Istio's waypoints do not say `latest` here.
-            default_to(&mut destination.canonical_revision, UNKNOWN);
-            (client(&sans, native), destination, proven(&sans))
-        }
-    };
-    let cluster = attributes.xds_text(&["cluster_name"]).unwrap_or_default();
-    Facts {
-        reporter,
-        source,
-        destination,
-        service: service::requested(attributes, &cluster),
-        response_flags: attributes.response_flags(),
-        security_policy,
-    }
+    own
 }
 
 fn default_to(value: &mut String, default: &str) {

@@ -1,8 +1,9 @@
 //! The beginning of a connection: until the peer's frame is off and our own is out.
 
-use peer_exchange::{InvalidFrame, Metadata};
+use std::rc::Rc;
 
-use crate::attributes::Attributes;
+use super::Told;
+use crate::attributes::{Attributes, path};
 use crate::config::Mode;
 use crate::exchange::{Event, Outcome, Reader};
 use crate::host::{Buffer, Host, Status};
@@ -17,13 +18,15 @@ pub(super) struct Opening {
     reading: Reading,
     /// Our frame went out, or never will.
     written: bool,
-    /// The upstream address that our frame went to.
-    written_to: Option<Box<str>>,
+    /// Our frame went to an upstream that might not know what to do with it.
+    probing: bool,
     /// The client said something, so its TLS handshake is over.
     heard_downstream: bool,
     /// The host did not take back what must not go on.
     stuck: bool,
-    peer: Option<Box<Metadata>>,
+    told: Option<Rc<Told>>,
+    /// The URI of the upstream's certificate, once the gates wanted it.
+    upstream_san: Option<String>,
 }
 
 /// Whether to look for a frame and whether to write one.
@@ -77,16 +80,22 @@ impl Opening {
             gates: None,
             reading,
             written: false,
-            written_to: None,
+            probing: false,
             heard_downstream: false,
             stuck: false,
-            peer: None,
+            told: None,
+            upstream_san: None,
         }
     }
 
     /// What the peer told of itself.
-    pub(super) fn peer(&self) -> Option<&Metadata> {
-        self.peer.as_deref()
+    pub(super) fn told(&self) -> Option<Rc<Told>> {
+        self.told.as_ref().map(Rc::clone)
+    }
+
+    /// The URI of the upstream's certificate, if it is known already.
+    pub(super) fn upstream_san(&self) -> Option<String> {
+        self.upstream_san.clone()
     }
 
     /// Whether it is known if the peer tells who it is.
@@ -112,10 +121,9 @@ impl Opening {
             return true;
         }
         match self.reporter {
-            Reporter::Source => attributes.text(&["upstream", "address"]).is_some(),
+            Reporter::Source => attributes.text(path::UPSTREAM_ADDRESS).is_some(),
             Reporter::Destination | Reporter::Waypoint => {
-                attributes.text(&["connection", "tls_version"]).is_none()
-                    || attributes.is_mtls() == Ok(true)
+                attributes.text(path::TLS_VERSION).is_none() || attributes.is_mtls() == Ok(true)
             }
         }
     }
@@ -217,7 +225,8 @@ impl Opening {
     /// Our metadata goes to a SPIFFE peer that is known to take part, and to nobody else.
     fn source_gates<H: Host>(&mut self, plugin: &Plugin<H>) -> Result<Gates, Status> {
         let attributes = plugin.attributes();
-        let san = attributes.upstream_uri_san()?;
+        self.upstream_san = attributes.upstream_uri_san()?;
+        let san = self.upstream_san.as_deref();
         let read = san.is_some_and(|san| san.starts_with("spiffe://"));
         if !read || plugin.mode() == Mode::Receive || !plugin.takes_part(&attributes) {
             return Ok(Gates {
@@ -225,11 +234,8 @@ impl Opening {
                 ..Gates::default()
             });
         }
-        let address = attributes
-            .text(&["upstream", "address"])
-            .unwrap_or_default();
-        let suppressed = plugin.is_refused(&address);
-        self.written_to = Some(address.into_boxed_str());
+        let suppressed = plugin.is_refused(&attributes);
+        self.probing = true;
         Ok(Gates {
             read,
             write: !suppressed,
@@ -246,9 +252,7 @@ impl Opening {
                 .host()
                 .replace_front(buffer, 0, plugin.frame())
                 .is_ok();
-        if !wrote {
-            self.written_to = None;
-        }
+        self.probing &= wrote;
     }
 
     fn read<H: Host>(
@@ -299,22 +303,24 @@ impl Opening {
 
     fn decide<H: Host>(&mut self, plugin: &Plugin<H>, event: Event, payload: usize) {
         let outcome = match event {
-            Event::Peer(metadata) => {
-                self.peer = Some(metadata);
-                Outcome::Exchanged
-            }
-            Event::NoMetadata => Outcome::NoMetadata,
+            Event::Frame(payload) => match plugin.read(payload) {
+                Ok(Some(told)) => {
+                    self.told = Some(told);
+                    Outcome::Exchanged
+                }
+                Ok(None) => Outcome::NoMetadata,
+                Err(invalid) => {
+                    plugin.warn(|| format!("{}: worthless frame: {invalid}", self.name(plugin)));
+                    Outcome::Malformed
+                }
+            },
             Event::Truncated => Outcome::Truncated,
-            Event::Invalid(invalid @ InvalidFrame::TooLarge { .. }) => {
-                return self.abandon(plugin, Outcome::TooLarge, &invalid);
-            }
-            Event::Invalid(invalid) => {
-                plugin.warn(|| format!("{}: worthless frame: {invalid}", self.name(plugin)));
-                Outcome::Malformed
+            Event::TooLarge(too_large) => {
+                return self.abandon(plugin, Outcome::TooLarge, &too_large);
             }
             Event::Absent => {
-                if let Some(address) = self.written_to.take_if(|_| self.written && payload > 0) {
-                    plugin.refuse(self.reporter, address);
+                if self.probing && self.written && payload > 0 {
+                    plugin.refuse(self.reporter);
                 }
                 self.gates.unwrap_or_default().nothing_came()
             }
@@ -376,12 +382,12 @@ impl Opening {
     /// The peer's address, for the log.
     fn name<H: Host>(&self, plugin: &Plugin<H>) -> String {
         let path = match self.reporter {
-            Reporter::Source => ["upstream", "address"],
-            Reporter::Destination | Reporter::Waypoint => ["source", "address"],
+            Reporter::Source => path::UPSTREAM_ADDRESS,
+            Reporter::Destination | Reporter::Waypoint => path::SOURCE_ADDRESS,
         };
         plugin
             .attributes()
-            .text(&path)
+            .text(path)
             .unwrap_or_else(|| "unknown peer".to_owned())
     }
 }

@@ -2,7 +2,7 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::{METADATA_KEY, Struct, TYPE_URL};
+use crate::{Frame, InvalidFrame, METADATA_KEY, Struct, TYPE_URL};
 
 /// A frame around any payload.
 fn frame_of(payload: &[u8]) -> Vec<u8> {
@@ -17,10 +17,15 @@ fn any(type_url: &str, value: &[u8]) -> Vec<u8> {
 }
 
 fn invalid(bytes: &[u8]) -> InvalidFrame {
+    frame(bytes).expect_err("a worthless frame")
+}
+
+/// What a whole frame tells.
+fn frame(bytes: &[u8]) -> Result<Frame, InvalidFrame> {
     let step = Decoder::default().decode(bytes);
     assert_eq!(step.consumed, bytes.len(), "consumed whole");
     match step.decoded {
-        Decoded::Invalid(invalid) => invalid,
+        Decoded::Frame(payload) => payload.frame(),
         other => panic!("{other:?}"),
     }
 }
@@ -111,7 +116,7 @@ fn too_large_is_decided_on_the_header() {
     assert_eq!(decoder.decode(&header[..7]).decoded, Decoded::NeedMore);
 
     let step = decoder.decode(&[header[7], b'x']);
-    let too_large = InvalidFrame::TooLarge {
+    let too_large = TooLarge {
         length: 11,
         max: 10,
     };
@@ -119,7 +124,7 @@ fn too_large_is_decided_on_the_header() {
         step,
         Step {
             consumed: 1,
-            decoded: Decoded::Invalid(too_large)
+            decoded: Decoded::TooLarge(too_large)
         }
     );
 }
@@ -133,13 +138,13 @@ fn the_longest_payload_is_accepted() {
         Decoder::new(max).decode(&frame).decoded,
         Decoded::Frame(_)
     ));
-    let too_large = InvalidFrame::TooLarge {
+    let too_large = TooLarge {
         length: max,
         max: max - 1,
     };
     assert_eq!(
         Decoder::new(max - 1).decode(&frame).decoded,
-        Decoded::Invalid(too_large)
+        Decoded::TooLarge(too_large)
     );
 }
 
@@ -173,9 +178,8 @@ fn another_message_is_of_the_wrong_type() {
 
 #[test]
 fn what_follows_the_last_slash_is_the_type() {
-    let frame = frame_of(&any("x/y/google.protobuf.Struct", b""));
-    let decoded = Decoder::default().decode(&frame).decoded;
-    assert_eq!(decoded, Decoded::Frame(Frame::default()));
+    let bytes = frame_of(&any("x/y/google.protobuf.Struct", b""));
+    assert_eq!(frame(&bytes), Ok(Frame::default()));
 }
 
 #[test]
@@ -225,17 +229,12 @@ fn structs_nest_as_deep_as_cpp_allows() {
         (0..levels).fold(leaf, |inner, _| Struct::from_iter([(METADATA_KEY, inner)]))
     };
     let decode = |levels| {
-        let frame = Frame {
-            fields: nested(levels),
-        };
-        Decoder::default().decode(&frame.encode()).decoded
+        let fields = nested(levels);
+        frame(&Frame { fields }.encode())
     };
 
-    assert!(matches!(decode(32), Decoded::Frame(_)));
-    assert!(matches!(
-        decode(33),
-        Decoded::Invalid(InvalidFrame::MalformedStruct(_))
-    ));
+    assert!(decode(32).is_ok());
+    assert!(matches!(decode(33), Err(InvalidFrame::MalformedStruct(_))));
 }
 
 #[test]

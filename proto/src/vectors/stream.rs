@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Decoded, Decoder, Frame, InvalidFrame, Truncated};
+use crate::{Decoded, Decoder, Frame, Truncated};
 
 /// What a stream has come to. `Display` is its name in the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,17 +85,19 @@ impl Stream {
                     self.released.extend_from_slice(held);
                     State::NotMagic
                 }
-                Decoded::Frame(frame) => {
-                    let has_metadata = frame.metadata().is_some();
-                    self.frame = Some(frame);
-                    if has_metadata {
-                        State::Ok
-                    } else {
-                        State::NoMetadata
+                Decoded::Frame(payload) => match payload.frame() {
+                    Ok(frame) => {
+                        let has_metadata = frame.metadata().is_some();
+                        self.frame = Some(frame);
+                        if has_metadata {
+                            State::Ok
+                        } else {
+                            State::NoMetadata
+                        }
                     }
-                }
-                Decoded::Invalid(InvalidFrame::TooLarge { .. }) => State::TooLarge,
-                Decoded::Invalid(_) => State::BadProtobuf,
+                    Err(_) => State::BadProtobuf,
+                },
+                Decoded::TooLarge(_) => State::TooLarge,
             };
         }
         // A frame that is too large costs the connection: nothing goes on.

@@ -1,6 +1,6 @@
 //! The frame decoder.
 
-use peer_exchange::{Decoded, Decoder, HEADER_LEN, InvalidFrame, MAGIC, Truncated};
+use peer_exchange::{Decoded, Decoder, HEADER_LEN, InvalidFrame, MAGIC, TooLarge, Truncated};
 
 use crate::source::Source;
 
@@ -12,6 +12,7 @@ enum Outcome {
     /// Encoded again: a NaN is equal to nothing.
     Frame(Vec<u8>),
     Invalid(InvalidFrame),
+    TooLarge(TooLarge),
 }
 
 /// A stream, decoded in any pieces: the outcome does not depend on them, what goes on is the stream's end, a cap holds, and what
@@ -35,7 +36,7 @@ pub fn frame(input: &[u8]) {
         Outcome::NotFrame => assert_eq!(released, stream),
         Outcome::Undecided if !framed => assert_eq!(released, stream),
         Outcome::Undecided => assert_eq!(released, b""),
-        Outcome::Invalid(InvalidFrame::TooLarge {
+        Outcome::TooLarge(TooLarge {
             length: announced,
             max,
         }) => {
@@ -74,11 +75,14 @@ fn receive<'a>(cap: u32, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Outcome
                     released.extend_from_slice(held);
                     Outcome::NotFrame
                 }
-                Decoded::Frame(frame) => Outcome::Frame(frame.encode()),
-                Decoded::Invalid(invalid) => Outcome::Invalid(invalid),
+                Decoded::Frame(payload) => match payload.frame() {
+                    Ok(frame) => Outcome::Frame(frame.encode()),
+                    Err(invalid) => Outcome::Invalid(invalid),
+                },
+                Decoded::TooLarge(too_large) => Outcome::TooLarge(too_large),
             };
         }
-        if !matches!(outcome, Outcome::Invalid(InvalidFrame::TooLarge { .. })) {
+        if !matches!(outcome, Outcome::TooLarge(_)) {
             released.extend_from_slice(piece);
         }
     }

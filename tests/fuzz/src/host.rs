@@ -31,8 +31,8 @@ impl FakeHost {
 }
 
 impl Host for &FakeHost {
-    fn property(&self, path: &[&str]) -> Result<Option<Vec<u8>>, Status> {
-        Ok(self.properties.get(&path.join(".")).cloned())
+    fn property(&self, path: &str) -> Result<Option<Vec<u8>>, Status> {
+        Ok(self.properties.get(&path.replace('\0', ".")).cloned())
     }
 
     fn set_property(&self, _: &str, value: &[u8]) -> Result<(), Status> {

@@ -1,6 +1,6 @@
 //! What a peer says of itself.
 
-use peer_exchange::{Frame, MAGIC, METADATA_KEY, TYPE_URL};
+use peer_exchange::{MAGIC, METADATA_KEY, TYPE_URL};
 use prost::Message as _;
 use tcp_peer_stats_core::host::Buffer;
 use tcp_peer_stats_core::{Naming, Plugin};
@@ -63,7 +63,9 @@ pub fn metadata(input: &[u8]) {
 /// The workload that a frame names.
 fn told(frame: &[u8]) -> Option<String> {
     match peer_exchange::Decoder::default().decode(frame).decoded {
-        peer_exchange::Decoded::Frame(frame) => Some(Frame::metadata(&frame)?.workload_name),
+        peer_exchange::Decoded::Frame(payload) => {
+            Some(payload.frame().ok()?.metadata()?.workload_name)
+        }
         _ => None,
     }
 }

@@ -14,7 +14,7 @@ const PATHS: [&str; 19] = [
     "upstream_filter_state.upstream_peer",
     "xds.cluster_name",
     "cluster_name",
-    "xds.cluster_metadata.filter_metadata.istio.services",
+    "xds.cluster_metadata.filter_metadata.istio.services.0",
     "xds.upstream_host_metadata.filter_metadata.istio.workload",
     "xds.upstream_host_metadata.filter_metadata.envoy.transport_socket_match.tlsMode",
     "connection.mtls",

@@ -1,0 +1,68 @@
+//! Maps, as the host hands them over: lists of pairs.
+
+/// The strings of a map; `None` if the bytes are none.
+///
+/// They are `count, (key length, value length)*, (key NUL value NUL)*`, the lengths in 4
+/// little-endian bytes. Values that are no text are left out.
+pub(crate) fn parse(raw: &[u8]) -> Option<Vec<(&str, &str)>> {
+    let (count, mut lengths) = length(raw)?;
+    let sizes = count.checked_mul(8)?;
+    let mut bytes = lengths.get(sizes..)?;
+    let mut pairs = Vec::new();
+    for _ in 0..count {
+        let (key, rest) = length(lengths)?;
+        let (value, rest) = length(rest)?;
+        lengths = rest;
+        let (key, rest) = text(bytes, key)?;
+        let (value, rest) = text(rest, value)?;
+        bytes = rest;
+        pairs.extend(key.zip(value));
+    }
+    bytes.is_empty().then_some(pairs)
+}
+
+/// The value of a key, `""` if there is none.
+pub(crate) fn get<'a>(pairs: &[(&'a str, &'a str)], key: &str) -> &'a str {
+    let pair = pairs.iter().find(|(known, _)| *known == key);
+    pair.map_or("", |(_, value)| value)
+}
+
+fn length(raw: &[u8]) -> Option<(usize, &[u8])> {
+    let (length, rest) = raw.split_first_chunk()?;
+    Some((usize::try_from(u32::from_le_bytes(*length)).ok()?, rest))
+}
+
+/// The text of this length and what follows the NUL behind it.
+fn text(raw: &[u8], length: usize) -> Option<(Option<&str>, &[u8])> {
+    let (text, rest) = raw.split_at_checked(length)?;
+    Some((std::str::from_utf8(text).ok(), rest.strip_prefix(&[0])?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAIRS: &[u8] =
+        b"\x02\0\0\0\x08\0\0\0\x02\0\0\0\x03\0\0\0\x01\0\0\0workload\0v1\0app\0a\0";
+
+    #[test]
+    fn keys_have_their_values() {
+        let pairs = parse(PAIRS).expect("pairs");
+        assert_eq!(pairs, [("workload", "v1"), ("app", "a")]);
+        assert_eq!((get(&pairs, "app"), get(&pairs, "version")), ("a", ""));
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_is_left_out() {
+        let raw = b"\x01\0\0\0\x01\0\0\0\x01\0\0\0k\0\xff\0";
+        assert_eq!(parse(raw), Some(vec![]));
+    }
+
+    #[test]
+    fn what_is_cut_short_tells_nothing() {
+        for end in 0..PAIRS.len() {
+            assert_eq!(parse(PAIRS.get(..end).expect("a part")), None, "{end}");
+        }
+        assert_eq!(parse(b"\xff\xff\xff\xff"), None);
+    }
+}

@@ -1,0 +1,42 @@
+//! Who takes part in a connection, and what follows from it for all connections alike.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use prost::Message as _;
+
+use super::evidence::Evidence;
+use super::facts::Facts;
+use crate::labels::Workload;
+use crate::publish;
+use crate::series::Series;
+
+/// What equal [`Evidence`] amounts to.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) facts: Facts,
+    /// The peer for others, encoded; empty when nothing is known of it.
+    pub(crate) published: Vec<u8>,
+    /// Where such connections are counted, if that follows from nothing else.
+    pub(crate) series: OnceCell<Rc<Series>>,
+}
+
+impl Identity {
+    /// `local` is this workload; the texts that are published have up to `max` bytes.
+    pub(crate) fn of(evidence: &Evidence, local: &Workload, max: usize) -> Self {
+        let facts = Facts::of(evidence, local);
+        let published = publish::describe(facts.peer(), evidence.exchanged(), max);
+        Self {
+            published: published.encode_to_vec(),
+            facts,
+            series: OnceCell::new(),
+        }
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn weight(&self) -> usize {
+        /// The facts and the evidence.
+        const REST: usize = 1024;
+        self.published.len().saturating_add(REST)
+    }
+}
