@@ -53,8 +53,9 @@ pub struct Panics {
 pub struct PanicSite {
     /// What is executed there: the function that never returns, or `unreachable`.
     pub panic: String,
-    /// Where, from the inside out: the functions that are inlined there, then the module's function itself. One of
-    /// Rust's `core` panics on behalf of its callers (`unwrap`, an index, a `RefCell`), so theirs follow, one site each.
+    /// Where, from the inside out: the functions that are inlined there, then the module's function itself. Those of
+    /// Rust's `core`, strings and vectors panic on behalf of their callers (`unwrap`, an index, a `RefCell`), so
+    /// theirs follow, one site each.
     pub frames: Vec<Frame>,
     /// The least indirect, then shortest way from an export to the last of the frames.
     pub path: Vec<Step>,

@@ -8,6 +8,7 @@
 
 mod reasons;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 
@@ -19,23 +20,23 @@ const REASONS: &str = "filter/docs/panics.md";
 
 /// What is wrong with the list of reasons, in words; nothing is good.
 fn judge(sites: &[PanicSite], reasons: &[Reason]) -> Vec<String> {
-    let explained = |site: &PanicSite| reasons.iter().any(|reason| reason.explains(site));
-    let unexplained = sites.iter().filter(|site| !explained(site)).map(|site| {
-        let frame = |frame: &host_harness::Frame| frame.location.clone().unwrap_or_default();
-        let locations: Vec<_> = site.frames.iter().map(frame).collect();
+    // What is inlined twice, or there for two types, reads the same.
+    let sites: BTreeMap<_, _> = sites.iter().map(|site| (site.to_string(), site)).collect();
+    let explained = |site: &str| reasons.iter().any(|reason| reason.explains(site));
+    let unexplained = sites.iter().filter(|(text, _)| !explained(text));
+    let unexplained = unexplained.map(|(text, site)| {
+        let locations = site.frames.iter().map(|frame| frame.location.as_deref());
+        let locations: Vec<_> = locations.map(Option::unwrap_or_default).collect();
         format!(
-            "{REASONS} has no reason why this cannot happen:\n  {site}\n  at {}\n  by {}",
+            "{REASONS} has no reason why this cannot happen:\n  {text}\n  at {}\n  by {}",
             locations.join(" ← "),
             site.path()
         )
     });
     let stale = reasons.iter().flat_map(|reason| {
         let stale = reason.patterns.iter().filter(|pattern| {
-            let text = |site: &PanicSite| site.to_string();
-            !sites
-                .iter()
-                .map(text)
-                .any(|site| reasons::matches(pattern, &site))
+            let mut texts = sites.keys();
+            !texts.any(|text| reasons::matches(pattern, text))
         });
         stale.map(|pattern| {
             format!(

@@ -1,13 +1,11 @@
 //! The list of reasons: a heading, the reason, and the places it is for.
 
-use host_harness::PanicSite;
-
 /// Why a place where the filter could panic cannot be reached.
 #[derive(Debug, Default)]
 pub(crate) struct Reason {
     pub(crate) title: String,
     pub(crate) text: String,
-    /// The places, as [`PanicSite`] displays them; `*` stands for anything.
+    /// The places, as a `PanicSite` displays itself; `*` stands for anything.
     pub(crate) patterns: Vec<String>,
 }
 
@@ -35,9 +33,8 @@ pub(crate) fn read(markdown: &str) -> Vec<Reason> {
 }
 
 impl Reason {
-    pub(crate) fn explains(&self, site: &PanicSite) -> bool {
-        let site = site.to_string();
-        self.patterns.iter().any(|pattern| matches(pattern, &site))
+    pub(crate) fn explains(&self, site: &str) -> bool {
+        self.patterns.iter().any(|pattern| matches(pattern, site))
     }
 }
 

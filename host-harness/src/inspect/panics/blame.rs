@@ -84,9 +84,10 @@ impl<'a> Blame<'a> {
     }
 }
 
-/// Rust's `core` is what says of most of its functions when they panic.
+/// Where Rust's functions say of themselves when they panic, so that it is the caller's doing.
+const PASS_BLAME: [&str; 3] = ["core::", "alloc::string::", "alloc::vec::"];
+
 fn passes_blame(function: &str) -> bool {
-    function
-        .trim_start_matches(['<', '&', '['])
-        .starts_with("core::")
+    let function = function.trim_start_matches(['<', '&', '[']);
+    PASS_BLAME.iter().any(|path| function.starts_with(path))
 }
