@@ -105,3 +105,30 @@ fn what_the_peer_says_of_its_platform_is_published() {
         Some("a")
     );
 }
+
+#[test]
+fn a_peer_that_comes_back_and_its_replicas_are_counted_in_the_same_series() {
+    let host = inbound();
+    let sim = Sim::mode(&host, "auto");
+    let stream = |pod| {
+        [
+            Frame::new(metadata("peer"), pod).encode(),
+            b"query".to_vec(),
+        ]
+        .concat()
+    };
+    assert_eq!(sim.down(&stream("pod-1")), b"query");
+    sim.close();
+    let stats = host.stats().len();
+    for (id, pod) in [(3, "pod-1"), (4, "pod-2"), (5, "pod-1")] {
+        let stream = stream(pod);
+        let connection = sim.plugin.on_new_connection(id).expect("a connection");
+        host.data.replace(stream.clone());
+        let mut connection = connection.borrow_mut();
+        connection.on_data(&sim.plugin, Buffer::Downstream, stream.len(), false);
+        assert_eq!(host.data.take(), b"query");
+        connection.on_close(&sim.plugin);
+    }
+    assert_eq!(sim.counts(&["source_workload=.=peer;"]), (4, 4, 20, 0));
+    assert_eq!(host.stats().len(), stats);
+}

@@ -202,3 +202,25 @@ fn no_status_at_any_hostcall_loses_a_byte_or_a_count() {
         }
     }
 }
+
+#[test]
+fn extended_metrics_that_the_host_refuses_are_told_at_the_next_tick() {
+    let refused_at = |call: u32| {
+        let host = inbound();
+        let sim = Sim::new(&host, r#"{"extended_metrics": true}"#);
+        sim.down(&peer_frame());
+        host.fail_only
+            .set(Some((host.hostcalls.get() + call, Status(10))));
+        sim.close();
+        let terminated = || host.metric(&["istio_tcp_connections_terminated_total"]);
+        let at_close = terminated();
+        sim.plugin.on_tick();
+        assert_eq!(terminated(), 1, "call {call} of the close refused");
+        at_close
+    };
+    let at_close: Vec<_> = (1..40).map(refused_at).collect();
+    assert!(
+        at_close.contains(&0) && at_close.contains(&1),
+        "{at_close:?}"
+    );
+}
