@@ -5,8 +5,12 @@ use std::rc::Rc;
 
 use hashbrown::{Equivalent, HashMap};
 
-/// How many bytes of values a cache holds, as their weights count them: a few hundred peers.
-const MAX_WEIGHT: usize = 512 * 1024;
+/// How many bytes a cache holds, as the weights of its values count them: several hundred peers.
+const MAX_WEIGHT: usize = 1024 * 1024;
+
+/// What every entry weighs beside its value's own weight. It bounds how many there are: keys are
+/// the peers' choice, and who knows the hash can have all of them collide.
+const ENTRY_WEIGHT: usize = 1024;
 
 /// Values by what they follow from. A full cache forgets all of them, so what peers can fill it
 /// with is bounded, and only costs the time to find it out again.
@@ -33,6 +37,7 @@ impl<K: Eq + Hash, V> Cache<K, V> {
     /// Remembers a value of about `weight` bytes.
     pub(crate) fn insert(&mut self, key: K, weight: usize, value: V) -> Rc<V> {
         let value = Rc::new(value);
+        let weight = weight.saturating_add(ENTRY_WEIGHT);
         if weight > MAX_WEIGHT {
             return value;
         }
@@ -61,12 +66,13 @@ mod tests {
     #[test]
     fn a_full_cache_forgets_everything_else() {
         let mut cache = Cache::default();
-        cache.insert(1, MAX_WEIGHT, "one");
-        cache.insert(2, MAX_WEIGHT + 1, "too much");
+        const ALL: usize = MAX_WEIGHT - ENTRY_WEIGHT;
+        cache.insert(1, ALL, "one");
+        cache.insert(2, ALL + 1, "too much");
         assert_eq!((cache.get(&2), cache.get(&1).is_some()), (None, true));
-        cache.insert(3, 1, "three");
+        cache.insert(3, 0, "three");
         assert_eq!((cache.get(&1), cache.get(&3).is_some()), (None, true));
-        cache.insert(4, MAX_WEIGHT - 1, "four");
+        cache.insert(4, ALL - ENTRY_WEIGHT, "four");
         assert!(cache.get(&3).is_some());
     }
 }

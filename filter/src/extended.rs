@@ -1,7 +1,7 @@
 //! The metrics that Istio does not have, for those who ask for them.
 
+use hashbrown::HashMap;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::host::Host;

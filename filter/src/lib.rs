@@ -19,6 +19,7 @@ mod extended;
 mod fake;
 pub mod host;
 mod instrument;
+mod known;
 mod labels;
 mod layout;
 mod metric;

@@ -70,9 +70,9 @@ impl Naming {
             tells(c) && (self.field_separator.contains(c) || self.value_separator.contains(c))
         };
         let value = tame(value, self.max_value_len);
-        match value.contains(unfit) {
-            true => Cow::Owned(value.replace(unfit, "_")),
-            false => value,
+        match value.bytes().all(is_plain) || !value.contains(unfit) {
+            true => value,
+            false => Cow::Owned(value.replace(unfit, "_")),
         }
     }
 }
@@ -83,10 +83,15 @@ pub(crate) fn tame(text: &str, max: usize) -> Cow<'_, str> {
     let text = text
         .get(..text.floor_char_boundary(max))
         .unwrap_or_default();
-    match text.contains(char::is_control) {
-        true => Cow::Owned(text.replace(char::is_control, "_")),
-        false => Cow::Borrowed(text),
+    match text.bytes().all(is_plain) || !text.contains(char::is_control) {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned(text.replace(char::is_control, "_")),
     }
+}
+
+/// Whether a byte is a character that is fit for everything, as all are in most values.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || PLAIN.as_bytes().contains(&byte)
 }
 
 /// Whether a text can separate values: at least one of its characters has to be kept out of them,
@@ -95,9 +100,12 @@ pub(crate) fn is_separator(text: &str) -> bool {
     text.contains(tells) && !text.contains(char::is_control)
 }
 
+/// What names, addresses and SPIFFE ids have besides letters and digits.
+const PLAIN: &str = "._-/:";
+
 /// Whether a character tells a separator from the text of a value.
 fn tells(c: char) -> bool {
-    !c.is_control() && !c.is_alphanumeric() && !"._-/:".contains(c)
+    !c.is_control() && !c.is_alphanumeric() && !PLAIN.contains(c)
 }
 
 #[cfg(test)]

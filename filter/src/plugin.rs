@@ -8,7 +8,6 @@ use peer_exchange::{InvalidFrame, Payload};
 use prost::Message as _;
 
 use crate::attributes::{Attributes, Roots, path};
-use crate::cache::Cache;
 use crate::config::{Config, ConfigError, Limits, Mode};
 use crate::connection::{Connection, Evidence, Identity, Told};
 use crate::diagnostics::Diagnostics;
@@ -16,6 +15,7 @@ use crate::envoy::SetEnvoyFilterStateArguments;
 use crate::expression::{Expressions, Moment, Values};
 use crate::extended::Extended;
 use crate::host::{ContextId, Host};
+use crate::known::Known;
 use crate::labels::{Reporter, Workload};
 use crate::layout::Layout;
 use crate::metric::Metric;
@@ -50,10 +50,7 @@ pub struct Plugin<H> {
     extended: Option<Extended>,
     diagnostics: Diagnostics,
     refused: RefCell<Refused>,
-    /// What frames tell.
-    told: RefCell<Cache<Payload, Told>>,
-    frames_read: Cell<u64>,
-    identities: RefCell<Cache<Evidence, Identity>>,
+    known: RefCell<Known>,
     /// Connections whose labels are not frozen yet.
     undecided: RefCell<BTreeMap<ContextId, Rc<RefCell<Connection>>>>,
     ticks: Cell<u64>,
@@ -117,9 +114,7 @@ impl<H: Host> Plugin<H> {
                 .then(|| Extended::new(config.limits.max_series)),
             diagnostics: Diagnostics::default(),
             refused: RefCell::default(),
-            told: RefCell::default(),
-            frames_read: Cell::new(0),
-            identities: RefCell::default(),
+            known: RefCell::default(),
             undecided: RefCell::default(),
             ticks: Cell::new(0),
             warnings: Cell::new(0),
@@ -321,29 +316,14 @@ impl<H: Host> Plugin<H> {
     /// # Errors
     /// It is worthless.
     pub(crate) fn read(&self, payload: Payload) -> Result<Option<Rc<Told>>, InvalidFrame> {
-        if let Some(told) = self.told.borrow().get(&payload) {
-            return Ok(Some(told));
-        }
-        let Some(metadata) = payload.frame()?.metadata() else {
-            return Ok(None);
-        };
-        let number = self.frames_read.get();
-        self.frames_read.set(number + 1);
-        let weight = payload.as_bytes().len();
-        let told = Told { number, metadata };
-        Ok(Some(self.told.borrow_mut().insert(payload, weight, told)))
+        self.known.borrow_mut().read(payload)
     }
 
     /// What the evidence of a connection amounts to.
     pub(crate) fn identify(&self, evidence: Evidence) -> Rc<Identity> {
-        let known = self.identities.borrow().get(&evidence);
-        let identity = known.unwrap_or_else(|| {
-            let max = self.config.limits.max_label_length;
-            let identity = Identity::of(&evidence, &self.local, max);
-            let weight = identity.weight();
-            let mut identities = self.identities.borrow_mut();
-            identities.insert(evidence, weight, identity)
-        });
+        let max = self.config.limits.max_label_length;
+        let mut known = self.known.borrow_mut();
+        let identity = known.identify(evidence, &self.local, max);
         if identity.facts.contradiction {
             self.diagnostics.peer_mismatch(identity.facts.reporter);
         }

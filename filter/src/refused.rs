@@ -4,7 +4,7 @@
 //! while. The list is bounded and every entry ends by itself: a peer that learns the exchange is
 //! found out about.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::time::Duration;
 
 /// How many addresses are remembered.

@@ -4,8 +4,8 @@
 //! time since the last report, puts the series on the dirty list: no hostcall, no allocation. A
 //! report walks the dirty list only, so its cost follows the series that moved.
 
+use hashbrown::HashMap;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::host::Host;

@@ -32,11 +32,4 @@ impl Identity {
             series: OnceCell::new(),
         }
     }
-
-    /// About how many bytes it takes.
-    pub(crate) fn weight(&self) -> usize {
-        /// The facts and the evidence.
-        const REST: usize = 1024;
-        self.published.len().saturating_add(REST)
-    }
 }

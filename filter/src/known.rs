@@ -1,0 +1,82 @@
+//! What is known of peers, from earlier connections.
+
+use std::rc::Rc;
+
+use peer_exchange::{InvalidFrame, Payload};
+
+use crate::cache::Cache;
+use crate::connection::{Evidence, Identity, Told};
+use crate::labels::Workload;
+
+/// What frames tell and what evidence amounts to.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    told: Cache<Payload, Told>,
+    frames_read: u64,
+    identities: Cache<Evidence, Identity>,
+}
+
+impl Known {
+    /// What a frame tells of its sender; nothing if it has no metadata.
+    ///
+    /// # Errors
+    /// It is worthless.
+    pub(crate) fn read(&mut self, payload: Payload) -> Result<Option<Rc<Told>>, InvalidFrame> {
+        if let Some(told) = self.told.get(&payload) {
+            return Ok(Some(told));
+        }
+        let Some(metadata) = payload.frame()?.metadata() else {
+            return Ok(None);
+        };
+        self.frames_read += 1;
+        let told = Told {
+            number: self.frames_read,
+            metadata,
+        };
+        let weight = payload.as_bytes().len();
+        Ok(Some(self.told.insert(payload, weight, told)))
+    }
+
+    /// What the evidence of a connection amounts to. `local` is this workload; texts that are
+    /// published have up to `max` bytes.
+    pub(crate) fn identify(
+        &mut self,
+        evidence: Evidence,
+        local: &Workload,
+        max: usize,
+    ) -> Rc<Identity> {
+        if let Some(known) = self.identities.get(&evidence) {
+            return known;
+        }
+        let identity = Identity::of(&evidence, local, max);
+        let weight = identity.published.len();
+        self.identities.insert(evidence, weight, identity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use peer_exchange::{Decoded, Decoder, Frame, Struct};
+
+    fn payload(workload: &str) -> Payload {
+        let frame = Frame::new(Struct::from_iter([("WORKLOAD_NAME", workload)]), "");
+        match Decoder::default().decode(&frame.encode()).decoded {
+            Decoded::Frame(payload) => payload,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn equal_frames_are_read_once() {
+        let mut known = Known::default();
+        let mut read = |workload| {
+            let told = known.read(payload(workload)).expect("a good frame");
+            told.expect("metadata")
+        };
+        let (one, two, again) = (read("one"), read("two"), read("one"));
+        assert!(Rc::ptr_eq(&one, &again));
+        assert_ne!(one, two);
+        assert_eq!(two.metadata.workload_name, "two");
+    }
+}
