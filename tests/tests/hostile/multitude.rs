@@ -73,9 +73,12 @@ fn entries_within_the_largest_cap() -> Result {
 #[test]
 fn entries_within_the_default_cap() -> Result {
     let mut siege = Siege::lay("cap", Reporter::Destination, json!({}))?;
-    for _ in 0..100 {
-        siege.play(&crowded(5000))?;
-        siege.play(&labelled(4000))?;
+    for _ in 0..10 {
+        for case in [crowded(5000), labelled(4000)].iter().cycle().take(20) {
+            siege.send(case)?;
+            siege.expect(case)?;
+        }
+        siege.settled("ten times")?;
     }
     siege.lift(48 * MIB)
 }
