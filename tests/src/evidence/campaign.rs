@@ -70,7 +70,7 @@ impl Campaign {
             envoy,
         };
         let test = |name, part, what, tests: &str| {
-            let command = format!("cargo test -p testbed --test {tests} -- --nocapture");
+            let command = format!("cargo test -p testbed --test {tests} --nocapture");
             ours(name, part, what, &command, true)
         };
         let fuzz = TARGETS.map(|(target, what)| {
@@ -95,7 +95,7 @@ impl Campaign {
                 "hostile",
                 Part::Peers,
                 "a connection of a peer that means harm; each is a fault",
-                "hostile",
+                "hostile -- --test-threads=2",
             ),
             ours(
                 "chaos",
@@ -108,19 +108,19 @@ impl Campaign {
                 "failure",
                 Part::Host,
                 "a connection; a fault is a VM that dies",
-                "envoy failure",
+                "envoy failure --",
             ),
             test(
                 "reload",
                 Part::Host,
                 "a connection; a fault is an update or a drain under it",
-                "envoy reload",
+                "envoy reload --",
             ),
             test(
                 "hot-restart",
                 Part::Host,
                 "a connection; a fault is a hot restart of Envoy",
-                "envoy hot_restart",
+                "envoy hot_restart --",
             ),
             ours(
                 "contexts",
@@ -140,7 +140,7 @@ impl Campaign {
                 "databases",
                 Part::Databases,
                 "the work of a database's own clients and benchmarks, with and without the filter at either end",
-                "envoy databases",
+                "envoy databases --",
             ),
         ]);
         all
