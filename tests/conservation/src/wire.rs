@@ -1,6 +1,9 @@
 //! Frames, written by hand from the wire format: nothing here knows the filter's codec.
 
 use prost::Message as _;
+use prost::encoding::{
+    DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field,
+};
 use prost_types::{Any, Struct};
 
 /// How every frame begins.
@@ -52,18 +55,78 @@ pub(crate) fn proxy_frame(name: &str, listed: bool) -> Vec<u8> {
     frame(&metadata(name, listed))
 }
 
-/// What a receiver makes of a payload: `exchanged`, `no_metadata` or `malformed`. prost is stricter than a receiver in one
-/// thing, fields of the wrong wire type, which do not occur here.
+/// What a receiver makes of a payload: `exchanged`, `no_metadata` or `malformed`.
 pub(crate) fn judge(payload: &[u8]) -> &'static str {
-    let content = Any::decode(payload).ok().filter(|any| {
+    let any = without_mistyped(Message::Any, payload);
+    let any = any.and_then(|any| Any::decode(any.as_slice()).ok());
+    let content = any.filter(|any| {
         let name = any.type_url.rsplit_once('/');
         name.is_some_and(|(_, name)| name == "google.protobuf.Struct")
     });
-    match content.map(|any| Struct::decode(any.value.as_slice())) {
+    let content = content.and_then(|any| without_mistyped(Message::Struct, &any.value));
+    match content.map(|content| Struct::decode(content.as_slice())) {
         Some(Ok(content)) if content.fields.contains_key(METADATA) => "exchanged",
         Some(Ok(_)) => "no_metadata",
         Some(Err(_)) | None => "malformed",
     }
+}
+
+/// The messages that an exchange is made of.
+#[derive(Clone, Copy)]
+enum Message {
+    Any,
+    Struct,
+    Entry,
+    Value,
+    List,
+}
+
+impl Message {
+    /// The wire type of a field, and the message in it.
+    fn field(self, number: u32) -> Option<(WireType, Option<Self>)> {
+        match (self, number) {
+            (Self::Any, 1 | 2) | (Self::Entry, 1) | (Self::Value, 3) => {
+                Some((WireType::LengthDelimited, None))
+            }
+            (Self::Struct, 1) => Some((WireType::LengthDelimited, Some(Self::Entry))),
+            (Self::Entry, 2) | (Self::List, 1) => {
+                Some((WireType::LengthDelimited, Some(Self::Value)))
+            }
+            (Self::Value, 1 | 4) => Some((WireType::Varint, None)),
+            (Self::Value, 2) => Some((WireType::SixtyFourBit, None)),
+            (Self::Value, 5) => Some((WireType::LengthDelimited, Some(Self::Struct))),
+            (Self::Value, 6) => Some((WireType::LengthDelimited, Some(Self::List))),
+            _ => None,
+        }
+    }
+}
+
+/// A message without its fields of the wrong wire type: prost refuses them, a receiver in C++ skips them. `None` if it is none.
+fn without_mistyped(message: Message, mut bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut kept = Vec::new();
+    while !bytes.is_empty() {
+        let (number, wire_type) = decode_key(&mut bytes).ok()?;
+        let known = message.field(number);
+        if let Some((expected, Some(nested))) = known
+            && expected == wire_type
+        {
+            let length = usize::try_from(decode_varint(&mut bytes).ok()?).ok()?;
+            let (content, rest) = bytes.split_at_checked(length)?;
+            bytes = rest;
+            let content = without_mistyped(nested, content)?;
+            encode_key(number, wire_type, &mut kept);
+            encode_varint(content.len() as u64, &mut kept);
+            kept.extend(content);
+            continue;
+        }
+        let before = bytes;
+        skip_field(wire_type, number, &mut bytes, DecodeContext::default()).ok()?;
+        if known.is_none_or(|(expected, _)| expected == wire_type) {
+            encode_key(number, wire_type, &mut kept);
+            kept.extend(before.get(..before.len() - bytes.len())?);
+        }
+    }
+    Some(kept)
 }
 
 fn frame(payload: &[u8]) -> Vec<u8> {

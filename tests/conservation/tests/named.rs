@@ -127,3 +127,18 @@ fn a_stranger_announces_every_length_about_the_cap() {
         });
     }
 }
+
+/// By chance the bytes behind a cut frame make a value of the wrong wire type of its end: receivers skip it, and the reference
+/// called the frame malformed.
+#[test]
+fn a_cut_frame_ends_in_a_field_of_another_wire_type() {
+    let last = vec![25, 0, 0, 0, 0, 0, 0, 0, 0];
+    let frame = [Piece::Cut(Payload::Metadata, 165), Piece::Bytes(last)];
+    holds(Case {
+        outbound: Proxy {
+            port_excluded: true,
+            ..Proxy::default()
+        },
+        ..Case::new([connection([Step::write(Client, frame)])])
+    });
+}
