@@ -15,7 +15,7 @@ use crate::metric::Metric;
 use crate::plugin::Plugin;
 use crate::publish;
 use crate::series::Series;
-pub(crate) use evidence::{Evidence, Told};
+pub(crate) use evidence::{Evidence, Link, Told};
 pub(crate) use identity::Identity;
 use opening::Opening;
 
@@ -149,6 +149,7 @@ impl Connection {
             self.reporter,
             told,
             opening.and_then(Opening::upstream_san),
+            |link| plugin.local_san(link),
         );
         let identity = plugin.identify(evidence);
         if let Err(status) = publish::publish(plugin.host(), self.reporter, &identity.published) {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use peer_exchange::{InvalidFrame, Payload};
 
 use crate::cache::Cache;
-use crate::connection::{Evidence, Identity, Told};
+use crate::connection::{Evidence, Identity, Link, Told};
 use crate::labels::Workload;
 
 /// What frames tell and what evidence amounts to.
@@ -14,6 +14,8 @@ pub(crate) struct Known {
     told: Cache<Payload, Told>,
     frames_read: u64,
     identities: Cache<Evidence, Identity>,
+    /// The URI SANs of our own certificates.
+    local_sans: Cache<Link, String>,
 }
 
 impl Known {
@@ -35,6 +37,26 @@ impl Known {
         };
         let weight = payload.as_bytes().len();
         Ok(Some(self.told.insert(payload, weight, told)))
+    }
+
+    /// The URI SAN of the certificate that we use on a link. The host is asked with `read` once in a
+    /// while only: Envoy's TLS library keeps what it had to parse for it with each connection.
+    pub(crate) fn local_san(
+        &mut self,
+        link: &Link,
+        read: impl FnOnce() -> Option<String>,
+    ) -> Option<String> {
+        if let Some(san) = self.local_sans.get(link) {
+            return Some(String::clone(&san));
+        }
+        let san = read()?;
+        let known = self.local_sans.insert(link.clone(), san.len(), san);
+        Some(String::clone(&known))
+    }
+
+    /// Has the host asked again, as certificates are replaced now and then.
+    pub(crate) fn forget_local_sans(&mut self) {
+        self.local_sans = Cache::default();
     }
 
     /// What the evidence of a connection amounts to. `local` is this workload; texts that are

@@ -9,7 +9,7 @@ use prost::Message as _;
 
 use crate::attributes::{Attributes, Roots, path};
 use crate::config::{Config, ConfigError, Limits, Mode};
-use crate::connection::{Connection, Evidence, Identity, Told};
+use crate::connection::{Connection, Evidence, Identity, Link, Told};
 use crate::diagnostics::Diagnostics;
 use crate::envoy::SetEnvoyFilterStateArguments;
 use crate::expression::{Expressions, Moment, Values};
@@ -53,6 +53,8 @@ pub struct Plugin<H> {
     known: RefCell<Known>,
     /// Connections whose labels are not frozen yet.
     undecided: RefCell<BTreeMap<ContextId, Rc<RefCell<Connection>>>>,
+    /// The host calls `on_tick`.
+    ticking: bool,
     ticks: Cell<u64>,
     warnings: Cell<u32>,
     /// The log has told of the first connection.
@@ -87,9 +89,9 @@ impl<H: Host> Plugin<H> {
         for notice in config.notices.lines() {
             log::warn!("{notice}");
         }
-        if !config.tcp_reporting_duration.is_zero()
-            && let Err(status) = host.set_tick_period(config.tcp_reporting_duration)
-        {
+        let mut ticking = !config.tcp_reporting_duration.is_zero();
+        if ticking && let Err(status) = host.set_tick_period(config.tcp_reporting_duration) {
+            ticking = false;
             log::error!(
                 "the host gives no tick ({status}): connections are reported when they close"
             );
@@ -116,6 +118,7 @@ impl<H: Host> Plugin<H> {
             refused: RefCell::default(),
             known: RefCell::default(),
             undecided: RefCell::default(),
+            ticking,
             ticks: Cell::new(0),
             warnings: Cell::new(0),
             introduced: Cell::new(false),
@@ -174,6 +177,7 @@ impl<H: Host> Plugin<H> {
     pub fn on_tick(&self) {
         self.ticks.set(self.ticks.get() + 1);
         self.warnings.set(0);
+        self.known.borrow_mut().forget_local_sans();
         self.freeze_overdue();
         self.series.borrow().flush(&self.host, &self.layout);
         if let Some(extended) = &self.extended {
@@ -317,6 +321,20 @@ impl<H: Host> Plugin<H> {
     /// It is worthless.
     pub(crate) fn read(&self, payload: Payload) -> Result<Option<Rc<Told>>, InvalidFrame> {
         self.known.borrow_mut().read(payload)
+    }
+
+    /// The URI SAN of our own certificate on the connection of the effective context; up to one
+    /// reporting interval old, where the peer has a certificate as well.
+    pub(crate) fn local_san(&self, link: &Link) -> Option<String> {
+        let path = match link.reporter {
+            Reporter::Source => path::UPSTREAM_LOCAL_SAN,
+            Reporter::Destination | Reporter::Waypoint => path::LOCAL_SAN,
+        };
+        let read = || self.attributes().text(path);
+        match self.ticking && link.peer_san.is_some() {
+            true => self.known.borrow_mut().local_san(link, read),
+            false => read(),
+        }
     }
 
     /// What the evidence of a connection amounts to.

@@ -12,11 +12,6 @@ const SPECIAL_CLUSTERS: [&str; 5] = [
     "InboundPassthroughClusterIpv6",
 ];
 
-/// Whether a cluster's metadata names the host, so that the cluster's own name is not asked for.
-pub(crate) fn names_host(metadata: &[u8]) -> bool {
-    pairs::parse(metadata).is_some_and(|service| !pairs::get(&service, "host").is_empty())
-}
-
 /// The service behind the connection's upstream cluster; what is not known stays empty.
 ///
 /// The cluster's metadata names it (`istio.services[0]`, written by Istio's control plane); a

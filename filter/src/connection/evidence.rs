@@ -10,28 +10,34 @@ use crate::config::Mode;
 use crate::host::Host;
 use crate::labels::Reporter;
 use crate::response_flags::ResponseFlags;
-use crate::service;
 
 /// The evidence, as it came. Equal evidence means equal labels.
 #[derive(Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Evidence {
-    pub(super) reporter: Reporter,
+    pub(super) link: Link,
+    /// The URI SAN of our own certificate.
+    pub(super) local_san: Option<String>,
     /// What the peer told.
     pub(super) told: Option<Rc<Told>>,
     /// The peer that a native exchange filter left, where ours only counts.
     pub(super) native: Option<Vec<u8>>,
-    /// The URI SANs of the connection between the two proxies: the peer's and our own.
-    pub(super) peer_san: Option<String>,
-    pub(super) local_san: Option<String>,
     /// The server's URI SAN behind a waypoint.
     pub(super) server_san: Option<String>,
     /// The server's `istio.workload`.
     pub(super) endpoint: Option<String>,
     /// The first of the cluster's `istio.services`.
     pub(super) service: Option<Vec<u8>>,
-    /// The cluster's name, where its metadata does not name the service.
-    pub(super) cluster: Option<String>,
     pub(super) response_flags: ResponseFlags,
+}
+
+/// Between which proxies the connection is; both use the same certificates on all of them.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Link {
+    pub(crate) reporter: Reporter,
+    /// The upstream cluster's name.
+    pub(crate) cluster: Option<String>,
+    /// The URI SAN of the peer's certificate.
+    pub(crate) peer_san: Option<String>,
 }
 
 /// What one frame tells; equal numbers are equal frames.
@@ -57,13 +63,14 @@ impl Hash for Told {
 
 impl Evidence {
     /// Asks the host about the connection of the effective context. `upstream_san` is the
-    /// upstream's certificate if it is known already.
+    /// upstream's certificate if it is known already, `local_san` finds our own.
     pub(super) fn gather<H: Host>(
         attributes: &Attributes<'_, H>,
         mode: Mode,
         reporter: Reporter,
         told: Option<Rc<Told>>,
         upstream_san: Option<String>,
+        local_san: impl FnOnce(&Link) -> Option<String>,
     ) -> Self {
         let native = match reporter {
             _ if mode != Mode::Off => None,
@@ -71,42 +78,28 @@ impl Evidence {
             Reporter::Destination | Reporter::Waypoint => attributes.bytes(path::NATIVE_DOWNSTREAM),
         };
         let upstream_san = || upstream_san.or_else(|| attributes.text(path::UPSTREAM_PEER_SAN));
-        let (local_san, peer_san, server_san) = match reporter {
-            Reporter::Source => (
-                attributes.text(path::UPSTREAM_LOCAL_SAN),
-                upstream_san(),
-                None,
-            ),
-            Reporter::Destination => (
-                attributes.text(path::LOCAL_SAN),
-                attributes.text(path::PEER_SAN),
-                None,
-            ),
-            Reporter::Waypoint => (
-                attributes.text(path::LOCAL_SAN),
-                attributes.text(path::PEER_SAN),
-                upstream_san(),
-            ),
+        let (peer_san, server_san) = match reporter {
+            Reporter::Source => (upstream_san(), None),
+            Reporter::Destination => (attributes.text(path::PEER_SAN), None),
+            Reporter::Waypoint => (attributes.text(path::PEER_SAN), upstream_san()),
         };
         let endpoint = match reporter {
             Reporter::Source | Reporter::Waypoint => attributes.text(path::ENDPOINT),
             Reporter::Destination => None,
         };
-        let service = attributes.bytes(path::SERVICE);
-        let cluster = match service.as_deref() {
-            Some(service) if service::names_host(service) => None,
-            _ => attributes.text(path::CLUSTER),
+        let link = Link {
+            reporter,
+            cluster: attributes.text(path::CLUSTER),
+            peer_san,
         };
         Self {
-            reporter,
+            local_san: local_san(&link),
+            link,
             told,
             native,
-            peer_san,
-            local_san,
             server_san,
             endpoint,
-            service,
-            cluster,
+            service: attributes.bytes(path::SERVICE),
             response_flags: attributes.response_flags(),
         }
     }

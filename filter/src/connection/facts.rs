@@ -25,7 +25,7 @@ impl Facts {
     /// Concludes them; `local` is this workload, but for its principal.
     pub(super) fn of(evidence: &Evidence, local: &Workload) -> Self {
         let client = Sources {
-            san: evidence.peer_san.as_deref(),
+            san: evidence.link.peer_san.as_deref(),
             exchanged: evidence.exchanged(),
             endpoint: None,
             native: evidence.native.as_deref().and_then(native::read),
@@ -37,12 +37,12 @@ impl Facts {
             proven: false,
             ..Sources::default()
         };
-        let both_proven = match (&evidence.local_san, &evidence.peer_san) {
+        let both_proven = match (&evidence.local_san, &evidence.link.peer_san) {
             (Some(_), Some(_)) => SecurityPolicy::MutualTls,
             _ => SecurityPolicy::None,
         };
         let own = || own(local, evidence.local_san.as_deref());
-        let (source, destination, security_policy, contradiction) = match evidence.reporter {
+        let (source, destination, security_policy, contradiction) = match evidence.link.reporter {
             Reporter::Source => {
                 let server = Sources {
                     exchanged: client.exchanged,
@@ -65,9 +65,9 @@ impl Facts {
                 (client.workload(), server, both_proven, contradiction)
             }
         };
-        let cluster = evidence.cluster.as_deref().unwrap_or_default();
+        let cluster = evidence.link.cluster.as_deref().unwrap_or_default();
         Self {
-            reporter: evidence.reporter,
+            reporter: evidence.link.reporter,
             source,
             destination,
             service: service::requested(evidence.service.as_deref(), cluster),

@@ -156,6 +156,41 @@ fn no_claim_of_a_peer_multiplies_the_coarse_series() {
 }
 
 #[test]
+fn an_own_certificate_that_is_replaced_is_noticed_within_an_interval() {
+    let host = inbound();
+    let plugin = Plugin::configure(&host, 1, b"").expect("a good configuration");
+    let connect = || {
+        let connection = plugin.on_new_connection(2).expect("a connection");
+        connection.borrow_mut().on_close(&plugin);
+    };
+    let closed = |san: &str| {
+        host.metric(&[
+            &format!("destination_principal=.={san};"),
+            "istio_tcp_connections_closed_total",
+        ])
+    };
+    connect();
+    host.set(
+        "connection.uri_san_local_certificate",
+        "spiffe://new/ns/n/sa/s",
+    );
+    connect();
+    assert_eq!(closed("spiffe://new/ns/n/sa/s"), 0);
+    plugin.on_tick();
+    connect();
+    assert_eq!(closed("spiffe://new/ns/n/sa/s"), 1);
+    // Without a certificate of the peer's there is nothing to tell the link by.
+    host.set("connection.uri_san_peer_certificate", "");
+    connect();
+    host.set(
+        "connection.uri_san_local_certificate",
+        "spiffe://newer/ns/n/sa/s",
+    );
+    connect();
+    assert_eq!(closed("spiffe://newer/ns/n/sa/s"), 1);
+}
+
+#[test]
 fn no_status_at_any_hostcall_loses_a_byte_or_a_count() {
     let client = [peer_frame(), b"query".to_vec()].concat();
     for status in [
