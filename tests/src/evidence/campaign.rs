@@ -86,7 +86,7 @@ impl Campaign {
             Part::Conservation,
             "random configurations and traffic through two proxies; a fault is a reset, or bytes of an application that begin \
              like a frame",
-            "cargo --config profile.dev.opt-level=2 run -p conservation -- --cases 200000 --seed 3",
+            "cargo --config profile.dev.opt-level=2 run -p conservation -- --cases 1000000 --seed 2",
             false,
         )];
         all.extend(fuzz);
