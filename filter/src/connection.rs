@@ -147,11 +147,11 @@ impl Connection {
             &plugin.attributes(),
             plugin.mode(),
             self.reporter,
-            told,
+            told.as_deref(),
             opening.and_then(Opening::upstream_san),
             |link| plugin.local_san(link),
         );
-        let identity = plugin.identify(evidence);
+        let identity = plugin.identify(evidence, told.as_deref());
         if let Err(status) = publish::publish(plugin.host(), self.reporter, &identity.published) {
             plugin.warn(|| format!("the host does not take the peer: {status}"));
         }

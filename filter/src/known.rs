@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use peer_exchange::{InvalidFrame, Payload};
+use peer_exchange::{InvalidFrame, Metadata, Payload};
 
 use crate::cache::Cache;
 use crate::connection::{Evidence, Identity, Link, Told};
@@ -35,7 +35,7 @@ impl Known {
             number: self.frames_read,
             metadata,
         };
-        let weight = payload.as_bytes().len();
+        let weight = weight(&payload, &told.metadata);
         Ok(Some(self.told.insert(payload, weight, told)))
     }
 
@@ -59,21 +59,33 @@ impl Known {
         self.local_sans = Cache::default();
     }
 
-    /// What the evidence of a connection amounts to. `local` is this workload; texts that are
-    /// published have up to `max` bytes.
+    /// What the evidence of a connection amounts to. `exchanged` is what the peer told, `local` this
+    /// workload; texts that are published have up to `max` bytes.
     pub(crate) fn identify(
         &mut self,
         evidence: Evidence,
+        exchanged: Option<&Metadata>,
         local: &Workload,
         max: usize,
     ) -> Rc<Identity> {
         if let Some(known) = self.identities.get(&evidence) {
             return known;
         }
-        let identity = Identity::of(&evidence, local, max);
-        let weight = identity.published.len();
+        let identity = Identity::of(&evidence, exchanged, local, max);
+        let weight = identity.weight();
         self.identities.insert(evidence, weight, identity)
     }
+}
+
+/// About how many bytes a frame takes, with what it tells: many short labels are more than they
+/// are on the wire.
+fn weight(payload: &Payload, metadata: &Metadata) -> usize {
+    /// Two strings and what the allocator adds.
+    const PAIR: usize = 2 * (size_of::<String>() + 16);
+    let pairs = metadata.labels.len() + metadata.platform_metadata.len();
+    pairs
+        .saturating_mul(PAIR)
+        .saturating_add(payload.as_bytes().len().saturating_mul(2))
 }
 
 #[cfg(test)]
@@ -98,7 +110,24 @@ mod tests {
         };
         let (one, two, again) = (read("one"), read("two"), read("one"));
         assert!(Rc::ptr_eq(&one, &again));
-        assert_ne!(one, two);
+        assert_ne!(one.number, two.number);
         assert_eq!(two.metadata.workload_name, "two");
+    }
+
+    #[test]
+    fn a_frame_that_takes_too_much_is_not_kept() {
+        let labels = (0..20_000).map(|index| (index.to_string(), "x"));
+        let frame = Frame::new(
+            Struct::from_iter([("LABELS", Struct::from_iter(labels))]),
+            "",
+        );
+        let mut decoder = Decoder::new(u32::MAX);
+        let Decoded::Frame(payload) = decoder.decode(&frame.encode()).decoded else {
+            panic!("a whole frame");
+        };
+        let mut known = Known::default();
+        let mut read = || known.read(payload.clone()).expect("a good frame");
+        let (once, again) = (read().expect("metadata"), read().expect("metadata"));
+        assert_ne!(once.number, again.number);
     }
 }

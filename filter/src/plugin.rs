@@ -337,11 +337,11 @@ impl<H: Host> Plugin<H> {
         }
     }
 
-    /// What the evidence of a connection amounts to.
-    pub(crate) fn identify(&self, evidence: Evidence) -> Rc<Identity> {
+    /// What the evidence of a connection amounts to, with what the peer told.
+    pub(crate) fn identify(&self, evidence: Evidence, told: Option<&Told>) -> Rc<Identity> {
         let max = self.config.limits.max_label_length;
         let mut known = self.known.borrow_mut();
-        let identity = known.identify(evidence, &self.local, max);
+        let identity = known.identify(evidence, told.map(|told| &told.metadata), &self.local, max);
         if identity.facts.contradiction {
             self.diagnostics.peer_mismatch(identity.facts.reporter);
         }

@@ -1,8 +1,5 @@
 //! What the host and the peer say of a connection: all that its labels follow from.
 
-use std::hash::{Hash, Hasher};
-use std::rc::Rc;
-
 use peer_exchange::Metadata;
 
 use crate::attributes::{Attributes, path};
@@ -17,8 +14,8 @@ pub(crate) struct Evidence {
     pub(super) link: Link,
     /// The URI SAN of our own certificate.
     pub(super) local_san: Option<String>,
-    /// What the peer told.
-    pub(super) told: Option<Rc<Told>>,
+    /// The number of what the peer told.
+    pub(super) told: Option<u64>,
     /// The peer that a native exchange filter left, where ours only counts.
     pub(super) native: Option<Vec<u8>>,
     /// The server's URI SAN behind a waypoint.
@@ -47,20 +44,6 @@ pub(crate) struct Told {
     pub(crate) metadata: Metadata,
 }
 
-impl Eq for Told {}
-
-impl PartialEq for Told {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Hash for Told {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.number.hash(state);
-    }
-}
-
 impl Evidence {
     /// Asks the host about the connection of the effective context. `upstream_san` is the
     /// upstream's certificate if it is known already, `local_san` finds our own.
@@ -68,7 +51,7 @@ impl Evidence {
         attributes: &Attributes<'_, H>,
         mode: Mode,
         reporter: Reporter,
-        told: Option<Rc<Told>>,
+        told: Option<&Told>,
         upstream_san: Option<String>,
         local_san: impl FnOnce(&Link) -> Option<String>,
     ) -> Self {
@@ -95,17 +78,12 @@ impl Evidence {
         Self {
             local_san: local_san(&link),
             link,
-            told,
+            told: told.map(|told| told.number),
             native,
             server_san,
             endpoint,
             service: attributes.bytes(path::SERVICE),
             response_flags: attributes.response_flags(),
         }
-    }
-
-    /// What the peer told.
-    pub(super) fn exchanged(&self) -> Option<&Metadata> {
-        self.told.as_deref().map(|told| &told.metadata)
     }
 }

@@ -1,5 +1,7 @@
 //! What the labels of a connection are made of, concluded from the evidence.
 
+use peer_exchange::Metadata;
+
 use super::evidence::Evidence;
 use crate::labels::{Labels, Reporter, SecurityPolicy, Service, UNKNOWN, Workload};
 use crate::peer::{Sources, namespace_of, native};
@@ -22,11 +24,12 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Concludes them; `local` is this workload, but for its principal.
-    pub(super) fn of(evidence: &Evidence, local: &Workload) -> Self {
+    /// Concludes them; `exchanged` is what the peer told, `local` this workload, but for its
+    /// principal.
+    pub(super) fn of(evidence: &Evidence, exchanged: Option<&Metadata>, local: &Workload) -> Self {
         let client = Sources {
             san: evidence.link.peer_san.as_deref(),
-            exchanged: evidence.exchanged(),
+            exchanged,
             endpoint: None,
             native: evidence.native.as_deref().and_then(native::read),
             proven: true,
@@ -95,6 +98,12 @@ impl Facts {
             Reporter::Source => &self.destination,
             Reporter::Destination | Reporter::Waypoint => &self.source,
         }
+    }
+
+    /// How many bytes of text they have.
+    pub(super) fn len(&self) -> usize {
+        let labels = self.labels().values();
+        labels.iter().map(|value| value.len()).sum()
     }
 
     /// The same without what peers say of themselves, so that no peer can multiply them.

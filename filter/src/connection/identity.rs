@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
+use peer_exchange::Metadata;
 use prost::Message as _;
 
 use super::evidence::Evidence;
@@ -22,14 +23,25 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// `local` is this workload; the texts that are published have up to `max` bytes.
-    pub(crate) fn of(evidence: &Evidence, local: &Workload, max: usize) -> Self {
-        let facts = Facts::of(evidence, local);
-        let published = publish::describe(facts.peer(), evidence.exchanged(), max);
+    /// `exchanged` is what the peer told, `local` this workload; the texts that are published have
+    /// up to `max` bytes.
+    pub(crate) fn of(
+        evidence: &Evidence,
+        exchanged: Option<&Metadata>,
+        local: &Workload,
+        max: usize,
+    ) -> Self {
+        let facts = Facts::of(evidence, exchanged, local);
+        let published = publish::describe(facts.peer(), exchanged, max);
         Self {
             published: published.encode_to_vec(),
             facts,
             series: OnceCell::new(),
         }
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn weight(&self) -> usize {
+        self.published.len().saturating_add(self.facts.len())
     }
 }
