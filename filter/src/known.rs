@@ -72,7 +72,7 @@ impl Known {
             return known;
         }
         let identity = Identity::of(&evidence, exchanged, local, max);
-        let weight = identity.weight();
+        let weight = identity.weight().saturating_add(evidence.len());
         self.identities.insert(evidence, weight, identity)
     }
 }

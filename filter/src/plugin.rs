@@ -324,14 +324,14 @@ impl<H: Host> Plugin<H> {
     }
 
     /// The URI SAN of our own certificate on the connection of the effective context; up to one
-    /// reporting interval old, where the peer has a certificate as well.
+    /// reporting interval old, where the peer has a certificate as well and the link has a cluster.
     pub(crate) fn local_san(&self, link: &Link) -> Option<String> {
         let path = match link.reporter {
             Reporter::Source => path::UPSTREAM_LOCAL_SAN,
             Reporter::Destination | Reporter::Waypoint => path::LOCAL_SAN,
         };
         let read = || self.attributes().text(path);
-        match self.ticking && link.peer_san.is_some() {
+        match self.ticking && link.peer_san.is_some() && link.cluster.is_some() {
             true => self.known.borrow_mut().local_san(link, read),
             false => read(),
         }

@@ -86,4 +86,10 @@ impl Evidence {
             response_flags: attributes.response_flags(),
         }
     }
+
+    /// How many bytes of it are in none of the facts.
+    pub(crate) fn len(&self) -> usize {
+        let raw = [&self.native, &self.service].into_iter().flatten();
+        raw.map(Vec::len).sum()
+    }
 }

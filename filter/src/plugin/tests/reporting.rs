@@ -179,7 +179,15 @@ fn an_own_certificate_that_is_replaced_is_noticed_within_an_interval() {
     plugin.on_tick();
     connect();
     assert_eq!(closed("spiffe://new/ns/n/sa/s"), 1);
-    // Without a certificate of the peer's there is nothing to tell the link by.
+    // Without a cluster, or without a certificate of the peer's, there is nothing to tell the link by.
+    host.set("xds.cluster_name", "");
+    connect();
+    host.set(
+        "connection.uri_san_local_certificate",
+        "spiffe://other/ns/n/sa/s",
+    );
+    connect();
+    assert_eq!(closed("spiffe://other/ns/n/sa/s"), 1);
     host.set("connection.uri_san_peer_certificate", "");
     connect();
     host.set(
