@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,13 +13,14 @@ use crate::envoy::{Envoy, http_get, http_query};
 use crate::error::{Context, Error, Result};
 use crate::exposition::{Labels, Series};
 use crate::poll::Look;
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::tools;
-use crate::workspace::Scratch;
+use crate::workspace::{self, Scratch};
 
 const REMEDY: &str = "Install it (Debian: `apt install prometheus`) to run what needs it";
+const RULES: &str = "envoy-config/prometheus/tcp-peer-stats.rules.yaml";
 
-/// A Prometheus that scrapes Envoys every second.
+/// A Prometheus that scrapes Envoys every second and evaluates the rules of `envoy-config/` as often.
 #[derive(Debug)]
 pub struct Prometheus {
     _server: Process,
@@ -41,7 +43,8 @@ impl Prometheus {
         );
         // JSON is YAML.
         let config = json!({
-            "global": { "scrape_interval": "1s" },
+            "global": { "scrape_interval": "1s", "evaluation_interval": "1s" },
+            "rule_files": [workspace::root().join(RULES)],
             "scrape_configs": [{
                 "job_name": "envoy",
                 "metrics_path": "/stats/prometheus",
@@ -83,17 +86,57 @@ impl Prometheus {
     /// # Errors
     /// It does not answer, or not as documented; an expression that it cannot read is answered with an error.
     pub fn query(&self, expression: &str) -> Result<Vec<Series>> {
-        let url = format!("{}/api/v1/query", self.url());
-        let text = http_query(&url, &[("query", expression)])?;
-        let answer: Value = serde_json::from_str(&text)
-            .map_err(|error| Error::malformed("Prometheus' answer", error))?;
-        let result = answer.pointer("/data/result").and_then(Value::as_array);
-        let result = result.ok_or_else(|| Error::malformed("Prometheus' answer", &text))?;
+        let data = self.get("query", &[("query", expression)])?;
+        let result = data.get("result").and_then(Value::as_array);
+        let result = result.ok_or_else(|| Error::malformed("Prometheus' answer", &data))?;
         let series = result.iter().map(|sample| {
             parse(sample).ok_or_else(|| Error::malformed("Prometheus' answer", sample))
         });
         series.collect()
     }
+
+    /// Asks it for the values that a label has in the series of a selector.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn label_values(&self, selector: &str, label: &str) -> Result<Vec<String>> {
+        let data = self.get(&format!("label/{label}/values"), &[("match[]", selector)])?;
+        serde_json::from_value(data).map_err(|error| Error::malformed("Prometheus' answer", error))
+    }
+
+    /// The rules that it has not evaluated without an error, each with what it says of it.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn unhealthy_rules(&self) -> Result<Vec<String>> {
+        let data = self.get("rules", &[])?;
+        let array = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).cloned();
+        let groups = array(&data, "groups").unwrap_or_default();
+        let rules = groups.iter().filter_map(|group| array(group, "rules"));
+        let unhealthy = rules
+            .flatten()
+            .filter(|rule| rule.get("health").and_then(Value::as_str) != Some("ok"));
+        Ok(unhealthy.map(|rule| rule.to_string()).collect())
+    }
+
+    /// The data of its answer.
+    fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value> {
+        let text = http_query(&format!("{}/api/v1/{path}", self.url()), parameters)?;
+        let mut answer: Value = serde_json::from_str(&text)
+            .map_err(|error| Error::malformed("Prometheus' answer", error))?;
+        let data = answer.get_mut("data").map(Value::take);
+        data.ok_or_else(|| Error::malformed("Prometheus' answer", text))
+    }
+}
+
+/// Runs Prometheus' tool for rules and configurations, in a folder.
+///
+/// # Errors
+/// It is not installed ([`Error::NotInstalled`]), or it finds a fault: the message carries its last lines.
+pub fn promtool(dir: &Path, arguments: &[&str]) -> Result<Output> {
+    let mut command = Command::new(tools::daemon("promtool", REMEDY)?);
+    command.args(arguments).current_dir(dir);
+    process::run("promtool", command)
 }
 
 fn parse(sample: &Value) -> Option<Series> {

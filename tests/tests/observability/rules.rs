@@ -1,0 +1,161 @@
+//! Prometheus' recording rules and alerts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use testbed::{prometheus, workspace};
+
+use crate::Result;
+
+const RULES: &str = "tcp-peer-stats.rules.yaml";
+const CASES: &str = "tcp-peer-stats.rules.test.yaml";
+/// Where the runbooks are.
+const OPERATIONS: &str = "filter/docs/operations.md";
+
+#[derive(Debug, Deserialize)]
+struct Rules {
+    groups: Vec<Group>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Group {
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rule {
+    record: Option<String>,
+    alert: Option<String>,
+    expr: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Cases {
+    tests: Vec<Situation>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Situation {
+    name: String,
+    #[serde(default)]
+    alert_rule_test: Vec<Look>,
+}
+
+/// What is expected of an alert at a moment.
+#[derive(Debug, Deserialize)]
+struct Look {
+    alertname: String,
+    exp_alerts: Vec<Value>,
+}
+
+fn folder() -> PathBuf {
+    workspace::root().join("envoy-config/prometheus")
+}
+
+fn read<T: DeserializeOwned>(file: &str) -> Result<T> {
+    Ok(serde_saphyr::from_str(&fs::read_to_string(
+        folder().join(file),
+    )?)?)
+}
+
+/// All rules, in order.
+fn rules() -> Result<Vec<Rule>> {
+    let Rules { groups } = read(RULES)?;
+    Ok(groups.into_iter().flat_map(|group| group.rules).collect())
+}
+
+#[test]
+fn every_alert_fires_when_it_should_and_only_then() -> Result {
+    match prometheus::promtool(&folder(), &["test", "rules", CASES]) {
+        Err(error) if error.is_not_installed() => eprintln!("skipped: {error}"),
+        other => drop(other?),
+    }
+    Ok(())
+}
+
+/// A new alert needs both.
+#[test]
+fn every_alert_has_a_situation_that_it_fires_in_and_one_that_leaves_it_silent() -> Result {
+    let Cases { tests } = read(CASES)?;
+    let rules = rules()?;
+    let alerts = rules.iter().filter_map(|rule| rule.alert.as_deref());
+    for alert in alerts {
+        let looks = |situation: &Situation| -> Vec<bool> {
+            let looks = situation.alert_rule_test.iter();
+            let own = looks.filter(|look| look.alertname == alert);
+            own.map(|look| !look.exp_alerts.is_empty()).collect()
+        };
+        let fires = tests.iter().any(|each| looks(each).contains(&true));
+        // A situation of its own: that an alert is silent before its time says little.
+        let is_silent = |fired: Vec<bool>| !fired.is_empty() && !fired.contains(&true);
+        let silent = tests.iter().any(|each| is_silent(looks(each)));
+        assert!(fires, "no situation makes {alert} fire");
+        assert!(silent, "no situation leaves {alert} silent");
+    }
+    let names: BTreeSet<_> = tests.iter().map(|situation| &situation.name).collect();
+    assert_eq!(names.len(), tests.len(), "two situations have one name");
+    Ok(())
+}
+
+#[test]
+fn every_alert_says_how_bad_it_is_what_it_means_and_what_to_do() -> Result {
+    // The guide is written for people: its headings are the anchors.
+    let guide = fs::read_to_string(workspace::root().join(OPERATIONS)).ok();
+    let anchors: Option<BTreeSet<_>> = guide.map(|text| text.lines().filter_map(anchor).collect());
+    for rule in rules()? {
+        let Some(alert) = &rule.alert else { continue };
+        let severity = rule.labels.get("severity").map(String::as_str);
+        assert!(
+            matches!(severity, Some("info" | "warning" | "critical")),
+            "{alert}: {severity:?}"
+        );
+        for name in ["summary", "description", "runbook"] {
+            let text = rule.annotations.get(name);
+            assert!(text.is_some_and(|text| !text.is_empty()), "{alert}: {name}");
+        }
+        let runbook = rule.annotations["runbook"].as_str();
+        let wanted = runbook.strip_prefix(&format!("{OPERATIONS}#"));
+        let wanted = wanted.ok_or_else(|| format!("{alert} points to {runbook}"))?;
+        if let Some(anchors) = &anchors {
+            assert!(anchors.contains(wanted), "{runbook}: no such heading");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_alerts_read_is_recorded_before() -> Result {
+    let mut recorded = BTreeSet::new();
+    for Rule { record, expr, .. } in rules()? {
+        let words = expr.split(|c: char| !(c.is_ascii_alphanumeric() || "_:".contains(c)));
+        for word in words.filter(|word| word.contains(':')) {
+            assert!(recorded.contains(word), "{word} is not recorded before");
+        }
+        recorded.extend(record);
+    }
+    Ok(())
+}
+
+/// The anchor of a heading of a Markdown document.
+fn anchor(line: &str) -> Option<String> {
+    let heading = line.strip_prefix('#')?.trim_start_matches('#').trim();
+    let kept = heading
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    let kept: String = kept.flat_map(char::to_lowercase).collect();
+    Some(kept.replace(' ', "-"))
+}
+
+#[test]
+fn a_headings_anchor_is_in_lower_case_with_hyphens() {
+    let anchor = anchor("### Peer `mismatch`, and so on").unwrap();
+    assert_eq!(anchor, "peer-mismatch-and-so-on");
+}
