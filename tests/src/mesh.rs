@@ -12,8 +12,9 @@ use std::time::Duration;
 use crate::envoy::Envoy;
 use crate::error::{Error, Result};
 use crate::exposition::{Exposition, Labels};
-use crate::labels::{self, Reporter};
+use crate::labels::Reporter;
 use crate::poll::{self, Look};
+use crate::situation::Situation;
 use crate::tap::Tap;
 use crate::tools::EnvoyBinary;
 use crate::workload::Workload;
@@ -26,6 +27,7 @@ pub use crate::bootstrap::Hop;
 /// A running mesh. Dropping it stops its Envoys.
 #[derive(Debug)]
 pub struct Mesh {
+    situation: Situation,
     workload: Workload,
     settle_limit: Duration,
     client: Envoy,
@@ -103,16 +105,20 @@ impl Mesh {
         })
     }
 
-    /// All 23 labels of a series when both sides exchanged their metadata over mTLS.
+    /// All 23 labels of a series when the reporter could judge its connections in full; see [`Situation::labels`].
     ///
     /// # Errors
     /// There is no such service.
-    pub fn exchanged_labels(&self, reporter: Reporter, service: &str) -> Result<Labels> {
-        Ok(labels::exchanged(
-            reporter,
-            &self.workload,
-            &self.running(service)?.workload,
-        ))
+    pub fn labels(&self, reporter: Reporter, service: &str) -> Result<Labels> {
+        self.labels_in(self.situation, reporter, service)
+    }
+
+    /// The same when the peer says nothing of itself.
+    ///
+    /// # Errors
+    /// There is no such service.
+    pub fn untold_labels(&self, reporter: Reporter, service: &str) -> Result<Labels> {
+        self.labels_in(Situation::Telemetry, reporter, service)
     }
 
     /// What the filter reports of a service, over all label sets.
@@ -164,6 +170,11 @@ impl Mesh {
             ("reporter", reporter.as_str()),
             ("destination_service_name", service),
         ]
+    }
+
+    fn labels_in(&self, situation: Situation, reporter: Reporter, service: &str) -> Result<Labels> {
+        let server = &self.running(service)?.workload;
+        Ok(situation.labels(reporter, &self.workload, server))
     }
 
     fn running(&self, service: &str) -> Result<&Running> {

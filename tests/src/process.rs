@@ -24,10 +24,12 @@ const REMEDIES: [(&str, &str); 3] = [
     ("Address already in use", PORT_TAKEN),
     ("address already in use", PORT_TAKEN),
     (
-        "Envoy was compiled without support for it",
+        NO_WASM,
         " This build of Envoy lacks the Wasm runtime V8: take another one, such as `--envoy-version 1.40.0`.",
     ),
 ];
+/// What an Envoy without V8 says of a bootstrap with a Wasm filter.
+pub(crate) const NO_WASM: &str = "Envoy was compiled without support for it";
 const PORT_TAKEN: &str =
     " A port that it needs is taken: end the program that holds it, or choose another port.";
 

@@ -79,10 +79,7 @@ impl Snapshot {
                 reporter, service, ..
             } = reported;
             checks.push(checks::counts(reported));
-            checks.push(checks::labels(
-                reported,
-                &mesh.exchanged_labels(*reporter, service)?,
-            ));
+            checks.push(checks::labels(reported, &mesh.labels(*reporter, service)?));
         }
         for (sidecar, metrics) in &self.metrics {
             let duplicates = metrics.duplicates();

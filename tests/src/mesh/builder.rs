@@ -12,6 +12,7 @@ use crate::bootstrap::{Bootstrap, Upstream};
 use crate::envoy::Envoy;
 use crate::error::Result;
 use crate::mesh_ca::MeshCa;
+use crate::situation::Situation;
 use crate::tap::Tap;
 use crate::tools::EnvoyBinary;
 use crate::workload::Workload;
@@ -42,6 +43,7 @@ pub struct Builder {
     client: Workload,
     client_filter: Filter,
     client_edit: Option<fn(&mut Value)>,
+    situation: Situation,
     configuration: Value,
     concurrency: u32,
     settle_limit: Duration,
@@ -57,6 +59,7 @@ impl Builder {
             client: Workload::ratings_v2(),
             client_filter: Filter::Default,
             client_edit: None,
+            situation: Situation::default(),
             configuration: json!({ "tcp_reporting_duration": REPORTING_DURATION }),
             concurrency: 1,
             settle_limit: SETTLE_LIMIT,
@@ -99,6 +102,13 @@ impl Builder {
         self
     }
 
+    /// What it is like, for the services over mesh mTLS and the filters without a configuration of their own.
+    #[must_use]
+    pub fn situation(mut self, situation: Situation) -> Self {
+        self.situation = situation;
+        self
+    }
+
     /// Worker threads per Envoy, 1 unless set.
     #[must_use]
     pub fn concurrency(mut self, workers: u32) -> Self {
@@ -124,7 +134,11 @@ impl Builder {
     ///
     /// # Errors
     /// An Envoy does not start.
-    pub fn start(self, scratch: &Scratch) -> Result<Mesh> {
+    pub fn start(mut self, scratch: &Scratch) -> Result<Mesh> {
+        self.configuration = self.situation.configuration(self.configuration);
+        for service in &mut self.services {
+            service.settle(self.situation);
+        }
         let dir = scratch.folder("mesh")?;
         let ca = MeshCa::create(&dir.join("ca"))?;
         let foreign_ca = MeshCa::create(&dir.join("foreign-ca"))?;
@@ -174,6 +188,7 @@ impl Builder {
             );
         }
         Ok(Mesh {
+            situation: self.situation,
             workload: self.client,
             settle_limit: self.settle_limit,
             client,

@@ -9,6 +9,7 @@ use crate::bootstrap::{Bootstrap, Hop, Inbound, Upstream};
 use crate::error::Result;
 use crate::labels;
 use crate::mesh_ca::MeshCa;
+use crate::situation::Situation;
 use crate::workload::Workload;
 
 /// The listener's name in `envoy-config/server-sidecar.yaml`.
@@ -58,6 +59,13 @@ impl Service {
     pub fn edit(mut self, edit: fn(&mut Value)) -> Self {
         self.edit = Some(edit);
         self
+    }
+
+    /// The mesh decides, unless the service has a hop of its own.
+    pub(super) fn settle(&mut self, situation: Situation) {
+        if self.hop == Hop::Mesh {
+            self.hop = situation.hop();
+        }
     }
 
     pub(super) fn bootstrap(

@@ -33,7 +33,7 @@ fn the_filter_does_its_work_in_every_supported_envoy() -> Result {
             sent: 12,
         };
         for reporter in Reporter::BOTH {
-            let labels = mesh.exchanged_labels(reporter, SERVICE)?;
+            let labels = mesh.labels(reporter, SERVICE)?;
             check(&mesh, SERVICE, reporter, counts, &labels)?;
         }
     }

@@ -53,7 +53,7 @@ fn with_these_capabilities_the_exchange_works() -> Result {
             .service(service.edit(restrict))
     })?;
     assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"payload");
-    fixture.check_exchanged(Counts {
+    fixture.check_both(Counts {
         opened: 1,
         closed: 1,
         received: 7,

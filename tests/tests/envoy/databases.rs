@@ -9,19 +9,17 @@ use testbed::evidence::Tally;
 use testbed::labels::{METRICS, Reporter};
 use testbed::mesh::{Counts, Mesh, Service};
 use testbed::process;
-use testbed::tools::EnvoyBinary;
-use testbed::{Scratch, Workload, wasm};
+use testbed::{Scratch, Workload};
 
-use crate::fixture::{Result, check, same_bytes};
+use crate::fixture::{Result, builder, check, same_bytes};
 
 fn mesh(name: &str, port: u16, scratch: &Scratch, database: std::net::SocketAddr) -> Result<Mesh> {
     let service = Service::new(Workload::bookinfo(name, "v1"), port, database);
-    let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?).service(service);
-    Ok(mesh.start(scratch)?)
+    Ok(builder()?.service(service).start(scratch)?)
 }
 
-/// Both reporters count exactly what the taps saw, under the exchange's labels.
-fn check_exchanged(mesh: &Mesh, service: &str) -> Result {
+/// Both reporters count exactly what the taps saw, under the labels that belong to the situation.
+fn check_both(mesh: &Mesh, service: &str) -> Result {
     for reporter in Reporter::BOTH {
         mesh.settled(reporter, service)?;
         let counts = mesh.seen(reporter, service)?;
@@ -34,7 +32,7 @@ fn check_exchanged(mesh: &Mesh, service: &str) -> Result {
             service,
             reporter,
             counts,
-            &mesh.exchanged_labels(reporter, service)?,
+            &mesh.labels(reporter, service)?,
         )?;
     }
     same_bytes(mesh, service)?;
@@ -67,7 +65,7 @@ fn postgresql_with_pgbench() -> Result {
     count.arg("select count(*) from pgbench_accounts; select count(*) from pgbench_history");
     let rows = process::run("psql", count)?;
     assert_eq!(String::from_utf8_lossy(&rows.stdout), "100000\n200\n");
-    check_exchanged(&mesh, "postgresql")
+    check_both(&mesh, "postgresql")
 }
 
 #[test]
@@ -100,7 +98,7 @@ fn redis_with_its_benchmark() -> Result {
         String::from_utf8_lossy(&process::run("redis-cli", get)?.stdout).trim(),
         "value"
     );
-    check_exchanged(&mesh, "redis")
+    check_both(&mesh, "redis")
 }
 
 /// MariaDB greets its clients before they say a word.
@@ -144,7 +142,7 @@ fn mariadb_speaks_first() -> Result {
     // wins the race against the greeting; else from the certificate and the control plane.
     mesh.settled(Reporter::Destination, "mariadb")?;
     let counts = mesh.seen(Reporter::Destination, "mariadb")?;
-    let labels = mesh.exchanged_labels(Reporter::Destination, "mariadb")?;
+    let labels = mesh.labels(Reporter::Destination, "mariadb")?;
     check(&mesh, "mariadb", Reporter::Destination, counts, &labels)?;
     let source = mesh.settled(Reporter::Source, "mariadb")?;
     for metric in METRICS {

@@ -10,6 +10,7 @@ use testbed::exposition::{Exposition, Labels};
 use testbed::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT};
 use testbed::mesh::{Builder, Counts, Mesh, Service};
 use testbed::poll::{self, Look};
+use testbed::situation::Situation;
 use testbed::tools::EnvoyBinary;
 use testbed::{Scratch, Workload, wasm};
 
@@ -51,7 +52,7 @@ impl Fixture {
         shape: impl FnOnce(Builder, Service) -> Builder,
     ) -> Result<Self> {
         let scratch = Scratch::new(name)?;
-        let builder = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?);
+        let builder = builder()?;
         let service = Service::new(Workload::bookinfo(SERVICE, "v1"), 7000, app.address());
         let mesh = shape(builder, service).start(&scratch)?;
         Ok(Self {
@@ -65,13 +66,13 @@ impl Fixture {
         Ok(TcpStream::connect(self.mesh.address(SERVICE)?)?)
     }
 
-    /// The labels of a series when both sides told who they are.
+    /// The labels of a series when its reporter could judge the connections in full.
     pub(crate) fn labels(&self, reporter: Reporter) -> Result<Labels> {
-        Ok(self.mesh.exchanged_labels(reporter, SERVICE)?)
+        Ok(self.mesh.labels(reporter, SERVICE)?)
     }
 
-    /// Both reporters with the exchange's labels; see [`check`].
-    pub(crate) fn check_exchanged(&self, counts: Counts) -> Result {
+    /// Both reporters, with the labels that belong to the situation; see [`check`].
+    pub(crate) fn check_both(&self, counts: Counts) -> Result {
         for reporter in Reporter::BOTH {
             check(
                 &self.mesh,
@@ -83,6 +84,12 @@ impl Fixture {
         }
         same_bytes(&self.mesh, SERVICE)
     }
+}
+
+/// A mesh of the Envoy and in the situation that the environment names.
+pub(crate) fn builder() -> Result<Builder> {
+    let builder = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?);
+    Ok(builder.situation(Situation::from_env()?))
 }
 
 /// Waits until the tap saw these counts and the reporter tells the same, then expects them in

@@ -68,7 +68,7 @@ fn the_labels_of_both_sides_are_those_that_a_native_exchange_found_out() -> Resu
             .service(service.edit(beside_exchange_at_server))
     })?;
     assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"payload");
-    fixture.check_exchanged(Counts {
+    fixture.check_both(Counts {
         opened: 1,
         closed: 1,
         received: 7,

@@ -131,7 +131,7 @@ fn rbac_lets_the_workload_in_that_its_rule_names() -> Result {
         received: 7,
         sent: 7,
     };
-    fixture.check_exchanged(counts)?;
+    fixture.check_both(counts)?;
     assert_eq!(decisions(&fixture)?, ALLOWED);
     Ok(())
 }

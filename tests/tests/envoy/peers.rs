@@ -4,9 +4,9 @@ use std::io::Write;
 
 use serde_json::json;
 use testbed::apps::{self, App};
-use testbed::exposition::Labels;
-use testbed::labels::{self, OPENED, Reporter};
+use testbed::labels::{OPENED, Reporter};
 use testbed::mesh::{Counts, Filter, Hop};
+use testbed::situation::Situation;
 
 use crate::fixture::{
     Fixture, Result, SERVICE, check, check_outcomes, expect, round_trip, same_bytes,
@@ -24,21 +24,11 @@ fn one_round_trip(fixture: &Fixture) -> Result {
     same_bytes(&fixture.mesh, SERVICE)
 }
 
-/// The labels with some replaced.
-fn but<const N: usize>(mut labels: Labels, changes: [(&str, &str); N]) -> Labels {
-    labels.extend(labels::owned(changes));
-    labels
+/// One connection, with what certificate and control plane tell of a peer that says nothing itself.
+fn check_untold(fixture: &Fixture, reporter: Reporter) -> Result {
+    let labels = fixture.mesh.untold_labels(reporter, SERVICE)?;
+    check(&fixture.mesh, SERVICE, reporter, ONE, &labels).map(drop)
 }
-
-/// What a destination knows of a client that proves its identity and tells nothing.
-const UNTOLD_SOURCE: [(&str, &str); 6] = [
-    ("source_workload", "unknown"),
-    ("source_canonical_service", "unknown"),
-    ("source_canonical_revision", "latest"),
-    ("source_app", "unknown"),
-    ("source_version", "unknown"),
-    ("source_cluster", "unknown"),
-];
 
 #[test]
 fn a_client_without_the_filter_is_known_by_its_certificate() -> Result {
@@ -48,14 +38,7 @@ fn a_client_without_the_filter_is_known_by_its_certificate() -> Result {
         |mesh, service| mesh.client_filter(Filter::Absent).service(service),
     )?;
     one_round_trip(&fixture)?;
-    let expected = but(fixture.labels(Reporter::Destination)?, UNTOLD_SOURCE);
-    check(
-        &fixture.mesh,
-        SERVICE,
-        Reporter::Destination,
-        ONE,
-        &expected,
-    )?;
+    check_untold(&fixture, Reporter::Destination)?;
     check_outcomes(&fixture.mesh, Reporter::Destination, "absent", 1)?;
     Ok(())
 }
@@ -75,13 +58,7 @@ fn a_server_without_the_filter_is_known_by_its_certificate_and_the_control_plane
         },
     )?;
     one_round_trip(&fixture)?;
-    // The endpoint's metadata has no app and no version.
-    let untold = [
-        ("destination_app", "unknown"),
-        ("destination_version", "unknown"),
-    ];
-    let expected = but(fixture.labels(Reporter::Source)?, untold);
-    check(&fixture.mesh, SERVICE, Reporter::Source, ONE, &expected)?;
+    check_untold(&fixture, Reporter::Source)?;
     check_outcomes(&fixture.mesh, Reporter::Source, "absent", 1)?;
     Ok(())
 }
@@ -139,63 +116,26 @@ fn a_foreign_tls_server_gets_exactly_the_clients_bytes() -> Result {
 #[test]
 fn without_tls_nobody_is_told_anything() -> Result {
     let fixture = Fixture::with("plaintext", App::start(apps::echo)?, |mesh, service| {
-        mesh.service(service.hop(Hop::Plaintext))
+        mesh.situation(Situation::Plain).service(service)
     })?;
     one_round_trip(&fixture)?;
-    let anonymous = [
-        ("source_principal", "unknown"),
-        ("destination_principal", "unknown"),
-    ];
-    let at_server = but(fixture.labels(Reporter::Destination)?, UNTOLD_SOURCE);
-    let at_server = but(at_server, anonymous);
-    let at_server = but(
-        at_server,
-        [
-            ("source_workload_namespace", "unknown"),
-            ("connection_security_policy", "none"),
-        ],
-    );
-    check(
-        &fixture.mesh,
-        SERVICE,
-        Reporter::Destination,
-        ONE,
-        &at_server,
-    )?;
-    let at_client = but(fixture.labels(Reporter::Source)?, anonymous);
-    let at_client = but(
-        at_client,
-        [
-            ("destination_app", "unknown"),
-            ("destination_version", "unknown"),
-        ],
-    );
-    check(&fixture.mesh, SERVICE, Reporter::Source, ONE, &at_client)?;
-    Ok(())
+    fixture.check_both(ONE)
 }
 
 #[test]
 fn off_counts_and_touches_nothing() -> Result {
-    let off = json!({ "tcp_reporting_duration": "500ms", "peer_exchange": { "mode": "off" } });
-    let fixture = Fixture::configured("off", App::start(apps::echo)?, off)?;
+    let fixture = Fixture::with("off", App::start(apps::echo)?, |mesh, service| {
+        mesh.situation(Situation::Telemetry).service(service)
+    })?;
     let mut stream = fixture.connect()?;
     // Payload that looks like a frame is payload.
     stream.write_all(b"\x3d\x23\x04\x67\0\0\0\x01payload")?;
     expect(&mut stream, b"\x3d\x23\x04\x67\0\0\0\x01payload")?;
     drop(stream);
-    let counts = Counts {
+    fixture.check_both(Counts {
         opened: 1,
         closed: 1,
         received: 15,
         sent: 15,
-    };
-    let at_server = but(fixture.labels(Reporter::Destination)?, UNTOLD_SOURCE);
-    check(
-        &fixture.mesh,
-        SERVICE,
-        Reporter::Destination,
-        counts,
-        &at_server,
-    )?;
-    same_bytes(&fixture.mesh, SERVICE)
+    })
 }

@@ -19,7 +19,7 @@ fn an_open_connection_is_reported_at_every_tick() -> Result {
         stream.write_all(message)?;
         expect(&mut stream, message)?;
         bytes += message.len() as u64;
-        fixture.check_exchanged(Counts {
+        fixture.check_both(Counts {
             opened: 1,
             closed: 0,
             received: bytes,
@@ -27,7 +27,7 @@ fn an_open_connection_is_reported_at_every_tick() -> Result {
         })?;
     }
     drop(stream);
-    fixture.check_exchanged(Counts {
+    fixture.check_both(Counts {
         opened: 1,
         closed: 1,
         received: bytes,
@@ -52,11 +52,9 @@ fn an_idle_connection_is_reported_before_it_closes() -> Result {
         let closed = metrics.one(CLOSED, &selector)?;
         assert_eq!(opened.labels, closed.labels);
         assert_eq!((opened.value, closed.value), (1.0, 1.0));
-        let principal = opened.labels.get("source_principal").map(String::as_str);
-        assert_eq!(
-            principal,
-            Some("spiffe://cluster.local/ns/default/sa/bookinfo-ratings-v2")
-        );
+        let expected = fixture.labels(reporter)?;
+        let principal = "source_principal";
+        assert_eq!(opened.labels.get(principal), expected.get(principal));
     }
     Ok(())
 }
@@ -75,7 +73,7 @@ fn without_an_interval_everything_is_reported_at_the_close() -> Result {
         }
     }
     drop(stream);
-    fixture.check_exchanged(Counts {
+    fixture.check_both(Counts {
         opened: 1,
         closed: 1,
         received: 5,

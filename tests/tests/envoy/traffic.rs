@@ -21,7 +21,7 @@ fn a_client_that_speaks_first() -> Result {
         expect(&mut stream, b"hello world\n")?;
     }
     // The figures of Istio's own end-to-end test.
-    fixture.check_exchanged(Counts {
+    fixture.check_both(Counts {
         opened: 10,
         closed: 10,
         received: 60,
@@ -72,7 +72,7 @@ fn sixty_four_mebibytes_each_way() -> Result {
     let answer = round_trip(fixture.connect()?, &request)?;
     assert!(answer == request, "the echo differs");
     let bytes = request.len() as u64;
-    fixture.check_exchanged(Counts {
+    fixture.check_both(Counts {
         opened: 1,
         closed: 1,
         received: bytes,
@@ -112,7 +112,7 @@ fn three_hundred_connections_on_two_workers() -> Result {
             .sum::<Result<u64, _>>()
     })?;
     let connections = THREADS * EACH;
-    fixture.check_exchanged(Counts {
+    fixture.check_both(Counts {
         opened: connections,
         closed: connections,
         received: sent,
@@ -125,7 +125,7 @@ fn a_client_that_half_closes_still_gets_its_answer() -> Result {
     let fixture = Fixture::start("half-close", App::start(apps::length)?)?;
     let answer = round_trip(fixture.connect()?, &noise(3, 100_000))?;
     assert_eq!(answer, b"100000 bytes\n");
-    fixture.check_exchanged(Counts {
+    fixture.check_both(Counts {
         opened: 1,
         closed: 1,
         received: 100_000,
@@ -137,7 +137,7 @@ fn a_client_that_half_closes_still_gets_its_answer() -> Result {
 fn a_client_that_says_nothing() -> Result {
     let fixture = Fixture::start("silent", App::start(apps::length)?)?;
     assert_eq!(round_trip(fixture.connect()?, b"")?, b"0 bytes\n");
-    fixture.check_exchanged(Counts {
+    fixture.check_both(Counts {
         opened: 1,
         closed: 1,
         received: 0,
@@ -155,7 +155,7 @@ fn single_bytes() -> Result {
         expect(&mut stream, &[byte])?;
     }
     drop(stream);
-    fixture.check_exchanged(Counts {
+    fixture.check_both(Counts {
         opened: 1,
         closed: 1,
         received: 200,

@@ -212,7 +212,7 @@ impl Siege {
 
     /// The labels of a connection whose peer is believed this of itself.
     pub(crate) fn labels(&self, believed: &[(&'static str, String)]) -> Result<Labels> {
-        let mut labels = self.mesh.exchanged_labels(self.reporter, SERVICE)?;
+        let mut labels = self.mesh.labels(self.reporter, SERVICE)?;
         let side = match self.reporter {
             Reporter::Destination => "source",
             Reporter::Source => "destination",

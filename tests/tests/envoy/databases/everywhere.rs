@@ -6,13 +6,12 @@ use std::process::Command;
 use serde_json::json;
 use testbed::databases::{MariaDb, Postgres, Redis};
 use testbed::labels::Reporter;
-use testbed::mesh::{Filter, Mesh, Service};
+use testbed::mesh::{Filter, Service};
 use testbed::poll::{self, Look};
 use testbed::process;
-use testbed::tools::EnvoyBinary;
-use testbed::{Scratch, Workload, wasm};
+use testbed::{Scratch, Workload};
 
-use crate::fixture::{LIMIT, Result, same_bytes};
+use crate::fixture::{LIMIT, Result, builder, same_bytes};
 
 /// Plays the work without the mesh and through it, with the filter at neither, either and both ends.
 fn same_everywhere(
@@ -36,7 +35,7 @@ fn same_everywhere(
     ] {
         let scratch = Scratch::new(&format!("{name}-everywhere"))?;
         let service = Service::new(Workload::bookinfo(name, "v1"), 7000, database);
-        let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
+        let mesh = builder()?
             .client_filter(client.clone())
             .service(service.filter(server.clone()))
             .start(&scratch)?;

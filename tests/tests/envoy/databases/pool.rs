@@ -5,7 +5,7 @@ use testbed::databases::{Mongo, MongoClient};
 use testbed::labels::Reporter;
 use testbed::poll::{self, Look};
 
-use super::{check_exchanged, mesh};
+use super::{check_both, mesh};
 use crate::fixture::{LIMIT, Result};
 
 /// How many scrapes have to show more than the one before.
@@ -41,5 +41,5 @@ fn a_drivers_pool_is_counted_while_it_is_open() -> Result {
         assert!(counts.open() > 0, "{counts:?}");
     }
     client.finish()?;
-    check_exchanged(&mesh, "mongodb")
+    check_both(&mesh, "mongodb")
 }

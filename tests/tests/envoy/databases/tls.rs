@@ -87,9 +87,6 @@ fn check_all_but_farewells(mesh: &Mesh, reporter: Reporter) -> Result {
     })?;
     let metrics = mesh.sidecar(reporter, "postgresql")?.metrics()?;
     let opened = metrics.one(OPENED, &[("reporter", reporter.as_str())])?;
-    assert_eq!(
-        opened.labels,
-        mesh.exchanged_labels(reporter, "postgresql")?
-    );
+    assert_eq!(opened.labels, mesh.labels(reporter, "postgresql")?);
     Ok(())
 }
