@@ -1,0 +1,140 @@
+//! CustomResourceDefinitions, and what an API server that has them says of a manifest.
+
+mod functions;
+mod rules;
+mod structure;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+use self::rules::Rules;
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+
+/// The variable that names a folder of definitions.
+pub const VARIABLE: &str = "ISTIO_CRDS";
+
+/// The definitions of a folder.
+#[derive(Debug)]
+pub struct Definitions {
+    kinds: BTreeMap<(String, String), Kind>,
+}
+
+/// One version of a kind.
+#[derive(Debug)]
+struct Kind {
+    schema: Value,
+    structure: Validator,
+    rules: Rules,
+}
+
+/// The folder that [`VARIABLE`] names. Without one it says what a test goes without, and how to change that.
+#[must_use]
+pub fn folder() -> Option<PathBuf> {
+    let folder = env::var_os(VARIABLE).filter(|folder| !folder.is_empty());
+    if folder.is_none() {
+        eprintln!(
+            "skipped: {VARIABLE} is not set. Let it name a folder with Istio's CustomResourceDefinitions as YAML \
+             (manifests/charts/base/files/crd-all.gen.yaml of Istio's source) to validate the manifests against them"
+        );
+    }
+    folder.map(PathBuf::from)
+}
+
+impl Definitions {
+    /// Reads all definitions in a folder.
+    ///
+    /// # Errors
+    /// A file cannot be read, or a definition cannot be used.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let read = |source| Error::Read {
+            path: folder.to_owned(),
+            source,
+        };
+        let mut kinds = BTreeMap::new();
+        for entry in folder.read_dir().map_err(read)? {
+            let path = entry.map_err(read)?.path();
+            if path.extension().is_none_or(|extension| extension != "yaml") {
+                continue;
+            }
+            for definition in Manifest::read(&path)? {
+                if definition.kind() == "CustomResourceDefinition" {
+                    kinds.append(&mut versions(&definition)?);
+                }
+            }
+        }
+        Ok(Self { kinds })
+    }
+
+    /// Whether there is a definition of a manifest's API group.
+    #[must_use]
+    pub fn has_group_of(&self, manifest: &Manifest) -> bool {
+        let group = |api_version: &str| {
+            api_version
+                .split_once('/')
+                .map(|(group, _)| group.to_owned())
+        };
+        let wanted = group(manifest.api_version());
+        let mut known = self.kinds.keys();
+        wanted.is_some() && known.any(|(api_version, _)| group(api_version) == wanted)
+    }
+
+    /// Judges a manifest as an API server with these definitions does. What the server would only drop, unknown fields, is
+    /// refused as well.
+    ///
+    /// # Errors
+    /// It is refused; the message has one line per fault, beginning with the field.
+    pub fn check(&self, manifest: &Manifest) -> Result<()> {
+        let key = (
+            manifest.api_version().to_owned(),
+            manifest.kind().to_owned(),
+        );
+        let kind = self.kinds.get(&key).ok_or_else(|| Error::UnknownKind {
+            manifest: manifest.to_string(),
+            api_version: key.0.clone(),
+            kind: key.1.clone(),
+        })?;
+        let mut complaints = structure::complaints(&kind.structure, &manifest.document);
+        complaints.extend(kind.rules.complaints(&kind.schema, &manifest.document));
+        if complaints.is_empty() {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            manifest: manifest.to_string(),
+            complaints,
+        })
+    }
+}
+
+fn versions(definition: &Manifest) -> Result<BTreeMap<(String, String), Kind>> {
+    let kind = definition.text("/spec/names/kind");
+    let group = definition.text("/spec/group");
+    let versions = definition.document.pointer("/spec/versions");
+    let versions = versions.and_then(Value::as_array).into_iter().flatten();
+    let mut kinds = BTreeMap::new();
+    for version in versions {
+        let missing = |what: &str| Error::Definition {
+            kind: kind.to_owned(),
+            reason: format!("a version has no {what}"),
+        };
+        let name = version.get("name").and_then(Value::as_str);
+        let name = name.ok_or_else(|| missing("name"))?;
+        let schema = version.pointer("/schema/openAPIV3Schema");
+        let schema = schema.ok_or_else(|| missing("openAPIV3Schema"))?;
+        let unusable = |reason| Error::Definition {
+            kind: kind.to_owned(),
+            reason,
+        };
+        let value = Kind {
+            structure: structure::validator(schema).map_err(unusable)?,
+            rules: Rules::compile(schema).map_err(unusable)?,
+            schema: schema.clone(),
+        };
+        kinds.insert((format!("{group}/{name}"), kind.to_owned()), value);
+    }
+    Ok(kinds)
+}

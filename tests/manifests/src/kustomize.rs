@@ -1,0 +1,175 @@
+//! Kustomizations: what they come to, by kubectl, and without it.
+//!
+//! [`build`] knows of kustomize what `envoy-config/` uses, and refuses the rest. So everything that depends on an overlay's
+//! outcome runs on a machine without kubectl too; where there is one, the tests compare the two.
+
+mod patch;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Map, Value};
+use testbed::process;
+use testbed::tools::on_path;
+
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+
+/// What a kustomization in this folder comes to.
+///
+/// # Errors
+/// A file cannot be read, or it says what this does not know.
+pub fn build(folder: &Path) -> Result<Vec<Manifest>> {
+    build_with(folder, &[])
+}
+
+/// What a kustomization comes to that has the one in `folder` as its resource, and these components.
+///
+/// # Errors
+/// A file cannot be read, or it says what this does not know.
+pub fn build_with(folder: &Path, components: &[&Path]) -> Result<Vec<Manifest>> {
+    let mut manifests = Vec::new();
+    accumulate(folder, &mut manifests)?;
+    for component in components {
+        accumulate(component, &mut manifests)?;
+    }
+    Ok(manifests)
+}
+
+/// The same by kubectl, or `None` where there is none.
+///
+/// # Errors
+/// kubectl refuses the kustomization.
+pub fn kubectl(folder: &Path) -> Result<Option<Vec<Manifest>>> {
+    let Some(kubectl) = on_path("kubectl") else {
+        eprintln!(
+            "skipped: kubectl was not found. Install it to compare what it makes of the kustomizations"
+        );
+        return Ok(None);
+    };
+    let mut command = Command::new(kubectl);
+    command.arg("kustomize").arg(folder);
+    let output = process::run("kubectl kustomize", command)?;
+    Manifest::parse(&String::from_utf8_lossy(&output.stdout), folder).map(Some)
+}
+
+/// Adds to `manifests` what a folder's kustomization adds, and changes them as it says: resources, components, patches.
+fn accumulate(folder: &Path, manifests: &mut Vec<Manifest>) -> Result<()> {
+    let file = folder.join("kustomization.yaml");
+    let kustomization = Manifest::read(&file)?;
+    let [kustomization] = kustomization.as_slice() else {
+        return Err(Error::render(
+            file.display().to_string(),
+            "not one document",
+        ));
+    };
+    let fields = kustomization
+        .document
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
+    let list = |key: &str| {
+        fields
+            .get(key)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let known = ["apiVersion", "kind", "resources", "components", "patches"];
+    if let Some(unknown) = fields.keys().find(|key| !known.contains(&key.as_str())) {
+        return Err(Error::render(
+            file.display().to_string(),
+            format!("`{unknown}` is not known here"),
+        ));
+    }
+    // A resource is patched by what it is part of and by nothing else.
+    for path in list("resources").chain(list("components")) {
+        let path = folder.join(path.as_str().unwrap_or_default());
+        let is_component = list("components")
+            .any(|each| each.as_str().is_some_and(|each| folder.join(each) == path));
+        if path.is_file() {
+            manifests.extend(Manifest::read(&path)?);
+        } else if is_component {
+            accumulate(&path, manifests)?;
+        } else {
+            manifests.extend(build(&path)?);
+        }
+    }
+    for each in list("patches") {
+        apply(each, manifests)
+            .map_err(|reason| Error::render(file.display().to_string(), reason))?;
+    }
+    Ok(())
+}
+
+/// Applies one entry of `patches`. One that changes nothing is a mistake.
+fn apply(entry: &Value, manifests: &mut Vec<Manifest>) -> Result<(), String> {
+    let text = entry
+        .get("patch")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let content: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    if content.get("$patch").and_then(Value::as_str) == Some("delete") {
+        let before = manifests.len();
+        let doomed = |manifest: &Manifest| {
+            ["/kind", "/metadata/name"]
+                .iter()
+                .all(|pointer| manifest.document.pointer(pointer) == content.pointer(pointer))
+        };
+        manifests.retain(|manifest| !doomed(manifest));
+        return if manifests.len() < before {
+            Ok(())
+        } else {
+            Err(format!("nothing to delete for `{text}`"))
+        };
+    }
+    let target = entry.get("target").and_then(Value::as_object);
+    let target = target.ok_or("a patch without target")?;
+    let mut patched = 0;
+    for manifest in manifests.iter_mut() {
+        if is_target(manifest, target)? {
+            patch::apply(&content, &mut manifest.document)?;
+            patched += 1;
+        }
+    }
+    if patched == 0 {
+        return Err(format!(
+            "nothing is the target {}",
+            Value::from(target.clone())
+        ));
+    }
+    Ok(())
+}
+
+fn is_target(manifest: &Manifest, target: &Map<String, Value>) -> Result<bool, String> {
+    for (key, wanted) in target {
+        let wanted = wanted.as_str().unwrap_or_default();
+        let matches = match key.as_str() {
+            "kind" => manifest.kind() == wanted,
+            // An expression, of which only `.*` at its end is used.
+            "name" => match wanted.strip_suffix(".*") {
+                Some(prefix) => manifest.name().starts_with(prefix),
+                None => manifest.name() == wanted,
+            },
+            "labelSelector" => is_selected(manifest, wanted)?,
+            _ => return Err(format!("`target.{key}` is not known here")),
+        };
+        if !matches {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// `key in (a, b)`.
+fn is_selected(manifest: &Manifest, selector: &str) -> Result<bool, String> {
+    let parts = selector.split_once(" in (");
+    let parts = parts.and_then(|(key, values)| Some((key, values.strip_suffix(')')?)));
+    let (key, values) =
+        parts.ok_or_else(|| format!("the selector `{selector}` is not known here"))?;
+    let labels = manifest.document.pointer("/metadata/labels");
+    let label = labels
+        .and_then(|labels| labels.get(key))
+        .and_then(Value::as_str);
+    Ok(values.split(',').any(|value| Some(value.trim()) == label))
+}

@@ -1,0 +1,50 @@
+//! JSON patches, RFC 6902: `add`, `replace` and `remove`.
+
+use serde_json::Value;
+
+/// Applies the operations in order.
+pub(super) fn apply(operations: &Value, document: &mut Value) -> Result<(), String> {
+    let operations = operations
+        .as_array()
+        .ok_or("the patch is no list of operations")?;
+    operations
+        .iter()
+        .try_for_each(|operation| one(operation, document))
+}
+
+fn one(operation: &Value, document: &mut Value) -> Result<(), String> {
+    let text = |key| {
+        operation
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let path = text("path");
+    let missing = || format!("there is no {path} to {}", text("op"));
+    let (parent, key) = path.rsplit_once('/').ok_or_else(missing)?;
+    let key = key.replace("~1", "/").replace("~0", "~");
+    let parent = document.pointer_mut(parent).ok_or_else(missing)?;
+    let value = || operation.get("value").cloned().unwrap_or_default();
+    match (text("op"), parent) {
+        ("add", Value::Object(members)) => {
+            members.insert(key, value());
+        }
+        ("add", Value::Array(items)) if key == "-" => items.push(value()),
+        ("replace", parent) => {
+            let old = match parent {
+                Value::Object(members) => members.get_mut(&key),
+                Value::Array(items) => key
+                    .parse()
+                    .ok()
+                    .and_then(|index: usize| items.get_mut(index)),
+                _ => None,
+            };
+            *old.ok_or_else(missing)? = value();
+        }
+        ("remove", Value::Object(members)) => {
+            members.remove(&key).ok_or_else(missing)?;
+        }
+        (op, _) => return Err(format!("`{op}` at {path} is not known here")),
+    }
+    Ok(())
+}

@@ -1,0 +1,271 @@
+//! What each overlay comes to.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use manifests::crd::{self, Definitions};
+use manifests::{Manifest, kustomize};
+use serde_json::Value;
+use testbed::{Scratch, workspace};
+
+const OVERLAYS: [&str; 5] = [
+    "telemetry-only",
+    "telemetry-instead-of-native",
+    "exchange",
+    "exchange-instead-of-native",
+    "uninstall",
+];
+/// Components, and an overlay that each is for.
+const COMPONENTS: [(&str, &str); 3] = [
+    ("traffic-extension", "telemetry-only"),
+    ("strict-mtls", "exchange-instead-of-native"),
+    ("pod-monitor", "telemetry-only"),
+];
+
+fn folder(path: &str) -> PathBuf {
+    workspace::root().join("envoy-config/istio").join(path)
+}
+
+fn overlay(name: &str) -> Vec<Manifest> {
+    kustomize::build(&folder(&format!("overlays/{name}"))).unwrap()
+}
+
+fn with(component: &str, name: &str) -> Vec<Manifest> {
+    let component = folder(&format!("components/{component}"));
+    kustomize::build_with(&folder(&format!("overlays/{name}")), &[&component]).unwrap()
+}
+
+fn kinds(manifests: &[Manifest]) -> BTreeSet<String> {
+    let names = manifests
+        .iter()
+        .map(|each| format!("{} {}", each.kind(), each.name()));
+    names.collect()
+}
+
+fn sorted(manifests: &[Manifest]) -> Vec<String> {
+    let mut texts: Vec<_> = manifests
+        .iter()
+        .map(|each| each.document.to_string())
+        .collect();
+    texts.sort();
+    texts
+}
+
+/// The configurations of the filter in what an overlay comes to.
+fn plugin_configs(manifests: &[Manifest]) -> Vec<Value> {
+    let places = [
+        "/spec/pluginConfig",
+        "/spec/wasm/pluginConfig",
+        "/spec/configPatches/0/patch/value/typed_config/config/configuration/value",
+    ];
+    let found = |manifest: &'_ Manifest| {
+        places
+            .iter()
+            .find_map(|place| manifest.document.pointer(place).cloned())
+    };
+    manifests.iter().filter_map(found).collect()
+}
+
+#[test]
+fn kubectl_makes_the_same_of_them() {
+    let scratch = Scratch::new("kustomize").unwrap();
+    for name in OVERLAYS {
+        let Some(theirs) = kustomize::kubectl(&folder(&format!("overlays/{name}"))).unwrap() else {
+            return;
+        };
+        assert_eq!(sorted(&theirs), sorted(&overlay(name)), "{name}");
+    }
+    for (component, name) in COMPONENTS {
+        // kustomize takes no absolute paths.
+        let up = "../".repeat(
+            scratch
+                .path()
+                .strip_prefix(workspace::root())
+                .unwrap()
+                .iter()
+                .count(),
+        );
+        let yaml = format!(
+            "resources: [{up}envoy-config/istio/overlays/{name}]\n\
+             components: [{up}envoy-config/istio/components/{component}]\n"
+        );
+        fs::write(scratch.path().join("kustomization.yaml"), yaml).unwrap();
+        let theirs = kustomize::kubectl(scratch.path()).unwrap().unwrap();
+        assert_eq!(
+            sorted(&theirs),
+            sorted(&with(component, name)),
+            "{component}"
+        );
+    }
+}
+
+#[test]
+fn the_default_brings_one_plugin_under_names_of_its_own_that_exchanges_nothing() {
+    let manifests = overlay("telemetry-only");
+    assert_eq!(
+        kinds(&manifests),
+        ["WasmPlugin tcp-peer-stats".to_owned()].into()
+    );
+    assert_eq!(manifests[0].text("/spec/failStrategy"), "FAIL_OPEN");
+    let config = &plugin_configs(&manifests)[0];
+    assert_eq!(config.pointer("/peer_exchange/mode").unwrap(), "off");
+    assert_eq!(config["stat_prefix"], "peer_stats");
+}
+
+#[test]
+fn whoever_takes_istios_names_turns_istios_metrics_off_for_the_same_pods() {
+    for (name, label) in [
+        ("telemetry-instead-of-native", "telemetry"),
+        ("exchange-instead-of-native", "exchange"),
+    ] {
+        let manifests = overlay(name);
+        let telemetry = manifests
+            .iter()
+            .find(|each| each.kind() == "Telemetry")
+            .unwrap();
+        assert_eq!(
+            telemetry.text("/spec/selector/matchLabels/tcp-peer-stats"),
+            label
+        );
+        let overrides = telemetry
+            .document
+            .pointer("/spec/metrics/0/overrides")
+            .unwrap();
+        let off = overrides.as_array().unwrap().iter().map(|each| {
+            assert_eq!(each["disabled"], true);
+            assert_eq!(each["match"]["mode"], "CLIENT_AND_SERVER");
+            each["match"]["metric"].as_str().unwrap()
+        });
+        let all = [
+            "TCP_CLOSED_CONNECTIONS",
+            "TCP_OPENED_CONNECTIONS",
+            "TCP_RECEIVED_BYTES",
+            "TCP_SENT_BYTES",
+        ];
+        assert_eq!(off.collect::<BTreeSet<_>>(), all.into());
+        for config in plugin_configs(&manifests) {
+            assert_eq!(config.get("stat_prefix"), None, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_exchange_is_auto_or_on_or_on_its_way_out() {
+    for (name, mode) in [
+        ("exchange", "auto"),
+        ("exchange-instead-of-native", "on"),
+        ("uninstall", "receive"),
+    ] {
+        let manifests = overlay(name);
+        let configs = plugin_configs(&manifests);
+        assert_eq!(configs.len(), 2, "{name}");
+        for config in configs {
+            assert_eq!(
+                config.pointer("/peer_exchange/mode").unwrap(),
+                mode,
+                "{name}"
+            );
+        }
+        assert!(
+            kinds(&manifests).is_superset(&kinds(&overlay("exchange"))),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn nothing_with_the_exchange_fails_open() {
+    for name in OVERLAYS {
+        for manifest in overlay(name) {
+            let text = manifest.document.to_string();
+            let open = text.contains("FAIL_OPEN");
+            let exchanges = !text.contains(r#""mode":"off""#);
+            assert!(!(open && exchanges), "{manifest}");
+        }
+    }
+}
+
+#[test]
+fn a_traffic_extension_says_what_the_plugin_says() {
+    let (plugin, extension) = (
+        overlay("telemetry-only"),
+        with("traffic-extension", "telemetry-only"),
+    );
+    assert_eq!(
+        kinds(&extension),
+        ["TrafficExtension tcp-peer-stats".to_owned()].into()
+    );
+    let mut spec = extension[0].document["spec"].clone();
+    let Value::Object(wasm) = spec.as_object_mut().unwrap().remove("wasm").unwrap() else {
+        panic!("{spec}")
+    };
+    spec.as_object_mut().unwrap().extend(wasm);
+    assert_eq!(spec, plugin[0].document["spec"]);
+}
+
+#[test]
+fn every_outcome_is_taken() {
+    let Some(definitions) = crd::folder().map(|folder| Definitions::read(&folder).unwrap()) else {
+        return;
+    };
+    let combined = COMPONENTS
+        .iter()
+        .map(|(component, name)| with(component, name));
+    for manifest in OVERLAYS
+        .iter()
+        .map(|name| overlay(name))
+        .chain(combined)
+        .flatten()
+    {
+        if definitions.has_group_of(&manifest) {
+            definitions
+                .check(&manifest)
+                .unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}
+
+#[test]
+fn what_kustomize_would_refuse_is_refused() {
+    let scratch = Scratch::new("kustomize-refused").unwrap();
+    let patch = |target: &str, path: &str| {
+        format!(
+            "resources: [a.yaml]\npatches:\n- target: {target}\n  patch: '[{{ op: replace, path: {path}, value: 1 }}]'\n"
+        )
+    };
+    fs::write(
+        scratch.path().join("a.yaml"),
+        "kind: A\nmetadata: { name: a }\nspec: { b: 0 }\n",
+    )
+    .unwrap();
+    let build = |yaml: String| {
+        fs::write(scratch.path().join("kustomization.yaml"), yaml).unwrap();
+        kustomize::build(scratch.path())
+    };
+    let built = build(patch("{ kind: A }", "/spec/b")).unwrap();
+    assert_eq!(built[0].document["spec"]["b"], 1);
+    for (yaml, expected) in [
+        (
+            patch("{ kind: A }", "/spec/c"),
+            "there is no /spec/c to replace",
+        ),
+        (patch("{ kind: B }", "/spec/b"), "nothing is the target"),
+        (
+            "resources: [a.yaml]\nnamePrefix: b\n".into(),
+            "`namePrefix` is not known",
+        ),
+        ("resources: [b.yaml]\n".into(), "cannot read"),
+    ] {
+        let message = build(yaml).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+}
