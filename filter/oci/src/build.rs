@@ -1,0 +1,145 @@
+//! From the source tree to a layout.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use oci_client::manifest::OciImageManifest;
+
+use crate::cargo::{self, Metadata};
+use crate::error::{Context, Result};
+use crate::image::{self, Facts};
+use crate::layout::Layout;
+use crate::module::Module;
+use crate::revision::Revision;
+use crate::signature::{self, Key};
+use crate::{media_type, sbom, store};
+
+/// The file that holds the module beside the layout, for Envoy's `local` and `remote` code sources.
+const MODULE: &str = "tcp_peer_stats.wasm";
+const SBOM: &str = "tcp_peer_stats.cdx.json";
+
+/// What tells the tag of the second variant from that of the first.
+pub(crate) const ARTIFACT_SUFFIX: &str = "-artifact";
+
+/// Which variants a layout gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Variants {
+    /// An OCI image, which every registry and tool knows: tag VERSION
+    Compat,
+    /// An OCI artifact with the bare module as a layer: tag VERSION
+    Artifact,
+    /// Both: tags VERSION and VERSION-artifact
+    #[default]
+    Both,
+}
+
+/// What to build.
+#[derive(Debug)]
+pub struct Options {
+    /// Which variants.
+    pub variants: Variants,
+    /// What to sign them with.
+    pub key: Option<Key>,
+    /// Where the sources are, a URL; without it, what the package says.
+    pub source: Option<String>,
+    /// The folder to write to. The layout is below it, and the target folder of the build.
+    pub output: PathBuf,
+}
+
+/// What was built.
+#[derive(Debug)]
+pub struct Built {
+    /// The layout.
+    pub layout: Layout,
+    /// The module as a file; beside it is its digest as `sha256sum --check` reads it.
+    pub module: PathBuf,
+    /// The SBOM as a file.
+    pub sbom: PathBuf,
+    /// What the images say of themselves.
+    pub facts: Facts,
+}
+
+impl Options {
+    /// Where to write to when nobody says otherwise: the repository's `target/oci`.
+    #[must_use]
+    pub fn output() -> PathBuf {
+        cargo::root().join("target/oci")
+    }
+}
+
+/// Compiles the filter and writes the layout.
+///
+/// # Errors
+/// The filter does not compile, or something cannot be written.
+pub fn build(options: &Options) -> Result<Built> {
+    let metadata = Metadata::read()?;
+    let mut release = metadata.release()?;
+    release.source = options.source.clone().or(release.source);
+    let revision = Revision::of(cargo::root());
+    let facts = Facts {
+        release,
+        revision: revision.id,
+        created: revision.time,
+    };
+    let compiled = metadata.compile(&options.output.join("build"))?;
+    let module = Module::read(&compiled.path)?;
+    let rust = cargo::rust_version()?;
+    let sbom = sbom::cyclone_dx(&metadata, &compiled.packages, &module, &facts, &rust);
+    let sbom = format!("{sbom:#}\n").into_bytes();
+    let layout = assemble(options, &module, &facts, &sbom)?;
+
+    let write = |name: &str, bytes: &[u8]| {
+        let file = options.output.join(name);
+        fs::write(&file, bytes).context(|| format!("cannot write {}", file.display()))?;
+        Ok(file)
+    };
+    let checksum = format!("{}  {MODULE}\n", module.sha256());
+    write(&format!("{MODULE}.sha256"), checksum.as_bytes())?;
+    Ok(Built {
+        layout,
+        module: write(MODULE, module.bytes())?,
+        sbom: write(SBOM, &sbom)?,
+        facts,
+    })
+}
+
+/// Writes the layout of a module.
+pub(crate) fn assemble(
+    options: &Options,
+    module: &Module,
+    facts: &Facts,
+    sbom: &[u8],
+) -> Result<Layout> {
+    let mut layout = Layout::create(&options.output.join("layout"))?;
+    let version = &facts.release.version;
+    let mut images = BTreeMap::new();
+    if options.variants != Variants::Artifact {
+        images.insert(version.clone(), image::compat(&layout, module, facts)?);
+    }
+    if options.variants != Variants::Compat {
+        let tag = match options.variants {
+            Variants::Both => format!("{version}{ARTIFACT_SUFFIX}"),
+            _ => version.clone(),
+        };
+        images.insert(tag, image::artifact(&layout, module, facts)?);
+    }
+    for (tag, image) in &images {
+        let subject = layout.tag(tag, image)?;
+        let digest = subject.digest.clone();
+        let blob = layout.put(media_type::CYCLONE_DX, sbom)?;
+        let about = OciImageManifest {
+            artifact_type: Some(media_type::CYCLONE_DX.into()),
+            config: layout.put(media_type::EMPTY, b"{}")?,
+            layers: vec![blob],
+            subject: Some(subject),
+            ..store::manifest()
+        };
+        layout.tag(&store::companion(&digest, "sbom"), &about)?;
+        if let Some(key) = &options.key {
+            let signature = signature::sign(&layout, key, &digest)?;
+            layout.tag(&store::companion(&digest, "sig"), &signature)?;
+        }
+    }
+    Ok(layout)
+}

@@ -1,0 +1,167 @@
+//! What can go wrong between a source tree and a registry. Every message names the thing and, where there is one, the remedy.
+
+use std::fmt::Display;
+use std::io;
+use std::path::PathBuf;
+
+/// The result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an image could not be built, pushed or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused something.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried, with the path it was tried on.
+        what: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Cargo could not build the filter, or say what it is made of.
+    #[error("`{command}` failed: {reason}")]
+    Cargo {
+        /// The command.
+        command: String,
+        /// What it said, if that is not on the terminal already.
+        reason: String,
+    },
+    /// A signing key cannot be used.
+    #[error(
+        "{path} is no key to sign with: {reason}. It must be an unencrypted ECDSA P-256 key as PKCS#8 in PEM; `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {path}` makes one", path = path.display()
+    )]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file is no WebAssembly module.
+    #[error("{what} is no WebAssembly module: its {size} bytes do not begin like one")]
+    NotWasm {
+        /// The file, or the image it was taken from.
+        what: String,
+        /// Its size in bytes.
+        size: usize,
+    },
+    /// A folder is no OCI image layout with an image in it.
+    #[error("{path} is no OCI image layout with an image: {reason}. `cargo oci build` makes one", path = path.display())]
+    NotALayout {
+        /// The folder.
+        path: PathBuf,
+        /// What it lacks.
+        reason: String,
+    },
+    /// A manifest is not one of an image.
+    #[error(
+        "{name} is no image: {reason}. An index of several images is none: name one of them by its digest"
+    )]
+    NotAnImage {
+        /// The image.
+        name: String,
+        /// What is wrong with the manifest.
+        reason: String,
+    },
+    /// An image has no module where an agent looks for it.
+    #[error(
+        "an Istio agent takes no module from {name}: as a compat image, {compat}; as an artifact, {artifact}"
+    )]
+    NoModule {
+        /// The image.
+        name: String,
+        /// Why it is none of the variants with a tar.gz layer.
+        compat: String,
+        /// Why it is none of the variant with a bare module.
+        artifact: String,
+    },
+    /// Bytes are not what their digest says.
+    #[error("{what} is corrupted: {reason}. Build or push it again, and ask what changed it")]
+    Corrupted {
+        /// The file, or the blob or manifest in a registry.
+        what: String,
+        /// The digest that names it, and that of what is there.
+        reason: String,
+    },
+    /// A reference to an image cannot be used.
+    #[error(
+        "{reference} is no reference to an image: {reason}. One looks like registry.example.com/team/name:tag"
+    )]
+    Reference {
+        /// The reference.
+        reference: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A registry does not answer, or not in the protocol it was asked in.
+    #[error(
+        "the registry {registry} cannot be reached: {reason}. Loopback addresses are asked in plain HTTP and all others in HTTPS, unless --insecure says otherwise"
+    )]
+    Unreachable {
+        /// Host and port.
+        registry: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A registry wants other credentials.
+    #[error(
+        "the registry {registry} does not let {who} do this with {name}. Log in with --username NAME --password-stdin, or `docker login {registry}`"
+    )]
+    Unauthorised {
+        /// Host and port.
+        registry: String,
+        /// Who asked.
+        who: String,
+        /// The image.
+        name: String,
+    },
+    /// A registry has no such image.
+    #[error(
+        "{name} is not there: the registry has no such repository, or no such tag or digest in it"
+    )]
+    NotFound {
+        /// The image.
+        name: String,
+    },
+    /// A registry took a manifest and now has another one under its tag.
+    #[error("{name} was pushed as {pushed}, and the registry has {found}")]
+    Replaced {
+        /// The image.
+        name: String,
+        /// The digest in the layout.
+        pushed: String,
+        /// The digest in the registry.
+        found: String,
+    },
+    /// A registry answered with another error.
+    #[error("{name}: {reason}")]
+    Registry {
+        /// The image.
+        name: String,
+        /// What it answered.
+        reason: String,
+    },
+    /// The docker configuration has credentials for the registry that cannot be had.
+    #[error("the docker configuration's credentials for {registry} cannot be used: {reason}")]
+    DockerConfig {
+        /// Host and port.
+        registry: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Says what an I/O operation was about.
+pub(crate) trait Context<T> {
+    /// Turns the error into one that starts with `what`.
+    fn context<D: Display>(self, what: impl FnOnce() -> D) -> Result<T>;
+}
+
+impl<T> Context<T> for io::Result<T> {
+    fn context<D: Display>(self, what: impl FnOnce() -> D) -> Result<T> {
+        self.map_err(|source| Error::Io {
+            what: what().to_string(),
+            source,
+        })
+    }
+}

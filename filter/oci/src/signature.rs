@@ -1,0 +1,94 @@
+//! Signatures that cosign verifies: an ECDSA signature of a small document that names an image by its digest.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Debug, Formatter};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use oci_client::manifest::OciImageManifest;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject;
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::{digest, media_type, store};
+
+/// Where cosign looks for the signature, on the layer that is what it signs.
+const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+
+/// A private key.
+pub struct Key {
+    pair: EcdsaKeyPair,
+    path: PathBuf,
+}
+
+impl Debug for Key {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Key {
+    /// Reads an ECDSA P-256 key in PKCS#8, PEM.
+    ///
+    /// # Errors
+    /// [`Error::Key`]: the file cannot be read or holds another kind of key, such as one that cosign encrypted.
+    pub fn read(path: &Path) -> Result<Self> {
+        let random = SystemRandom::new();
+        let unusable = |reason: String| Error::Key {
+            path: path.to_owned(),
+            reason,
+        };
+        let key =
+            PrivatePkcs8KeyDer::from_pem_file(path).map_err(|error| unusable(error.to_string()))?;
+        let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, key.secret_pkcs8_der(), &random)
+            .map_err(|error| unusable(error.to_string()))?;
+        Ok(Self {
+            pair,
+            path: path.to_owned(),
+        })
+    }
+
+    fn sign(&self, payload: &[u8]) -> Result<String> {
+        let signature = self.pair.sign(&SystemRandom::new(), payload);
+        let signature = signature.map_err(|error| Error::Key {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        })?;
+        Ok(BASE64_STANDARD.encode(signature))
+    }
+}
+
+/// The signature of the image with this digest, as an image of cosign's. It names no repository: an image may be copied.
+pub(crate) fn sign(layout: &Layout, key: &Key, digest: &str) -> Result<OciImageManifest> {
+    let payload = json!({
+        "critical": {
+            "identity": { "docker-reference": "" },
+            "image": { "docker-manifest-digest": digest },
+            "type": "cosign container image signature",
+        },
+        "optional": null,
+    });
+    let payload = payload.to_string().into_bytes();
+    let config = json!({
+        "architecture": "",
+        "os": "",
+        "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [digest::of(&payload)] },
+    });
+    let mut layer = layout.put(media_type::SIMPLE_SIGNING, &payload)?;
+    let signature = key.sign(&payload)?;
+    layer.annotations = Some(BTreeMap::from([(SIGNATURE.to_owned(), signature)]));
+    Ok(OciImageManifest {
+        config: layout.put_json(media_type::CONFIG, &config)?,
+        layers: vec![layer],
+        ..store::manifest()
+    })
+}
