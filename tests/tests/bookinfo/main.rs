@@ -1,8 +1,11 @@
-//! All of Bookinfo in real Envoys, and what the tools of an Istio mesh make of its metrics.
+//! All of Bookinfo in real Envoys, and what the tools of an Istio mesh make of its metrics; our own dashboard and rules.
 
 mod contracts;
+mod dashboard;
 mod demo;
 mod grafana;
 mod kiali;
+mod rules;
+mod trouble;
 
 pub(crate) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;

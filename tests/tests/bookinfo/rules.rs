@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use testbed::{prometheus, workspace};
+use testbed::exposition::Series;
+use testbed::prometheus::{self, Prometheus};
+use testbed::workspace;
 
 use crate::Result;
 
@@ -70,6 +72,43 @@ fn read<T: DeserializeOwned>(file: &str) -> Result<T> {
 fn rules() -> Result<Vec<Rule>> {
     let Rules { groups } = read(RULES)?;
     Ok(groups.into_iter().flat_map(|group| group.rules).collect())
+}
+
+/// What real proxies in [`crate::trouble`] must make go off. The others take hours, or a second event.
+const ALERTS: [&str; 7] = [
+    "TcpConnectionsFail",
+    "TcpPeerExchangeBroken",
+    "TcpPeerExchangeUnanswered",
+    "TcpPeerMismatch",
+    "TcpPlaintextBetweenWorkloads",
+    "TcpSeriesOverflow",
+    "TcpServiceUnreachable",
+];
+
+/// What is wrong with what a real Prometheus makes of the rules now.
+pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
+    let mut faults = prometheus.unhealthy_rules()?;
+    for recorded in rules()?.iter().filter_map(|rule| rule.record.as_deref()) {
+        let answer = prometheus.query(recorded)?;
+        if !answer.iter().any(|series| series.value > 0.0) {
+            faults.push(format!("{recorded} has no data"));
+        }
+    }
+    let active = prometheus.query("ALERTS")?;
+    let label = |alert: &Series, name: &str| alert.labels.get(name).cloned().unwrap_or_default();
+    for name in ALERTS {
+        if !active.iter().any(|alert| label(alert, "alertname") == name) {
+            faults.push(format!("{name} is silent"));
+        }
+    }
+    // All is well in Bookinfo, but for the black hole.
+    faults.extend(active.iter().filter_map(|alert| {
+        let about = |name| label(alert, name);
+        let is_bookinfos = about("source_workload_namespace") == "default";
+        let wanted = about("destination_service_name") == "BlackHoleCluster";
+        (is_bookinfos && !wanted).then(|| format!("{alert} although all is well"))
+    }));
+    Ok(faults)
 }
 
 #[test]
