@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,7 +12,7 @@ use crate::bootstrap::Bootstrap;
 use crate::error::{Context, Error, Result};
 use crate::exposition::Exposition;
 use crate::poll::Look;
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::tools::EnvoyBinary;
 
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -36,12 +37,9 @@ impl Envoy {
         concurrency: u32,
         dir: &Path,
     ) -> Result<Self> {
-        let file = |suffix: &str| dir.join(format!("{name}.{suffix}"));
-        let (config, admin_file) = (file("json"), file("admin"));
-        let document = format!("{:#}", bootstrap.document());
-        fs::write(&config, document).context(|| format!("cannot write {}", config.display()))?;
-        let command = binary.command(&config, &admin_file, concurrency);
-        let mut process = Process::spawn(&format!("Envoy {name}"), command, &file("log"))?;
+        let (command, admin_file) = command(binary, name, bootstrap, concurrency, dir)?;
+        let log = dir.join(format!("{name}.log"));
+        let mut process = Process::spawn(&format!("Envoy {name}"), command, &log)?;
         let what = format!("Envoy {name} becoming ready");
         let admin = process.until(&what, READY_LIMIT, || Ok(ready(&admin_file)))?;
         Ok(Self {
@@ -49,6 +47,22 @@ impl Envoy {
             name: name.to_owned(),
             admin,
         })
+    }
+
+    /// Has an Envoy load a bootstrap, with its filters and their configuration, and end: `--mode validate`.
+    ///
+    /// # Errors
+    /// Envoy refuses it; the message carries its last words.
+    pub fn validate(
+        binary: &EnvoyBinary,
+        name: &str,
+        bootstrap: &Bootstrap,
+        dir: &Path,
+    ) -> Result<()> {
+        let (mut command, _admin_file) = command(binary, name, bootstrap, 1, dir)?;
+        command.args(["--mode", "validate"]);
+        process::run(&format!("Envoy {name}"), command)?;
+        Ok(())
     }
 
     /// Its name.
@@ -142,6 +156,22 @@ impl Envoy {
     pub fn get(&self, path: &str) -> Result<String> {
         http_get(&self.url(path))
     }
+}
+
+/// The command that loads a bootstrap, which it writes to `dir`, and the file that the admin address will be in.
+fn command(
+    binary: &EnvoyBinary,
+    name: &str,
+    bootstrap: &Bootstrap,
+    concurrency: u32,
+    dir: &Path,
+) -> Result<(Command, PathBuf)> {
+    let file = |suffix: &str| dir.join(format!("{name}.{suffix}"));
+    let (config, admin_file) = (file("json"), file("admin"));
+    let document = format!("{:#}", bootstrap.document());
+    fs::write(&config, document).context(|| format!("cannot write {}", config.display()))?;
+    let command = binary.command(&config, &admin_file, concurrency);
+    Ok((command, admin_file))
 }
 
 /// Gets a URL as text.

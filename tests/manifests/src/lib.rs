@@ -3,11 +3,17 @@
 //! * [`crd`]: what a Kubernetes API server says: the structural schemas of Istio's CustomResourceDefinitions and the CEL
 //!   rules in them.
 //! * [`kustomize`]: what an overlay comes to.
+//! * [`pair`]: two sidecars with such configurations, running.
+//! * [`pilot`]: what istiod makes of EnvoyFilters and Wasm plugins: the configuration that a sidecar gets.
 
 pub mod crd;
 mod error;
 pub mod kustomize;
 pub mod manifest;
+pub mod pair;
+pub mod pilot;
+mod workload;
 
 pub use self::error::{Error, Result};
 pub use self::manifest::Manifest;
+pub use self::workload::{STAT_TAGS, WorkloadPatch};

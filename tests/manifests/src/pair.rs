@@ -1,0 +1,206 @@
+//! Two sidecars on this machine: ratings-v2 and mongodb-v1, real Envoys with the configuration that istiod would give them.
+
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+
+use serde_json::{Value, json};
+use testbed::bootstrap::Bootstrap;
+use testbed::mesh_ca::MeshCa;
+use testbed::tools::EnvoyBinary;
+use testbed::{Envoy, Scratch, Workload};
+
+use crate::error::{Error, Result};
+use crate::pilot::{Sidecar, stats_config};
+
+const PORT: u64 = 27017;
+const INBOUND: &str = "virtualInbound";
+const OUTBOUND: &str = "10.96.0.27_27017";
+
+/// What a sidecar has besides what istiod gives it: identity, certificates, admin port, and the tags of its stats.
+#[derive(Debug)]
+pub struct Pod<'a> {
+    ca: &'a MeshCa,
+    workload: Workload,
+    tags: &'a [String],
+}
+
+impl<'a> Pod<'a> {
+    /// The pod of a workload, in whose annotation these tags are.
+    #[must_use]
+    pub fn new(ca: &'a MeshCa, workload: Workload, tags: &'a [String]) -> Self {
+        Self { ca, workload, tags }
+    }
+
+    /// The bootstrap of a stock Envoy with a sidecar's whole configuration and this module.
+    ///
+    /// # Errors
+    /// The certificate cannot be made.
+    pub fn bootstrap(&self, sidecar: &Sidecar, wasm: &Path) -> Result<Bootstrap> {
+        let document = sidecar.for_stock_envoy(wasm);
+        let mut bootstrap = self.complete(document.clone())?;
+        // All ports are 0 now, which two listeners on one address cannot have.
+        let place = "/static_resources/listeners";
+        let listeners = bootstrap
+            .document_mut()
+            .pointer_mut(place)
+            .and_then(Value::as_array_mut);
+        let originals = document.pointer(place).and_then(Value::as_array);
+        for (listener, original) in listeners
+            .into_iter()
+            .flatten()
+            .zip(originals.into_iter().flatten())
+        {
+            if let (Some(to), Some(from)) = (listener.get_mut("address"), original.get("address")) {
+                to.clone_from(from);
+            }
+        }
+        Ok(bootstrap)
+    }
+
+    fn complete(&self, mut document: Value) -> Result<Bootstrap> {
+        let fields = document.as_object_mut();
+        let fields =
+            fields.ok_or_else(|| Error::render("a sidecar's configuration", "is no object"))?;
+        fields.insert("node".into(), json!({}));
+        let admin =
+            json!({ "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } });
+        fields.insert("admin".into(), admin);
+        let tags = self.tags.iter().map(String::as_str);
+        fields.insert("stats_config".into(), stats_config(tags));
+        let mut bootstrap = Bootstrap::from(document);
+        bootstrap.run_as(&self.workload, &self.ca.issue(&self.workload)?)?;
+        Ok(bootstrap)
+    }
+}
+
+/// The two of them, running.
+#[derive(Debug)]
+pub struct Pair {
+    client: Envoy,
+    server: Envoy,
+}
+
+impl Pair {
+    /// Starts them, in front of an application. The files go to `scratch`.
+    ///
+    /// Nothing redirects connections here, as iptables does in a pod: only what serves the one TCP port is kept, on loopback.
+    ///
+    /// # Errors
+    /// An Envoy does not start.
+    pub fn start(
+        scratch: &Scratch,
+        (client, server): (&Sidecar, &Sidecar),
+        tags: &[String],
+        wasm: &Path,
+        application: SocketAddr,
+    ) -> Result<Self> {
+        let binary = EnvoyBinary::find(None)?;
+        let dir = scratch.folder("pair")?;
+        let ca = MeshCa::create(&dir.join("ca"))?;
+        let run = |name, workload, mut document: Value, listener, target| {
+            keep(&mut document, listener, target)?;
+            let bootstrap = Pod::new(&ca, workload, tags).complete(document)?;
+            Ok::<_, Error>(Envoy::start(&binary, name, &bootstrap, 1, &dir)?)
+        };
+        let mongodb = Workload::bookinfo("mongodb", "v1");
+        let server = run(
+            "mongodb",
+            mongodb,
+            server.for_stock_envoy(wasm),
+            INBOUND,
+            application,
+        )?;
+        let inbound = server.listener(INBOUND)?;
+        let client = run(
+            "ratings",
+            Workload::ratings_v2(),
+            client.for_stock_envoy(wasm),
+            OUTBOUND,
+            inbound,
+        )?;
+        Ok(Self { client, server })
+    }
+
+    /// The client's sidecar.
+    #[must_use]
+    pub fn client(&self) -> &Envoy {
+        &self.client
+    }
+
+    /// The server's sidecar.
+    #[must_use]
+    pub fn server(&self) -> &Envoy {
+        &self.server
+    }
+
+    /// A connection of the client application.
+    ///
+    /// # Errors
+    /// The sidecar does not listen.
+    pub fn connect(&self) -> Result<TcpStream> {
+        let address = self.client.listener(OUTBOUND)?;
+        TcpStream::connect(address).map_err(|source| Error::Read {
+            path: format!("from {address}").into(),
+            source,
+        })
+    }
+}
+
+/// Keeps one listener, of its chains those for the port, and the cluster behind them, whose host is then `target`.
+fn keep(document: &mut Value, name: &str, target: SocketAddr) -> Result<()> {
+    let missing = |what: &str| Error::render("a sidecar's configuration", format!("has no {what}"));
+    let listeners = document.pointer_mut("/static_resources/listeners");
+    let listeners = listeners
+        .and_then(Value::as_array_mut)
+        .ok_or_else(|| missing("listeners"))?;
+    listeners.retain(|listener| listener.get("name").is_some_and(|each| each == name));
+    let listener = listeners
+        .first_mut()
+        .and_then(Value::as_object_mut)
+        .ok_or_else(|| missing(name))?;
+    listener.remove("bind_to_port");
+    listener.insert(
+        "address".into(),
+        json!({ "socket_address": { "address": "127.0.0.1", "port_value": 0 } }),
+    );
+    if let Some(filters) = listener
+        .get_mut("listener_filters")
+        .and_then(Value::as_array_mut)
+    {
+        filters.retain(|filter| {
+            filter
+                .get("name")
+                .is_some_and(|name| name != "envoy.filters.listener.original_dst")
+        });
+    }
+    let chains = listener
+        .get_mut("filter_chains")
+        .and_then(Value::as_array_mut);
+    let chains = chains.ok_or_else(|| missing("filter_chains"))?;
+    chains.retain_mut(|chain| {
+        let matches = chain
+            .get_mut("filter_chain_match")
+            .and_then(Value::as_object_mut);
+        let port = matches.and_then(|matches| matches.remove("destination_port"));
+        port.is_none_or(|port| port == PORT)
+    });
+    let clusters = document.pointer_mut("/static_resources/clusters");
+    let clusters = clusters
+        .and_then(Value::as_array_mut)
+        .ok_or_else(|| missing("clusters"))?;
+    clusters.retain(|cluster| {
+        let name = cluster
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        name.contains(&format!("|{PORT}|"))
+    });
+    let address = clusters.first_mut().and_then(|cluster| {
+        cluster.pointer_mut(
+            "/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address",
+        )
+    });
+    *address.ok_or_else(|| missing("endpoint"))? =
+        json!({ "address": target.ip(), "port_value": target.port() });
+    Ok(())
+}

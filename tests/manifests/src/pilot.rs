@@ -1,0 +1,210 @@
+//! What istiod makes of EnvoyFilters, Wasm plugins and annotations: the configuration that a sidecar gets.
+//!
+//! [`Sidecar`] begins as what istiod generates by itself (`pilot/*.yaml`), with the exchange and the stats filter of Istio's
+//! own proxy. Manifests change it as istiod lets them. [`Sidecar::for_stock_envoy`] then takes out what only Istio's proxy has.
+
+mod envoy_filter;
+mod matching;
+mod native;
+mod plugin;
+mod stats;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+
+pub use self::native::{EXCHANGE, Native};
+pub use self::stats::stats_config;
+
+const CLIENT: &str = include_str!("../pilot/client.yaml");
+const SERVER: &str = include_str!("../pilot/server.yaml");
+/// The pod's label that this project's manifests select by.
+const LABEL: &str = "tcp-peer-stats";
+const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm";
+
+/// A sidecar's configuration.
+#[derive(Clone, Debug)]
+pub struct Sidecar {
+    document: Value,
+    labels: BTreeMap<String, String>,
+}
+
+/// In which chains of a port a client's mTLS ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mtls {
+    /// Mutual TLS has a chain matched on Istio's ALPNs, plaintext another.
+    Permissive,
+    /// One chain, matched on TLS alone.
+    Strict,
+}
+
+impl Sidecar {
+    /// The sidecar of ratings-v2, in a pod with this value of the label `tcp-peer-stats`.
+    ///
+    /// # Errors
+    /// The document is not YAML.
+    pub fn client(label: &str) -> Result<Self> {
+        Self::parse(CLIENT, label)
+    }
+
+    /// The sidecar of mongodb-v1, in a pod with this value of the label `tcp-peer-stats`.
+    ///
+    /// # Errors
+    /// The document is not YAML.
+    pub fn server(label: &str, mtls: Mtls) -> Result<Self> {
+        let mut sidecar = Self::parse(SERVER, label)?;
+        if mtls == Mtls::Strict {
+            for listener in sidecar.listeners() {
+                if let Some(chains) = array(listener, "filter_chains") {
+                    chains.retain(|chain| {
+                        text(chain, "/filter_chain_match/transport_protocol") == "tls"
+                    });
+                }
+                for chain in elements(listener, "filter_chains") {
+                    let matches = chain
+                        .get_mut("filter_chain_match")
+                        .and_then(Value::as_object_mut);
+                    matches.map(|matches| matches.remove("application_protocols"));
+                }
+            }
+        }
+        Ok(sidecar)
+    }
+
+    fn parse(yaml: &str, label: &str) -> Result<Self> {
+        let document = serde_saphyr::from_str(yaml)
+            .map_err(|error| Error::render("a sidecar's configuration", error.to_string()))?;
+        Ok(Self {
+            document,
+            labels: BTreeMap::from([(LABEL.to_owned(), label.to_owned())]),
+        })
+    }
+
+    /// Applies manifests as istiod does: plugins, then the EnvoyFilters in the order of their priority. What is no business of
+    /// a sidecar's configuration is passed over. Returns how many chains, filters or clusters each patch and plugin changed.
+    ///
+    /// # Errors
+    /// A manifest lacks something, or has something that this does not know.
+    pub fn apply(&mut self, manifests: &[Manifest]) -> Result<BTreeMap<String, usize>> {
+        let mut hits = BTreeMap::new();
+        for manifest in manifests {
+            if matches!(manifest.kind(), "WasmPlugin" | "TrafficExtension") {
+                hits.insert(manifest.name().to_owned(), plugin::apply(self, manifest)?);
+            }
+        }
+        let mut filters: Vec<_> = manifests
+            .iter()
+            .filter(|each| each.kind() == "EnvoyFilter")
+            .collect();
+        let priority = |each: &&Manifest| {
+            each.document
+                .pointer("/spec/priority")
+                .and_then(Value::as_i64)
+                .unwrap_or(0)
+        };
+        filters.sort_by_key(priority);
+        for manifest in filters {
+            for (index, count) in envoy_filter::apply(self, manifest)?.into_iter().enumerate() {
+                hits.insert(format!("{}/{index}", manifest.name()), count);
+            }
+        }
+        Ok(hits)
+    }
+
+    /// The configuration without what only Istio's own proxy has, so that stock Envoy loads it. The filter's module is `wasm`.
+    #[must_use]
+    pub fn for_stock_envoy(&self, wasm: &Path) -> Value {
+        let mut sidecar = self.clone();
+        native::remove(&mut sidecar);
+        sidecar.wasm_filters(&mut |filter| {
+            if let Some(code) = filter.pointer_mut("/typed_config/config/vm_config/code") {
+                *code = json!({ "local": { "filename": wasm } });
+            }
+        });
+        sidecar.document
+    }
+
+    /// Istio's own filters that are still in it.
+    #[must_use]
+    pub fn natives(&self) -> Vec<Native> {
+        native::find(self)
+    }
+
+    /// The filters of every chain by name, each behind `<listener>/<chain>`; a chain is named by what it is matched on.
+    #[must_use]
+    pub fn chains(&self) -> BTreeMap<String, Vec<String>> {
+        let mut chains = BTreeMap::new();
+        for listener in list(&self.document, "/static_resources/listeners") {
+            for chain in list(listener, "/filter_chains") {
+                let port = chain.pointer("/filter_chain_match/destination_port");
+                let port = port.map(|port| format!("/{port}")).unwrap_or_default();
+                let transport = match text(chain, "/filter_chain_match/transport_protocol") {
+                    "" => String::new(),
+                    transport => format!("/{transport}"),
+                };
+                let filters = list(chain, "/filters")
+                    .iter()
+                    .map(|filter| text(filter, "/name").to_owned());
+                chains.insert(
+                    format!("{}{port}{transport}", text(listener, "/name")),
+                    filters.collect(),
+                );
+            }
+        }
+        chains
+    }
+
+    /// Calls `change` with every Wasm filter.
+    pub fn wasm_filters(&mut self, change: &mut dyn FnMut(&mut Value)) {
+        for listener in self.listeners() {
+            for chain in elements(listener, "filter_chains") {
+                let filters = elements(chain, "filters");
+                let wasm =
+                    filters.filter(|filter| text(filter, "/typed_config/@type") == WASM_TYPE);
+                wasm.for_each(&mut *change);
+            }
+        }
+    }
+
+    fn listeners(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.resources("listeners")
+    }
+
+    fn clusters(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.resources("clusters")
+    }
+
+    fn resources(&mut self, kind: &str) -> impl Iterator<Item = &mut Value> {
+        let resources = self.document.get_mut("static_resources").into_iter();
+        resources.flat_map(move |resources| elements(resources, kind))
+    }
+
+    /// Whether all labels of a selector are the pod's.
+    fn is_selected(&self, labels: Option<&Value>) -> bool {
+        let mut wanted = labels.and_then(Value::as_object).into_iter().flatten();
+        wanted.all(|(key, value)| self.labels.get(key).map(String::as_str) == value.as_str())
+    }
+}
+
+/// The list of this name, if there is one.
+fn array<'a>(value: &'a mut Value, name: &str) -> Option<&'a mut Vec<Value>> {
+    value.get_mut(name).and_then(Value::as_array_mut)
+}
+
+fn elements<'a>(value: &'a mut Value, name: &str) -> impl Iterator<Item = &'a mut Value> {
+    array(value, name).into_iter().flatten()
+}
+
+fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    let list = value.pointer(pointer).and_then(Value::as_array);
+    list.map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    let text = value.pointer(pointer).and_then(Value::as_str);
+    text.unwrap_or_default()
+}

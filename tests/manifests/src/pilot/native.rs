@@ -1,0 +1,77 @@
+//! The filters that only Istio's own proxy has.
+
+use serde_json::Value;
+
+use super::{Sidecar, array, elements, list, text};
+
+/// Istio's exchange filter.
+pub const EXCHANGE: &str = "istio.metadata_exchange";
+const STATS: &str = "istio.stats";
+
+/// A filter of Istio's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Native {
+    /// Its name.
+    pub name: String,
+    /// The listener or cluster that it is in.
+    pub place: String,
+    /// A chain's destination port and transport, if it is in one that is matched on them.
+    pub chain: String,
+    /// The protocol that an exchange filter waits for; it acts on no other connection.
+    pub protocol: String,
+}
+
+impl Native {
+    fn new(filter: &Value, place: &Value, chain: &Value) -> Self {
+        let port = chain.pointer("/filter_chain_match/destination_port");
+        let transport = text(chain, "/filter_chain_match/transport_protocol");
+        Self {
+            name: text(filter, "/name").to_owned(),
+            place: text(place, "/name").to_owned(),
+            chain: port
+                .map(|port| format!("{port}/{transport}"))
+                .unwrap_or_default(),
+            protocol: text(filter, "/typed_config/value/protocol").to_owned(),
+        }
+    }
+}
+
+pub(super) fn find(sidecar: &Sidecar) -> Vec<Native> {
+    let mut natives = Vec::new();
+    for listener in list(&sidecar.document, "/static_resources/listeners") {
+        for chain in list(listener, "/filter_chains") {
+            let filters = list(chain, "/filters")
+                .iter()
+                .filter(|filter| is_native(filter));
+            natives.extend(filters.map(|filter| Native::new(filter, listener, chain)));
+        }
+    }
+    for cluster in list(&sidecar.document, "/static_resources/clusters") {
+        let filters = list(cluster, "/filters")
+            .iter()
+            .filter(|filter| is_native(filter));
+        natives.extend(filters.map(|filter| Native::new(filter, cluster, &Value::Null)));
+    }
+    natives
+}
+
+pub(super) fn remove(sidecar: &mut Sidecar) {
+    for listener in sidecar.listeners() {
+        for chain in elements(listener, "filter_chains") {
+            strip(chain);
+        }
+    }
+    for cluster in sidecar.clusters() {
+        strip(cluster);
+    }
+}
+
+fn strip(holder: &mut Value) {
+    if let Some(filters) = array(holder, "filters") {
+        filters.retain(|filter| !is_native(filter));
+    }
+}
+
+fn is_native(filter: &Value) -> bool {
+    [EXCHANGE, STATS].contains(&text(filter, "/name"))
+}

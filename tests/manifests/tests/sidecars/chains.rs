@@ -1,0 +1,156 @@
+//! Where the filter comes to stand, and what of Istio's own stays.
+
+use std::collections::BTreeMap;
+
+use manifests::pilot::{EXCHANGE, Sidecar};
+
+use crate::support::Install;
+
+const PLUGIN: &str = "default.tcp-peer-stats";
+const FILTER: &str = "tcp_peer_stats";
+const STATS: &str = "istio.stats";
+const RBAC: &str = "envoy.filters.network.rbac";
+const PROXY: &str = "envoy.filters.network.tcp_proxy";
+const HTTP: &str = "envoy.filters.network.http_connection_manager";
+
+fn chains(sidecar: &Sidecar, expected: &[(&str, &[&str])]) {
+    let expected: BTreeMap<String, Vec<String>> = expected
+        .iter()
+        .map(|(chain, filters)| {
+            let filters = filters.iter().map(|&filter| filter.to_owned());
+            ((*chain).to_owned(), filters.collect())
+        })
+        .collect();
+    assert_eq!(sidecar.chains(), expected);
+}
+
+#[test]
+fn every_patch_finds_what_it_is_for() {
+    for install in Install::ALL {
+        let (_, _, hits) = install.sidecars();
+        assert!(!hits.is_empty());
+        for (patch, count) in hits {
+            assert!(count > 0, "{install:?}: {patch} changes nothing");
+        }
+    }
+}
+
+#[test]
+fn a_pod_without_the_label_is_left_alone() {
+    for install in Install::ALL {
+        let (client, server, hits) = install.sidecars_labelled("other");
+        assert!(
+            hits.values().all(|&count| count == 0),
+            "{install:?}: {hits:?}"
+        );
+        let mut plain = Sidecar::client("other").unwrap();
+        plain.apply(&[]).unwrap();
+        assert_eq!(client.chains(), plain.chains());
+        assert_eq!(
+            server.chains(),
+            Sidecar::server("other", install.mtls).unwrap().chains()
+        );
+    }
+}
+
+#[test]
+fn telemetry_stands_behind_istios_exchange_and_on_the_named_port_only() {
+    for install in [Install::TELEMETRY, Install::INSTEAD, Install::EXTENSION] {
+        let (client, server, _) = install.sidecars();
+        chains(
+            &client,
+            &[
+                ("0.0.0.0_9080", &[HTTP]),
+                ("10.96.0.27_27017", &[PLUGIN, STATS, PROXY]),
+                ("virtualOutbound", &[STATS, PROXY]),
+            ],
+        );
+        let tcp: &[&str] = &[EXCHANGE, RBAC, PLUGIN, STATS, PROXY];
+        chains(
+            &server,
+            &[
+                ("virtualInbound/27017/raw_buffer", tcp),
+                ("virtualInbound/27017/tls", tcp),
+                ("virtualInbound/9080/tls", &[EXCHANGE, HTTP]),
+            ],
+        );
+    }
+}
+
+#[test]
+fn the_exchange_stands_first_where_the_alpn_was_matched_and_last_on_the_way_out() {
+    for install in [Install::EXCHANGE, Install::UNINSTALL] {
+        let (client, server, _) = install.sidecars();
+        chains(
+            &client,
+            &[
+                ("0.0.0.0_9080", &[HTTP]),
+                ("10.96.0.27_27017", &[STATS, FILTER, PROXY]),
+                ("virtualOutbound", &[STATS, PROXY]),
+            ],
+        );
+        chains(
+            &server,
+            &[
+                (
+                    "virtualInbound/27017/raw_buffer",
+                    &[EXCHANGE, RBAC, STATS, PROXY],
+                ),
+                (
+                    "virtualInbound/27017/tls",
+                    &[FILTER, EXCHANGE, RBAC, STATS, PROXY],
+                ),
+                ("virtualInbound/9080/tls", &[EXCHANGE, HTTP]),
+            ],
+        );
+    }
+}
+
+#[test]
+fn replacing_leaves_one_exchange_in_every_stream() {
+    for install in [Install::REPLACING, Install::REPLACING_STRICT] {
+        let (client, server, _) = install.sidecars();
+        let mtls = &server.chains()["virtualInbound/27017/tls"];
+        assert_eq!(mtls, &[FILTER, RBAC, STATS, PROXY], "{install:?}");
+        let protocols = |sidecar: &Sidecar| -> BTreeMap<String, String> {
+            let natives = sidecar
+                .natives()
+                .into_iter()
+                .filter(|native| native.name == EXCHANGE);
+            natives
+                .map(|native| {
+                    (
+                        format!("{} {}", native.place, native.chain),
+                        native.protocol,
+                    )
+                })
+                .collect()
+        };
+        // Nobody negotiates `disabled`, and no other stream is touched.
+        let clusters = protocols(&client);
+        assert_eq!(
+            clusters["outbound|27017||mongodb.default.svc.cluster.local "],
+            "disabled"
+        );
+        assert_eq!(clusters["PassthroughCluster "], "istio-peer-exchange");
+        assert_eq!(clusters.len(), 2);
+        let chains = protocols(&server);
+        assert_eq!(chains.get("virtualInbound 27017/tls"), None);
+        assert_eq!(chains["virtualInbound 9080/tls"], "istio-peer-exchange");
+    }
+}
+
+/// Without `strict-mtls`, a server's patches do not find the one chain that STRICT leaves.
+#[test]
+fn under_strict_mtls_the_component_is_needed() {
+    let without = Install {
+        components: &[],
+        ..Install::REPLACING_STRICT
+    };
+    let (_, server, hits) = without.sidecars();
+    assert_eq!(
+        server.chains()["virtualInbound/27017/tls"],
+        [EXCHANGE, RBAC, STATS, PROXY]
+    );
+    assert_eq!(hits["tcp-peer-stats-server/0"], 0);
+}

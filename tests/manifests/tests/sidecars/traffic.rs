@@ -1,0 +1,199 @@
+//! Two real Envoys with what the overlays come to, and an application between them.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::time::Duration;
+
+use manifests::pair::Pair;
+use serde_json::{Value, json};
+use testbed::apps::{self, App};
+use testbed::exposition::Labels;
+use testbed::labels::{self, METRICS, Reporter};
+use testbed::poll::{self, Look};
+use testbed::{Envoy, Scratch, Workload, wasm};
+
+use crate::support::Install;
+
+const LIMIT: Duration = Duration::from_secs(30);
+/// What one connection comes to: opened, closed, received, sent, as in [`METRICS`].
+const ONE: [f64; 4] = [1.0, 1.0, 6.0, 12.0];
+const EXCHANGES: &str = "tcp_peer_exchange_total";
+
+struct Running {
+    pair: Pair,
+    _app: App,
+    _scratch: Scratch,
+}
+
+/// Both sidecars as an installation has them, and one connection through them.
+fn run(install: Install) -> Running {
+    mixed(install, install)
+}
+
+/// A client and a server of different installations.
+fn mixed(client: Install, server: Install) -> Running {
+    let scratch = Scratch::new("manifests-traffic").unwrap();
+    let app = App::start(apps::hello).unwrap();
+    let (mut client_sidecar, ..) = client.sidecars();
+    let (_, mut server_sidecar, _) = server.sidecars();
+    for sidecar in [&mut client_sidecar, &mut server_sidecar] {
+        sidecar.wasm_filters(&mut report_often);
+    }
+    let tags = client.workload().tags();
+    let wasm = wasm::build().unwrap();
+    let sidecars = (&client_sidecar, &server_sidecar);
+    let pair = Pair::start(&scratch, sidecars, &tags, &wasm, app.address()).unwrap();
+    let mut stream = pair.connect().unwrap();
+    stream.write_all(b"world\n").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, b"hello world\n", "{client:?} to {server:?}");
+    Running {
+        pair,
+        _app: app,
+        _scratch: scratch,
+    }
+}
+
+/// The manifests leave the reporting interval at 15 s. Of their configuration, nothing else is changed.
+fn report_often(filter: &mut Value) {
+    let configuration = filter
+        .pointer_mut("/typed_config/config/configuration/value")
+        .unwrap();
+    let mut value: Value = serde_json::from_str(configuration.as_str().unwrap()).unwrap();
+    value["tcp_reporting_duration"] = json!("200ms");
+    *configuration = json!(value.to_string());
+}
+
+/// The labels of a sidecar's four metrics, once these have what one connection comes to, each in one series. Their names begin
+/// with `prefix`.
+fn settled(envoy: &Envoy, prefix: &str) -> Labels {
+    let names = METRICS.map(|name| name.replacen("istio", prefix, 1));
+    poll::until("the four metrics of one connection", LIMIT, || {
+        let metrics = envoy.metrics()?;
+        let values = names.each_ref().map(|name| metrics.sum(name, &[]));
+        if values != ONE {
+            return Ok(Look::NotYet(format!("{values:?}")));
+        }
+        let labels = metrics.one(&names[0], &[])?.labels.clone();
+        for name in &names {
+            assert_eq!(metrics.one(name, &[])?.labels, labels);
+        }
+        assert!(metrics.duplicates().is_empty());
+        Ok(Look::Found(labels))
+    })
+    .unwrap()
+}
+
+fn exchanged(reporter: Reporter) -> Labels {
+    let server = Workload::bookinfo("mongodb", "v1");
+    labels::exchanged(reporter, &Workload::ratings_v2(), &server)
+}
+
+/// How the one exchange ended.
+fn result(envoy: &Envoy, prefix: &str) -> String {
+    let name = format!("{prefix}_{EXCHANGES}");
+    poll::until("the exchange's result", LIMIT, || {
+        let metrics = envoy.metrics()?;
+        Ok(match metrics.one(&name, &[]) {
+            Ok(series) if series.value == 1.0 => Look::Found(series.labels["result"].clone()),
+            other => Look::NotYet(format!("{other:?}")),
+        })
+    })
+    .unwrap()
+}
+
+#[test]
+fn the_exchange_names_both_peers_on_both_sides() {
+    for install in [
+        Install::EXCHANGE,
+        Install::EXCHANGE_STRICT,
+        Install::REPLACING,
+        Install::REPLACING_STRICT,
+    ] {
+        let running = run(install);
+        for (envoy, reporter) in [
+            (running.pair.client(), Reporter::Source),
+            (running.pair.server(), Reporter::Destination),
+        ] {
+            assert_eq!(settled(envoy, "istio"), exchanged(reporter), "{install:?}");
+            assert_eq!(
+                result(envoy, "istio"),
+                "exchanged",
+                "{install:?}, {reporter}"
+            );
+        }
+    }
+}
+
+/// Nothing is exchanged, and Istio's own filter is not in stock Envoy: the client knows the server by istiod's endpoint
+/// metadata, the server knows the client by its certificate.
+fn check_telemetry(install: Install, prefix: &str) {
+    let running = run(install);
+    let unknown: [(_, _, _, &[&str]); 2] = [
+        (
+            running.pair.client(),
+            Reporter::Source,
+            "destination",
+            &["app", "version"],
+        ),
+        (
+            running.pair.server(),
+            Reporter::Destination,
+            "source",
+            &["workload", "app", "version", "canonical_service", "cluster"],
+        ),
+    ];
+    for (envoy, reporter, peer, unknown) in unknown {
+        let mut expected = exchanged(reporter);
+        for label in unknown {
+            expected.insert(format!("{peer}_{label}"), "unknown".into());
+        }
+        if reporter == Reporter::Destination {
+            expected.insert("source_canonical_revision".into(), "latest".into());
+        }
+        assert_eq!(settled(envoy, prefix), expected, "{install:?}");
+        assert_eq!(result(envoy, prefix), "not_attempted", "{install:?}");
+    }
+}
+
+#[test]
+fn telemetry_only_counts_under_names_of_its_own() {
+    check_telemetry(Install::TELEMETRY, "peer_stats");
+    check_telemetry(Install::EXTENSION, "peer_stats");
+}
+
+#[test]
+fn instead_of_native_it_counts_under_istios_names() {
+    check_telemetry(Install::INSTEAD, "istio");
+}
+
+#[test]
+fn on_the_way_out_nobody_writes_and_all_is_delivered() {
+    let running = run(Install::UNINSTALL);
+    for envoy in [running.pair.client(), running.pair.server()] {
+        settled(envoy, "istio");
+        assert_eq!(result(envoy, "istio"), "absent");
+    }
+}
+
+/// Configurations reach proxies one after the other: any two of them have to get along, servers first on the way in and
+/// clients first on the way out.
+#[test]
+fn while_it_is_rolled_out_or_taken_back_every_byte_arrives() {
+    for (client, server) in [
+        (Install::TELEMETRY, Install::EXCHANGE),
+        (Install::UNINSTALL, Install::EXCHANGE),
+        (Install::EXCHANGE, Install::UNINSTALL),
+    ] {
+        let running = mixed(client, server);
+        let prefix = if client.workload == "telemetry" {
+            "peer_stats"
+        } else {
+            "istio"
+        };
+        settled(running.pair.client(), prefix);
+        settled(running.pair.server(), "istio");
+    }
+}

@@ -1,0 +1,74 @@
+//! Real Envoy loads every configuration that an overlay comes to.
+
+use manifests::pair::Pod;
+use manifests::pilot::{Mtls, Sidecar};
+use testbed::mesh_ca::MeshCa;
+use testbed::tools::EnvoyBinary;
+use testbed::{Envoy, Scratch, Workload, wasm};
+
+use crate::support::Install;
+
+#[test]
+fn envoy_loads_every_installation_on_both_sides() {
+    let scratch = Scratch::new("manifests-validate").unwrap();
+    let binary = EnvoyBinary::find(None).unwrap();
+    let wasm = wasm::build().unwrap();
+    let ca = MeshCa::create(&scratch.folder("ca").unwrap()).unwrap();
+    for install in Install::ALL {
+        let tags = install.workload().tags();
+        let (client, server, _) = install.sidecars();
+        for (workload, sidecar) in [
+            (Workload::ratings_v2(), client),
+            (Workload::bookinfo("mongodb", "v1"), server),
+        ] {
+            let pod = Pod::new(&ca, workload.clone(), &tags);
+            let bootstrap = pod.bootstrap(&sidecar, &wasm).unwrap();
+            Envoy::validate(&binary, &workload.name, &bootstrap, scratch.path())
+                .unwrap_or_else(|error| panic!("{install:?}: {error}"));
+        }
+    }
+}
+
+/// What is wrong, a change to a manifest's text that makes it so, and what Envoy's words have to name.
+const WRONG: [(&str, &str, &str, &str); 3] = [
+    (
+        "an unknown field of Envoy's",
+        "failure_policy",
+        "failurePolicie",
+        "failurePolicie",
+    ),
+    (
+        "a value that is none",
+        "FAIL_RELOAD",
+        "FAIL_SOFTLY",
+        "FAIL_SOFTLY",
+    ),
+    (
+        "a field that the filter does not know",
+        "peer_exchange",
+        "peer_exchanges",
+        "peer_exchanges",
+    ),
+];
+
+#[test]
+fn envoy_refuses_a_broken_configuration_and_names_it() {
+    let scratch = Scratch::new("manifests-broken").unwrap();
+    let binary = EnvoyBinary::find(None).unwrap();
+    let wasm = wasm::build().unwrap();
+    let ca = MeshCa::create(&scratch.folder("ca").unwrap()).unwrap();
+    for (what, from, to, expected) in WRONG {
+        let mut manifests = Install::EXCHANGE.manifests();
+        for manifest in &mut manifests {
+            let text = manifest.document.to_string().replace(from, to);
+            manifest.document = serde_json::from_str(&text).unwrap();
+        }
+        let mut server = Sidecar::server("exchange", Mtls::Permissive).unwrap();
+        server.apply(&manifests).unwrap();
+        let pod = Pod::new(&ca, Workload::bookinfo("mongodb", "v1"), &[]);
+        let bootstrap = pod.bootstrap(&server, &wasm).unwrap();
+        let refusal = Envoy::validate(&binary, "broken", &bootstrap, scratch.path());
+        let refusal = refusal.expect_err(what).to_string();
+        assert!(refusal.contains(expected), "{what}: {refusal}");
+    }
+}
