@@ -26,6 +26,7 @@ pub mod mesh_ca;
 pub mod poll;
 pub mod process;
 pub mod prometheus;
+pub mod registry;
 pub mod situation;
 pub mod soak;
 pub mod tap;

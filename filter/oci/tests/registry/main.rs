@@ -1,0 +1,14 @@
+//! `cargo oci` against a real registry, read back by skopeo, by an agent's rules written down a second time, and by Envoy.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a failed expectation of a test"
+)]
+
+mod agent;
+mod envoy;
+mod fixture;
+mod images;
+mod reading;
+mod refusals;

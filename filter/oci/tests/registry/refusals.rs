@@ -1,0 +1,189 @@
+//! What goes wrong with registries, and what the command says then.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+
+use serde_json::json;
+use testbed::Scratch;
+use testbed::registry::Access;
+
+use crate::agent;
+use crate::fixture::{
+    PLAIN, REPOSITORY, Result, done, fed, inspect, name, oci, push, refused, registry,
+};
+
+/// `someone`, whose password is `s3cret`.
+const HTPASSWD: &str = "someone:$2b$04$nXfNspGlFSKCAO6mugFqB.hYRcqGjIzvFSnTWsFEoItPG78G.QXD2\n";
+
+#[test]
+fn a_corrupted_layer_and_a_corrupted_manifest_are_told() -> Result {
+    let scratch = Scratch::new("oci-corrupted")?;
+    let Some(registry) = registry(&scratch, Access::Open)? else {
+        return Ok(());
+    };
+    for (image, digest) in push(&PLAIN, &name(&registry, ":1"))? {
+        let manifest = fs::read_to_string(registry.file(&digest))?;
+        let layers: serde_json::Value = serde_json::from_str(&manifest)?;
+        let last = layers["layers"].as_array().and_then(|layers| layers.last());
+        let layer = last
+            .and_then(|layer| layer["digest"].as_str())
+            .ok_or("no layer")?;
+        let good = fs::read(registry.file(layer))?;
+        let mut bad = good.clone();
+        bad[good.len() / 2] ^= 1;
+        fs::write(registry.file(layer), &bad)?;
+        let said = refused(&mut oci(["inspect", &image]))?;
+        assert!(
+            said.contains(layer) && said.contains("is corrupted"),
+            "{said}"
+        );
+        assert!(agent::fetch(&image, None).is_err());
+        fs::write(registry.file(layer), &good)?;
+        inspect(&image)?;
+
+        let bad = manifest.replace("Apache-2.0", "Apache-2.1");
+        fs::write(registry.file(&digest), bad)?;
+        let by_digest = name(&registry, &format!("@{digest}"));
+        let said = refused(&mut oci(["inspect", &by_digest]))?;
+        assert!(
+            said.contains(&digest) && said.contains("is corrupted"),
+            "{said}"
+        );
+        fs::write(registry.file(&digest), manifest)?;
+        inspect(&by_digest)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_corrupted_layout_is_not_pushed() -> Result {
+    let scratch = Scratch::new("oci-bad-layout")?;
+    let Some(registry) = registry(&scratch, Access::Open)? else {
+        return Ok(());
+    };
+    let copy = scratch.folder("copy")?;
+    let mut cp = std::process::Command::new("cp");
+    done(cp.arg("-r").arg(PLAIN.join("layout")).arg(&copy))?;
+    let digest =
+        inspect(copy.join("layout").to_str().ok_or("no UTF-8")?)?[0]["manifest_digest"].clone();
+    let digest = digest
+        .as_str()
+        .ok_or("no digest")?
+        .trim_start_matches("sha256:");
+    fs::write(copy.join("layout/blobs/sha256").join(digest), b"{}")?;
+    let mut command = oci(["push", &name(&registry, ":1"), "--layout"]);
+    let said = refused(command.arg(copy.join("layout")))?;
+    assert!(
+        said.contains(digest) && said.contains("is corrupted"),
+        "{said}"
+    );
+    let said = refused(&mut oci(["inspect", &name(&registry, ":1")]))?;
+    assert!(said.contains("is not there"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn an_unreachable_registry_is_told() -> Result {
+    // A port that nobody listens on: it was free a moment ago, and is bound by nobody who answers.
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = taken.local_addr()?;
+    drop(taken);
+    let image = format!("{address}/{REPOSITORY}:1");
+    let mut command = oci(["push", &image, "--layout"]);
+    let pushing = refused(command.arg(PLAIN.join("layout")))?;
+    let reading = refused(&mut oci(["inspect", &image]))?;
+    for said in [pushing, reading] {
+        let told = format!("the registry {address} cannot be reached");
+        assert!(said.contains(&told), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_registry_with_a_password_wants_it() -> Result {
+    let scratch = Scratch::new("oci-password")?;
+    let Some(registry) = registry(&scratch, Access::Htpasswd(HTPASSWD))? else {
+        return Ok(());
+    };
+    let image = name(&registry, ":1");
+    let layout = PLAIN.join("layout");
+    let told = format!("the registry {} does not let", registry.address());
+
+    let mut command = oci(["push", &image, "--layout"]);
+    let anonymous = refused(command.arg(&layout))?;
+    assert!(
+        anonymous.contains(&format!("{told} anybody")),
+        "{anonymous}"
+    );
+
+    let with = |password: &str| {
+        let mut command = oci(["push", &image, "--username", "someone", "--password-stdin"]);
+        fed(command.arg("--layout").arg(&layout), password)
+    };
+    let wrong = with("guess")?;
+    let said = String::from_utf8(wrong.stderr)?;
+    assert_eq!(wrong.status.code(), Some(2), "{said}");
+    assert!(said.contains(&format!("{told} someone")), "{said}");
+    let right = with("s3cret\n")?;
+    assert!(
+        right.status.success(),
+        "{}",
+        String::from_utf8(right.stderr)?
+    );
+
+    let said = refused(&mut oci(["inspect", &image]))?;
+    assert!(
+        said.contains(&told) && said.contains("--username"),
+        "{said}"
+    );
+
+    // What `docker login` leaves behind.
+    let config = json!({ "auths": {
+        registry.address().to_string(): { "auth": "c29tZW9uZTpzM2NyZXQ=" },
+    } });
+    fs::write(scratch.path().join("config.json"), config.to_string())?;
+    done(oci(["inspect", &image]).env("DOCKER_CONFIG", scratch.path()))?;
+    fs::write(scratch.path().join("config.json"), "{")?;
+    let said = refused(oci(["inspect", &image]).env("DOCKER_CONFIG", scratch.path()))?;
+    assert!(said.contains("docker configuration"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn what_is_not_there_is_told() -> Result {
+    let scratch = Scratch::new("oci-missing")?;
+    let Some(registry) = registry(&scratch, Access::Open)? else {
+        return Ok(());
+    };
+    let missing = |image: &str| -> Result {
+        let said = refused(&mut oci(["inspect", image]))?;
+        assert!(said.contains(&format!("{image} is not there")), "{said}");
+        Ok(())
+    };
+    missing(&name(&registry, ":1"))?;
+    push(&PLAIN, &name(&registry, ":1"))?;
+    missing(&name(&registry, ":2"))?;
+    missing(&name(&registry, &format!("@sha256:{}", "0".repeat(64))))?;
+    missing(&format!("{}/another/repository:1", registry.address()))
+}
+
+#[test]
+fn a_layout_that_is_none_is_told() -> Result {
+    let scratch = Scratch::new("oci-no-layout")?;
+    let dir = scratch.path().to_str().ok_or("no UTF-8")?;
+    for arguments in [
+        ["inspect", dir, "--json"],
+        ["push", "localhost:1/x", "--layout"],
+    ] {
+        let mut command = oci(arguments);
+        if arguments[0] == "push" {
+            command.arg(dir);
+        }
+        let said = refused(&mut command)?;
+        assert!(
+            said.contains("is no OCI image layout") && said.contains("cargo oci build"),
+            "{said}"
+        );
+    }
+    Ok(())
+}
