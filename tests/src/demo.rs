@@ -6,6 +6,7 @@ mod checks;
 mod interrupt;
 mod keep;
 mod listing;
+pub mod live;
 mod options;
 mod parts;
 mod prepare;
@@ -18,11 +19,14 @@ mod traffic;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use self::interrupt::Interrupt;
+use self::live::Live;
 use self::options::Cast;
 use self::report::{Check, Kept, Report};
 use self::stage::Stage;
+use crate::envoy::Envoy;
 use crate::error::{Error, Result};
 use crate::workspace::Scratch;
 
@@ -33,6 +37,9 @@ const INTERRUPTED: u8 = 130;
 
 /// The exit code for options that do not go together.
 const USAGE: u8 = 2;
+
+/// Between the traffic that goes on while the demo is kept.
+const BETWEEN_VISITS: Duration = Duration::from_millis(400);
 
 /// Runs the demo: 0 if every check passed.
 #[must_use]
@@ -68,6 +75,12 @@ trait Play {
 
     /// What there is to look at, and how to end it.
     fn kept(&self) -> Result<Kept>;
+
+    /// Everyone who has metrics.
+    fn sidecars(&self) -> Vec<&Envoy>;
+
+    /// A little more traffic, for those who look.
+    fn go_on(&mut self) -> Result<()>;
 }
 
 /// Fetches, builds and starts everything but the traffic.
@@ -100,11 +113,15 @@ fn supervised(options: &Options, interrupt: &Interrupt) -> Result<bool> {
     on_scratch(interrupt, |scratch| {
         let mut stage = set(options, scratch, interrupt)?;
         let mut report = stage.play()?;
-        report.kept = Some(stage.kept()?);
+        let live = Live::start(stage.sidecars().into_iter().map(Into::into))?;
+        report.kept = Some(stage.kept()?.with("Live mesh", live.url()));
         let ok = report.conclude();
         publish(&report, options);
         if supervisor.hand_over(ok)? {
-            interrupt.wait();
+            while interrupt.is_awaited_for(BETWEEN_VISITS) {
+                // Whoever looks sees what has gone wrong; and there is nobody to tell.
+                let _seen = stage.go_on();
+            }
         }
         Ok(ok)
     })

@@ -13,6 +13,7 @@ pub mod apps;
 pub mod bench;
 pub mod bootstrap;
 mod cargo;
+pub mod chromium;
 pub mod databases;
 pub mod demo;
 pub mod envoy;

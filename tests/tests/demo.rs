@@ -56,6 +56,17 @@ struct Kept {
     cleanup: String,
 }
 
+/// The live page's data.
+#[derive(Debug, Default, Deserialize)]
+struct Moving {
+    edges: Vec<Link>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Link {
+    sent_per_second: f64,
+}
+
 #[test]
 fn the_document_holds_four_metrics_per_reporter_with_every_label_and_exact_counts() -> Result {
     check_document(&document(&["--json"])?)
@@ -166,6 +177,7 @@ fn what_is_kept_runs_until_it_is_told_to_end() -> Result {
         let mut response = ureq::get(format!("{url}stats/prometheus")).call()?;
         response.body_mut().read_to_string()
     });
+    let live = kept.addresses.get("Live mesh").map(|url| goes_on(url));
     let cleanup = Command::new("sh").args(["-c", &kept.cleanup]).status()?;
 
     assert!(cleanup.success());
@@ -174,10 +186,32 @@ fn what_is_kept_runs_until_it_is_told_to_end() -> Result {
             .ok_or("no sidecar")??
             .contains("istio_tcp_connections_opened_total")
     );
+    live.ok_or("no page")??;
     assert!(children.len() > 4, "{children:?}");
     children.insert(supervisor, "the supervisor".to_owned());
     gone(&children)?;
     assert!(!fs::exists(kept.files)?);
+    Ok(())
+}
+
+/// Waits until bytes pass to both databases, as the live page tells.
+fn goes_on(page: &str) -> Result {
+    let links = poll::until("traffic going on", Duration::from_secs(30), || {
+        let text = ureq::get(format!("{page}graph.json"))
+            .call()
+            .and_then(|mut answer| answer.body_mut().read_to_string())
+            .unwrap_or_default();
+        let links = serde_json::from_str::<Moving>(&text).unwrap_or_default();
+        let moves = |link: &Link| link.sent_per_second > 0.0;
+        Ok(
+            if !links.edges.is_empty() && links.edges.iter().all(moves) {
+                Look::Found(links.edges.len())
+            } else {
+                Look::NotYet(text)
+            },
+        )
+    })?;
+    assert_eq!(links, 2);
     Ok(())
 }
 

@@ -136,6 +136,18 @@ impl MongoClient {
             })
     }
 
+    /// Makes it read a rating once more, after it has begun to rest.
+    ///
+    /// # Errors
+    /// It ended.
+    pub fn read(&mut self) -> Result<()> {
+        let stdin = self.stdin.as_mut().map(|stdin| stdin.write_all(b"read\n"));
+        stdin
+            .transpose()
+            .context(|| "cannot talk to the MongoDB client")?;
+        self.process.check()
+    }
+
     /// Checks that it is connected and has read nothing but what it wrote.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ use super::options::Options;
 use super::parts;
 use super::progress::step;
 use super::report::{Check, Findings, Kept, Report, Setup};
+use crate::envoy::Envoy;
 use crate::error::Result;
 use crate::prometheus::Prometheus;
 use crate::topology::{self, BOOKINFO, Graph, Scrape, Topology};
@@ -120,6 +121,14 @@ impl Play for Stage<'_> {
         let scrape = self.settle()?;
         let graph = Graph::read(topology::all(&scrape));
         Ok(vec![checks::all_closed(&graph)])
+    }
+
+    fn sidecars(&self) -> Vec<&Envoy> {
+        self.topology.sidecars().collect()
+    }
+
+    fn go_on(&mut self) -> Result<()> {
+        self.topology.visit("GET /productpage").map(drop)
     }
 
     fn kept(&self) -> Result<Kept> {

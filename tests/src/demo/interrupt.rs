@@ -4,7 +4,7 @@ use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{INTERRUPTED, progress};
 use crate::error::{Error, Result};
@@ -42,10 +42,12 @@ impl Interrupt {
         }
     }
 
-    /// Waits until the demo is to end.
-    pub(super) fn wait(&self) {
-        while !self.came() {
-            thread::sleep(Duration::from_millis(100));
+    /// Waits for so long, or until the demo is to end; says whether it is to go on.
+    pub(super) fn is_awaited_for(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while !self.came() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(50));
         }
+        !self.came()
     }
 }

@@ -27,7 +27,7 @@ pub struct Options {
     #[arg(long)]
     pub json: bool,
 
-    /// Leave everything running; print the URLs and how to end it
+    /// Leave everything running, with a page that shows the mesh live; print the URLs and how to end it
     #[arg(long)]
     pub keep: bool,
 

@@ -115,6 +115,12 @@ impl Kept {
             cleanup: format!("kill {}", std::process::id()),
         }
     }
+
+    /// And this one.
+    pub(super) fn with(mut self, name: &str, address: String) -> Self {
+        self.addresses.insert(name.to_owned(), address);
+        self
+    }
 }
 
 impl Check {

@@ -13,6 +13,7 @@ use super::report::{Check, Findings, Kept, Report, Setup};
 use super::snapshot::{self, Snapshot};
 use super::{Play, listing, parts, traffic};
 use crate::databases::{Mongo, MongoClient, Postgres};
+use crate::envoy::Envoy;
 use crate::error::Result;
 use crate::labels::Reporter;
 use crate::mesh::{Mesh, Service};
@@ -155,6 +156,19 @@ impl Play for Stage<'_> {
             ));
         }
         Ok(checks)
+    }
+
+    fn sidecars(&self) -> Vec<&Envoy> {
+        self.mesh.sidecars().collect()
+    }
+
+    fn go_on(&mut self) -> Result<()> {
+        if let Some(client) = &mut self.client {
+            client.read()?;
+        }
+        let address = self.mesh.address(POSTGRESQL)?;
+        let query = "select repeat('rating ', 500)";
+        self.postgresql.query(address, query).map(drop)
     }
 
     fn kept(&self) -> Result<Kept> {

@@ -1,8 +1,8 @@
 """Bookinfo's ratings-v2: `mongo_client.py HOST PORT`.
 
 Inserts ratings, reads each of them back and compares, prints `ready`; then reads one again every 200 ms over the open
-connections until a line comes in, prints `resting` and stays connected until its standard input ends. Fails if anything
-that it reads is not what it wrote.
+connections until a line comes in, prints `resting`, reads one with each further line, and stays connected until its
+standard input ends. Fails if anything that it reads is not what it wrote.
 """
 
 import sys
@@ -39,5 +39,6 @@ threading.Thread(target=lambda: (sys.stdin.readline(), told.set()), daemon=True)
 while not told.wait(0.2):
     check(RATINGS[0])
 print("resting", flush=True)
-sys.stdin.read()
+for _ in sys.stdin:
+    check(RATINGS[0])
 client.close()

@@ -6,10 +6,10 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-const DEMO: &str = env!("CARGO_BIN_EXE_demo");
+pub(crate) const DEMO: &str = env!("CARGO_BIN_EXE_demo");
 
 /// Source, destination, security, flags, and who tells.
-const EDGES: [[&str; 5]; 10] = [
+pub(crate) const EDGES: [[&str; 5]; 10] = [
     ["unknown", "productpage-v1", "none", "-", "destination"],
     ["productpage-v1", "details-v1", "mutual_tls", "-", "both"],
     ["productpage-v1", "reviews-v3", "mutual_tls", "-", "both"],

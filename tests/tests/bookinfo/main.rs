@@ -5,6 +5,7 @@ mod dashboard;
 mod demo;
 mod grafana;
 mod kiali;
+mod live;
 mod rules;
 mod trouble;
 
