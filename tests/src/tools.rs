@@ -256,6 +256,30 @@ pub fn grafana_schema() -> Result<(PathBuf, PathBuf)> {
     Ok((dir, compiler))
 }
 
+/// The folder for `PYTHONPATH` that holds a validator of Kubernetes' own kinds by their schemas.
+///
+/// # Errors
+/// pip is missing or fails.
+pub fn kubernetes_validate() -> Result<PathBuf> {
+    pip::install(&Requirement {
+        name: "kubernetes-validate-1.37.0",
+        packages: &[
+            "kubernetes-validate==1.37.0",
+            "attrs==26.1.0",
+            "importlib_resources==7.1.0",
+            "jsonschema==4.26.0",
+            "jsonschema-specifications==2025.9.1",
+            "packaging==26.3",
+            "pyyaml==6.0.3",
+            "referencing==0.37.0",
+            "rpds-py==2026.9.1",
+            "typing_extensions==4.16.0",
+        ],
+        platform_independent_of_python: false,
+        without_pip: "",
+    })
+}
+
 pub use self::pip::python;
 
 /// A program on the PATH.

@@ -3,8 +3,6 @@
 //! [`build`] knows of kustomize what `envoy-config/` uses, and refuses the rest. So everything that depends on an overlay's
 //! outcome runs on a machine without kubectl too; where there is one, the tests compare the two.
 
-mod patch;
-
 use std::path::Path;
 use std::process::Command;
 
@@ -13,6 +11,7 @@ use testbed::process;
 use testbed::tools::on_path;
 
 use crate::error::{Error, Result};
+use crate::json_patch;
 use crate::manifest::Manifest;
 
 /// What a kustomization in this folder comes to.
@@ -128,7 +127,7 @@ fn apply(entry: &Value, manifests: &mut Vec<Manifest>) -> Result<(), String> {
     let mut patched = 0;
     for manifest in manifests.iter_mut() {
         if is_target(manifest, target)? {
-            patch::apply(&content, &mut manifest.document)?;
+            json_patch::apply(&content, &mut manifest.document)?;
             patched += 1;
         }
     }

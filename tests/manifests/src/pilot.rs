@@ -3,6 +3,7 @@
 //! [`Sidecar`] begins as what istiod generates by itself (`pilot/*.yaml`), with the exchange and the stats filter of Istio's
 //! own proxy. Manifests change it as istiod lets them. [`Sidecar::for_stock_envoy`] then takes out what only Istio's proxy has.
 
+mod destination_rule;
 mod envoy_filter;
 mod matching;
 mod native;
@@ -84,7 +85,7 @@ impl Sidecar {
         })
     }
 
-    /// Applies manifests as istiod does: plugins, then the EnvoyFilters in the order of their priority. What is no business of
+    /// Applies manifests as istiod does: destination rules, plugins, then the EnvoyFilters in the order of their priority. What is no business of
     /// a sidecar's configuration is passed over. Returns how many chains, filters or clusters each patch and plugin changed.
     ///
     /// # Errors
@@ -92,6 +93,10 @@ impl Sidecar {
     pub fn apply(&mut self, manifests: &[Manifest]) -> Result<BTreeMap<String, usize>> {
         let mut hits = BTreeMap::new();
         for manifest in manifests {
+            if manifest.kind() == "DestinationRule" {
+                let count = destination_rule::apply(self, manifest)?;
+                hits.insert(manifest.name().to_owned(), count);
+            }
             if matches!(manifest.kind(), "WasmPlugin" | "TrafficExtension") {
                 hits.insert(manifest.name().to_owned(), plugin::apply(self, manifest)?);
             }

@@ -14,9 +14,9 @@ use manifests::crd::{self, Definitions};
 use manifests::{Manifest, manifest};
 
 /// Folders whose manifests Istio's API server takes.
-const FOLDERS: [&str; 1] = ["envoy-config/istio"];
+const FOLDERS: [&str; 2] = ["envoy-config/istio", "envoy-config/bookinfo"];
 /// How many objects of Istio's kinds there are at least.
-const AT_LEAST: usize = 6;
+const AT_LEAST: usize = 14;
 
 fn definitions() -> Option<Definitions> {
     crd::folder().map(|folder| Definitions::read(&folder).unwrap())

@@ -6,7 +6,7 @@ use testbed::mesh_ca::MeshCa;
 use testbed::tools::EnvoyBinary;
 use testbed::{Envoy, Scratch, Workload, wasm};
 
-use crate::support::Install;
+use super::support::Install;
 
 #[test]
 fn envoy_loads_every_installation_on_both_sides() {

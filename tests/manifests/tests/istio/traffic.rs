@@ -1,7 +1,5 @@
 //! Two real Envoys with what the overlays come to, and an application between them.
 
-use std::io::{Read, Write};
-use std::net::Shutdown;
 use std::time::Duration;
 
 use manifests::pair::Pair;
@@ -12,7 +10,7 @@ use testbed::labels::{self, METRICS, Reporter};
 use testbed::poll::{self, Look};
 use testbed::{Envoy, Scratch, Workload, wasm};
 
-use crate::support::Install;
+use super::support::{Install, ask};
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// What one connection comes to: opened, closed, received, sent, as in [`METRICS`].
@@ -43,12 +41,11 @@ fn mixed(client: Install, server: Install) -> Running {
     let wasm = wasm::build().unwrap();
     let sidecars = (&client_sidecar, &server_sidecar);
     let pair = Pair::start(&scratch, sidecars, &tags, &wasm, app.address()).unwrap();
-    let mut stream = pair.connect().unwrap();
-    stream.write_all(b"world\n").unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    assert_eq!(answer, b"hello world\n", "{client:?} to {server:?}");
+    assert_eq!(
+        ask(&pair, "world"),
+        "hello world\n",
+        "{client:?} to {server:?}"
+    );
     Running {
         pair,
         _app: app,

@@ -1,19 +1,22 @@
 //! What the tests of the sidecars share.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
 use std::path::PathBuf;
 
+use manifests::pair::Pair;
 use manifests::pilot::{Mtls, Sidecar};
 use manifests::{Manifest, WorkloadPatch, kustomize};
 use testbed::workspace;
 
 /// A way to install the filter on Istio: an overlay with components, and the patch of the workloads that it is for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Install {
-    pub(crate) overlay: &'static str,
-    pub(crate) components: &'static [&'static str],
-    pub(crate) workload: &'static str,
-    pub(crate) mtls: Mtls,
+pub(super) struct Install {
+    pub(super) overlay: &'static str,
+    pub(super) components: &'static [&'static str],
+    pub(super) workload: &'static str,
+    pub(super) mtls: Mtls,
 }
 
 impl Install {
@@ -26,27 +29,27 @@ impl Install {
         }
     }
 
-    pub(crate) const TELEMETRY: Self = Self::new("telemetry-only", "telemetry");
-    pub(crate) const INSTEAD: Self = Self::new("telemetry-instead-of-native", "telemetry");
-    pub(crate) const EXTENSION: Self = Self {
+    pub(super) const TELEMETRY: Self = Self::new("telemetry-only", "telemetry");
+    pub(super) const INSTEAD: Self = Self::new("telemetry-instead-of-native", "telemetry");
+    pub(super) const EXTENSION: Self = Self {
         components: &["traffic-extension"],
         ..Self::TELEMETRY
     };
-    pub(crate) const EXCHANGE: Self = Self::new("exchange", "exchange");
-    pub(crate) const EXCHANGE_STRICT: Self = Self {
+    pub(super) const EXCHANGE: Self = Self::new("exchange", "exchange");
+    pub(super) const EXCHANGE_STRICT: Self = Self {
         components: &["strict-mtls"],
         mtls: Mtls::Strict,
         ..Self::EXCHANGE
     };
-    pub(crate) const REPLACING: Self = Self::new("exchange-instead-of-native", "exchange");
-    pub(crate) const REPLACING_STRICT: Self = Self {
+    pub(super) const REPLACING: Self = Self::new("exchange-instead-of-native", "exchange");
+    pub(super) const REPLACING_STRICT: Self = Self {
         components: &["strict-mtls"],
         mtls: Mtls::Strict,
         ..Self::REPLACING
     };
-    pub(crate) const UNINSTALL: Self = Self::new("uninstall", "exchange");
+    pub(super) const UNINSTALL: Self = Self::new("uninstall", "exchange");
 
-    pub(crate) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::TELEMETRY,
         Self::INSTEAD,
         Self::EXTENSION,
@@ -57,7 +60,7 @@ impl Install {
         Self::UNINSTALL,
     ];
 
-    pub(crate) fn manifests(&self) -> Vec<Manifest> {
+    pub(super) fn manifests(&self) -> Vec<Manifest> {
         let folder = |path: String| workspace::root().join("envoy-config/istio").join(path);
         let components: Vec<PathBuf> = self
             .components
@@ -68,17 +71,17 @@ impl Install {
         kustomize::build_with(&folder(format!("overlays/{}", self.overlay)), &components).unwrap()
     }
 
-    pub(crate) fn workload(&self) -> WorkloadPatch {
+    pub(super) fn workload(&self) -> WorkloadPatch {
         WorkloadPatch::read(self.workload).unwrap()
     }
 
     /// The sidecars of a client and a server in pods that the manifests select, and what each of their patches changed.
-    pub(crate) fn sidecars(&self) -> (Sidecar, Sidecar, BTreeMap<String, usize>) {
+    pub(super) fn sidecars(&self) -> (Sidecar, Sidecar, BTreeMap<String, usize>) {
         self.sidecars_labelled(self.workload().label())
     }
 
     /// The same in pods with this label.
-    pub(crate) fn sidecars_labelled(
+    pub(super) fn sidecars_labelled(
         &self,
         label: &str,
     ) -> (Sidecar, Sidecar, BTreeMap<String, usize>) {
@@ -90,4 +93,19 @@ impl Install {
         }
         (client, server, hits)
     }
+}
+
+/// Sends a line to an application that answers lines, and ends the connection in order.
+///
+/// Not before the answer is there: where a listener filter still looks at a plaintext connection's first bytes, Envoy takes a
+/// half close for the end and resets it.
+pub(super) fn ask(pair: &Pair, line: &str) -> String {
+    let mut stream = pair.connect().unwrap();
+    writeln!(stream, "{line}").unwrap();
+    let mut answer = String::new();
+    let mut reader = BufReader::new(&stream);
+    reader.read_line(&mut answer).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    reader.read_to_string(&mut answer).unwrap();
+    answer
 }

@@ -1,4 +1,4 @@
-//! What the overlays make of a sidecar, and what real Envoys do with it.
+//! What the manifests for Istio make of sidecars, and what real Envoys do with it.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,9 +8,10 @@
     reason = "a test"
 )]
 
-mod support;
-mod sidecars {
+mod istio {
+    mod bookinfo;
     mod chains;
+    mod support;
     mod tags;
     mod traffic;
     mod validate;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use manifests::pilot::{EXCHANGE, Sidecar};
 
-use crate::support::Install;
+use super::support::Install;
 
 const PLUGIN: &str = "default.tcp-peer-stats";
 const FILTER: &str = "tcp_peer_stats";

@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
-/// Applies the operations in order.
-pub(super) fn apply(operations: &Value, document: &mut Value) -> Result<(), String> {
+/// Applies a list of operations in order.
+///
+/// # Errors
+/// An operation is not known here, or there is nothing at its path; the message names it.
+pub fn apply(operations: &Value, document: &mut Value) -> Result<(), String> {
     let operations = operations
         .as_array()
         .ok_or("the patch is no list of operations")?;
@@ -29,7 +32,11 @@ fn one(operation: &Value, document: &mut Value) -> Result<(), String> {
         ("add", Value::Object(members)) => {
             members.insert(key, value());
         }
-        ("add", Value::Array(items)) if key == "-" => items.push(value()),
+        ("add", Value::Array(items)) => match key.parse() {
+            Ok(index) if index <= items.len() => items.insert(index, value()),
+            _ if key == "-" => items.push(value()),
+            _ => return Err(missing()),
+        },
         ("replace", parent) => {
             let old = match parent {
                 Value::Object(members) => members.get_mut(&key),

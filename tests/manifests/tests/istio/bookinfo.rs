@@ -1,0 +1,216 @@
+//! The walk-through: what of it runs without a cluster, runs here.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use manifests::pair::Pair;
+use manifests::{Manifest, STAT_TAGS, WorkloadPatch};
+use serde_json::Value;
+use testbed::apps::{self, App};
+use testbed::labels::OPENED;
+use testbed::poll::{self, Look};
+use testbed::prometheus::Prometheus;
+use testbed::{Scratch, Workload, wasm, workspace};
+
+use super::support::{Install, ask};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn folder() -> PathBuf {
+    workspace::root().join("envoy-config/bookinfo")
+}
+
+fn file(name: &str) -> Vec<Manifest> {
+    Manifest::read(&folder().join(name)).unwrap()
+}
+
+fn deployment(name: &str) -> Manifest {
+    let manifests = file(name).into_iter();
+    manifests
+        .last()
+        .filter(|manifest| manifest.kind() == "Deployment")
+        .unwrap()
+}
+
+/// The workload that a deployment makes.
+fn workload(deployment: &Manifest) -> Workload {
+    let text = |pointer: &str| deployment.text(pointer).to_owned();
+    Workload {
+        name: deployment.name().to_owned(),
+        namespace: "default".into(),
+        app: text("/spec/template/metadata/labels/app"),
+        version: text("/spec/template/metadata/labels/version"),
+        service_account: text("/spec/template/spec/serviceAccountName"),
+        cluster_id: "Kubernetes".into(),
+    }
+}
+
+#[test]
+fn the_deployments_are_the_workloads_that_run_here() {
+    assert_eq!(
+        workload(&deployment("ratings-v2.yaml")),
+        Workload::ratings_v2()
+    );
+    assert_eq!(
+        workload(&deployment("mongodb.yaml")),
+        Workload::bookinfo("mongodb", "v1")
+    );
+    let port = deployment("mongodb.yaml");
+    let port = port
+        .document
+        .pointer("/spec/template/spec/containers/0/ports/0/containerPort");
+    assert_eq!(port.and_then(Value::as_u64), Some(27017));
+}
+
+#[test]
+fn their_pods_have_what_the_patch_for_workloads_gives() {
+    let patch = WorkloadPatch::read("telemetry").unwrap();
+    for name in ["ratings-v2.yaml", "mongodb.yaml"] {
+        let deployment = deployment(name);
+        let metadata = deployment
+            .document
+            .pointer("/spec/template/metadata")
+            .unwrap();
+        assert_eq!(
+            metadata["labels"]["tcp-peer-stats"],
+            patch.label(),
+            "{name}"
+        );
+        assert_eq!(
+            metadata["annotations"][STAT_TAGS],
+            patch.annotation(STAT_TAGS),
+            "{name}"
+        );
+    }
+}
+
+struct Walk {
+    pair: Pair,
+    scratch: Scratch,
+    _app: App,
+}
+
+/// ratings-v2 and mongodb with this installation and these destination rules, and a few connections between them.
+fn walk(install: Install, rules: &str) -> Walk {
+    let scratch = Scratch::new("walk-through").unwrap();
+    let app = App::start(apps::hello).unwrap();
+    let (mut client, server, _) = install.sidecars();
+    let hits = client.apply(&file(rules)).unwrap();
+    assert_eq!(hits["mongodb"], 1, "{rules}");
+    let tags = install.workload().tags();
+    let wasm = wasm::build().unwrap();
+    let pair = Pair::start(&scratch, (&client, &server), &tags, &wasm, app.address()).unwrap();
+    for _ in 0..3 {
+        assert_eq!(ask(&pair, "rating"), "hello rating\n");
+    }
+    Walk {
+        pair,
+        scratch,
+        _app: app,
+    }
+}
+
+/// The server's labels of the source, and whether it says mutual TLS.
+fn server_sees(walk: &Walk) -> [String; 3] {
+    poll::until("the server's series", LIMIT, || {
+        let metrics = walk.pair.server().metrics()?;
+        Ok(match metrics.one(OPENED, &[("reporter", "destination")]) {
+            Ok(series) if series.value == 3.0 => {
+                let names = [
+                    "source_workload",
+                    "source_principal",
+                    "connection_security_policy",
+                ];
+                Look::Found(names.map(|name| series.labels[name].clone()))
+            }
+            other => Look::NotYet(format!("{other:?}")),
+        })
+    })
+    .unwrap()
+}
+
+const PRINCIPAL: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-ratings-v2";
+
+#[test]
+fn the_server_sees_of_its_client_what_the_page_says() {
+    let mutual = ["ratings-v2", PRINCIPAL, "mutual_tls"];
+    let certificate = ["unknown", PRINCIPAL, "mutual_tls"];
+    for (install, rules, expected) in [
+        (Install::EXCHANGE, "destination-rules.yaml", mutual),
+        (Install::EXCHANGE, "destination-rules-mtls.yaml", mutual),
+        (Install::INSTEAD, "destination-rules-mtls.yaml", certificate),
+        (
+            Install::INSTEAD,
+            "destination-rules-plaintext.yaml",
+            ["unknown", "unknown", "none"],
+        ),
+    ] {
+        let seen = server_sees(&walk(install, rules));
+        assert_eq!(seen, expected, "{}, {rules}", install.overlay);
+    }
+}
+
+/// The fenced blocks of the page that are PromQL.
+fn queries() -> Vec<String> {
+    let page = fs::read_to_string(folder().join("README.md")).unwrap();
+    let blocks = page.split("```promql\n").skip(1);
+    blocks
+        .map(|block| block.split("```").next().unwrap().trim().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_query_of_the_page_has_an_answer() {
+    let queries = queries();
+    assert!(queries.len() >= 5, "{queries:?}");
+    let walk = walk(Install::INSTEAD, "destination-rules.yaml");
+    let sidecars = [walk.pair.client(), walk.pair.server()];
+    let prometheus = match Prometheus::start(&walk.scratch, sidecars) {
+        Err(missing) if missing.is_not_installed() => {
+            eprintln!("skipped: {missing}");
+            return;
+        }
+        other => other.unwrap(),
+    };
+    for query in queries {
+        poll::until(&query, LIMIT, || {
+            let series = prometheus.query(&query)?;
+            Ok(if series.is_empty() {
+                Look::NotYet("nothing".into())
+            } else {
+                Look::Found(())
+            })
+        })
+        .unwrap();
+    }
+}
+
+/// The page names files and folders that are there.
+#[test]
+fn every_file_that_the_pages_name_is_there() {
+    let pages = [
+        "README.md",
+        "bookinfo/README.md",
+        "istio/README.md",
+        "consul/README.md",
+        "envoy-gateway/README.md",
+    ];
+    for page in pages.map(|page| workspace::root().join("envoy-config").join(page)) {
+        let text = fs::read_to_string(&page).unwrap();
+        let links = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let path = page.parent().unwrap().join(link.split('#').next().unwrap());
+            assert!(path.exists(), "{}: {link}", page.display());
+        }
+        let words =
+            text.split(|character: char| character.is_whitespace() || "`()'\"".contains(character));
+        for word in words.filter(|word| word.starts_with("envoy-config/")) {
+            let path = workspace::root().join(word.trim_end_matches(['.', ',', ':']));
+            assert!(path.exists(), "{}: {word}", page.display());
+        }
+    }
+}

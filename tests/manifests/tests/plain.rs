@@ -1,0 +1,179 @@
+//! What no CustomResourceDefinition speaks of: Kubernetes' own kinds, the scrape configurations, and YAML itself.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use manifests::{Manifest, manifest};
+use regex::Regex;
+use serde_json::Value;
+use testbed::prometheus::promtool;
+use testbed::{Scratch, process, tools, workspace};
+
+const ISTIO: &str = "envoy-config/istio";
+
+fn read(path: &str) -> Vec<Manifest> {
+    Manifest::read(&workspace::root().join(path)).unwrap()
+}
+
+/// Judges a file by the schemas of Kubernetes' own kinds.
+fn kubernetes(file: &Path) -> testbed::Result<()> {
+    let mut command = Command::new(tools::python()?);
+    command.env("PYTHONPATH", tools::kubernetes_validate()?);
+    command
+        .args([
+            "-m",
+            "kubernetes_validate",
+            "--strict",
+            "--no-warn",
+            "--quiet",
+        ])
+        .arg(file);
+    process::run("kubernetes-validate", command).map(drop)
+}
+
+#[test]
+fn kubernetes_takes_its_own_kinds() {
+    let scratch = Scratch::new("kubernetes").unwrap();
+    let file = scratch.path().join("manifest.yaml");
+    let mut checked = 0;
+    for path in manifest::files("envoy-config").unwrap() {
+        for manifest in Manifest::read(&path).unwrap() {
+            if !["v1", "apps/v1"].contains(&manifest.api_version()) {
+                continue;
+            }
+            fs::write(&file, manifest.document.to_string()).unwrap();
+            kubernetes(&file).unwrap_or_else(|error| panic!("{manifest}: {error}"));
+            checked += 1;
+        }
+    }
+    assert!(checked >= 7, "only {checked}");
+    let broken = "apiVersion: v1\nkind: Service\nmetadata: { name: a }\nspec: { port: 1 }\n";
+    fs::write(&file, broken).unwrap();
+    let refusal = kubernetes(&file).unwrap_err().to_string();
+    assert!(refusal.contains("port"), "{refusal}");
+}
+
+#[test]
+fn prometheus_takes_the_scrape_configuration() {
+    let folder = workspace::root().join(ISTIO).join("prometheus");
+    match promtool(&folder, &["check", "config", "prometheus.yaml"]) {
+        Err(missing) if missing.is_not_installed() => {
+            eprintln!("skipped: {missing}");
+            return;
+        }
+        checked => drop(checked.unwrap()),
+    }
+    let scratch = Scratch::new("promtool").unwrap();
+    let text = fs::read_to_string(folder.join("prometheus.yaml")).unwrap();
+    let broken = text.replace("action: keep", "action: kept");
+    fs::write(scratch.path().join("prometheus.yaml"), broken).unwrap();
+    let refusal = promtool(scratch.path(), &["check", "config", "prometheus.yaml"]);
+    let refusal = refusal.unwrap_err().to_string();
+    assert!(refusal.contains("kept"), "{refusal}");
+}
+
+/// A relabelling by its fields' names in Prometheus.
+fn relabelling(rule: &Value) -> Value {
+    let fields = rule.as_object().unwrap().iter().map(|(name, value)| {
+        let name = match name.as_str() {
+            "sourceLabels" => "source_labels",
+            "targetLabel" => "target_label",
+            other => other,
+        };
+        (name.to_owned(), value.clone())
+    });
+    Value::Object(fields.collect())
+}
+
+fn list(manifest: &Manifest, pointer: &str) -> Vec<Value> {
+    manifest
+        .document
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .unwrap()
+        .iter()
+        .map(relabelling)
+        .collect()
+}
+
+#[test]
+fn the_pod_monitor_says_what_the_scrape_configuration_says() {
+    let monitor = &read(&format!("{ISTIO}/components/pod-monitor/pod-monitor.yaml"))[0];
+    let scrape = &read(&format!("{ISTIO}/prometheus/prometheus.yaml"))[0];
+    let endpoint = "/spec/podMetricsEndpoints/0";
+    for (ours, theirs) in [("path", "metrics_path"), ("interval", "scrape_interval")] {
+        assert_eq!(
+            monitor.text(&format!("{endpoint}/{ours}")),
+            scrape.text(&format!("/scrape_configs/0/{theirs}"))
+        );
+    }
+    let metrics = list(monitor, &format!("{endpoint}/metricRelabelings"));
+    assert_eq!(
+        metrics,
+        list(scrape, "/scrape_configs/0/metric_relabel_configs")
+    );
+    // The operator selects pods and port by fields of their own.
+    let pods = list(scrape, "/scrape_configs/0/relabel_configs");
+    let of_pods = |rule: &&Value| {
+        let source = rule["source_labels"][0].as_str().unwrap();
+        !source.contains("labelpresent") && !source.ends_with("port_name")
+    };
+    let pods: Vec<_> = pods.iter().filter(of_pods).cloned().collect();
+    assert_eq!(list(monitor, &format!("{endpoint}/relabelings")), pods);
+    let port = monitor.text(&format!("{endpoint}/port"));
+    assert!(
+        scrape
+            .document
+            .to_string()
+            .contains(&format!(r#""regex":"{port}""#))
+    );
+}
+
+#[test]
+fn all_that_the_filter_counts_is_kept() {
+    let scrape = &read(&format!("{ISTIO}/prometheus/prometheus.yaml"))[0];
+    let kept = scrape.text("/scrape_configs/0/metric_relabel_configs/0/regex");
+    // Prometheus anchors it at both ends.
+    let kept = Regex::new(&format!("^(?:{kept})$")).unwrap();
+    for name in [
+        "istio_tcp_sent_bytes_total",
+        "istio_tcp_peer_exchange_total",
+        "peer_stats_tcp_connections_opened_total",
+        "peer_stats_tcp_series_overflow_total",
+    ] {
+        assert!(kept.is_match(name), "{name}");
+    }
+    assert!(!kept.is_match("istio_requests_total"));
+}
+
+/// kubectl reads YAML 1.1, where `off` is false: as a mode of the filter it has to be in quotes.
+#[test]
+fn no_word_is_taken_for_a_boolean() {
+    let boolean = Regex::new(
+        r"(?m)[:\[,-] +(y|n|yes|no|on|off|Y|N|Yes|No|On|Off|YES|NO|ON|OFF) *(?:$|[,}\]#])",
+    )
+    .unwrap();
+    assert!(
+        boolean.is_match("mode: off\n")
+            && boolean.is_match("{ mode: on }")
+            && !boolean.is_match("mode: \"off\"\n")
+    );
+    for path in manifest::files("envoy-config").unwrap() {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'));
+        for line in lines {
+            assert!(!boolean.is_match(line), "{}: `{line}`", path.display());
+        }
+    }
+}
