@@ -15,7 +15,7 @@ use testbed::{Scratch, wasm};
 
 use crate::kiali::{self, Rate};
 use crate::trouble::Trouble;
-use crate::{Result, dashboard, grafana, rules};
+use crate::{Result, dashboard, docs, grafana, rules};
 
 const LIMIT: Duration = Duration::from_secs(40);
 
@@ -61,6 +61,7 @@ fn kiali_grafana_and_prometheus_find_what_istio_gives_them() -> Result {
                 faults.extend(in_grafana(prometheus)?);
                 faults.extend(named("our dashboard", dashboard::faults(prometheus)?));
                 faults.extend(named("our rules", rules::faults(prometheus)?));
+                faults.extend(named("our documentation", docs::faults(prometheus)?));
                 Ok(faults)
             });
             enough.store(true, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 mod contracts;
 mod dashboard;
 mod demo;
+mod docs;
 mod grafana;
 mod kiali;
 mod live;

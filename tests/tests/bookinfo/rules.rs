@@ -11,7 +11,7 @@ use testbed::exposition::Series;
 use testbed::prometheus::{self, Prometheus};
 use testbed::workspace;
 
-use crate::Result;
+use crate::{Result, docs};
 
 const RULES: &str = "tcp-peer-stats.rules.yaml";
 const CASES: &str = "tcp-peer-stats.rules.test.yaml";
@@ -147,8 +147,9 @@ fn every_alert_has_a_situation_that_it_fires_in_and_one_that_leaves_it_silent() 
 #[test]
 fn every_alert_says_how_bad_it_is_what_it_means_and_what_to_do() -> Result {
     // The guide is written for people: its headings are the anchors.
-    let guide = fs::read_to_string(workspace::root().join(OPERATIONS)).ok();
-    let anchors: Option<BTreeSet<_>> = guide.map(|text| text.lines().filter_map(anchor).collect());
+    let guide = fs::read_to_string(workspace::root().join(OPERATIONS))?;
+    let anchors: BTreeSet<_> = guide.lines().filter_map(anchor).collect();
+    let explained = docs::observability()?;
     for rule in rules()? {
         let Some(alert) = &rule.alert else { continue };
         let severity = rule.labels.get("severity").map(String::as_str);
@@ -163,9 +164,8 @@ fn every_alert_says_how_bad_it_is_what_it_means_and_what_to_do() -> Result {
         let runbook = rule.annotations["runbook"].as_str();
         let wanted = runbook.strip_prefix(&format!("{OPERATIONS}#"));
         let wanted = wanted.ok_or_else(|| format!("{alert} points to {runbook}"))?;
-        if let Some(anchors) = &anchors {
-            assert!(anchors.contains(wanted), "{runbook}: no such heading");
-        }
+        assert!(anchors.contains(wanted), "{runbook}: no such heading");
+        assert!(explained.contains(&format!("| `{alert}` | {} |", rule.labels["severity"])));
     }
     Ok(())
 }

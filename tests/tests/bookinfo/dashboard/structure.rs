@@ -1,13 +1,18 @@
 //! What Grafana takes without complaint and shows wrongly.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use serde_json::json;
+use testbed::workspace;
 
 use super::*;
+use crate::docs;
 
 /// Columns of Grafana's grid.
 const WIDTH: u32 = 24;
+
+const RULES: &str = "envoy-config/prometheus/tcp-peer-stats.rules.yaml";
 
 /// Grafana's own variables that the queries use.
 const OF_GRAFANA: [&str; 1] = ["__rate_interval"];
@@ -86,6 +91,28 @@ fn every_variable_is_known_where_it_is_used_and_used_somewhere() -> Result {
         used.extend(names);
     }
     assert_eq!(used, known);
+    Ok(())
+}
+
+#[test]
+fn every_panel_is_explained() -> Result {
+    let explained = docs::observability()?;
+    for panel in Dashboard::read()?.panels {
+        assert!(explained.contains(&panel.title), "{}", panel.title);
+    }
+    Ok(())
+}
+
+/// Another prefix is put in with one replacement.
+#[test]
+fn every_metric_of_istios_begins_with_the_filters_prefix() -> Result {
+    let rules = fs::read_to_string(workspace::root().join(RULES))?;
+    for text in [FILE, &rules] {
+        let expressions = text.split("istio_").skip(1);
+        for after in expressions {
+            assert!(after.starts_with("tcp_"), "istio_{}", &after[..40]);
+        }
+    }
     Ok(())
 }
 
