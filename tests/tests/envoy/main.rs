@@ -18,5 +18,6 @@ mod native_peer;
 mod peer_for_others;
 mod peers;
 mod reload;
+mod remote_code;
 mod reporting;
 mod traffic;
