@@ -1,0 +1,74 @@
+//! Envoy Gateway's policies.
+
+use manifests::json_patch;
+use serde_json::{Value, json};
+use testbed::bootstrap::Bootstrap;
+use testbed::{Scratch, wasm};
+
+use super::support::{load, local, read, tags};
+
+/// A gateway's bootstrap and the listener that Envoy Gateway makes for a TCPRoute, both as far as the snippets touch them.
+fn gateway() -> (Value, Value) {
+    let bootstrap = json!({
+        "node": { "id": "gateway", "cluster": "default/eg" },
+        "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } },
+        "static_resources": { "clusters": [{ "name": "tcproute/default/mongodb/rule/-1", "type": "STATIC" }] },
+    });
+    let listener = json!({
+        "name": "default/eg/mongodb",
+        "address": { "socket_address": { "address": "127.0.0.1", "port_value": 27017 } },
+        "filter_chains": [{
+            "name": "tcproute/default/mongodb",
+            "filters": [{
+                "name": "envoy.filters.network.tcp_proxy",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+                    "stat_prefix": "tcp-27017",
+                    "cluster": "tcproute/default/mongodb/rule/-1",
+                },
+            }],
+        }],
+        "per_connection_buffer_limit_bytes": 32768,
+    });
+    (bootstrap, listener)
+}
+
+#[test]
+fn envoy_loads_what_envoy_gateway_makes_of_its_policies() {
+    let scratch = Scratch::new("envoy-gateway").unwrap();
+    let wasm = wasm::build().unwrap();
+    let (mut bootstrap, mut listener) = gateway();
+    let policy = &read("envoy-gateway/envoy-patch-policy.yaml")[0];
+    for patch in policy.document["spec"]["jsonPatches"].as_array().unwrap() {
+        assert_eq!(
+            patch["type"],
+            "type.googleapis.com/envoy.config.listener.v3.Listener"
+        );
+        assert_eq!(patch["name"], listener["name"]);
+        json_patch::apply(&json!([patch["operation"]]), &mut listener).unwrap();
+    }
+    local(&mut listener["filter_chains"][0]["filters"][0], &wasm);
+    bootstrap["static_resources"]["listeners"] = json!([listener]);
+
+    let proxy = &read("envoy-gateway/envoy-proxy.yaml")[0];
+    let merge: Value = serde_saphyr::from_str(proxy.text("/spec/bootstrap/value")).unwrap();
+    bootstrap["node"]["metadata"] = merge["node"]["metadata"].clone();
+    bootstrap["stats_config"] = merge["stats_config"].clone();
+    assert_eq!(merge.as_object().unwrap().len(), 2);
+    load(&scratch, &Bootstrap::from(bootstrap.clone())).unwrap();
+
+    let filter =
+        &mut bootstrap["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0];
+    filter["typed_config"]["config"]["configuration"]["value"] = json!("{ \"mode\": \"off\" }");
+    let refusal = load(&scratch, &Bootstrap::from(bootstrap))
+        .unwrap_err()
+        .to_string();
+    assert!(refusal.contains("mode"), "{refusal}");
+}
+
+#[test]
+fn the_tags_are_those_of_the_bootstraps() {
+    let proxy = &read("envoy-gateway/envoy-proxy.yaml")[0];
+    let merge: Value = serde_saphyr::from_str(proxy.text("/spec/bootstrap/value")).unwrap();
+    assert_eq!(merge["stats_config"]["stats_tags"], json!(tags()));
+}

@@ -1,0 +1,40 @@
+//! What the tests of the snippets share.
+
+use std::path::Path;
+
+use manifests::Manifest;
+use serde_json::{Value, json};
+use testbed::bootstrap::Bootstrap;
+use testbed::tools::EnvoyBinary;
+use testbed::{Envoy, Scratch, workspace};
+
+pub(super) fn read(path: &str) -> Vec<Manifest> {
+    Manifest::read(&workspace::root().join("envoy-config").join(path)).unwrap()
+}
+
+pub(super) fn load(scratch: &Scratch, bootstrap: &Bootstrap) -> testbed::Result<()> {
+    Envoy::validate(
+        &EnvoyBinary::find(None)?,
+        "elsewhere",
+        bootstrap,
+        scratch.path(),
+    )
+}
+
+/// The module's file in a pod, here.
+pub(super) fn local(filter: &mut Value, wasm: &Path) {
+    let file = filter
+        .pointer_mut("/typed_config/config/vm_config/code/local/filename")
+        .unwrap();
+    assert_eq!(*file, "/var/lib/tcp-peer-stats/tcp_peer_stats.wasm");
+    *file = json!(wasm);
+}
+
+/// The tags of `client-sidecar.yaml`, which every snippet repeats.
+pub(super) fn tags() -> Vec<Value> {
+    let bootstrap = Bootstrap::client_sidecar().unwrap();
+    bootstrap.document()["stats_config"]["stats_tags"]
+        .as_array()
+        .unwrap()
+        .clone()
+}
