@@ -10,7 +10,7 @@ use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
 use oci_client::manifest::OciDescriptor;
 use oci_client::secrets::RegistryAuth;
-use oci_client::{Client, Reference, RegistryOperation};
+use oci_client::{Client, Reference};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Context, Error, Result};
@@ -83,7 +83,7 @@ impl Registry {
     /// Uploads a blob, unless it is there.
     pub(crate) fn put_blob(&self, blob: &OciDescriptor, bytes: Vec<u8>) -> Result<()> {
         let name = self.name(&blob.digest);
-        self.ask(&name, RegistryOperation::Push, async {
+        self.ask(&name, async {
             let (client, image) = (&self.client, &self.reference);
             if !client
                 .blob_exists(image, &blob.digest)
@@ -109,7 +109,7 @@ impl Registry {
             name: name.clone(),
             reason: format!("its media type: {error}"),
         })?;
-        self.ask(&name, RegistryOperation::Push, async {
+        self.ask(&name, async {
             self.client
                 .push_manifest_raw(&image, bytes, media_type)
                 .await?;
@@ -129,13 +129,11 @@ impl Registry {
     fn ask<T>(
         &self,
         name: &str,
-        operation: RegistryOperation,
         question: impl Future<Output = Result<T, OciDistributionError>>,
     ) -> Result<T> {
         let answer = self.runtime.block_on(async {
-            self.client
-                .auth(&self.reference, &self.auth, operation)
-                .await?;
+            let registry = self.reference.resolve_registry();
+            self.client.store_auth_if_needed(registry, &self.auth).await;
             question.await
         });
         answer.map_err(|error| self.error(name, error))
@@ -146,7 +144,7 @@ impl Store for Registry {
     fn manifest(&self, tag: &str) -> Result<Option<Vec<u8>>> {
         let image = self.at(tag);
         let kinds = [media_type::MANIFEST, media_type::DOCKER_MANIFEST];
-        let manifest = self.ask(&image.whole(), RegistryOperation::Pull, async {
+        let manifest = self.ask(&image.whole(), async {
             self.client
                 .pull_manifest_raw(&image, &self.auth, &kinds)
                 .await
@@ -160,7 +158,7 @@ impl Store for Registry {
 
     fn blob(&self, descriptor: &OciDescriptor) -> Result<Vec<u8>> {
         let name = self.name(&descriptor.digest);
-        self.ask(&name, RegistryOperation::Pull, async {
+        self.ask(&name, async {
             let mut bytes = Vec::new();
             self.client
                 .pull_blob(&self.reference, descriptor, &mut bytes)

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testbed::poll::{self, Look};
 use testbed::wasm;
 
@@ -16,6 +16,7 @@ use self::server::{Habit, Server};
 use crate::fixture::{LIMIT, Result, expect, round_trip};
 use crate::reload::EPHEMERAL;
 
+const DOCUMENTATION: &str = include_str!("../../../filter/docs/distribution.md");
 const POLICIES: [&str; 3] = ["FAIL_CLOSED", "FAIL_OPEN", "FAIL_RELOAD"];
 
 /// Waits until the server has been asked so often.
@@ -46,7 +47,7 @@ fn the_right_module_is_fetched_once_and_counts() -> Result {
 /// Unless told otherwise, Envoy asks twice.
 #[test]
 fn a_server_that_stumbles_is_asked_again() -> Result {
-    let plan = Plan::new(Habit::Stumbles)?;
+    let plan = Plan::new(Habit::Stumbles(1))?;
     let fetching = plan.start(EPHEMERAL, "FAIL_CLOSED", &plan.right())?;
     assert!(fetching.passes()?);
     fetching.counted(1)?;
@@ -54,10 +55,32 @@ fn a_server_that_stumbles_is_asked_again() -> Result {
     Ok(())
 }
 
+/// What the documentation tells people to copy, with the digest and the cluster of the test.
+#[test]
+fn the_documented_retries_outlast_a_server_that_stumbles_thrice() -> Result {
+    let plan = Plan::new(Habit::Stumbles(3))?;
+    let mut blocks = DOCUMENTATION.split("```yaml\n").skip(1);
+    let block = blocks.find(|block| block.starts_with("code:\n  remote:"));
+    let yaml = block.and_then(|block| block.split("```").next());
+    let mut snippet: Value = serde_saphyr::from_str(yaml.ok_or("no such snippet")?)?;
+    let right = plan.right();
+    for place in ["/code/remote/sha256", "/code/remote/http_uri/cluster"] {
+        let ours = right.pointer(&place.replace("/code", ""));
+        let theirs = snippet.pointer_mut(place).ok_or(place)?;
+        *theirs = ours.ok_or(place)?.clone();
+    }
+    let code = snippet.get("code").ok_or("no code")?;
+    let fetching = plan.start(EPHEMERAL, "FAIL_CLOSED", code)?;
+    assert!(fetching.passes()?);
+    fetching.counted(1)?;
+    assert_eq!(plan.server.requests(), 4);
+    Ok(())
+}
+
 /// What a filter that was not fetched does to connections does not change when the server recovers, whatever the policy.
-fn stays_without(policy: &str, habit: Habit, sha256: Option<&str>) -> Result {
+fn stays_without(policy: &str, habit: Habit, code: impl Fn(&Plan) -> Value) -> Result {
     let plan = Plan::new(habit)?;
-    let code = sha256.map_or_else(|| plan.right(), Plan::remote);
+    let code = code(&plan);
     let fetching = plan.start(EPHEMERAL, policy, &code)?;
     let requests = plan.server.requests();
     assert_eq!(requests, 2, "{policy}");
@@ -78,7 +101,7 @@ fn stays_without(policy: &str, habit: Habit, sha256: Option<&str>) -> Result {
 fn a_module_with_another_digest_is_not_run() -> Result {
     let other = "0".repeat(64);
     for policy in POLICIES {
-        stays_without(policy, Habit::Serves, Some(&other))?;
+        stays_without(policy, Habit::Serves, |_| Plan::remote(&other, "60s"))?;
     }
     Ok(())
 }
@@ -86,7 +109,16 @@ fn a_module_with_another_digest_is_not_run() -> Result {
 #[test]
 fn a_server_that_fails_twice_is_not_asked_again() -> Result {
     for policy in POLICIES {
-        stays_without(policy, Habit::Fails, None)?;
+        stays_without(policy, Habit::Fails, Plan::right)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_server_that_never_answers_is_one_that_fails() -> Result {
+    for policy in POLICIES {
+        let soon = |plan: &Plan| Plan::remote(&plan.sha256, "0.3s");
+        stays_without(policy, Habit::Waits, soon)?;
     }
     Ok(())
 }

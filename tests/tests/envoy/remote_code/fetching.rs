@@ -27,7 +27,7 @@ pub(super) const PAYLOAD: &[u8] = b"payload";
 /// What an Envoy is to be started with.
 pub(super) struct Plan {
     pub(super) server: Server,
-    sha256: String,
+    pub(super) sha256: String,
     app: App,
     listeners: PathBuf,
     scratch: Scratch,
@@ -46,16 +46,16 @@ impl Plan {
         })
     }
 
-    /// A code source with this digest.
-    pub(super) fn remote(sha256: &str) -> Value {
+    /// A code source with this digest, and how long each request may take.
+    pub(super) fn remote(sha256: &str, timeout: &str) -> Value {
         json!({ "remote": {
             "sha256": sha256,
-            "http_uri": { "uri": "http://code/filter.wasm", "cluster": "code", "timeout": "60s" },
+            "http_uri": { "uri": "http://code/filter.wasm", "cluster": "code", "timeout": timeout },
         } })
     }
 
     pub(super) fn right(&self) -> Value {
-        Self::remote(&self.sha256)
+        Self::remote(&self.sha256, "60s")
     }
 
     pub(super) fn start(&self, at: SocketAddr, policy: &str, code: &Value) -> Result<Fetching<'_>> {

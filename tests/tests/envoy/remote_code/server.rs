@@ -15,8 +15,8 @@ pub(super) enum Habit {
     Serves,
     /// Answers with status 500.
     Fails,
-    /// Fails once, then serves.
-    Stumbles,
+    /// Fails so often, then serves.
+    Stumbles(u64),
     /// Nothing, until it gets another habit.
     Waits,
 }
@@ -90,8 +90,9 @@ impl Shared {
         let state = self.0.1.wait_while(state, waits);
         let mut state = state.unwrap_or_else(PoisonError::into_inner);
         match state.habit {
-            Habit::Stumbles => {
-                state.habit = Habit::Serves;
+            Habit::Stumbles(0) => Habit::Serves,
+            Habit::Stumbles(times) => {
+                state.habit = Habit::Stumbles(times - 1);
                 Habit::Fails
             }
             habit => habit,
