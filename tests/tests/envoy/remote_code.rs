@@ -6,6 +6,7 @@ mod server;
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use testbed::poll::{self, Look};
@@ -28,6 +29,11 @@ fn asked(server: &Server, requests: u64) -> Result {
         })
     })?;
     Ok(())
+}
+
+/// Time for an Envoy that does not wait to show it.
+fn looks() -> impl Iterator<Item = ()> {
+    (0..50).map(|_| thread::sleep(Duration::from_millis(20)))
 }
 
 #[test]
@@ -134,11 +140,12 @@ fn nobody_is_accepted_while_a_slow_server_is_waited_for() -> Result {
                 .map_err(|error| error.to_string())
         });
         let waited = asked(&plan.server, 1);
-        let refused: Vec<_> = (0..5).map(|_| TcpStream::connect(free)).collect();
-        assert!(!starting.is_finished(), "it is ready without its filter");
+        let refused: Vec<_> = looks().map(|_| TcpStream::connect(free)).collect();
+        let is_waiting = !starting.is_finished();
         plan.server.now(Habit::Serves);
         let fetching = starting.join().map_err(|_| "starting panicked")??;
         waited?;
+        assert!(is_waiting, "it is ready without its filter");
         for connection in refused {
             let refusal = connection.map_err(|error| error.kind());
             assert!(
@@ -163,16 +170,21 @@ fn an_update_waits_for_a_slow_server_while_the_old_filter_counts() -> Result {
     expect(&mut held, first)?;
     fetching.update("FAIL_CLOSED", &plan.right())?;
     asked(&plan.server, 1)?;
-    for _ in 0..5 {
+    assert!(fetching.is_warming()?);
+    let mut connections = 1;
+    for _ in looks() {
         assert!(fetching.passes()?);
+        connections += 1;
     }
+    assert!(fetching.is_warming()?, "it is updated without its filter");
     plan.server.now(Habit::Serves);
     fetching.updated()?;
-    for _ in 0..5 {
+    for _ in looks() {
         assert!(fetching.passes()?);
+        connections += 1;
     }
     assert_eq!(round_trip(held, last)?, last);
-    fetching.counted(11)
+    fetching.counted(connections)
 }
 
 /// A module that cannot be fetched takes the place of one that works: what was open lives on, what comes is closed.

@@ -147,14 +147,24 @@ impl Fetching<'_> {
         }
     }
 
-    /// Changes the listener and waits until Envoy has begun with it.
+    /// Changes the listener.
     pub(super) fn update(&self, policy: &str, code: &Value) -> Result {
         self.plan.write(1, EPHEMERAL, policy, code)
     }
 
+    /// Waits until the change is in place.
     pub(super) fn updated(&self) -> Result {
-        let done = "listener_manager.listener_in_place_updated: 1";
-        self.until(done, || self.envoy.get("/stats?filter=listener_manager"))
+        self.until("listener_in_place_updated: 1", || self.listeners())?;
+        self.until("total_listeners_warming: 0", || self.listeners())
+    }
+
+    /// Whether the changed listener waits for something.
+    pub(super) fn is_warming(&self) -> Result<bool> {
+        Ok(self.listeners()?.contains("total_listeners_warming: 1"))
+    }
+
+    fn listeners(&self) -> testbed::Result<String> {
+        self.envoy.get("/stats?filter=listener_manager")
     }
 
     /// Waits until so many connections have been reported with their bytes, and no more.
