@@ -79,7 +79,7 @@ trait Play {
     /// Everyone who has metrics.
     fn sidecars(&self) -> Vec<&Envoy>;
 
-    /// A little more traffic, for those who look.
+    /// A little more traffic, for those who look, after all checks. What has passed before is forgotten.
     fn go_on(&mut self) -> Result<()>;
 }
 

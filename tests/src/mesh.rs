@@ -121,6 +121,14 @@ impl Mesh {
         self.labels_in(Situation::Telemetry, reporter, service)
     }
 
+    /// Forgets what the taps saw: from now on nothing can be compared with it.
+    pub fn forget(&self) {
+        for running in self.services.values() {
+            running.client_tap.forget();
+            running.server_tap.forget();
+        }
+    }
+
     /// What the filter reports of a service, over all label sets.
     ///
     /// # Errors

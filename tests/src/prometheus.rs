@@ -61,6 +61,8 @@ impl Prometheus {
             "--storage.tsdb.path={}",
             dir.join("data").display()
         ));
+        // The demo may be left running.
+        command.arg("--storage.tsdb.retention.time=6h");
         command.arg(format!("--web.listen-address={address}"));
         let mut server = Process::spawn("prometheus", command, &dir.join("prometheus.log"))?;
         server.until("prometheus becoming ready", Duration::from_secs(60), || {

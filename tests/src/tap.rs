@@ -91,6 +91,11 @@ impl Tap {
         self.acceptor.address()
     }
 
+    /// Forgets what has passed so far, so that a tap can stay for days.
+    pub fn forget(&self) {
+        lock(&self.flows).clear();
+    }
+
     /// What has passed so far.
     #[must_use]
     pub fn tally(&self) -> Tally {

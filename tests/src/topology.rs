@@ -101,6 +101,14 @@ impl Topology {
         }
     }
 
+    /// Forgets what the taps saw: from now on nothing can be compared with it.
+    pub fn forget(&self) {
+        let own = self.sidecars.values().map(|sidecar| &sidecar.tap);
+        let outsiders = self.outsiders.values().map(|(_, tap)| tap);
+        let edges = self.edges.iter().map(|edge| &edge.tap);
+        own.chain(outsiders).chain(edges).for_each(Tap::forget);
+    }
+
     /// What arrived at a called service's application, by way of all edges; nothing where nobody is.
     #[must_use]
     pub fn arrived(&self, target: Target) -> Option<Tally> {

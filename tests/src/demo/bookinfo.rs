@@ -128,6 +128,7 @@ impl Play for Stage<'_> {
     }
 
     fn go_on(&mut self) -> Result<()> {
+        self.topology.forget();
         self.topology.visit("GET /productpage").map(drop)
     }
 

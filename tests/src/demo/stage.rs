@@ -163,6 +163,7 @@ impl Play for Stage<'_> {
     }
 
     fn go_on(&mut self) -> Result<()> {
+        self.mesh.forget();
         if let Some(client) = &mut self.client {
             client.read()?;
         }

@@ -14,7 +14,10 @@ use testbed::workspace;
 use crate::{Result, docs};
 
 const RULES: &str = "tcp-peer-stats.rules.yaml";
-const CASES: &str = "tcp-peer-stats.rules.test.yaml";
+const CASES: [&str; 2] = [
+    "tcp-peer-stats.rules.test.yaml",
+    "tcp-peer-stats.days.test.yaml",
+];
 /// Where the runbooks are.
 const OPERATIONS: &str = "filter/docs/operations.md";
 
@@ -113,7 +116,8 @@ pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
 
 #[test]
 fn every_alert_fires_when_it_should_and_only_then() -> Result {
-    match prometheus::promtool(&folder(), &["test", "rules", CASES]) {
+    let [cases, days] = CASES;
+    match prometheus::promtool(&folder(), &["test", "rules", cases, days]) {
         Err(error) if error.is_not_installed() => eprintln!("skipped: {error}"),
         other => drop(other?),
     }
@@ -123,7 +127,10 @@ fn every_alert_fires_when_it_should_and_only_then() -> Result {
 /// A new alert needs both.
 #[test]
 fn every_alert_has_a_situation_that_it_fires_in_and_one_that_leaves_it_silent() -> Result {
-    let Cases { tests } = read(CASES)?;
+    let mut tests = Vec::new();
+    for file in CASES {
+        tests.extend(read::<Cases>(file)?.tests);
+    }
     let rules = rules()?;
     let alerts = rules.iter().filter_map(|rule| rule.alert.as_deref());
     for alert in alerts {

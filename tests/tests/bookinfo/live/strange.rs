@@ -26,6 +26,8 @@ fn a_peer_that_calls_itself_a_script_is_shown_as_that_and_nothing_runs() -> Resu
     let scratch = Scratch::new("hostile-name")?;
     let app = App::start(apps::echo)?;
     let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
+        // Reported at the close; labels must not settle before the exchange on a busy machine.
+        .configuration(json!({ "tcp_reporting_duration": "1m" }))
         .edit_client(|bootstrap| {
             if let Some(name) = bootstrap.pointer_mut("/node/metadata/WORKLOAD_NAME") {
                 *name = json!(HOSTILE_PEER);

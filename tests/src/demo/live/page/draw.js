@@ -5,6 +5,7 @@ import { bytes, perSecond } from "/units.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MARGIN = 18;
+const [SMALLEST, LARGEST] = [0.62, 1.15];
 
 // Drawn around the origin, 16 by 16.
 const GLYPHS = {
@@ -31,6 +32,9 @@ function build(svg, mesh) {
   const plan = layout(mesh.nodes, mesh.edges);
   const size = [-MARGIN, -MARGIN, plan.width + 2 * MARGIN, plan.height + 2 * MARGIN];
   svg.setAttribute("viewBox", size.join(" "));
+  // A small mesh is not blown up, and on a narrow screen a large one is not shrunk beyond reading: it scrolls.
+  svg.style.maxWidth = `${size[2] * LARGEST}px`;
+  svg.style.minWidth = `${size[2] * SMALLEST}px`;
   const layer = () => svg.appendChild(element("g"));
   for (const old of svg.querySelectorAll(":scope > g")) old.remove();
   const [lines, boxes, labels] = [layer(), layer(), layer()];
