@@ -25,13 +25,14 @@ pub struct Pushed {
 /// `progress` is told how many of how many bytes are there.
 ///
 /// # Errors
-/// The layout is corrupted or has no image, or the registry does not take it.
+/// The layout is corrupted or has no image, the reference names a digest, or the registry does not take it.
 pub fn push(
     layout: &Layout,
     registry: &Registry,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Vec<Pushed>> {
     layout.images()?;
+    registry.takes_tags()?;
     let tagged: Vec<_> = layout.tagged().collect();
     let blobs = blobs(layout, &tagged)?;
     let total = blobs.iter().map(size).sum();

@@ -80,6 +80,17 @@ impl Registry {
         self.at(tag).whole()
     }
 
+    /// Checks that the reference can be written to.
+    pub(crate) fn takes_tags(&self) -> Result<()> {
+        if self.reference.digest().is_none() {
+            return Ok(());
+        }
+        Err(Error::Reference {
+            reference: self.reference.whole(),
+            reason: "a digest follows from what is pushed, and cannot be asked for".into(),
+        })
+    }
+
     /// Uploads a blob, unless it is there.
     pub(crate) fn put_blob(&self, blob: &OciDescriptor, bytes: Vec<u8>) -> Result<()> {
         let name = self.name(&blob.digest);

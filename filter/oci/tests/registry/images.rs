@@ -82,6 +82,27 @@ fn the_module_does_not_tell_where_it_was_built() -> Result {
     Ok(())
 }
 
+/// A module says by the name of an export which ABI it was built for.
+#[test]
+fn the_artifact_names_the_abi_of_the_module() -> Result {
+    let layout = PLAIN.join("layout");
+    let images = inspect(layout.to_str().ok_or("no UTF-8")?)?;
+    let digest = images[1]["manifest_digest"].as_str().ok_or("no digest")?;
+    let manifest = json(&blob(&PLAIN, digest))?;
+    let config = manifest["layers"][0]["digest"].as_str();
+    let config = json(&blob(&PLAIN, config.ok_or("no layer")?))?;
+    let version = config["abi_version"].as_str().ok_or("no version")?;
+    let export = format!("proxy_abi_version_{}", version.replace('.', "_"));
+    let module = fs::read(PLAIN.join("tcp_peer_stats.wasm"))?;
+    assert!(
+        module
+            .windows(export.len())
+            .any(|name| name == export.as_bytes()),
+        "{export}"
+    );
+    Ok(())
+}
+
 #[test]
 fn the_checksum_is_as_sha256sum_reads_it() -> Result {
     let mut check = Command::new("sha256sum");

@@ -168,6 +168,18 @@ fn what_is_not_there_is_told() -> Result {
 }
 
 #[test]
+fn nothing_is_pushed_to_a_digest() -> Result {
+    let reference = format!("localhost:1/{REPOSITORY}@sha256:{}", "0".repeat(64));
+    let mut command = oci(["push", &reference, "--layout"]);
+    let said = refused(command.arg(PLAIN.join("layout")))?;
+    assert!(
+        said.contains("is no reference to an image: a digest"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[test]
 fn a_layout_that_is_none_is_told() -> Result {
     let scratch = Scratch::new("oci-no-layout")?;
     let dir = scratch.path().to_str().ok_or("no UTF-8")?;
