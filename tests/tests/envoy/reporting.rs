@@ -6,8 +6,9 @@ use serde_json::json;
 use testbed::apps::{self, App};
 use testbed::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT};
 use testbed::mesh::Counts;
+use testbed::poll::{self, Look};
 
-use crate::fixture::{Fixture, Result, SERVICE, expect};
+use crate::fixture::{Fixture, LIMIT, Result, SERVICE, expect};
 
 #[test]
 fn an_open_connection_is_reported_at_every_tick() -> Result {
@@ -42,11 +43,17 @@ fn an_idle_connection_is_reported_before_it_closes() -> Result {
     // No byte ever passes, so nobody tells who it is: what is known is what the certificates and
     // the control plane say.
     for reporter in Reporter::BOTH {
-        fixture.mesh.settled(reporter, SERVICE)?;
+        poll::until("the open connection being reported", LIMIT, || {
+            let reported = fixture.mesh.reported(reporter, SERVICE)?;
+            Ok(match reported.open() {
+                1 => Look::Found(()),
+                _ => Look::NotYet(format!("{reported:?}")),
+            })
+        })?;
     }
     drop(stream);
     for reporter in Reporter::BOTH {
-        let metrics = fixture.mesh.settled(reporter, SERVICE)?;
+        let metrics = fixture.all_closed(reporter)?;
         let selector = [("reporter", reporter.as_str())];
         let opened = metrics.one(OPENED, &selector)?;
         let closed = metrics.one(CLOSED, &selector)?;
