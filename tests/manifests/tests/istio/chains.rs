@@ -112,31 +112,24 @@ fn replacing_leaves_one_exchange_in_every_stream() {
         let (client, server, _) = install.sidecars();
         let mtls = &server.chains()["virtualInbound/27017/tls"];
         assert_eq!(mtls, &[FILTER, RBAC, STATS, PROXY], "{install:?}");
-        let protocols = |sidecar: &Sidecar| -> BTreeMap<String, String> {
-            let natives = sidecar
-                .natives()
-                .into_iter()
-                .filter(|native| native.name == EXCHANGE);
+        let exchanges = |sidecar: &Sidecar| -> Vec<(String, String)> {
+            let natives = sidecar.natives().into_iter();
+            let natives = natives.filter(|native| native.name == EXCHANGE);
             natives
-                .map(|native| {
-                    (
-                        format!("{} {}", native.place, native.chain),
-                        native.protocol,
-                    )
-                })
+                .map(|native| (native.place + &native.chain, native.protocol))
                 .collect()
         };
+        let (active, idle) = ("istio-peer-exchange", "disabled");
+        let owned = |place: &str, protocol: &str| (place.to_owned(), protocol.to_owned());
         // Nobody negotiates `disabled`, and no other stream is touched.
-        let clusters = protocols(&client);
-        assert_eq!(
-            clusters["outbound|27017||mongodb.default.svc.cluster.local "],
-            "disabled"
-        );
-        assert_eq!(clusters["PassthroughCluster "], "istio-peer-exchange");
-        assert_eq!(clusters.len(), 2);
-        let chains = protocols(&server);
-        assert_eq!(chains.get("virtualInbound 27017/tls"), None);
-        assert_eq!(chains["virtualInbound 9080/tls"], "istio-peer-exchange");
+        let clusters = [
+            owned("outbound|27017||mongodb.default.svc.cluster.local", idle),
+            owned("PassthroughCluster", active),
+        ];
+        assert_eq!(exchanges(&client), clusters);
+        let chains = exchanges(&server);
+        assert!(!chains.contains(&owned("virtualInbound27017/tls", active)));
+        assert!(chains.contains(&owned("virtualInbound9080/tls", active)));
     }
 }
 
