@@ -186,31 +186,20 @@ fn every_query_of_the_page_has_an_answer() {
     }
 }
 
-/// The page names files and folders that are there.
+/// A command that names a file names one that is there.
 #[test]
-fn every_file_that_the_pages_name_is_there() {
-    let pages = [
-        "README.md",
-        "bookinfo/README.md",
-        "istio/README.md",
-        "consul/README.md",
-        "envoy-gateway/README.md",
-    ];
+fn every_file_in_the_commands_of_the_pages_is_there() {
+    let pages = ["bookinfo/README.md", "istio/README.md"];
+    let mut named = 0;
     for page in pages.map(|page| workspace::root().join("envoy-config").join(page)) {
         let text = fs::read_to_string(&page).unwrap();
-        let links = text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next());
-        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
-            let path = page.parent().unwrap().join(link.split('#').next().unwrap());
-            assert!(path.exists(), "{}: {link}", page.display());
-        }
         let words =
             text.split(|character: char| character.is_whitespace() || "`()'\"".contains(character));
         for word in words.filter(|word| word.starts_with("envoy-config/")) {
             let path = workspace::root().join(word.trim_end_matches(['.', ',', ':']));
             assert!(path.exists(), "{}: {word}", page.display());
+            named += 1;
         }
     }
+    assert!(named > 15, "only {named}");
 }
