@@ -24,6 +24,7 @@ pub mod labels;
 pub mod matrix;
 pub mod mesh;
 pub mod mesh_ca;
+pub mod native;
 pub mod poll;
 pub mod process;
 pub mod prometheus;

@@ -133,6 +133,12 @@ impl Sidecar {
         sidecar.document
     }
 
+    /// Puts stand-ins in the place of Istio's exchange filters: `inbound` where one is in a chain, and `outbound` in front of
+    /// the chains to a cluster that has one.
+    pub fn stand_in_for_exchange(&mut self, inbound: &Value, outbound: &Value) {
+        native::stand_in(self, inbound, outbound);
+    }
+
     /// Istio's own filters that are still in it.
     #[must_use]
     pub fn natives(&self) -> Vec<Native> {

@@ -1,61 +1,27 @@
 //! Telemetry only, beside a native exchange filter: the peer is the one that that filter left in filter state.
 //!
-//! Stock Envoy has no such filter. `set_filter_state` stands in for it: it can leave a string, so it leaves the bytes of the
-//! message that a native filter would leave.
+//! Stock Envoy has no such filter: [`native`] stands in for it.
 
-use peer_exchange::Struct;
-use prost::Message as _;
 use serde_json::{Value, json};
 use testbed::Workload;
 use testbed::apps::{self, App};
 use testbed::labels::Reporter;
 use testbed::mesh::Counts;
+use testbed::native;
 
 use crate::bootstrap::chains;
 use crate::fixture::{Fixture, Result, SERVICE, round_trip};
 
-const EXCHANGE: &str = "envoy.filters.network.set_filter_state";
-
-/// A filter that knows this peer. Every length and every byte of the message is below 0x80, so it is text as well.
-fn exchange(key: &str, peer: &Workload, upstream: bool) -> Value {
-    let message = Struct::from_iter([
-        ("workload", peer.name.as_str()),
-        ("namespace", &peer.namespace),
-        ("service", &peer.app),
-        ("revision", &peer.version),
-        ("app", &peer.app),
-        ("version", &peer.version),
-        ("cluster", &peer.cluster_id),
-    ]);
-    let bytes = message.encode_to_vec();
-    let shared = if upstream { "ONCE" } else { "NONE" };
-    json!({
-        "name": EXCHANGE,
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
-            "on_new_connection": [{
-                "object_key": key,
-                "factory_key": "envoy.string",
-                "format_string": { "text_format_source": { "inline_string": String::from_utf8_lossy(&bytes) } },
-                "shared_with_upstream": shared,
-            }],
-        },
-    })
-}
-
 fn beside_exchange_at_server(bootstrap: &mut Value) {
     for filters in chains(bootstrap) {
-        filters.insert(
-            0,
-            exchange("downstream_peer", &Workload::ratings_v2(), false),
-        );
+        filters.insert(0, native::downstream_peer(&Workload::ratings_v2()));
     }
 }
 
 fn beside_exchange_at_client(bootstrap: &mut Value) {
     let server = Workload::bookinfo(SERVICE, "v1");
     for filters in chains(bootstrap) {
-        filters.insert(0, exchange("upstream_peer", &server, true));
+        filters.insert(0, native::upstream_peer(&server));
     }
 }
 

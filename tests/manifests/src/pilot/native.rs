@@ -55,6 +55,33 @@ pub(super) fn find(sidecar: &Sidecar) -> Vec<Native> {
     natives
 }
 
+pub(super) fn stand_in(sidecar: &mut Sidecar, inbound: &Value, outbound: &Value) {
+    let natives = find(sidecar);
+    let exchanging = |cluster: &str| {
+        natives
+            .iter()
+            .any(|native| native.name == EXCHANGE && native.place == cluster)
+    };
+    for listener in sidecar.listeners() {
+        for filters in
+            elements(listener, "filter_chains").filter_map(|chain| array(chain, "filters"))
+        {
+            for filter in filters
+                .iter_mut()
+                .filter(|filter| text(filter, "/name") == EXCHANGE)
+            {
+                filter.clone_from(inbound);
+            }
+            if filters
+                .iter()
+                .any(|filter| exchanging(text(filter, "/typed_config/cluster")))
+            {
+                filters.insert(0, outbound.clone());
+            }
+        }
+    }
+}
+
 pub(super) fn remove(sidecar: &mut Sidecar) {
     for listener in sidecar.listeners() {
         for chain in elements(listener, "filter_chains") {

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use manifests::pair::Pair;
+use manifests::pilot::Sidecar;
 use serde_json::{Value, json};
 use testbed::apps::{self, App};
 use testbed::exposition::Labels;
 use testbed::labels::{self, METRICS, Reporter};
+use testbed::native;
 use testbed::poll::{self, Look};
 use testbed::{Envoy, Scratch, Workload, wasm};
 
@@ -30,10 +32,18 @@ fn run(install: Install) -> Running {
 
 /// A client and a server of different installations.
 fn mixed(client: Install, server: Install) -> Running {
+    let (client_sidecar, ..) = client.sidecars();
+    let (_, server_sidecar, _) = server.sidecars();
+    run_sidecars((client, server), client_sidecar, server_sidecar)
+}
+
+fn run_sidecars(
+    (client, server): (Install, Install),
+    mut client_sidecar: Sidecar,
+    mut server_sidecar: Sidecar,
+) -> Running {
     let scratch = Scratch::new("manifests-traffic").unwrap();
     let app = App::start(apps::hello).unwrap();
-    let (mut client_sidecar, ..) = client.sidecars();
-    let (_, mut server_sidecar, _) = server.sidecars();
     for sidecar in [&mut client_sidecar, &mut server_sidecar] {
         sidecar.wasm_filters(&mut report_often);
     }
@@ -152,6 +162,26 @@ fn check_telemetry(install: Install, prefix: &str) {
         }
         assert_eq!(settled(envoy, prefix), expected, "{install:?}");
         assert_eq!(result(envoy, prefix), "not_attempted", "{install:?}");
+    }
+}
+
+/// As on Istio: its own exchange filters, here their stand-ins, tell who the peers are, and this filter counts.
+#[test]
+fn beside_istios_exchange_telemetry_names_both_peers() {
+    for (install, prefix) in [
+        (Install::TELEMETRY, "peer_stats"),
+        (Install::INSTEAD, "istio"),
+    ] {
+        let (mut client, mut server, _) = install.sidecars();
+        let inbound = native::downstream_peer(&Workload::ratings_v2());
+        let outbound = native::upstream_peer(&Workload::bookinfo("mongodb", "v1"));
+        for sidecar in [&mut client, &mut server] {
+            sidecar.stand_in_for_exchange(&inbound, &outbound);
+        }
+        let running = run_sidecars((install, install), client, server);
+        let (client, server) = (running.pair.client(), running.pair.server());
+        assert_eq!(settled(client, prefix), exchanged(Reporter::Source));
+        assert_eq!(settled(server, prefix), exchanged(Reporter::Destination));
     }
 }
 
