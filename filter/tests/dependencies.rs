@@ -10,12 +10,14 @@ use serde_json::Value;
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Licences under which a dependency may be.
-const LICENCES: [&str; 11] = [
+const LICENCES: [&str; 12] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    // For data: the root certificates that browsers trust.
+    "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
     "MIT-0",
