@@ -130,8 +130,11 @@ impl Config {
         if raw.iter().all(u8::is_ascii_whitespace) {
             return Ok(config);
         }
-        let document = serde_json::from_slice(raw).map_err(|error| ConfigError::NotJson {
-            reason: error.to_string(),
+        let document = serde_json::from_slice(raw).map_err(|error| match is_text(raw) {
+            true => ConfigError::NotJson {
+                reason: error.to_string(),
+            },
+            false => ConfigError::NotText,
         })?;
         let mut metrics = None;
         for field in Object::root(&document)?.fields()? {
@@ -172,6 +175,12 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// JSON has no control characters but white space.
+fn is_text(raw: &[u8]) -> bool {
+    raw.iter()
+        .all(|byte| !byte.is_ascii_control() || byte.is_ascii_whitespace())
 }
 
 fn separator(field: &Field<'_>) -> Result<String, ConfigError> {

@@ -16,6 +16,9 @@ pub enum ConfigError {
         /// Where and what, in the parser's words.
         reason: String,
     },
+    /// Bytes that are no text. Envoy hands a `google.protobuf.Struct` over as protobuf, and not as JSON as its documentation has it
+    /// (`MessageUtil::anyToBytes`).
+    NotText,
     /// A key that does not exist.
     UnknownKey {
         /// The key's place.
@@ -102,6 +105,10 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson { reason } => write!(f, "the configuration is not JSON: {reason}"),
+            Self::NotText => f.write_str(
+                "the configuration is binary: Envoy hands a google.protobuf.Struct over as protobuf; \
+                 write the JSON into a google.protobuf.StringValue",
+            ),
             Self::UnknownKey {
                 path,
                 nearest,

@@ -274,5 +274,9 @@ fn a_refusal_names_the_place_the_finding_and_the_remedy() {
         "{key}"
     );
     assert!(refusal("{").starts_with("the configuration is not JSON: "));
+    assert!(refusal("\n{").starts_with("the configuration is not JSON: "));
+    // `{"debug": true}` as a google.protobuf.Struct.
+    let binary = refusal("\n\x0b\n\x05debug\x12\x02 \x01");
+    assert!(binary.contains("google.protobuf.StringValue"), "{binary}");
     assert!(Config::parse(b"\xff").is_err());
 }

@@ -1,26 +1,28 @@
 //! What Envoy says when the filter's configuration is bad: it does not start, and says why.
 
 use serde_json::{Value, json};
-use testbed::Scratch;
 use testbed::apps::{self, App};
-use testbed::mesh::{Mesh, Service};
-use testbed::tools::EnvoyBinary;
-use testbed::{Workload, wasm};
+use testbed::mesh::{Builder, Service};
 
-use crate::fixture::{Fixture, Result, SERVICE};
+use crate::bootstrap::chains;
+use crate::fixture::{Fixture, Result};
 
-/// What starting a mesh with this configuration fails with.
-fn refusal(name: &str, configuration: Value) -> Result<String> {
-    let scratch = Scratch::new(name)?;
-    let app = App::start(apps::echo)?;
-    let service = Service::new(Workload::bookinfo(SERVICE, "v1"), 7000, app.address());
-    let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
-        .configuration(configuration)
-        .service(service)
-        .start(&scratch);
-    match mesh {
+/// What starting such a mesh fails with.
+fn refusal(name: &str, shape: impl FnOnce(Builder, Service) -> Builder) -> Result<String> {
+    match Fixture::with(name, App::start(apps::echo)?, shape) {
         Ok(_) => Err("Envoy accepted it".into()),
         Err(error) => Ok(error.to_string()),
+    }
+}
+
+fn with_a_struct(bootstrap: &mut Value) {
+    for filter in chains(bootstrap).flatten() {
+        if let Some(configuration) = filter.pointer_mut("/typed_config/config/configuration") {
+            *configuration = json!({
+                "@type": "type.googleapis.com/google.protobuf.Struct",
+                "value": { "peer_exchange": { "mode": "off" } },
+            });
+        }
     }
 }
 
@@ -43,9 +45,22 @@ fn a_bad_configuration_is_refused_with_its_reason() -> Result {
             "peer_exchange.mode: expected a string, found the number 1",
         ),
     ] {
-        let said = refusal(name, configuration)?;
+        let said = refusal(name, |mesh, service| {
+            mesh.configuration(configuration).service(service)
+        })?;
         assert!(said.contains(reason), "{name}: {said}");
     }
+    Ok(())
+}
+
+/// Envoy's documentation has it that a Struct comes as JSON.
+#[test]
+fn a_configuration_as_a_struct_is_refused_with_what_to_write_instead() -> Result {
+    let said = refusal("struct", |mesh, service| {
+        mesh.service(service.edit(with_a_struct))
+    })?;
+    let reason = "write the JSON into a google.protobuf.StringValue";
+    assert!(said.contains(reason), "{said}");
     Ok(())
 }
 
