@@ -1,13 +1,5 @@
 //! What each overlay comes to.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test"
-)]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;

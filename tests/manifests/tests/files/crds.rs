@@ -1,13 +1,5 @@
 //! The manifests and Istio's CustomResourceDefinitions.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test"
-)]
-
 use std::path::Path;
 
 use manifests::crd::{self, Definitions};

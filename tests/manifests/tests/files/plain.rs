@@ -1,13 +1,5 @@
 //! What no CustomResourceDefinition speaks of: Kubernetes' own kinds, the scrape configurations, and YAML itself.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test"
-)]
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
