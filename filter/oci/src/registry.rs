@@ -67,11 +67,11 @@ impl Registry {
         self.reference.tag().filter(|_| self.has_tag)
     }
 
-    /// The digest or else the tag of the reference, or what is taken without either: `latest`.
+    /// The digest or else the tag of the reference, or without either what an image is pushed as: this version.
     #[must_use]
     pub fn wanted(&self) -> &str {
-        let wanted = self.reference.digest().or_else(|| self.reference.tag());
-        wanted.unwrap_or("latest")
+        let wanted = self.reference.digest().or_else(|| self.tag());
+        wanted.unwrap_or(env!("CARGO_PKG_VERSION"))
     }
 
     /// The name of another image in the repository.
@@ -221,6 +221,19 @@ mod tests {
         assert!(!has_tag("localhost:5000/team/name"));
         assert!(has_tag("localhost:5000/team/name:1.0"));
         assert!(!has_tag("localhost:5000/name@sha256:00"));
+    }
+
+    #[test]
+    fn without_a_tag_it_is_this_version() -> Result<()> {
+        let wanted = |reference: &str| -> Result<String> {
+            let registry = Registry::new(reference, Login::Anonymous, false)?;
+            Ok(registry.wanted().to_owned())
+        };
+        assert_eq!(wanted("localhost:5000/name:edge")?, "edge");
+        assert_eq!(wanted("localhost:5000/name")?, env!("CARGO_PKG_VERSION"));
+        let digest = format!("sha256:{}", "0".repeat(64));
+        assert_eq!(wanted(&format!("localhost:5000/name@{digest}"))?, digest);
+        Ok(())
     }
 
     #[test]
