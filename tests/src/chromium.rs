@@ -66,6 +66,8 @@ impl Chromium {
             .args(["--headless", "--no-sandbox", "--disable-gpu"])
             .args(["--disable-quic", "--disable-sync", "--no-first-run"])
             .args(["--disable-background-networking"])
+            // In a container it is often too small for a page.
+            .arg("--disable-dev-shm-usage")
             .args(["--disable-component-update"])
             .arg(format!("--virtual-time-budget={PAGES_TIME_MS}"))
             .arg(format!("--timeout={PATIENCE_MS}"))
