@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use testbed::poll::{self, Look};
 use testbed::wasm;
 
-use self::fetching::{PAYLOAD, Plan};
+use self::fetching::{Fetching, PAYLOAD, Plan};
 use self::server::{Habit, Server};
 use crate::fixture::{LIMIT, Result, expect, round_trip};
 use crate::reload::EPHEMERAL;
@@ -29,6 +29,19 @@ fn asked(server: &Server, requests: u64) -> Result {
         })
     })?;
     Ok(())
+}
+
+/// A filter from a file that is told to be fetched from now on, a connection on which half of the payload has passed before, and
+/// the other half.
+fn updating(plan: &Plan) -> Result<(Fetching<'_>, TcpStream, &'static [u8])> {
+    let local = json!({ "local": { "filename": wasm::build()? } });
+    let fetching = plan.start(EPHEMERAL, "FAIL_CLOSED", &local)?;
+    let mut held = fetching.connect()?;
+    let (first, last) = PAYLOAD.split_at(3);
+    held.write_all(first)?;
+    expect(&mut held, first)?;
+    fetching.update("FAIL_CLOSED", &plan.right())?;
+    Ok((fetching, held, last))
 }
 
 /// Time for an Envoy that does not wait to show it.
@@ -162,13 +175,7 @@ fn nobody_is_accepted_while_a_slow_server_is_waited_for() -> Result {
 #[test]
 fn an_update_waits_for_a_slow_server_while_the_old_filter_counts() -> Result {
     let plan = Plan::new(Habit::Waits)?;
-    let local = json!({ "local": { "filename": wasm::build()? } });
-    let fetching = plan.start(EPHEMERAL, "FAIL_CLOSED", &local)?;
-    let mut held = fetching.connect()?;
-    let (first, last) = PAYLOAD.split_at(3);
-    held.write_all(first)?;
-    expect(&mut held, first)?;
-    fetching.update("FAIL_CLOSED", &plan.right())?;
+    let (fetching, held, last) = updating(&plan)?;
     asked(&plan.server, 1)?;
     assert!(fetching.is_warming()?);
     let mut connections = 1;
@@ -191,13 +198,7 @@ fn an_update_waits_for_a_slow_server_while_the_old_filter_counts() -> Result {
 #[test]
 fn an_update_whose_fetch_fails_replaces_the_old_filter() -> Result {
     let plan = Plan::new(Habit::Fails)?;
-    let local = json!({ "local": { "filename": wasm::build()? } });
-    let fetching = plan.start(EPHEMERAL, "FAIL_CLOSED", &local)?;
-    let mut held = fetching.connect()?;
-    let (first, last) = PAYLOAD.split_at(3);
-    held.write_all(first)?;
-    expect(&mut held, first)?;
-    fetching.update("FAIL_CLOSED", &plan.right())?;
+    let (fetching, held, last) = updating(&plan)?;
     fetching.updated()?;
     // The worker takes the new chain a moment after Envoy has counted it.
     let mut passed = 1;
