@@ -171,6 +171,23 @@ impl Mesh {
         })
     }
 
+    /// The same after the tap has seen the last connection close: before, a tap and a filter that both do not know of it agree.
+    ///
+    /// # Errors
+    /// It never does: the message shows both.
+    pub fn all_closed(&self, reporter: Reporter, service: &str) -> Result<Exposition> {
+        let what = format!("every connection of {service} being closed for {reporter}");
+        poll::until(&what, self.settle_limit, || {
+            let seen = self.seen(reporter, service)?;
+            Ok(if seen.opened > 0 && seen.open() == 0 {
+                Look::Found(())
+            } else {
+                Look::NotYet(format!("{seen:?}"))
+            })
+        })?;
+        self.settled(reporter, service)
+    }
+
     /// The labels that every series of a reporter on a service has.
     #[must_use]
     pub fn selector(reporter: Reporter, service: &str) -> [(&'static str, &str); 2] {

@@ -66,18 +66,6 @@ impl Fixture {
         Ok(TcpStream::connect(self.mesh.address(SERVICE)?)?)
     }
 
-    /// Waits until the tap saw the last connection close and the reporter tells the same.
-    pub(crate) fn all_closed(&self, reporter: Reporter) -> Result<Exposition> {
-        poll::until("every connection being closed", LIMIT, || {
-            let seen = self.mesh.seen(reporter, SERVICE)?;
-            Ok(match seen.opened > 0 && seen.open() == 0 {
-                true => Look::Found(()),
-                false => Look::NotYet(format!("{seen:?}")),
-            })
-        })?;
-        Ok(self.mesh.settled(reporter, SERVICE)?)
-    }
-
     /// The labels of a series when its reporter could judge the connections in full.
     pub(crate) fn labels(&self, reporter: Reporter) -> Result<Labels> {
         Ok(self.mesh.labels(reporter, SERVICE)?)

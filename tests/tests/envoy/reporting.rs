@@ -53,7 +53,7 @@ fn an_idle_connection_is_reported_before_it_closes() -> Result {
     }
     drop(stream);
     for reporter in Reporter::BOTH {
-        let metrics = fixture.all_closed(reporter)?;
+        let metrics = fixture.mesh.all_closed(reporter, SERVICE)?;
         let selector = [("reporter", reporter.as_str())];
         let opened = metrics.one(OPENED, &selector)?;
         let closed = metrics.one(CLOSED, &selector)?;

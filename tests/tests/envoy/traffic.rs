@@ -171,7 +171,7 @@ fn a_server_that_resets() -> Result {
     let _ = stream.read(&mut [0; 16]);
     drop(stream);
     for reporter in Reporter::BOTH {
-        let metrics = fixture.all_closed(reporter)?;
+        let metrics = fixture.mesh.all_closed(reporter, SERVICE)?;
         let selector = [("reporter", reporter.as_str())];
         assert_eq!(metrics.one(testbed::labels::OPENED, &selector)?.value, 1.0);
         assert_eq!(metrics.one(testbed::labels::CLOSED, &selector)?.value, 1.0);

@@ -41,8 +41,9 @@ fn counts(mesh: &Mesh) -> Result {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     assert_eq!(answer, b"payload");
+    drop(stream);
     for reporter in Reporter::BOTH {
-        let metrics = mesh.settled(reporter, "app")?;
+        let metrics = mesh.all_closed(reporter, "app")?;
         let labels = mesh.labels(reporter, "app")?;
         for metric in METRICS {
             let series = metrics.one(metric, &[("reporter", reporter.as_str())])?;
