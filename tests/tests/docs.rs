@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use testbed::workspace;
+use testbed::{matrix, workspace};
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
@@ -46,6 +46,17 @@ fn every_alert_has_a_runbook() -> Result {
         }
     }
     assert!(runbooks > 5, "{runbooks} runbooks");
+    Ok(())
+}
+
+/// A release that is added is run before it is said to be supported.
+#[test]
+fn the_matrix_has_a_row_for_every_release() -> Result {
+    let page = fs::read_to_string(matrix::document())?;
+    for version in matrix::VERSIONS {
+        let row = format!("| {version} |");
+        assert!(page.lines().any(|line| line.starts_with(&row)), "{version}");
+    }
     Ok(())
 }
 

@@ -153,9 +153,6 @@ fn every_alert_has_a_situation_that_it_fires_in_and_one_that_leaves_it_silent() 
 
 #[test]
 fn every_alert_says_how_bad_it_is_what_it_means_and_what_to_do() -> Result {
-    // The guide is written for people: its headings are the anchors.
-    let guide = fs::read_to_string(workspace::root().join(OPERATIONS))?;
-    let anchors: BTreeSet<_> = guide.lines().filter_map(anchor).collect();
     let explained = docs::observability()?;
     for rule in rules()? {
         let Some(alert) = &rule.alert else { continue };
@@ -169,9 +166,9 @@ fn every_alert_says_how_bad_it_is_what_it_means_and_what_to_do() -> Result {
             assert!(text.is_some_and(|text| !text.is_empty()), "{alert}: {name}");
         }
         let runbook = rule.annotations["runbook"].as_str();
-        let wanted = runbook.strip_prefix(&format!("{OPERATIONS}#"));
-        let wanted = wanted.ok_or_else(|| format!("{alert} points to {runbook}"))?;
-        assert!(anchors.contains(wanted), "{runbook}: no such heading");
+        // That the section is there is checked with all other links, in `docs`.
+        let section = runbook.strip_prefix(&format!("{OPERATIONS}#"));
+        assert!(section.is_some(), "{alert} points to {runbook}");
         assert!(explained.contains(&format!("| `{alert}` | {} |", rule.labels["severity"])));
     }
     Ok(())
@@ -188,20 +185,4 @@ fn what_alerts_read_is_recorded_before() -> Result {
         recorded.extend(record);
     }
     Ok(())
-}
-
-/// The anchor of a heading of a Markdown document.
-fn anchor(line: &str) -> Option<String> {
-    let heading = line.strip_prefix('#')?.trim_start_matches('#').trim();
-    let kept = heading
-        .chars()
-        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-    let kept: String = kept.flat_map(char::to_lowercase).collect();
-    Some(kept.replace(' ', "-"))
-}
-
-#[test]
-fn a_headings_anchor_is_in_lower_case_with_hyphens() {
-    let anchor = anchor("### Peer `mismatch`, and so on").unwrap();
-    assert_eq!(anchor, "peer-mismatch-and-so-on");
 }
