@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use wasm_target::{MissingTarget, TARGET};
+
 /// Why there is no artefact.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,11 +19,11 @@ pub enum BuildError {
         /// Why.
         source: std::io::Error,
     },
+    /// There is no core library to compile against.
+    #[error(transparent)]
+    Target(#[from] MissingTarget),
     /// The build failed.
-    #[error(
-        "cargo cannot build {package} for wasm32-unknown-unknown (if the target is missing: rustup target add \
-         wasm32-unknown-unknown):\n{output}"
-    )]
+    #[error("cargo cannot build {package} for wasm32-unknown-unknown:\n{output}")]
     Failed {
         /// The package.
         package: String,
@@ -51,12 +53,13 @@ pub fn build(package: &str, profile: &str) -> Result<PathBuf, BuildError> {
 }
 
 fn run_cargo(package: &str, profile: &str) -> Result<PathBuf, BuildError> {
+    wasm_target::ensure()?;
     let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let output = Command::new(&cargo)
         .args(["build", "--package", package, "--profile", profile])
         .args([
             "--target",
-            "wasm32-unknown-unknown",
+            TARGET,
             "--message-format",
             "json-render-diagnostics",
         ])

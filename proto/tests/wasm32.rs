@@ -13,7 +13,9 @@ const RUNNER: &str = "wasm-bindgen-test-runner";
 #[test]
 fn the_same_tests_pass_on_wasm32() {
     if version_of("node").is_none() {
-        tell("skipped: the tests on wasm32 need `node` on PATH");
+        unmet::skip(
+            "node was not found. Install Node.js (Debian: `apt install nodejs`) to run the tests on wasm32",
+        );
         return;
     }
 

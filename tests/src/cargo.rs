@@ -13,6 +13,7 @@ use crate::workspace;
 
 /// Runs a cargo command that builds something and returns the file it made for which `wanted` holds.
 pub(crate) fn build(arguments: &[&str], wanted: impl Fn(&PathBuf) -> bool) -> Result<PathBuf> {
+    wasm_target::ensure()?;
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .args(arguments)
@@ -27,11 +28,7 @@ pub(crate) fn build(arguments: &[&str], wanted: impl Fn(&PathBuf) -> bool) -> Re
         output,
     };
     if !output.status.success() {
-        return Err(if errors.contains("target may not be installed") {
-            Error::NoWasmTarget
-        } else {
-            failed(last_lines(&errors))
-        });
+        return Err(failed(last_lines(&errors)));
     }
     String::from_utf8_lossy(&output.stdout)
         .lines()

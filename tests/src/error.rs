@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use wasm_target::MissingTarget;
+
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -86,10 +88,8 @@ pub enum Error {
         reason: String,
     },
     /// The compiler cannot build for WebAssembly.
-    #[error(
-        "the Rust target wasm32-unknown-unknown is not installed. Run `rustup target add wasm32-unknown-unknown`"
-    )]
-    NoWasmTarget,
+    #[error(transparent)]
+    NoWasmTarget(#[from] MissingTarget),
     /// Something in this workspace does not compile.
     #[error("`{command}` failed:\n{output}")]
     Build {

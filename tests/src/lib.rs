@@ -10,6 +10,7 @@
 
 mod acceptor;
 pub mod apps;
+mod available;
 pub mod bench;
 pub mod bootstrap;
 mod cargo;
@@ -38,6 +39,7 @@ pub mod wasm;
 pub mod workload;
 pub mod workspace;
 
+pub use self::available::available;
 pub use self::envoy::Envoy;
 pub use self::error::{Error, Result};
 pub use self::exposition::Exposition;

@@ -1,6 +1,7 @@
 //! Programs that are not part of the repository: found on this machine, else fetched into `target/tools/`.
 
 mod folder;
+mod go;
 mod npm;
 mod pip;
 
@@ -105,7 +106,7 @@ impl EnvoyBinary {
     /// # Errors
     /// It does not compile.
     pub fn harness() -> Result<Self> {
-        let build = ["build", "--package", "harness-cli", "--bin", "harness"];
+        let build = ["build", "--bin", "harness"];
         let path = cargo::build(&build, |file| file.ends_with("harness"))?;
         Ok(Self {
             host: Host::Harness,
@@ -256,6 +257,33 @@ pub fn grafana_schema() -> Result<(PathBuf, PathBuf)> {
     Ok((dir, compiler))
 }
 
+/// A folder with Istio's CustomResourceDefinitions as YAML: the one that `ISTIO_CRDS` names, else that of Istio's API
+/// module.
+///
+/// # Errors
+/// `ISTIO_CRDS` is not set and Go is not installed ([`Error::NotInstalled`]) or cannot download the module.
+pub fn istio_definitions() -> Result<PathBuf> {
+    match env::var_os("ISTIO_CRDS").filter(|folder| !folder.is_empty()) {
+        Some(folder) => Ok(folder.into()),
+        None => Ok(go::files("istio.io/api@v1.32.0")?.join("kubernetes")),
+    }
+}
+
+/// kustomize: the one on the `PATH`, else built from its Go module.
+///
+/// # Errors
+/// It is neither installed nor is Go ([`Error::NotInstalled`]), or Go cannot build it.
+pub fn kustomize() -> Result<PathBuf> {
+    match on_path("kustomize") {
+        Some(path) => Ok(path),
+        None => go::program(
+            "kustomize-5.8.3",
+            "sigs.k8s.io/kustomize/kustomize/v5@v5.8.3",
+            "kustomize",
+        ),
+    }
+}
+
 /// The folder for `PYTHONPATH` that holds a validator of Kubernetes' own kinds by their schemas.
 ///
 /// # Errors
@@ -289,6 +317,14 @@ pub fn on_path(program: &str) -> Option<PathBuf> {
     env::split_paths(&path)
         .map(|dir| dir.join(program))
         .find(|file| file.is_file())
+}
+
+/// A program on the PATH that a test needs.
+///
+/// # Errors
+/// It is not there ([`Error::NotInstalled`]); `remedy` is the sentence that says how to get it.
+pub fn required(program: &'static str, remedy: &'static str) -> Result<PathBuf> {
+    on_path(program).ok_or(Error::NotInstalled { program, remedy })
 }
 
 /// A program on the PATH or in the system's folders for daemons, which are not on an ordinary user's PATH.

@@ -20,7 +20,7 @@ impl Clone {
     /// Nothing if the sources are no clone themselves.
     fn new() -> Result<Option<Self>> {
         if !workspace::root().join(".git").exists() {
-            eprintln!("skipped: these sources are no clone of the repository");
+            unmet::skip("these sources are no git clone. Clone the repository to test the release");
             return Ok(None);
         }
         let scratch = Scratch::new("release")?;

@@ -5,6 +5,7 @@ use host_harness::{LoadError, Module, Sidecar, StartError, artifact, native, nat
 use tcp_peer_stats as _;
 
 use crate::filter::Filter;
+use crate::output::outln;
 
 /// Measure how many data callbacks per second the harness delivers.
 ///
@@ -84,7 +85,7 @@ impl Load {
         }
         let (taken, fuel) = (start.elapsed(), sidecar.fuel() - fuel);
         let count = self.callbacks.max(1);
-        println!(
+        outln!(
             "{name}: {:.0} callbacks/s, {} ns and {} fuel each",
             f64::from(count) / taken.max(Duration::from_nanos(1)).as_secs_f64(),
             taken.as_nanos() / u128::from(count),

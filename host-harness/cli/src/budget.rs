@@ -1,5 +1,6 @@
 use std::process::ExitCode;
 
+use crate::output::{out, outln};
 use budget::{Figures, Filters, Verdict, targets};
 
 /// Measure what the filter costs and hold it against its budget.
@@ -25,24 +26,26 @@ impl Budget {
     pub(crate) fn run(self) -> Result<ExitCode, budget::Error> {
         let file = budget::file();
         let measured = Figures::measure(&Filters::build()?, self.churn)?;
-        print!("{measured}");
+        out!("{measured}");
         for target in targets(&measured) {
             let verdict = match target.is_met() {
                 true => "met",
                 false => "MISSED",
             };
-            println!(
+            outln!(
                 "{:<75} {:>10.2} of {:>6} {verdict}",
-                target.what, target.measured, target.limit
+                target.what,
+                target.measured,
+                target.limit
             );
         }
         let budget = Figures::read(&file);
         if let Ok(budget) = &budget {
-            print!("{}", Verdict::of(&measured, budget));
+            out!("{}", Verdict::of(&measured, budget));
         }
         if self.update {
             measured.write(&file)?;
-            println!("wrote {}", file.display());
+            outln!("wrote {}", file.display());
             return Ok(ExitCode::SUCCESS);
         }
         Ok(match Verdict::of(&measured, &budget?).is_met() {

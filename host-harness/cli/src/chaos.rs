@@ -8,6 +8,7 @@ use host_harness::scenario::{Scenario, ScenarioError};
 use host_harness::{LoadError, Module, artifact};
 
 use crate::filter::Filter;
+use crate::output::outln;
 use crate::run::{self, files};
 
 /// How many violations of a scenario are told in full.
@@ -24,7 +25,7 @@ const TOLD: usize = 5;
   cargo harness chaos tests/scenarios/cases
   cargo harness chaos --wasm filter.wasm scenario.yaml")]
 pub(crate) struct Chaos {
-    /// Scenarios, YAML files or folders of them.
+    /// Scenarios: files, or folders whose `.yaml` and `.yml` files are taken.
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
     #[command(flatten)]
@@ -85,7 +86,7 @@ impl Chaos {
             }
         });
         let total = total.into_inner().unwrap_or_else(PoisonError::into_inner)?;
-        println!(
+        outln!(
             "chaos: {} scenarios, {} cases, {} faults injected, {} refused to start, {} traps or hangs, {} losses",
             files.len(),
             total.cases,
@@ -148,14 +149,14 @@ impl Tally {
 
     fn tell(&self, file: &Path) {
         let verdict = if self.losses == 0 { "ok    " } else { "FAILED" };
-        println!(
+        outln!(
             "{verdict}  {}: {} cases, {} losses",
             file.display(),
             self.cases,
             self.losses
         );
         for line in self.told.iter().take(TOLD) {
-            println!("        {line}");
+            outln!("        {line}");
         }
     }
 }

@@ -1,5 +1,6 @@
 use std::process::ExitCode;
 
+use crate::output::outln;
 use differential::{Error, Finding, Hosts, random, shrink};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -48,7 +49,7 @@ impl Diff {
         progress.finish_and_clear();
         let count = findings.len();
         report(&hosts, findings)?;
-        println!("{} scenarios, {count} differences", self.cases);
+        outln!("{} scenarios, {count} differences", self.cases);
         Ok(match count {
             0 => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,
@@ -59,13 +60,14 @@ impl Diff {
 fn report(hosts: &Hosts, findings: Vec<Finding>) -> Result<(), Error> {
     for (index, finding) in findings.into_iter().enumerate() {
         if index < SHOWN {
-            println!("{}", shrink(hosts, finding)?);
+            outln!("{}", shrink(hosts, finding)?);
         } else {
             let difference = finding.difference;
-            println!("scenario {}", finding.scenario.name);
-            println!(
+            outln!("scenario {}", finding.scenario.name);
+            outln!(
                 "  harness: {}\n  Envoy:   {}",
-                difference.harness, difference.envoy
+                difference.harness,
+                difference.envoy
             );
         }
     }

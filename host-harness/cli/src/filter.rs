@@ -1,6 +1,6 @@
 //! Which filter a command runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use host_harness::artifact;
 
@@ -16,6 +16,11 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
+    /// The file that `--wasm` names.
+    pub(crate) fn named(&self) -> Option<&Path> {
+        self.wasm.as_deref()
+    }
+
     /// The .wasm, built when it has to be.
     pub(crate) fn file(&self) -> Result<PathBuf, artifact::BuildError> {
         match &self.wasm {

@@ -1,5 +1,6 @@
 use std::process::ExitCode;
 
+use crate::output::outln;
 use budget::Filters;
 use budget::growth::{self, AtConnections, AtSeries};
 
@@ -22,10 +23,10 @@ pub(crate) struct Growth {
 impl Growth {
     pub(crate) fn run(self) -> Result<ExitCode, budget::Error> {
         let filter = Filters::build()?.shipped;
-        println!(
+        outln!(
             "| Open connections | fuel to open and exchange | guest memory, MiB | bytes each | idle tick: fuel | host calls |"
         );
-        println!("| --- | --- | --- | --- | --- | --- |");
+        outln!("| --- | --- | --- | --- | --- | --- |");
         growth::by_connections(&filter, self.connections, |at| {
             let AtConnections {
                 open,
@@ -35,15 +36,16 @@ impl Growth {
                 idle_tick,
             } = at;
             let mib = memory as f64 / 1024.0 / 1024.0;
-            println!(
+            outln!(
                 "| {open} | {fuel} | {mib:.1} | {memory_each} | {} | {} |",
-                idle_tick.fuel, idle_tick.hostcalls
+                idle_tick.fuel,
+                idle_tick.hostcalls
             );
         })?;
-        println!(
+        outln!(
             "\n| Series | bytes each | idle tick: fuel | host calls | tick after all moved bytes: fuel | host calls | scrape, bytes | gzipped |"
         );
-        println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+        outln!("| --- | --- | --- | --- | --- | --- | --- | --- |");
         growth::by_series(&filter, self.series, |at| {
             let AtSeries {
                 series,
@@ -52,9 +54,12 @@ impl Growth {
                 busy_tick,
                 scrape: (scrape, gzipped),
             } = at;
-            println!(
+            outln!(
                 "| {series} | {memory_each} | {} | {} | {} | {} | {scrape} | {gzipped} |",
-                idle_tick.fuel, idle_tick.hostcalls, busy_tick.fuel, busy_tick.hostcalls
+                idle_tick.fuel,
+                idle_tick.hostcalls,
+                busy_tick.fuel,
+                busy_tick.hostcalls
             );
         })?;
         Ok(ExitCode::SUCCESS)

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::output::{out, outln};
 use host_harness::{Import, Inspection, LoadError, Origin};
 use serde_json::{Value, json};
 
@@ -25,9 +26,9 @@ impl Inspect {
     pub(crate) fn run(self) -> Result<ExitCode, LoadError> {
         let inspection = Inspection::of_file(&self.module)?;
         if self.json {
-            println!("{:#}", to_json(&inspection));
+            outln!("{:#}", to_json(&inspection));
         } else {
-            print!("{}", to_text(&inspection));
+            out!("{}", to_text(&inspection));
         }
         Ok(match inspection.problems.is_empty() {
             true => ExitCode::SUCCESS,

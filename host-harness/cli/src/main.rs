@@ -7,6 +7,7 @@ mod diff;
 mod filter;
 mod growth;
 mod inspect;
+mod output;
 mod panics;
 mod run;
 mod serve;

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::output::{out, outln};
 use host_harness::{PanicSite, Panics, PanicsError};
 use serde_json::{Value, json};
 
@@ -26,9 +27,9 @@ impl PanicsOf {
     pub(crate) fn run(self) -> Result<ExitCode, PanicsError> {
         let panics = Panics::of_file(&self.module)?;
         if self.json {
-            println!("{:#}", to_json(&panics));
+            outln!("{:#}", to_json(&panics));
         } else {
-            print!("{}", to_text(&panics));
+            out!("{}", to_text(&panics));
         }
         Ok(match panics.sites.is_empty() {
             true => ExitCode::SUCCESS,

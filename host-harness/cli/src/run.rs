@@ -3,26 +3,28 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use host_harness::scenario::{Emulated, Scenario, run};
-use host_harness::{LoadError, Module, artifact, native, native_filter};
+use host_harness::scenario::{Emulated, Failure, Scenario, Stage, run};
+use host_harness::{LoadError, Module, StartError, artifact, native, native_filter};
 use scenarios::Envoys;
 use tcp_peer_stats as _;
 use testbed::tools::EnvoyBinary;
 
 use crate::filter::Filter;
+use crate::output::outln;
 
 /// Play scenarios.
 ///
 /// One file, three hosts, the same verdict: the emulator with the filter as .wasm, the emulator with
 /// this workspace's filter linked in, and real Envoys on loopback. Exits with 0 when every
-/// expectation is met, 1 when one is not and 2 when a scenario or the filter cannot be read.
+/// scenario passed, 1 when one failed, and 2 when one could not be played: a file or the filter
+/// cannot be read, the filter imports what the host lacks, or there is no scenario at all.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo harness run tests/scenarios/cases
   cargo harness run --host envoy tests/scenarios/cases/client-first.yaml
   cargo harness run --wasm filter.wasm scenario.yaml")]
 pub(crate) struct Run {
-    /// Scenarios, YAML files or folders of them.
+    /// Scenarios: files, or folders whose `.yaml` and `.yml` files are taken.
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
     /// Where to play them.
@@ -50,6 +52,12 @@ enum Host {
 pub(crate) enum Error {
     #[error("{path}: {source}")]
     Read { path: String, source: io::Error },
+    #[error("{0} has no scenario in it: no file ends in .yaml or .yml")]
+    NoScenario(String),
+    #[error(
+        "the host `native` plays the filter that is linked into this command: leave out --wasm, or play {0} with --host wasm"
+    )]
+    NativeTakesNoFile(String),
     #[error(transparent)]
     Build(#[from] artifact::BuildError),
     #[error(transparent)]
@@ -58,29 +66,49 @@ pub(crate) enum Error {
     Testbed(#[from] testbed::Error),
 }
 
-/// Plays one scenario; the error says what was not so.
-type Player = Box<dyn Fn(Scenario) -> Result<(), String>>;
+/// How playing a scenario ended.
+enum Verdict {
+    Passed,
+    /// An expectation is not met, or the filter refuses its configuration.
+    Failed(String),
+    /// There is nothing to judge.
+    NotPlayed(String),
+}
+
+type Player = Box<dyn Fn(Scenario) -> Verdict>;
 
 impl Run {
     pub(crate) fn run(self) -> Result<ExitCode, Error> {
         let files = files(&self.scenarios)?;
         let play = self.player()?;
-        let mut failed = 0;
+        let (mut failed, mut not_played) = (0, 0);
         for file in &files {
-            let scenario = Scenario::read(file).map_err(|error| error.to_string());
-            match scenario.and_then(&play) {
-                Ok(()) => println!("ok      {}", file.display()),
-                Err(why) => {
+            let verdict = match Scenario::read(file) {
+                Ok(scenario) => play(scenario),
+                Err(error) => Verdict::NotPlayed(error.to_string()),
+            };
+            let file = file.display();
+            match verdict {
+                Verdict::Passed => outln!("ok      {file}"),
+                Verdict::Failed(why) => {
                     failed += 1;
-                    println!("FAILED  {}: {why}", file.display());
+                    outln!("FAILED  {file}: {why}");
+                }
+                Verdict::NotPlayed(why) => {
+                    not_played += 1;
+                    outln!("ERROR   {file}: {why}");
                 }
             }
         }
-        println!("{} passed, {failed} failed", files.len() - failed);
-        Ok(if failed == 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+        let passed = files.len() - failed - not_played;
+        match not_played {
+            0 => outln!("{passed} passed, {failed} failed"),
+            _ => outln!("{passed} passed, {failed} failed, {not_played} could not be played"),
+        }
+        Ok(match (failed, not_played) {
+            (0, 0) => ExitCode::SUCCESS,
+            (_, 0) => ExitCode::FAILURE,
+            _ => ExitCode::from(crate::FAILED),
         })
     }
 
@@ -90,30 +118,48 @@ impl Run {
                 let module = Module::from_file(self.filter.file()?)?;
                 Box::new(move |scenario| emulate(&scenario, &module))
             }
-            // One thread is one VM, so each scenario gets a thread of its own.
-            Host::Native => Box::new(|scenario| {
-                native::run(move || emulate(&scenario, &native_filter!()))
-                    .unwrap_or_else(|failure| Err(failure.to_string()))
-            }),
+            Host::Native => {
+                if let Some(file) = self.filter.named() {
+                    return Err(Error::NativeTakesNoFile(file.display().to_string()));
+                }
+                // One thread is one VM, so each scenario gets a thread of its own.
+                Box::new(|scenario| {
+                    native::run(move || emulate(&scenario, &native_filter!()))
+                        .unwrap_or_else(|failure| Verdict::Failed(failure.to_string()))
+                })
+            }
             Host::Envoy => {
                 let wasm = self.filter.file()?;
                 let binary = EnvoyBinary::find(self.envoy_version.as_deref())?;
-                Box::new(move |scenario| {
-                    let mut stage = Envoys::start(&scenario, &binary, &wasm)
-                        .map_err(|error| error.to_string())?;
-                    run(&scenario, &mut stage).map_err(|error| error.to_string())
-                })
+                Box::new(
+                    move |scenario| match Envoys::start(&scenario, &binary, &wasm) {
+                        Ok(mut stage) => judge(&scenario, &mut stage),
+                        // Envoy does not start where the filter refuses its configuration.
+                        Err(error) => Verdict::Failed(error.to_string()),
+                    },
+                )
             }
         })
     }
 }
 
-fn emulate(scenario: &Scenario, module: &Module) -> Result<(), String> {
-    let mut stage = Emulated::start(scenario, module).map_err(|error| error.to_string())?;
-    run(scenario, &mut stage).map_err(|error| error.to_string())
+fn emulate(scenario: &Scenario, module: &Module) -> Verdict {
+    match Emulated::start(scenario, module) {
+        Ok(mut stage) => judge(scenario, &mut stage),
+        Err(error @ StartError::Refused { .. }) => Verdict::Failed(error.to_string()),
+        Err(error) => Verdict::NotPlayed(error.to_string()),
+    }
 }
 
-/// The files themselves, and of folders the `.yaml` files in them, in order of their names.
+fn judge(scenario: &Scenario, stage: &mut dyn Stage) -> Verdict {
+    match run(scenario, stage) {
+        Ok(()) => Verdict::Passed,
+        Err(failure @ Failure::Unexpected { .. }) => Verdict::Failed(failure.to_string()),
+        Err(failure) => Verdict::NotPlayed(failure.to_string()),
+    }
+}
+
+/// The files themselves, and of folders the `.yaml` and `.yml` files in them, in order of their names.
 pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {
@@ -132,6 +178,9 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
             .map(|entry| entry.path())
             .collect();
         found.retain(|path: &PathBuf| is_yaml(path));
+        if found.is_empty() {
+            return Err(Error::NoScenario(path.display().to_string()));
+        }
         found.sort();
         files.extend(found);
     }
@@ -140,5 +189,5 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 
 fn is_yaml(path: &Path) -> bool {
     path.extension()
-        .is_some_and(|extension| extension == "yaml")
+        .is_some_and(|extension| extension == "yaml" || extension == "yml")
 }

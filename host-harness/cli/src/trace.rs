@@ -6,6 +6,7 @@ use host_harness::{Event, LoadError, Module, StartError, artifact};
 use serde_json::json;
 
 use crate::filter::Filter;
+use crate::output::outln;
 
 /// Print every callback and host call of a scenario.
 ///
@@ -54,8 +55,8 @@ impl Trace {
             let side = format!("{side:?}").to_lowercase();
             for event in sidecar.take_trace() {
                 match self.json {
-                    true => println!("{}", to_json(&side, &event)),
-                    false => println!("{}", to_text(&side, &event)),
+                    true => outln!("{}", to_json(&side, &event)),
+                    false => outln!("{}", to_text(&side, &event)),
                 }
             }
         }

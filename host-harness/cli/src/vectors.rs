@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{fs, io};
 
+use crate::output::outln;
 use peer_exchange::vectors::{FormatError, judge};
 
 /// Judge a file of istio-peer-exchange wire vectors with our codec.
@@ -34,9 +35,9 @@ impl Vectors {
         let report = judge(&text).map_err(|source| Error::Format { file, source })?;
 
         for failure in &report.failures {
-            println!("{failure}");
+            outln!("{failure}");
         }
-        println!("{} passed, {} failed", report.passed, report.failures.len());
+        outln!("{} passed, {} failed", report.passed, report.failures.len());
         Ok(match report.failures.is_empty() {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,

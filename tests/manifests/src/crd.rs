@@ -5,8 +5,7 @@ mod rules;
 mod structure;
 
 use std::collections::BTreeMap;
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jsonschema::Validator;
 use serde_json::Value;
@@ -14,9 +13,6 @@ use serde_json::Value;
 use self::rules::Rules;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
-
-/// The variable that names a folder of definitions.
-pub const VARIABLE: &str = "ISTIO_CRDS";
 
 /// The definitions of a folder.
 #[derive(Debug)]
@@ -30,19 +26,6 @@ struct Kind {
     schema: Value,
     structure: Validator,
     rules: Rules,
-}
-
-/// The folder that [`VARIABLE`] names. Without one it says what a test goes without, and how to change that.
-#[must_use]
-pub fn folder() -> Option<PathBuf> {
-    let folder = env::var_os(VARIABLE).filter(|folder| !folder.is_empty());
-    if folder.is_none() {
-        eprintln!(
-            "skipped: {VARIABLE} is not set. Let it name a folder with Istio's CustomResourceDefinitions as YAML \
-             (manifests/charts/base/files/crd-all.gen.yaml of Istio's source) to validate the manifests against them"
-        );
-    }
-    folder.map(PathBuf::from)
 }
 
 impl Definitions {

@@ -8,7 +8,6 @@ use std::process::Command;
 
 use serde_json::{Map, Value};
 use testbed::process;
-use testbed::tools::on_path;
 
 use crate::error::{Error, Result};
 use crate::json_patch;
@@ -35,21 +34,15 @@ pub fn build_with(folder: &Path, components: &[&Path]) -> Result<Vec<Manifest>> 
     Ok(manifests)
 }
 
-/// The same by kubectl, or `None` where there is none.
+/// The same by kustomize itself.
 ///
 /// # Errors
-/// kubectl refuses the kustomization.
-pub fn kubectl(folder: &Path) -> Result<Option<Vec<Manifest>>> {
-    let Some(kubectl) = on_path("kubectl") else {
-        eprintln!(
-            "skipped: kubectl was not found. Install it to compare what it makes of the kustomizations"
-        );
-        return Ok(None);
-    };
-    let mut command = Command::new(kubectl);
-    command.arg("kustomize").arg(folder);
-    let output = process::run("kubectl kustomize", command)?;
-    Manifest::parse(&String::from_utf8_lossy(&output.stdout), folder).map(Some)
+/// kustomize refuses the kustomization.
+pub fn by_kustomize(program: &Path, folder: &Path) -> Result<Vec<Manifest>> {
+    let mut command = Command::new(program);
+    command.arg("build").arg(folder);
+    let output = process::run("kustomize build", command)?;
+    Manifest::parse(&String::from_utf8_lossy(&output.stdout), folder)
 }
 
 /// Adds to `manifests` what a folder's kustomization adds, and changes them as it says: resources, components, patches.

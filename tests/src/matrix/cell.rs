@@ -48,7 +48,7 @@ impl Cell {
     pub(super) fn run(version: &str, binary: &EnvoyBinary, situation: Situation) -> Result<Self> {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command
-            .args(["test", "--package", "testbed", "--test", "envoy", "--"])
+            .args(["test", "--test", "envoy", "--"])
             .env("ENVOY_BIN", &binary.path)
             .env(situation::VARIABLE, situation.name())
             .current_dir(workspace::root())
@@ -60,7 +60,7 @@ impl Cell {
         let output = command.output().context(|| "cannot start cargo")?;
         let said = String::from_utf8_lossy(&output.stdout);
         let verdict = Verdict::of(&said).ok_or_else(|| Error::Build {
-            command: "cargo test --package testbed --test envoy".to_owned(),
+            command: "cargo test --test envoy".to_owned(),
             output: last_lines(&String::from_utf8_lossy(&output.stderr)),
         })?;
         Ok(Self {

@@ -11,7 +11,7 @@ use testbed::poll::{self, Look};
 use testbed::prometheus::Prometheus;
 use testbed::tools::EnvoyBinary;
 use testbed::topology::{self, BOOKINFO, Topology};
-use testbed::{Scratch, wasm};
+use testbed::{Scratch, available, wasm};
 
 use crate::kiali::{self, Rate};
 use crate::trouble::Trouble;
@@ -43,13 +43,7 @@ fn kiali_grafana_and_prometheus_find_what_istio_gives_them() -> Result {
         .start(&BOOKINFO, &scratch)?;
     let trouble = Trouble::start(&scratch)?;
     let sidecars = topology.sidecars().chain(trouble.sidecars());
-    let prometheus = match Prometheus::start(&scratch, sidecars) {
-        Err(error) if error.is_not_installed() => {
-            eprintln!("Kiali's and Grafana's part skipped: {error}");
-            None
-        }
-        other => Some(other?),
-    };
+    let prometheus = available(Prometheus::start(&scratch, sidecars))?;
     let mut faults = Vec::new();
     if let Some(prometheus) = &prometheus {
         // Rates need traffic that goes on.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 use testbed::chromium::Chromium;
 use testbed::poll::{self, Look};
-use testbed::{Scratch, workspace};
+use testbed::{Scratch, available, workspace};
 
 use self::page::Page;
 use crate::Result;
@@ -57,13 +57,7 @@ impl Drop for Kept {
 
 /// The browser, unless there is none.
 fn browser(scratch: &Scratch) -> Result<Option<Chromium>> {
-    match Chromium::find(scratch) {
-        Err(error) if error.is_not_installed() => {
-            eprintln!("the page itself is skipped: {error}");
-            Ok(None)
-        }
-        other => Ok(Some(other?)),
-    }
+    Ok(available(Chromium::find(scratch))?)
 }
 
 /// `/graph.json`, once it is as wanted.

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use testbed::exposition::Series;
 use testbed::prometheus::{self, Prometheus};
-use testbed::workspace;
+use testbed::{available, workspace};
 
 use crate::{Result, docs};
 
@@ -117,10 +117,8 @@ pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
 #[test]
 fn every_alert_fires_when_it_should_and_only_then() -> Result {
     let [cases, days] = CASES;
-    match prometheus::promtool(&folder(), &["test", "rules", cases, days]) {
-        Err(error) if error.is_not_installed() => eprintln!("skipped: {error}"),
-        other => drop(other?),
-    }
+    let arguments = ["test", "rules", cases, days];
+    available(prometheus::promtool(&folder(), &arguments))?;
     Ok(())
 }
 

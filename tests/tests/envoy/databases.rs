@@ -9,7 +9,7 @@ use testbed::evidence::Tally;
 use testbed::labels::{METRICS, Reporter};
 use testbed::mesh::{Counts, Mesh, Service};
 use testbed::process;
-use testbed::{Scratch, Workload};
+use testbed::{Scratch, Workload, available};
 
 use crate::fixture::{Result, builder, check, same_bytes};
 
@@ -71,12 +71,8 @@ fn postgresql_with_pgbench() -> Result {
 #[test]
 fn redis_with_its_benchmark() -> Result {
     let scratch = Scratch::new("redis")?;
-    let database = match Redis::start(&scratch) {
-        Err(missing) if missing.is_not_installed() => {
-            eprintln!("skipped: {missing}");
-            return Ok(());
-        }
-        started => started?,
+    let Some(database) = available(Redis::start(&scratch))? else {
+        return Ok(());
     };
     let mesh = mesh("redis", 6379, &scratch, database.address())?;
     let address = mesh.address("redis")?;
@@ -105,12 +101,8 @@ fn redis_with_its_benchmark() -> Result {
 #[test]
 fn mariadb_speaks_first() -> Result {
     let scratch = Scratch::new("mariadb")?;
-    let database = match MariaDb::start(&scratch) {
-        Err(missing) if missing.is_not_installed() => {
-            eprintln!("skipped: {missing}");
-            return Ok(());
-        }
-        started => started?,
+    let Some(database) = available(MariaDb::start(&scratch))? else {
+        return Ok(());
     };
     let mesh = mesh("mariadb", 3306, &scratch, database.address())?;
     let address = mesh.address("mariadb")?;

@@ -88,15 +88,9 @@ pub(crate) fn fed(command: &mut Command, input: &str) -> Result<Output> {
     Ok(child.wait_with_output()?)
 }
 
-/// A registry, unless none is installed: then it says so, and how to get one.
+/// A registry, or `None` where none is installed: the test is then reported as skipped.
 pub(crate) fn registry(scratch: &Scratch, access: Access) -> Result<Option<Registry>> {
-    match Registry::start(scratch, access) {
-        Err(missing) if missing.is_not_installed() => {
-            eprintln!("skipped: {missing}");
-            Ok(None)
-        }
-        started => Ok(Some(started?)),
-    }
+    Ok(testbed::available(Registry::start(scratch, access))?)
 }
 
 /// How to name an image there.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use testbed::{process, workspace};
+use testbed::{available, process, workspace};
 
 use crate::fixture::{KEY, PLAIN, Result, SIGNED, blob, done, inspect, json, oci, refused};
 
@@ -196,8 +196,8 @@ fn the_sbom_is_attached_to_each_image() -> Result {
 /// `cosign verify --key` does the same: it takes the payload's bytes, their signature, and the digest that they name.
 #[test]
 fn openssl_verifies_the_signatures() -> Result {
-    if testbed::tools::on_path("openssl").is_none() {
-        eprintln!("skipped: openssl was not found. Install it to run what needs it");
+    let remedy = "Install it (Debian: `apt install openssl`) to run what needs it";
+    if available(testbed::tools::required("openssl", remedy))?.is_none() {
         return Ok(());
     }
     let scratch = testbed::Scratch::new("oci-signature")?;

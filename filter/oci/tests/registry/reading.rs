@@ -5,7 +5,7 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 use testbed::registry::Access;
-use testbed::{Scratch, process, tools};
+use testbed::{Scratch, available, process, tools};
 
 use crate::agent;
 use crate::fixture::{PLAIN, REPOSITORY, Result, SIGNED, blob, inspect, name, push, registry};
@@ -65,10 +65,8 @@ fn skopeo_reads_the_bytes_of_the_layout() -> Result {
     let Some(registry) = registry(&scratch, Access::Open)? else {
         return Ok(());
     };
-    if tools::on_path("skopeo").is_none() {
-        eprintln!(
-            "skipped: skopeo was not found. Install it (Debian: `apt install skopeo`) to run what needs it"
-        );
+    let remedy = "Install it (Debian: `apt install skopeo`) to run what needs it";
+    if available(tools::required("skopeo", remedy))?.is_none() {
         return Ok(());
     }
     let mut everything = Vec::new();

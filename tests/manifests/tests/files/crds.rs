@@ -2,16 +2,19 @@
 
 use std::path::Path;
 
-use manifests::crd::{self, Definitions};
+use manifests::crd::Definitions;
 use manifests::{Manifest, manifest};
+use testbed::{available, tools};
 
 /// Folders whose manifests Istio's API server takes.
 const FOLDERS: [&str; 2] = ["envoy-config/istio", "envoy-config/bookinfo"];
 /// How many objects of Istio's kinds there are at least.
 const AT_LEAST: usize = 14;
 
-fn definitions() -> Option<Definitions> {
-    crd::folder().map(|folder| Definitions::read(&folder).unwrap())
+/// Istio's definitions, or `None` where they cannot be had: the test is then reported as skipped.
+pub(crate) fn definitions() -> Option<Definitions> {
+    let folder = available(tools::istio_definitions()).unwrap()?;
+    Some(Definitions::read(&folder).unwrap())
 }
 
 #[test]

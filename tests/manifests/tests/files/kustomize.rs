@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use manifests::crd::{self, Definitions};
 use manifests::{Manifest, kustomize};
 use serde_json::Value;
-use testbed::{Scratch, workspace};
+use testbed::{Scratch, available, tools, workspace};
+
+use crate::crds::definitions;
 
 const OVERLAYS: [&str; 5] = [
     "telemetry-only",
@@ -72,12 +73,14 @@ fn plugin_configs(manifests: &[Manifest]) -> Vec<Value> {
 }
 
 #[test]
-fn kubectl_makes_the_same_of_them() {
+fn kustomize_makes_the_same_of_them() {
+    let Some(program) = available(tools::kustomize()).unwrap() else {
+        return;
+    };
     let scratch = Scratch::new("kustomize").unwrap();
     for name in OVERLAYS {
-        let Some(theirs) = kustomize::kubectl(&folder(&format!("overlays/{name}"))).unwrap() else {
-            return;
-        };
+        let theirs =
+            kustomize::by_kustomize(&program, &folder(&format!("overlays/{name}"))).unwrap();
         assert_eq!(sorted(&theirs), sorted(&overlay(name)), "{name}");
     }
     for (component, name) in COMPONENTS {
@@ -95,7 +98,7 @@ fn kubectl_makes_the_same_of_them() {
              components: [{up}envoy-config/istio/components/{component}]\n"
         );
         fs::write(scratch.path().join("kustomization.yaml"), yaml).unwrap();
-        let theirs = kustomize::kubectl(scratch.path()).unwrap().unwrap();
+        let theirs = kustomize::by_kustomize(&program, scratch.path()).unwrap();
         assert_eq!(
             sorted(&theirs),
             sorted(&with(component, name)),
@@ -213,7 +216,7 @@ fn a_traffic_extension_says_what_the_plugin_says() {
 
 #[test]
 fn every_outcome_is_taken() {
-    let Some(definitions) = crd::folder().map(|folder| Definitions::read(&folder).unwrap()) else {
+    let Some(definitions) = definitions() else {
         return;
     };
     let combined = COMPONENTS

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use testbed::{Scratch, process, tools};
+use testbed::{Scratch, available, process, tools};
 
 use super::FILE;
 use crate::Result;
@@ -13,12 +13,8 @@ const TYPES: &str = include_str!("schema.ts");
 
 #[test]
 fn grafanas_types_describe_the_dashboard() -> Result {
-    let (dir, compiler) = match tools::grafana_schema() {
-        Err(error) if error.is_not_installed() => {
-            eprintln!("skipped: {error}");
-            return Ok(());
-        }
-        other => other?,
+    let Some((dir, compiler)) = available(tools::grafana_schema())? else {
+        return Ok(());
     };
     let scratch = Scratch::new("dashboard")?;
     check(FILE, &dir, &compiler, scratch.path())?;

@@ -9,7 +9,7 @@ use testbed::labels::Reporter;
 use testbed::mesh::{Filter, Service};
 use testbed::poll::{self, Look};
 use testbed::process;
-use testbed::{Scratch, Workload};
+use testbed::{Scratch, Workload, available};
 
 use crate::fixture::{LIMIT, Result, builder, same_bytes};
 
@@ -111,12 +111,8 @@ select repeat('y', 1000000)";
 #[test]
 fn redis() -> Result {
     let scratch = Scratch::new("redis-everywhere")?;
-    let database = match Redis::start(&scratch) {
-        Err(missing) if missing.is_not_installed() => {
-            eprintln!("skipped: {missing}");
-            return Ok(());
-        }
-        started => started?,
+    let Some(database) = available(Redis::start(&scratch))? else {
+        return Ok(());
     };
     same_everywhere("redis", database.address(), |address| {
         let ask = |arguments: &[&str]| {
@@ -144,12 +140,8 @@ fn redis() -> Result {
 #[test]
 fn mariadb() -> Result {
     let scratch = Scratch::new("mariadb-everywhere")?;
-    let database = match MariaDb::start(&scratch) {
-        Err(missing) if missing.is_not_installed() => {
-            eprintln!("skipped: {missing}");
-            return Ok(());
-        }
-        started => started?,
+    let Some(database) = available(MariaDb::start(&scratch))? else {
+        return Ok(());
     };
     same_everywhere("mariadb", database.address(), |address| {
         let mut answers = String::new();

@@ -7,7 +7,7 @@ use testbed::labels::{OPENED, Reporter};
 use testbed::mesh::{Counts, Mesh};
 use testbed::mesh_ca::MeshCa;
 use testbed::poll::{self, Look};
-use testbed::{Scratch, process};
+use testbed::{Scratch, available, process};
 
 use super::mesh;
 use crate::fixture::{LIMIT, Result};
@@ -20,12 +20,12 @@ const CLOSE_NOTIFY: u64 = 5 + 2 + 1 + 16;
 fn postgresql_upgrades_to_tls() -> Result {
     let scratch = Scratch::new("postgresql-tls")?;
     let ca = MeshCa::create(&scratch.folder("database-ca")?)?;
-    let database = match Postgres::start_with_tls(&scratch, &ca.issue_for_host("localhost")?) {
-        Err(missing) if missing.is_not_installed() => {
-            eprintln!("skipped: {missing}");
-            return Ok(());
-        }
-        started => started?,
+    let Some(database) = available(Postgres::start_with_tls(
+        &scratch,
+        &ca.issue_for_host("localhost")?,
+    ))?
+    else {
+        return Ok(());
     };
     let mesh = mesh("postgresql", 5432, &scratch, database.address())?;
     let root = scratch.path().join("root.pem");

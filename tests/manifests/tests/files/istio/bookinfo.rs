@@ -11,7 +11,7 @@ use testbed::apps::{self, App};
 use testbed::labels::OPENED;
 use testbed::poll::{self, Look};
 use testbed::prometheus::Prometheus;
-use testbed::{Scratch, Workload, wasm, workspace};
+use testbed::{Scratch, Workload, available, wasm, workspace};
 
 use super::support::{Install, ask};
 
@@ -166,12 +166,8 @@ fn every_query_of_the_page_has_an_answer() {
     assert!(queries.len() >= 5, "{queries:?}");
     let walk = walk(Install::INSTEAD, "destination-rules.yaml");
     let sidecars = [walk.pair.client(), walk.pair.server()];
-    let prometheus = match Prometheus::start(&walk.scratch, sidecars) {
-        Err(missing) if missing.is_not_installed() => {
-            eprintln!("skipped: {missing}");
-            return;
-        }
-        other => other.unwrap(),
+    let Some(prometheus) = available(Prometheus::start(&walk.scratch, sidecars)).unwrap() else {
+        return;
     };
     for query in queries {
         poll::until(&query, LIMIT, || {

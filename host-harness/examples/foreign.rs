@@ -1,11 +1,15 @@
-//! Filters that nobody here wrote, opt-in: every .wasm in the folder that `HARNESS_FOREIGN_FILTERS` names.
+//! Tries every .wasm in a folder, whoever wrote it: `cargo run -p host-harness --example foreign -- FOLDER`.
 //!
 //! A file `NAME.json` beside `NAME.wasm` can say how it wants to be set up, each key optional:
 //! `{"root_id": {"inbound": "…", "outbound": "…"}, "configuration": {…}}`. Without, the root id is its name.
 //!
 //! What a filter does is its own business. What is checked is that the harness copes with it or says exactly why not, and
 //! that no byte is lost before a filter that works.
-#![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation ends the trial"
+)]
 
 use host_harness::{
     Cluster, Connection, Inspection, Module, Node, Profile, Sidecar, SidecarBuilder, StartError,
@@ -15,13 +19,10 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
 
-const FOLDER: &str = "HARNESS_FOREIGN_FILTERS";
-
-#[test]
-fn foreign_filters_run() {
-    let Some(folder) = std::env::var_os(FOLDER) else {
-        eprintln!("skipped: {FOLDER} names no folder of .wasm filters");
-        return;
+fn main() {
+    let Some(folder) = std::env::args_os().nth(1) else {
+        eprintln!("usage: foreign FOLDER");
+        std::process::exit(2);
     };
     let entries = std::fs::read_dir(&folder).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -29,11 +30,7 @@ fn foreign_filters_run() {
         .filter(|path| path.extension().is_some_and(|end| end == "wasm"))
         .collect();
     filters.sort();
-    assert!(
-        !filters.is_empty(),
-        "no .wasm in {FOLDER}={}",
-        folder.display()
-    );
+    assert!(!filters.is_empty(), "no .wasm in {}", folder.display());
     for filter in &filters {
         check(filter);
     }

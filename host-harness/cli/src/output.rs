@@ -1,0 +1,33 @@
+//! Standard output that a reader may close early, as `cargo harness trace FILE | head` does.
+
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write as _};
+use std::process;
+
+/// The exit code of a program that SIGPIPE ended, as a shell reports it. Rust programs ignore that signal.
+const CLOSED: i32 = 128 + 13;
+
+/// Prints `text`. Ends the process quietly where nobody reads any more, and with a message where printing fails otherwise.
+pub(crate) fn print(text: Arguments<'_>) {
+    let mut output = io::stdout().lock();
+    let Err(error) = output.write_fmt(text).and_then(|()| output.flush()) else {
+        return;
+    };
+    if error.kind() != ErrorKind::BrokenPipe {
+        eprintln!("error: cannot write to standard output: {error}");
+        process::exit(i32::from(crate::FAILED));
+    }
+    process::exit(CLOSED);
+}
+
+/// `print!` of the standard library, without its panic on a closed pipe.
+macro_rules! out {
+    ($($text:tt)*) => { $crate::output::print(format_args!($($text)*)) };
+}
+
+/// `println!` of the standard library, without its panic on a closed pipe.
+macro_rules! outln {
+    ($($text:tt)*) => { $crate::output::out!("{}\n", format_args!($($text)*)) };
+}
+
+pub(crate) use {out, outln};
