@@ -72,8 +72,11 @@ fn runner() -> PathBuf {
         "installing {expected} into {} (takes minutes, once)",
         tools.display()
     );
+    // Optimising it would take longer than it ever runs.
     let status = cargo()
-        .args(["install", "wasm-bindgen-cli", "--force", "--bin", RUNNER])
+        .args(["install", "wasm-bindgen-cli", "--force", "--debug"])
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .args(["--bin", RUNNER])
         .args(["--version", &format!("={version}")])
         .arg("--root")
         .arg(&tools)

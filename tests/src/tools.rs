@@ -277,8 +277,8 @@ pub fn kustomize() -> Result<PathBuf> {
     match on_path("kustomize") {
         Some(path) => Ok(path),
         None => go::program(
-            "kustomize-5.8.3",
-            "sigs.k8s.io/kustomize/kustomize/v5@v5.8.3",
+            "kustomize-5.7.1",
+            "sigs.k8s.io/kustomize/kustomize/v5@v5.7.1",
             "kustomize",
         ),
     }
