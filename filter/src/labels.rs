@@ -61,6 +61,9 @@ pub(crate) const STANDARD_LABELS: [StandardLabel; 23] = [
     label("connection_security_policy"),
 ];
 
+/// The index of `response_flags` in [`STANDARD_LABELS`].
+pub(crate) const RESPONSE_FLAGS: usize = 21;
+
 /// Which end of the connection reports.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Reporter {
@@ -117,12 +120,17 @@ pub(crate) struct Service {
     pub(crate) name: String,
     /// `destination_service_namespace`
     pub(crate) namespace: String,
+    /// `destination_cluster`, where the server does not tell.
+    pub(crate) cluster: String,
+    /// The name of the upstream cluster, if no host can be read in it.
+    pub(crate) upstream: String,
 }
 
 /// `connection_security_policy`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum SecurityPolicy {
-    /// The source's sidecar never says (Istio's rule).
+    /// The source's sidecar never says (Istio's rule), and no sidecar can before the TLS handshake
+    /// is over.
     Unknown,
     /// Both ends proved who they are.
     MutualTls,
@@ -173,27 +181,32 @@ impl<'a> Labels<'a> {
     }
 
     /// `destination_service*`. What the cluster does not tell follows from the server: it is at least
-    /// its own canonical service, and a service is in its workload's namespace.
+    /// its own canonical service, and a service is in its workload's namespace. Where that is not
+    /// known either, the name of the cluster at least tells services apart.
     fn service(&self) -> [&'a str; 3] {
         let Service {
             host,
             name,
             namespace,
+            upstream,
+            ..
         } = self.service;
         let server = self.destination;
-        match self.reporter {
-            Reporter::Source => [host, name, either(namespace, &server.namespace)],
-            Reporter::Destination => [
-                either(host, &server.canonical_service),
-                either(name, &server.canonical_service),
+        let (own, namespace) = match self.reporter {
+            Reporter::Source => ("", either(namespace, &server.namespace)),
+            Reporter::Destination => (
+                server.canonical_service.as_str(),
                 either(&server.namespace, namespace),
-            ],
-            Reporter::Waypoint => [host, name, namespace],
-        }
+            ),
+            Reporter::Waypoint => ("", namespace.as_str()),
+        };
+        let fallback = either(own, upstream);
+        [either(host, fallback), either(name, fallback), namespace]
     }
 }
 
-fn either<'a>(value: &'a str, other: &'a str) -> &'a str {
+/// The first of two values that is not empty.
+pub(crate) fn either<'a>(value: &'a str, other: &'a str) -> &'a str {
     if value.is_empty() { other } else { value }
 }
 

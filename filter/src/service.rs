@@ -1,7 +1,9 @@
 //! `destination_service*`: the service that a connection asked for.
 
+mod consul;
+
 use crate::attributes::pairs;
-use crate::labels::Service;
+use crate::labels::{Service, either};
 
 /// Clusters that stand for "no service in particular"; their own name is the service's name.
 const SPECIAL_CLUSTERS: [&str; 5] = [
@@ -14,8 +16,8 @@ const SPECIAL_CLUSTERS: [&str; 5] = [
 
 /// The service behind the connection's upstream cluster; what is not known stays empty.
 ///
-/// The cluster's metadata names it (`istio.services[0]`, written by Istio's control plane); a
-/// cluster without, whose name has Istio's form `direction|port|subset|host`, still tells the host.
+/// The cluster's metadata names it (`istio.services[0]`, written by Istio's control plane). What
+/// the metadata lacks is read from the host in the cluster's name, where the name has one.
 pub(crate) fn requested(metadata: Option<&[u8]>, cluster: &str) -> Service {
     if SPECIAL_CLUSTERS.contains(&cluster) {
         return Service {
@@ -24,23 +26,29 @@ pub(crate) fn requested(metadata: Option<&[u8]>, cluster: &str) -> Service {
         };
     }
     let metadata = metadata.and_then(pairs::parse).unwrap_or_default();
-    let host = match pairs::get(&metadata, "host") {
-        "" => host_of(cluster),
-        host => host,
-    };
-    let name = match pairs::get(&metadata, "name") {
-        "" => first_label(host),
-        name => name,
-    };
+    let read = host_of(cluster);
+    let host = either(pairs::get(&metadata, "host"), read.unwrap_or_default());
+    let place = Place::of(host);
     Service {
         host: host.to_owned(),
-        name: name.to_owned(),
-        namespace: pairs::get(&metadata, "namespace").to_owned(),
+        name: either(pairs::get(&metadata, "name"), place.name).to_owned(),
+        namespace: either(pairs::get(&metadata, "namespace"), place.namespace).to_owned(),
+        cluster: place.cluster.to_owned(),
+        upstream: match read {
+            None => cluster.to_owned(),
+            Some(_) => String::new(),
+        },
     }
 }
 
-/// The host in a cluster name of Istio's form, or nothing.
-fn host_of(cluster: &str) -> &str {
+/// The host in a cluster's name; `""` if the name's form has a place for a host and it is empty.
+fn host_of(cluster: &str) -> Option<&str> {
+    let readers = [between_bars, between_dots, consul::host, kubernetes];
+    readers.iter().find_map(|read| read(cluster))
+}
+
+/// Istio's clusters: `direction|port|subset|host`. Inbound clusters have no host.
+fn between_bars(cluster: &str) -> Option<&str> {
     let mut parts = cluster.split('|');
     match (
         parts.next(),
@@ -49,35 +57,64 @@ fn host_of(cluster: &str) -> &str {
         parts.next(),
         parts.next(),
     ) {
-        (Some("outbound" | "inbound"), Some(_), Some(_), Some(host), None) => host,
-        _ => "",
+        (Some("inbound"), Some(_), Some(_), Some(host), None) => Some(host),
+        (Some("outbound" | "inbound-vip"), Some(_), Some(_), Some(host), None) => not_empty(host),
+        _ => None,
     }
 }
 
-fn first_label(host: &str) -> &str {
-    host.split('.').next().unwrap_or_default()
+/// Istio's clusters behind a gateway with `AUTO_PASSTHROUGH`: `direction_.port_.subset_.host`, the
+/// SNI of Istio's clients. Hosts may have `_.` in them.
+fn between_dots(cluster: &str) -> Option<&str> {
+    let mut parts = cluster.splitn(4, "_.");
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some("outbound" | "inbound"), Some(_), Some(_), Some(host)) => not_empty(host),
+        _ => None,
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Clusters that are named like a service of Kubernetes.
+fn kubernetes(cluster: &str) -> Option<&str> {
+    Place::in_kubernetes(cluster).map(|_| cluster)
+}
 
-    #[test]
-    fn the_host_is_the_fourth_part_of_an_istio_cluster() {
-        for (cluster, host) in [
-            (
-                "outbound|27017||mongodb.default.svc.cluster.local",
-                "mongodb.default.svc.cluster.local",
-            ),
-            ("inbound|9080|tcp|db", "db"),
-            ("inbound|27017||", ""),
-            ("outbound|1|2", ""),
-            ("outbound|1|2|host|more", ""),
-            ("mongodb", ""),
-            ("a|b|c|d", ""),
-            ("", ""),
-        ] {
-            assert_eq!(host_of(cluster), host, "{cluster}");
+/// What a host tells of its service.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Place<'a> {
+    name: &'a str,
+    namespace: &'a str,
+    /// The data centre, in Consul.
+    cluster: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn of(host: &'a str) -> Self {
+        let known = Self::in_kubernetes(host).or_else(|| consul::place(host));
+        // Hosts outside the mesh are told apart by their whole name only.
+        known.unwrap_or(Self {
+            name: host,
+            namespace: "",
+            cluster: "",
+        })
+    }
+
+    /// Reads `NAME.NAMESPACE.svc.DOMAIN`, whatever the cluster's domain is.
+    fn in_kubernetes(host: &'a str) -> Option<Self> {
+        let mut labels = host.splitn(4, '.');
+        match (labels.next()?, labels.next()?, labels.next()?) {
+            (name, namespace, "svc") if !name.is_empty() && !namespace.is_empty() => Some(Self {
+                name,
+                namespace,
+                cluster: "",
+            }),
+            _ => None,
         }
     }
 }
+
+fn not_empty(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

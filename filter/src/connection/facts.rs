@@ -40,12 +40,14 @@ impl Facts {
             proven: false,
             ..Sources::default()
         };
-        let both_proven = match (&evidence.local_san, &evidence.link.peer_san) {
+        let policy = match (&evidence.local_san, &evidence.link.peer_san) {
             (Some(_), Some(_)) => SecurityPolicy::MutualTls,
+            _ if evidence.handshaking => SecurityPolicy::Unknown,
             _ => SecurityPolicy::None,
         };
         let own = || own(local, evidence.local_san.as_deref());
-        let (source, destination, security_policy, contradiction) = match evidence.link.reporter {
+        let (source, mut destination, security_policy, contradiction) = match evidence.link.reporter
+        {
             Reporter::Source => {
                 let server = Sources {
                     exchanged: client.exchanged,
@@ -58,22 +60,26 @@ impl Facts {
             }
             Reporter::Destination => {
                 let contradiction = client.contradict();
-                (client.workload(), own(), both_proven, contradiction)
+                (client.workload(), own(), policy, contradiction)
             }
             Reporter::Waypoint => {
                 let contradiction = client.contradict();
                 let mut server = server(evidence.server_san.as_deref()).workload();
                 // Istio's waypoints do not say `latest` here.
                 default_to(&mut server.canonical_revision, UNKNOWN);
-                (client.workload(), server, both_proven, contradiction)
+                (client.workload(), server, policy, contradiction)
             }
         };
         let cluster = evidence.link.cluster.as_deref().unwrap_or_default();
+        let service = service::requested(evidence.service.as_deref(), cluster);
+        if evidence.link.reporter != Reporter::Destination {
+            default_to(&mut destination.cluster, &service.cluster);
+        }
         Self {
             reporter: evidence.link.reporter,
             source,
             destination,
-            service: service::requested(evidence.service.as_deref(), cluster),
+            service,
             response_flags: evidence.response_flags,
             security_policy,
             contradiction,

@@ -35,6 +35,7 @@ fn every_label_is_there_once_and_in_full() {
         host: "db.default.svc.cluster.local".to_owned(),
         name: "db".to_owned(),
         namespace: "data".to_owned(),
+        ..Service::default()
     };
     let expected = [
         "reporter=source",
@@ -62,6 +63,11 @@ fn every_label_is_there_once_and_in_full() {
         "connection_security_policy=unknown",
     ];
     assert_eq!(written(&workload("a"), &workload("b"), &service), expected);
+}
+
+#[test]
+fn the_flags_are_where_they_are_looked_for() {
+    assert_eq!(STANDARD_LABELS[RESPONSE_FLAGS].name, "response_flags");
 }
 
 #[test]

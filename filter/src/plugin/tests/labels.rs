@@ -33,6 +33,112 @@ fn a_cluster_for_no_service_in_particular_is_named_itself() {
     assert_eq!(opened, 1, "{:?}", host.stats());
 }
 
+/// A connection to this cluster, whose metadata tells nothing, is opened with all of `labels`.
+fn opens_with(host: &FakeHost, cluster: &str, labels: &[&str]) {
+    host.set("xds.cluster_name", cluster);
+    Sim::mode(host, "auto").close();
+    let parts = [labels, &["istio_tcp_connections_opened_total"]].concat();
+    assert_eq!(host.metric(&parts), 1, "{labels:?}: {:?}", host.stats());
+}
+
+#[test]
+fn a_cluster_without_a_host_is_known_by_its_name() {
+    opens_with(
+        &outbound(),
+        "tcproute/default/mongodb/rule/-1",
+        &[
+            "destination_service=.=tcproute/default/mongodb/rule/-1;",
+            "destination_service_name=.=tcproute/default/mongodb/rule/-1;",
+            "destination_service_namespace=.=data;",
+        ],
+    );
+    opens_with(
+        &outbound(),
+        "a|b,c;d",
+        &["destination_service=.=a_b_c_d;", "service_name=.=a_b_c_d;"],
+    );
+}
+
+#[test]
+fn a_server_is_its_own_service_before_its_clusters_name_is() {
+    let canonical = |host: &FakeHost| {
+        let mut mine = metadata("me");
+        let labels = [("service.istio.io/canonical-name", Value::from("db"))];
+        mine.insert("LABELS", labels.into_iter().collect::<Struct>());
+        let node = envoy::Node {
+            metadata: Some(mine),
+            ..node(&[])
+        };
+        host.set("xds.node", node.encode_to_vec());
+    };
+    for (cluster, named, anonymous) in [
+        ("local_app", "db", "local_app"),
+        ("inbound|27017||", "db", "unknown"),
+        ("inbound|27017|tcp|mongodb", "mongodb", "mongodb"),
+    ] {
+        let host = inbound();
+        opens_with(
+            &host,
+            cluster,
+            &[&format!("destination_service=.={anonymous};")],
+        );
+        let host = inbound();
+        canonical(&host);
+        opens_with(
+            &host,
+            cluster,
+            &[
+                &format!("destination_service=.={named};"),
+                &format!("destination_service_name=.={named};"),
+            ],
+        );
+    }
+}
+
+#[test]
+fn consuls_data_centre_is_the_cluster_of_a_server_that_does_not_tell() {
+    const CLUSTER: &str = "v2.db.shop.dc1.internal.0d1c.consul";
+    let labels = [
+        "destination_service=.=v2.db.shop.dc1.internal.0d1c.consul;",
+        "destination_service_name=.=db;",
+        "destination_service_namespace=.=shop;",
+    ];
+    opens_with(
+        &outbound(),
+        CLUSTER,
+        &[&labels[..], &["destination_cluster=.=dc1;"]].concat(),
+    );
+    let told = outbound();
+    told.set(
+        "xds.upstream_host_metadata.filter_metadata.istio.workload",
+        "w;n;s;r;east",
+    );
+    opens_with(
+        &told,
+        CLUSTER,
+        &[&labels[..], &["destination_cluster=.=east;"]].concat(),
+    );
+}
+
+#[test]
+fn flags_are_joined_as_configured_in_every_metric() {
+    for (configuration, flags) in [
+        (r#"{"extended_metrics": true}"#, "UF,URX"),
+        (
+            r#"{"extended_metrics": true, "response_flags_separator": "-"}"#,
+            "UF-URX",
+        ),
+    ] {
+        let host = outbound();
+        host.set("response.flags", 0x8020i64.to_le_bytes());
+        Sim::new(&host, configuration).close();
+        let label = format!("response_flags=.={flags};.;");
+        for metric in ["connections_opened_total", "connections_terminated_total"] {
+            assert_eq!(host.metric(&[&label, metric]), 1, "{:?}", host.stats());
+        }
+    }
+}
+
 #[test]
 fn a_host_with_the_older_attributes_tells_the_same() {
     let host = FakeHost::default();

@@ -1,9 +1,15 @@
 //! Envoy Gateway's policies.
 
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::Duration;
+
 use manifests::json_patch;
 use serde_json::{Value, json};
 use testbed::bootstrap::Bootstrap;
-use testbed::{Scratch, wasm};
+use testbed::poll::{self, Look};
+use testbed::tools::EnvoyBinary;
+use testbed::{Envoy, Scratch, labels, wasm};
 
 use super::support::{load, local, read, tags};
 
@@ -33,9 +39,8 @@ fn gateway() -> (Value, Value) {
     (bootstrap, listener)
 }
 
-#[test]
-fn envoy_loads_what_envoy_gateway_makes_of_its_policies() {
-    let scratch = Scratch::new("envoy-gateway").unwrap();
+/// The gateway with both snippets applied.
+fn patched() -> Value {
     let wasm = wasm::build().unwrap();
     let (mut bootstrap, mut listener) = gateway();
     let policy = &read("envoy-gateway/envoy-patch-policy.yaml")[0];
@@ -55,6 +60,13 @@ fn envoy_loads_what_envoy_gateway_makes_of_its_policies() {
     bootstrap["node"]["metadata"] = merge["node"]["metadata"].clone();
     bootstrap["stats_config"] = merge["stats_config"].clone();
     assert_eq!(merge.as_object().unwrap().len(), 2);
+    bootstrap
+}
+
+#[test]
+fn envoy_loads_what_envoy_gateway_makes_of_its_policies() {
+    let scratch = Scratch::new("envoy-gateway").unwrap();
+    let mut bootstrap = patched();
     load(&scratch, &Bootstrap::from(bootstrap.clone())).unwrap();
 
     let filter =
@@ -64,6 +76,32 @@ fn envoy_loads_what_envoy_gateway_makes_of_its_policies() {
         .unwrap_err()
         .to_string();
     assert!(refusal.contains("mode"), "{refusal}");
+}
+
+/// Its clusters tell no host, so the service is the cluster.
+#[test]
+fn a_route_is_named_by_its_cluster() {
+    let scratch = Scratch::new("envoy-gateway-run").unwrap();
+    let mut bootstrap = patched();
+    let port = "/static_resources/listeners/0/address/socket_address/port_value";
+    *bootstrap.pointer_mut(port).unwrap() = json!(0);
+    let binary = EnvoyBinary::find(None).unwrap();
+    let bootstrap = Bootstrap::from(bootstrap);
+    let envoy = Envoy::start(&binary, "gateway", &bootstrap, 1, scratch.path()).unwrap();
+    let mut client = TcpStream::connect(envoy.listener("default/eg/mongodb").unwrap()).unwrap();
+    // Nothing is behind the route: the end, or a reset.
+    let _ended = client.read(&mut [0; 1]);
+    let series = poll::until("the connection", Duration::from_secs(30), || {
+        Ok(match envoy.metrics()?.one(labels::CLOSED, &[]) {
+            Ok(series) => Look::Found(series.labels.clone()),
+            Err(error) => Look::NotYet(error.to_string()),
+        })
+    });
+    let series = series.unwrap();
+    let route = "tcproute/default/mongodb/rule/-1";
+    assert_eq!(series["destination_service"], route);
+    assert_eq!(series["destination_service_name"], route);
+    assert_eq!(series["response_flags"], "UH");
 }
 
 #[test]
