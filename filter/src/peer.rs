@@ -100,132 +100,24 @@ fn fill(peer: &mut Workload, other: Workload) {
     }
 }
 
-/// The namespace in a SPIFFE id of Istio's form, `spiffe://domain/ns/NAMESPACE/sa/ACCOUNT`.
+/// The namespace in a SPIFFE id, where the id has a place for it:
+///
+/// | SPIFFE id | Of |
+/// | --- | --- |
+/// | `spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT` | Istio (`ParseIdentity` in `pkg/spiffe`) |
+/// | `spiffe://DOMAIN[/ap/PARTITION]/ns/NAMESPACE/dc/DATACENTER/svc/SERVICE` | Consul (`agent/connect/uri_service.go`) |
+///
+/// Elsewhere `/ns/` is a part of somebody's own path and tells nothing.
 pub(crate) fn namespace_of(san: &str) -> Option<&str> {
-    let (_, rest) = san.split_once("/ns/")?;
-    rest.split('/')
-        .next()
-        .filter(|namespace| !namespace.is_empty())
+    let parts: Vec<_> = san.strip_prefix("spiffe://")?.split('/').collect();
+    let namespace = match parts.as_slice() {
+        [_, "ns", namespace, "sa", _]
+        | [_, "ns", namespace, "dc", _, "svc", _]
+        | [_, "ap", _, "ns", namespace, "dc", _, "svc", _] => namespace,
+        _ => return None,
+    };
+    (!parts.contains(&"")).then_some(*namespace)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_namespace_is_what_follows_ns() {
-        for (san, namespace) in [
-            (
-                "spiffe://cluster.local/ns/default/sa/client",
-                Some("default"),
-            ),
-            ("spiffe://cluster.local/ns/default", Some("default")),
-            ("spiffe://cluster.local/ns//sa/client", None),
-            ("spiffe://cluster.local/client", None),
-            ("", None),
-        ] {
-            assert_eq!(namespace_of(san), namespace, "{san}");
-        }
-    }
-
-    #[test]
-    fn endpoint_metadata_needs_four_parts() {
-        for text in ["", "a;b", "a;b;c"] {
-            assert_eq!(from_endpoint(text), None, "{text}");
-        }
-        let four = from_endpoint("w;n;s;r").expect("four parts");
-        assert_eq!((four.workload.as_str(), four.cluster.as_str()), ("w", ""));
-        let five = from_endpoint("foo-pod;default;foo-service;v1;my-cluster").expect("five parts");
-        let expected = Workload {
-            workload: "foo-pod".to_owned(),
-            namespace: "default".to_owned(),
-            canonical_service: "foo-service".to_owned(),
-            canonical_revision: "v1".to_owned(),
-            cluster: "my-cluster".to_owned(),
-            ..Workload::default()
-        };
-        assert_eq!(five, expected);
-    }
-
-    #[test]
-    fn each_label_comes_from_the_first_source_that_has_it() {
-        let exchanged = Metadata {
-            workload_name: "exchanged".to_owned(),
-            namespace: "exchanged".to_owned(),
-            ..Metadata::default()
-        };
-        let sources = Sources {
-            san: Some("spiffe://td/ns/san/sa/x"),
-            exchanged: Some(&exchanged),
-            endpoint: Some("endpoint;endpoint;endpoint;endpoint;"),
-            native: Some(Workload {
-                canonical_service: "native".to_owned(),
-                cluster: "native".to_owned(),
-                ..Workload::default()
-            }),
-            proven: true,
-        };
-        let peer = sources.workload();
-        assert_eq!(peer.principal, "spiffe://td/ns/san/sa/x");
-        assert_eq!(peer.namespace, "san");
-        assert_eq!(peer.workload, "exchanged");
-        assert_eq!(peer.canonical_service, "endpoint");
-        assert_eq!(peer.cluster, "native");
-        assert_eq!(peer.app, "");
-    }
-
-    #[test]
-    fn only_a_claim_and_a_certificate_can_contradict_each_other() {
-        let san = "spiffe://td/ns/shop/sa/x";
-        for (san, claimed, contradict) in [
-            (Some(san), Some("bank"), true),
-            (Some(san), Some("shop"), false),
-            (Some(san), Some(""), false),
-            (Some(san), None, false),
-            (Some("spiffe://td/x"), Some("bank"), false),
-            (None, Some("bank"), false),
-        ] {
-            let exchanged = claimed.map(|namespace| Metadata {
-                namespace: namespace.to_owned(),
-                ..Metadata::default()
-            });
-            let sources = Sources {
-                san,
-                exchanged: exchanged.as_ref(),
-                ..Sources::default()
-            };
-            assert_eq!(sources.contradict(), contradict, "{san:?} {claimed:?}");
-        }
-    }
-
-    #[test]
-    fn nothing_known_leaves_everything_empty() {
-        assert_eq!(Sources::default().workload(), Workload::default());
-    }
-
-    #[test]
-    fn a_claimed_identity_is_believed_where_no_proof_is_wanted() {
-        let claim = Metadata {
-            identity: "spiffe://td/ns/claimed/sa/x".to_owned(),
-            ..Metadata::default()
-        };
-        for (proven, san, principal) in [
-            (false, None, "spiffe://td/ns/claimed/sa/x"),
-            (true, None, ""),
-            (
-                false,
-                Some("spiffe://td/ns/a/sa/b"),
-                "spiffe://td/ns/a/sa/b",
-            ),
-            (true, Some("spiffe://td/ns/a/sa/b"), "spiffe://td/ns/a/sa/b"),
-        ] {
-            let sources = Sources {
-                san,
-                exchanged: Some(&claim),
-                proven,
-                ..Sources::default()
-            };
-            assert_eq!(sources.workload().principal, principal, "{proven} {san:?}");
-        }
-    }
-}
+mod tests;
