@@ -148,6 +148,7 @@ impl Connection {
             plugin.mode(),
             self.reporter,
             told.as_deref(),
+            opening.is_some_and(|opening| opening.is_handshaking(&plugin.attributes())),
             opening.and_then(Opening::upstream_san),
             |link| plugin.local_san(link),
         );

@@ -12,6 +12,8 @@ use crate::response_flags::ResponseFlags;
 #[derive(Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Evidence {
     pub(super) link: Link,
+    /// The client's TLS handshake is not over: it has had no chance to show a certificate.
+    pub(super) handshaking: bool,
     /// The URI SAN of our own certificate.
     pub(super) local_san: Option<String>,
     /// The number of what the peer told.
@@ -45,13 +47,15 @@ pub(crate) struct Told {
 }
 
 impl Evidence {
-    /// Asks the host about the connection of the effective context. `upstream_san` is the
-    /// upstream's certificate if it is known already, `local_san` finds our own.
+    /// Asks the host about the connection of the effective context. `handshaking` tells whether the
+    /// client's TLS handshake is not over, `upstream_san` is the upstream's certificate if it is known
+    /// already, `local_san` finds our own.
     pub(super) fn gather<H: Host>(
         attributes: &Attributes<'_, H>,
         mode: Mode,
         reporter: Reporter,
         told: Option<&Told>,
+        handshaking: bool,
         upstream_san: Option<String>,
         local_san: impl FnOnce(&Link) -> Option<String>,
     ) -> Self {
@@ -76,6 +80,7 @@ impl Evidence {
             peer_san,
         };
         Self {
+            handshaking,
             local_san: local_san(&link),
             link,
             told: told.map(|told| told.number),

@@ -122,10 +122,18 @@ impl Opening {
         }
         match self.reporter {
             Reporter::Source => attributes.text(path::UPSTREAM_ADDRESS).is_some(),
-            Reporter::Destination | Reporter::Waypoint => {
-                attributes.text(path::TLS_VERSION).is_none() || attributes.is_mtls() == Ok(true)
-            }
+            Reporter::Destination | Reporter::Waypoint => !self.is_handshaking(attributes),
         }
+    }
+
+    /// Whether the connection has TLS and nothing shows that the client's handshake is over: neither
+    /// a byte nor an end of stream came from it, nor does the host have its certificate. The host
+    /// tells a version of TLS from the beginning on.
+    pub(super) fn is_handshaking<H: Host>(&self, attributes: &Attributes<'_, H>) -> bool {
+        !self.heard_downstream
+            && self.reporter != Reporter::Source
+            && attributes.text(path::TLS_VERSION).is_some()
+            && attributes.is_mtls() != Ok(true)
     }
 
     /// Handles a data callback; returns how many bytes of payload go on.

@@ -1,18 +1,20 @@
 //! What the tests share: a mesh with one service, and the three comparisons.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
 use testbed::apps::App;
+use testbed::bootstrap::{Bootstrap, Inbound};
 use testbed::exposition::{Exposition, Labels};
 use testbed::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT};
-use testbed::mesh::{Builder, Counts, Mesh, Service};
+use testbed::mesh::{Builder, Counts, Hop, Mesh, Service};
+use testbed::mesh_ca::MeshCa;
 use testbed::poll::{self, Look};
 use testbed::situation::Situation;
 use testbed::tools::EnvoyBinary;
-use testbed::{Scratch, Workload, wasm};
+use testbed::{Envoy, Scratch, Workload, wasm};
 
 /// The name of the service in every test that has only one.
 pub(crate) const SERVICE: &str = "app";
@@ -84,6 +86,41 @@ impl Fixture {
         }
         same_bytes(&self.mesh, SERVICE)
     }
+}
+
+/// The service's sidecar alone, in front of this application.
+pub(crate) fn server(
+    scratch: &Scratch,
+    hop: Hop,
+    application: SocketAddr,
+    configuration: &Value,
+    edit: impl FnOnce(&mut Value),
+) -> Result<Envoy> {
+    let ca = MeshCa::create(&scratch.folder("ca")?)?;
+    let workload = Workload::bookinfo(SERVICE, "v1");
+    let mut bootstrap = Bootstrap::server_sidecar()?;
+    bootstrap.run_as(&workload, &ca.issue(&workload)?)?;
+    bootstrap.serve(&Inbound {
+        workload: &workload,
+        port: 7000,
+        application,
+        hop,
+    })?;
+    bootstrap.filter(&wasm::build()?, Some(configuration));
+    edit(bootstrap.document_mut());
+    let binary = EnvoyBinary::find(None)?;
+    Ok(Envoy::start(
+        &binary,
+        "server",
+        &bootstrap,
+        1,
+        scratch.path(),
+    )?)
+}
+
+/// An address where nobody listens.
+pub(crate) fn nobody() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
 /// A mesh of the Envoy and in the situation that the environment names.

@@ -1,8 +1,9 @@
 //! When the counts reach the host, and what that costs.
 
+use host_harness::Tls;
 use testbed::labels::{CLOSED, OPENED};
 
-use crate::mesh::{INTERVAL, counts, rig};
+use crate::mesh::{CLIENT, INTERVAL, SERVER, counts, inbound, labels, module, rig};
 
 #[test]
 fn an_open_connection_is_reported_at_every_tick() {
@@ -70,4 +71,23 @@ fn contexts_end_with_their_connections() {
     assert_eq!(rig.inbound.context_count(), before);
     assert_eq!(rig.inbound.metric(OPENED).sum(), 20);
     assert_eq!(rig.inbound.metric(CLOSED).sum(), 20);
+}
+
+/// The server's sidecar closes before the client has shown its certificate.
+#[test]
+fn a_connection_to_a_dead_application_is_no_plaintext() {
+    let module = module();
+    let plain = inbound(&module).refuse_upstream();
+    let tls = inbound(&module)
+        .refuse_upstream()
+        .downstream_tls(Tls::mutual(SERVER, CLIENT));
+    for (sidecar, policy) in [(tls, "unknown"), (plain, "none")] {
+        let sidecar = sidecar.start().unwrap();
+        let connection = sidecar.connect();
+        assert!(!connection.is_open());
+        let labels = labels(&sidecar);
+        assert_eq!(labels["connection_security_policy"], policy);
+        assert_eq!(labels["source_principal"], "unknown");
+        assert_eq!(labels["response_flags"], "UF,URX");
+    }
 }

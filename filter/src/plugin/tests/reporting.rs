@@ -83,6 +83,36 @@ fn labels_do_not_freeze_while_the_handshake_is_unfinished() {
 }
 
 #[test]
+fn an_unfinished_handshake_is_no_plaintext() {
+    for (reporter, tls, mtls, spoke, policy) in [
+        // Closed before the client could show its certificate.
+        ("UNSPECIFIED", "TLSv1.3", false, false, "unknown"),
+        ("SERVER_GATEWAY", "TLSv1.2", false, false, "unknown"),
+        // TLS without a client certificate: bytes come behind the handshake only.
+        ("UNSPECIFIED", "TLSv1.3", false, true, "none"),
+        ("UNSPECIFIED", "", false, false, "none"),
+        ("UNSPECIFIED", "", false, true, "none"),
+        ("UNSPECIFIED", "TLSv1.3", true, false, "mutual_tls"),
+        ("UNSPECIFIED", "TLSv1.3", true, true, "mutual_tls"),
+    ] {
+        let host = inbound();
+        host.set("connection.tls_version", tls);
+        host.set("connection.mtls", [u8::from(mtls)]);
+        if !mtls {
+            host.set("connection.uri_san_peer_certificate", "");
+        }
+        let sim = Sim::new(&host, &format!(r#"{{"reporter": "{reporter}"}}"#));
+        if spoke {
+            sim.down(b"query");
+        }
+        sim.close();
+        let policy = format!("connection_security_policy=.={policy};");
+        let closed = host.metric(&[&policy, "istio_tcp_connections_closed_total"]);
+        assert_eq!(closed, 1, "{reporter} {tls:?} {mtls} {spoke}: {policy}");
+    }
+}
+
+#[test]
 fn a_connection_that_never_came_to_data_is_opened_and_closed_with_its_flags() {
     let host = outbound();
     host.set("response.flags", 0x20i64.to_le_bytes());
