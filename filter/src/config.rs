@@ -36,7 +36,8 @@ const WITHOUT_EFFECT: [(&str, &str); 4] = [
 /// An empty text and `{}` are the defaults: a `WasmPlugin` without `pluginConfig` delivers zero bytes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
-    /// How metrics are named: `stat_prefix`, `field_separator`, `value_separator`.
+    /// How metrics are named: `stat_prefix`, `field_separator`, `value_separator`,
+    /// `response_flags_separator`.
     pub naming: Naming,
     /// How often open connections are reported; zero means only when they close.
     pub tcp_reporting_duration: Duration,
@@ -109,6 +110,7 @@ impl Config {
         "stat_prefix",
         "field_separator",
         "value_separator",
+        "response_flags_separator",
         "debug",
         "peer_exchange",
         "additional_labels",
@@ -162,6 +164,9 @@ impl Config {
             "stat_prefix" => self.naming.prefix = field.identifier(field.string()?)?,
             "field_separator" => self.naming.field_separator = separator(field)?,
             "value_separator" => self.naming.value_separator = separator(field)?,
+            "response_flags_separator" => {
+                self.naming.flag_separator = field.one_of(&naming::FLAG_SEPARATORS)?;
+            }
             "debug" => self.debug = field.boolean()?,
             "peer_exchange" => self.peer_exchange = PeerExchange::parse(&field.object()?)?,
             "additional_labels" => self.additional_labels = field.strings()?,

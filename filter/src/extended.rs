@@ -62,7 +62,7 @@ impl Extended {
         let mut terminated = self.terminated.borrow_mut();
         let final_stat = layout
             .naming()
-            .replace_label(&stat, "response_flags", &flags.to_string());
+            .replace_flags(&stat, "response_flags", &flags.to_string());
         let stat = match terminated.contains_key(&final_stat) || terminated.len() < self.max {
             true => final_stat,
             false => stat,

@@ -9,9 +9,9 @@ use crate::attributes::Roots;
 use crate::config::{Cel, Config, ConfigError};
 use crate::expression::{ExpressionId, Expressions, Values};
 use crate::host::Host;
-use crate::labels::{STANDARD_LABELS, UNKNOWN};
+use crate::labels::{RESPONSE_FLAGS, STANDARD_LABELS, UNKNOWN};
 use crate::metric::{Metric, MetricKind};
-use crate::naming::Naming;
+use crate::naming::{self, Naming};
 
 /// Where the value of a label comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,6 +64,8 @@ pub(crate) struct Layout {
     naming: Naming,
     metrics: Vec<MetricSpec>,
     entries: Vec<Entry>,
+    /// The expressions whose values no peer chooses.
+    configured: Vec<ExpressionId>,
     /// The labels of all metrics, where no condition makes them differ between connections.
     fixed: Option<Assignment>,
 }
@@ -130,11 +132,16 @@ impl Layout {
             });
         }
         let mut entries = Vec::new();
+        let mut configured = Vec::new();
         for metric in &config.metrics {
             let condition = metric.condition.as_ref().map(&mut compile).transpose()?;
             let mut set = Vec::new();
             for (label, cel) in &metric.dimensions {
-                set.push((label.clone(), compile(cel)?));
+                let id = compile(cel)?;
+                if naming::is_configuration(&cel.text) {
+                    configured.push(id);
+                }
+                set.push((label.clone(), id));
             }
             entries.push(Entry {
                 metric: metric.name.clone(),
@@ -148,6 +155,7 @@ impl Layout {
             naming: config.naming.clone(),
             metrics,
             entries,
+            configured,
             fixed: None,
         };
         if layout.entries.iter().all(|entry| entry.condition.is_none()) {
@@ -199,8 +207,16 @@ impl Layout {
                     }
                     Origin::Expression(id) => values.text(*id).map(Cow::Owned),
                 };
-                self.naming
-                    .push_label(&mut text, name, value.as_deref().unwrap_or(UNKNOWN));
+                let value = value.as_deref().unwrap_or(UNKNOWN);
+                match origin {
+                    Origin::Standard(RESPONSE_FLAGS) => {
+                        self.naming.push_flags(&mut text, name, value);
+                    }
+                    Origin::Expression(id) if self.configured.contains(id) => {
+                        self.naming.push_configured(&mut text, name, value);
+                    }
+                    _ => self.naming.push_label(&mut text, name, value),
+                }
             }
             text.push('\n');
         }

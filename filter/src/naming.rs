@@ -3,13 +3,31 @@
 //! A stat of a proxy-wasm filter has a name and nothing else, so the labels travel inside it:
 //! `reporter=.=source;.;source_workload=.=ratings-v2;.;…istio_tcp_sent_bytes_total`. The
 //! bootstrap's `stats_tags` take them out again with one expression a label,
-//! `(L=\.=(.*?);\.;)`. Values are therefore cleaned of all that could read as a separator.
+//! `(L=\.=(.*?);\.;)`. Values are therefore cleaned of all that could read as a separator, there or
+//! in the lines of a statsd sink, which Envoy fills in as they are.
 
 use std::borrow::Cow;
 
 /// The longest value of a label unless configured, in bytes. Kubernetes names have 253 at most, a
 /// SPIFFE id of Istio's form about 350.
 pub(crate) const DEFAULT_MAX_VALUE_LEN: usize = 512;
+
+/// What separates tags and fields in the lines of Envoy's statsd sinks: `,` and `|` in DogStatsD's,
+/// `;` in Graphite's. A line ends with a control character, which no value has either.
+const SINK_SEPARATORS: [char; 3] = [',', '|', ';'];
+
+/// What Envoy writes between two response flags.
+const FLAG_SEPARATOR: &str = ",";
+
+/// What may stand between two response flags: [`FLAG_SEPARATOR`], or what no sink takes for a
+/// separator.
+pub(crate) const FLAG_SEPARATORS: [(&str, &str); 5] = [
+    (FLAG_SEPARATOR, FLAG_SEPARATOR),
+    ("-", "-"),
+    (".", "."),
+    ("_", "_"),
+    ("/", "/"),
+];
 
 /// How stats are named.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,6 +38,8 @@ pub struct Naming {
     pub field_separator: String,
     /// Between a label and its value.
     pub value_separator: String,
+    /// Between two response flags.
+    pub flag_separator: &'static str,
     /// The longest value, in bytes; the rest is cut off.
     pub max_value_len: usize,
 }
@@ -30,6 +50,7 @@ impl Default for Naming {
             prefix: "istio".to_owned(),
             field_separator: ";.;".to_owned(),
             value_separator: "=.=".to_owned(),
+            flag_separator: FLAG_SEPARATOR,
             max_value_len: DEFAULT_MAX_VALUE_LEN,
         }
     }
@@ -41,39 +62,66 @@ impl Naming {
         format!("{}_{name}", self.prefix)
     }
 
-    /// Appends one encoded label.
+    /// Appends one encoded label, whoever chose its value.
     pub(crate) fn push_label(&self, head: &mut String, label: &str, value: &str) {
+        let unfit = |c: char| SINK_SEPARATORS.contains(&c) || self.separates(c);
+        self.push(head, label, &self.clean(value, unfit));
+    }
+
+    /// Appends one encoded label whose value is the proxy's own configuration.
+    pub(crate) fn push_configured(&self, head: &mut String, label: &str, value: &str) {
+        self.push(head, label, &self.clean(value, |c| self.separates(c)));
+    }
+
+    /// Appends the encoded label whose value is a list of response flags, joined by `,`.
+    pub(crate) fn push_flags(&self, head: &mut String, label: &str, flags: &str) {
+        self.push(head, label, &self.flags(flags));
+    }
+
+    fn push(&self, head: &mut String, label: &str, value: &str) {
         head.push_str(label);
         head.push_str(&self.value_separator);
-        head.push_str(&self.clean(value));
+        head.push_str(value);
         head.push_str(&self.field_separator);
     }
 
-    /// A stat with another value for one of its labels; as it is, if it does not have the label.
-    pub(crate) fn replace_label(&self, stat: &str, label: &str, value: &str) -> String {
+    /// A stat with other response flags in one of its labels; as it is, if it does not have the label.
+    pub(crate) fn replace_flags(&self, stat: &str, label: &str, flags: &str) -> String {
         let begin = format!("{label}{}", self.value_separator);
         let replaced: Vec<Cow<'_, str>> = stat
             .split(self.field_separator.as_str())
             .map(|part| match part.starts_with(&begin) {
-                true => Cow::Owned(format!("{begin}{}", self.clean(value))),
+                true => Cow::Owned(format!("{begin}{}", self.flags(flags))),
                 false => Cow::Borrowed(part),
             })
             .collect();
         replaced.join(&self.field_separator)
     }
 
-    /// A value that cannot be mistaken for anything but a value.
-    ///
-    /// The characters that tell a separator from text do not survive either.
-    fn clean<'a>(&self, value: &'a str) -> Cow<'a, str> {
-        let unfit = |c: char| {
-            tells(c) && (self.field_separator.contains(c) || self.value_separator.contains(c))
-        };
+    /// A value that cannot be mistaken for anything but a value: `unfit` characters do not survive.
+    fn clean<'a>(&self, value: &'a str, unfit: impl Fn(char) -> bool + Copy) -> Cow<'a, str> {
         let value = tame(value, self.max_value_len);
         match value.bytes().all(is_plain) || !value.contains(unfit) {
             true => value,
             false => Cow::Owned(value.replace(unfit, "_")),
         }
+    }
+
+    /// Response flags with the configured separator. They are this filter's own text, so that only
+    /// the separators of the encoding are to be kept out of them.
+    fn flags<'a>(&self, flags: &'a str) -> Cow<'a, str> {
+        match flags.contains(FLAG_SEPARATOR) {
+            true => {
+                let flags = flags.replace(FLAG_SEPARATOR, self.flag_separator);
+                Cow::Owned(flags.replace(|c| self.separates(c), "_"))
+            }
+            false => Cow::Borrowed(flags),
+        }
+    }
+
+    /// Whether a character belongs to the separators of the encoding and to no name.
+    fn separates(&self, c: char) -> bool {
+        tells(c) && (self.field_separator.contains(c) || self.value_separator.contains(c))
     }
 }
 
@@ -100,6 +148,24 @@ pub(crate) fn is_separator(text: &str) -> bool {
     text.contains(tells) && !text.contains(char::is_control)
 }
 
+/// Whether an expression is the path of something in the proxy's own configuration, where no peer has
+/// a say.
+pub(crate) fn is_configuration(expression: &str) -> bool {
+    const ROOTS: [&str; 6] = [
+        "cluster_metadata",
+        "cluster_name",
+        "listener_direction",
+        "listener_metadata",
+        "node",
+        "upstream_host_metadata",
+    ];
+    let path = expression.trim();
+    let path = path.strip_prefix("xds.").unwrap_or(path);
+    let root = path.split(['.', '[']).next();
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "._-/[]'\"".contains(c);
+    root.is_some_and(|root| ROOTS.contains(&root)) && path.chars().all(is_path)
+}
+
 /// What names, addresses and SPIFFE ids have besides letters and digits.
 const PLAIN: &str = "._-/:";
 
@@ -109,67 +175,4 @@ fn tells(c: char) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_cannot_pass_for_a_separator() {
-        let naming = Naming::default();
-        for (value, cleaned) in [
-            ("a;.;reporter=.=x", "a_._reporter_._x"),
-            ("a;", "a_"),
-            ("a;.", "a_."),
-            ("=", "_"),
-            ("line\nbreak\r\t\u{0}\u{7f}\u{85}", "line_break_____"),
-            ("quo\"te\\", "quo\"te\\"),
-            ("заказ", "заказ"),
-        ] {
-            assert_eq!(naming.clean(value), cleaned, "{value:?}");
-        }
-    }
-
-    #[test]
-    fn other_separators_keep_other_characters_out() {
-        let naming = Naming {
-            field_separator: "||".to_owned(),
-            value_separator: "-->".to_owned(),
-            ..Naming::default()
-        };
-        assert_eq!(naming.clean("a=b;c|d>e-f"), "a=b;c_d_e-f");
-    }
-
-    #[test]
-    fn a_long_value_is_cut_between_characters() {
-        let naming = Naming::default();
-        assert_eq!(naming.clean(&"x".repeat(512)).len(), 512);
-        assert_eq!(naming.clean(&"x".repeat(70_000)).len(), 512);
-        let odd = format!("x{}", "ж".repeat(400));
-        assert_eq!(naming.clean(&odd).len(), 511);
-    }
-
-    #[test]
-    fn one_label_is_replaced() {
-        let naming = Naming::default();
-        let stat = "a=.=1;.;flags=.=-;.;b=.=2;.;name";
-        assert_eq!(
-            naming.replace_label(stat, "flags", "UF"),
-            "a=.=1;.;flags=.=UF;.;b=.=2;.;name"
-        );
-        assert_eq!(naming.replace_label(stat, "other", "UF"), stat);
-        let tail = "own_flags=.=1;.;flags=.=-;.;name";
-        assert_eq!(
-            naming.replace_label(tail, "flags", "UF"),
-            "own_flags=.=1;.;flags=.=UF;.;name"
-        );
-    }
-
-    #[test]
-    fn a_separator_has_a_character_of_its_own() {
-        for text in [";.;", "=.=", "||", "~", "->"] {
-            assert!(is_separator(text), "{text:?}");
-        }
-        for text in ["", ".", "ab", "_._", "-", "/", "\n;", "1:2"] {
-            assert!(!is_separator(text), "{text:?}");
-        }
-    }
-}
+mod tests;

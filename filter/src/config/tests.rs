@@ -38,6 +38,7 @@ fn every_key_is_read() {
         r#"{
             "tcp_reporting_duration": "2s",
             "stat_prefix": "acme", "field_separator": "||", "value_separator": "~",
+            "response_flags_separator": "-",
             "reporter": "SERVER_GATEWAY", "debug": true, "extended_metrics": true,
             "metrics": [{
                 "name": "mine", "dimensions": {"b": "1", "a": "node.id"}, "tags_to_remove": ["reporter"],
@@ -58,6 +59,7 @@ fn every_key_is_read() {
             prefix: "acme".to_owned(),
             field_separator: "||".to_owned(),
             value_separator: "~".to_owned(),
+            flag_separator: "-",
             max_value_len: 64,
         },
         tcp_reporting_duration: Duration::from_secs(2),

@@ -30,6 +30,9 @@ pub(crate) fn check(host: &FakeHost, naming: &Naming) {
                 "{label:?} is long in {stat:?}"
             );
             assert!(!value.contains(char::is_control), "{label:?} in {stat:?}");
+            // The separators of statsd sinks; flags are the filter's own and may have a comma.
+            let foreign = *label != "response_flags" && value.contains([',', '|', ';']);
+            assert!(!foreign, "{label:?} in {stat:?}");
         }
     }
 }
