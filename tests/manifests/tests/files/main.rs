@@ -12,6 +12,7 @@
 
 mod crds;
 mod elsewhere;
+mod host_names;
 mod istio;
 mod kustomize;
 mod plain;
