@@ -26,7 +26,7 @@ pub const DEFAULT_REPORTING_DURATION: Duration = Duration::from_secs(15);
 /// Fields of Istio's configuration that change nothing about TCP, or nothing any more.
 const WITHOUT_EFFECT: [(&str, &str); 4] = [
     ("disable_host_header_fallback", "TCP has no host header"),
-    ("max_peer_cache_size", "peers are not cached"),
+    ("max_peer_cache_size", "the cache of peers has a fixed size"),
     ("rotation_interval", "series are kept"),
     ("graceful_deletion_interval", "series are kept"),
 ];

@@ -165,7 +165,7 @@ fn what_has_no_effect_is_said_so() {
             "definitions[2] has no effect: tcp_series_overflow_total is a metric already",
             "disable_host_header_fallback has no effect: TCP has no host header",
             "graceful_deletion_interval has no effect: series are kept",
-            "max_peer_cache_size has no effect: peers are not cached",
+            "max_peer_cache_size has no effect: the cache of peers has a fixed size",
             "metrics[0] has no effect: request_bytes is not a metric of TCP",
             "metrics[1].tags_to_remove[0] has no effect: no metric of TCP has a label \
              \"source_workloads\" (nearest: \"source_workload\")",

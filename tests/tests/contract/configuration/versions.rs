@@ -128,7 +128,7 @@ fn retired_fields_are_accepted_with_a_line_in_the_log() -> Result {
         let log = reported.pair.sidecar(reporter)?.log_text()?;
         for line in [
             "disable_host_header_fallback has no effect: TCP has no host header",
-            "max_peer_cache_size has no effect: peers are not cached",
+            "max_peer_cache_size has no effect: the cache of peers has a fixed size",
             "rotation_interval has no effect: series are kept",
             "graceful_deletion_interval has no effect: series are kept",
             "metrics[0] has no effect: requests_total is not a metric of TCP",
