@@ -59,7 +59,7 @@ impl Scope<'_> {
         }
     }
 
-    /// What lives below `xds.` since Envoy 1.30 and was a root of its own before.
+    /// What lives below `xds.`. Envoys before 1.33 have it as roots as well (Envoy source: `changelogs/1.33.0.yaml`).
     fn proxy_attribute(&self, name: &str) -> Option<Value> {
         if name == "node" {
             return Some(self.node.clone());

@@ -100,7 +100,7 @@ fn missing(properties: &BTreeSet<String>) -> String {
         PROXY_ATTRIBUTES.contains(&root)
     };
     let hint = match names.iter().any(|path| legacy(path)) {
-        true => "; Envoys before 1.36 had such roots: Profile::Legacy, or a node that says more",
+        true => "; Envoys before 1.33 had such roots: Profile::Legacy, or a node that says more",
         false => "",
     };
     format!(

@@ -35,7 +35,7 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
-    /// Envoy 1.36–1.40: node, cluster and listener live below `xds.`, the old roots are gone.
+    /// Envoy since 1.33: node, cluster and listener live below `xds.` only (measured: 1.36 to 1.40).
     #[default]
     Xds,
     /// Envoys of Istio 1.7's age: `node`, `cluster_name`, … are roots of their own.

@@ -18,7 +18,7 @@ fn a_refusal_names_what_was_asked_for_in_vain() {
     let script = "configure: property node/id; property xds/node/id; refuse";
     let error = probe(script).start().err().unwrap().to_string();
     assert!(
-        error.contains("not there: node.id; Envoys before 1.36"),
+        error.contains("not there: node.id; Envoys before 1.33"),
         "{error}"
     );
     let script = "configure: property node/id; property mine; refuse";
