@@ -74,12 +74,22 @@ impl MeshCa {
     /// # Errors
     /// The certificate cannot be made or written.
     pub fn issue_for_uri(&self, folder: &str, uri: &str) -> Result<Identity> {
-        let failed = |source| Error::Certificate {
-            name: uri.to_owned(),
-            source,
-        };
-        let name = SanType::URI(uri.try_into().map_err(failed)?);
-        self.issue_as(folder, uri, name)
+        self.issue_for_uris(folder, &[uri])
+    }
+
+    /// Issues a certificate with these URIs as names, in this order, in this folder.
+    ///
+    /// # Errors
+    /// The certificate cannot be made or written.
+    pub fn issue_for_uris(&self, folder: &str, uris: &[&str]) -> Result<Identity> {
+        let names = uris.iter().map(|uri| {
+            let uri = (*uri).try_into().map_err(|source| Error::Certificate {
+                name: (*uri).to_owned(),
+                source,
+            })?;
+            Ok(SanType::URI(uri))
+        });
+        self.issue_as(folder, folder, names.collect::<Result<_>>()?)
     }
 
     /// Issues a certificate for a host name, as a server outside the mesh has one.
@@ -94,18 +104,18 @@ impl MeshCa {
         self.issue_as(
             host,
             host,
-            SanType::DnsName(host.try_into().map_err(failed)?),
+            vec![SanType::DnsName(host.try_into().map_err(failed)?)],
         )
     }
 
-    fn issue_as(&self, folder: &str, name: &str, subject: SanType) -> Result<Identity> {
+    fn issue_as(&self, folder: &str, name: &str, subjects: Vec<SanType>) -> Result<Identity> {
         let failed = |source| Error::Certificate {
             name: name.to_owned(),
             source,
         };
         let key = KeyPair::generate().map_err(failed)?;
         let mut params = CertificateParams::default();
-        params.subject_alt_names = vec![subject];
+        params.subject_alt_names = subjects;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![
             ExtendedKeyUsagePurpose::ServerAuth,

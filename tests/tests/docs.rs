@@ -1,4 +1,4 @@
-//! The pages: every link of theirs, and every runbook that an alert names, leads somewhere.
+//! The pages: every link of theirs, every runbook that an alert names, and every sentence that a test says it shows, is there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -58,6 +58,43 @@ fn the_matrix_has_a_row_for_every_release() -> Result {
         assert!(page.lines().any(|line| line.starts_with(&row)), "{version}");
     }
     Ok(())
+}
+
+/// A comment `Shows: PAGE, "TEXT"` beside a test names what it shows; the text stands in the page word for word.
+#[test]
+fn what_tests_show_is_in_the_pages() -> Result {
+    let pages = files("md")?;
+    let mut shown = 0;
+    for (file, text) in files("rs")?.into_iter().chain(files("yaml")?) {
+        let comments = text.lines().filter_map(|line| {
+            let line = line.trim_start().trim_start_matches(['/', '#']);
+            line.strip_prefix(" Shows: ")
+        });
+        for comment in comments {
+            shown += 1;
+            let place = format!("{}: {comment}", file.display());
+            let (page, quote) = comment
+                .split_once(", ")
+                .and_then(|(page, rest)| Some((page, rest.strip_prefix('"')?.strip_suffix('"')?)))
+                .ok_or_else(|| format!("{place}: write `Shows: PAGE, \"TEXT\"`"))?;
+            let page = fs::canonicalize(workspace::root().join(page))
+                .map_err(|error| format!("{place}: {error}"))?;
+            let page = pages
+                .get(&page)
+                .ok_or_else(|| format!("{place}: not a page"))?;
+            assert!(
+                words(page).contains(&words(quote)),
+                "{place}: not in the page"
+            );
+        }
+    }
+    assert!(shown > 50, "{shown} sentences");
+    Ok(())
+}
+
+/// A text with its lines joined.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn check(pages: &BTreeMap<PathBuf, String>, from: &Path, target: &Path, anchor: &str) -> Result {

@@ -65,6 +65,7 @@ fn every_label_is_there_once_and_in_full() {
     assert_eq!(written(&workload("a"), &workload("b"), &service), expected);
 }
 
+// Shows: README.md, "none of them ever empty"
 #[test]
 fn the_flags_are_where_they_are_looked_for() {
     assert_eq!(STANDARD_LABELS[RESPONSE_FLAGS].name, "response_flags");

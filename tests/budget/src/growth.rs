@@ -69,7 +69,7 @@ pub fn by_connections(
             open: count,
             fuel,
             memory,
-            memory_each: (memory - before) / count,
+            memory_each: (memory - before).div_ceil(count),
             idle_tick,
         });
     }
@@ -96,7 +96,7 @@ pub fn by_series(
         let idle_tick = tick(&bench);
         open.iter()
             .try_for_each(|connection| bench.talk(connection))?;
-        let memory_each = (sidecar.memory_size() - before) / series;
+        let memory_each = (sidecar.memory_size() - before).div_ceil(series);
         let busy_tick = tick(&bench);
         let text = sidecar.prometheus_text();
         let scrape = (text.len(), gzip(text.as_bytes())?.len());

@@ -82,6 +82,7 @@ fn in_the_harness_natively() {
     });
 }
 
+// Shows: README.md, "gives the same verdict on all three hosts"
 #[test]
 fn in_real_envoy() {
     let binary = EnvoyBinary::find(None).unwrap();

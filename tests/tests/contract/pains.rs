@@ -90,6 +90,7 @@ fn only_at_close_is_nothing_reported() -> Result {
 /// All four metrics have the same label sets; in no scrape has a series more closed than opened; what is open is
 /// exactly the difference; and when everything is closed, every single series is even. Whatever becomes of a
 /// connection.
+// Shows: README.md, "A connection's labels are computed once and frozen, so opened − closed is what is open, in every series."
 #[test]
 fn opened_and_closed_disagree_in_no_series() -> Result {
     let population = Population::start("pain-disagree", 1)?;
@@ -137,6 +138,8 @@ fn duplicate_series_are_never_exposed() -> Result {
 ///
 /// Received is what the client's application sent, sent is what it got, on both reporters; payload alone, without the
 /// frames of the exchange and without TLS.
+// Shows: README.md, "payload bytes from the client to the server, **on both reporters**"
+// Shows: README.md, "Bytes of frames are not counted."
 #[test]
 fn sent_and_received_are_the_applications_bytes_on_both_reporters() -> Result {
     const DOWNLOAD: usize = 300_000;

@@ -17,6 +17,7 @@ fn it_is_small() -> Result {
     Ok(())
 }
 
+// Shows: filter/docs/compatibility.md, "`env.proxy_*`, no WASI"
 #[test]
 fn it_imports_nothing_but_hostcalls() -> Result {
     let module = fs::read(wasm::build()?)?;

@@ -94,7 +94,7 @@ impl Dying {
     }
 }
 
-fn policy(bootstrap: &mut Value, policy: &str) {
+fn policy(bootstrap: &mut Value, policy: Option<&str>) {
     for config in chains(bootstrap)
         .flatten()
         .filter_map(|filter| filter.pointer_mut("/typed_config/config"))
@@ -104,15 +104,20 @@ fn policy(bootstrap: &mut Value, policy: &str) {
 }
 
 fn fail_closed(bootstrap: &mut Value) {
-    policy(bootstrap, "FAIL_CLOSED");
+    policy(bootstrap, Some("FAIL_CLOSED"));
+}
+
+/// Envoy takes its default.
+fn no_policy(bootstrap: &mut Value) {
+    policy(bootstrap, None);
 }
 
 fn fail_open(bootstrap: &mut Value) {
-    policy(bootstrap, "FAIL_OPEN");
+    policy(bootstrap, Some("FAIL_OPEN"));
 }
 
 fn fail_reload(bootstrap: &mut Value) {
-    policy(bootstrap, "FAIL_RELOAD");
+    policy(bootstrap, Some("FAIL_RELOAD"));
 }
 
 /// Sends three bytes on a new connection; whether they come back.
@@ -154,30 +159,48 @@ fn killed(name: &str, policy: fn(&mut Value)) -> Result<Dying> {
     Ok(dying)
 }
 
+// Shows: filter/docs/failures.md, "stay idle, and are closed at their next byte"
+// Shows: filter/docs/operations.md, "`FAIL_CLOSED` (the default of Envoy;"
 #[test]
 fn a_vm_that_dies_fails_closed() -> Result {
-    let dying = killed("vm-closed", fail_closed)?;
-    for _ in 0..3 {
-        assert!(!passes(&dying)?);
+    for (name, policy) in [
+        ("vm-closed", fail_closed as fn(&mut Value)),
+        ("vm-default", no_policy),
+    ] {
+        let dying = killed(name, policy)?;
+        for _ in 0..3 {
+            assert!(!passes(&dying)?, "{name}");
+        }
+        dying.report(REPORTED)?;
+        // No reload was tried, nor put off.
+        let stats = dying.mesh.server(SERVICE)?.get("/stats?filter=vm_reload")?;
+        assert!(stats.lines().count() > 1, "{stats}");
+        assert!(stats.lines().all(|line| line.ends_with(": 0")), "{stats}");
+        told("fail closed", 5);
     }
-    dying.report(REPORTED)?;
-    told("fail closed", 5);
     Ok(())
 }
 
 /// What comes after the death is not counted, and the filter is not there to take a frame off.
+// Shows: filter/docs/failures.md, "pass without the filter: nobody takes a peer's frame off"
+// Shows: README.md, "a peer's frame would reach the application as data"
 #[test]
 fn a_vm_that_dies_fails_open() -> Result {
     let dying = killed("vm-open", fail_open)?;
     for _ in 0..3 {
         assert!(passes(&dying)?);
     }
+    // A frame, or what looks like one, is data now.
+    let mut stream = dying.connect()?;
+    stream.write_all(b"\x3d\x23\x04\x67\0\0\0\x02\x0a\0")?;
+    expect(&mut stream, b"\x3d\x23\x04\x67\0\0\0\x02\x0a\0")?;
     dying.report(REPORTED)?;
-    told("fail open", 5);
+    told("fail open", 6);
     Ok(())
 }
 
 /// Without an exchange there is no frame to kill it with: it has a series for each connection instead, until none fits in.
+// Shows: filter/docs/failures.md, "pass, byte by byte: there is no frame to take off"
 #[test]
 fn a_vm_without_exchange_fails_open() -> Result {
     let configuration = json!({
@@ -208,6 +231,7 @@ fn a_vm_without_exchange_fails_open() -> Result {
     Ok(())
 }
 
+// Shows: filter/docs/failures.md, "closed until the backoff is over (a second), then filtered by a new VM"
 #[test]
 fn a_vm_that_dies_is_reloaded() -> Result {
     let dying = killed("vm-reload", fail_reload)?;
@@ -255,6 +279,7 @@ fn dying_neighbour(bootstrap: &mut Value) {
     }
 }
 
+// Shows: filter/docs/failures.md, "When the VM of **another** filter in the chain dies, its connections are closed, and ours counts them like any others"
 #[test]
 fn the_death_of_another_filter_is_counted_like_any_close() -> Result {
     let fixture = Fixture::with("neighbour", App::start(apps::echo)?, |mesh, service| {

@@ -20,7 +20,7 @@ use testbed::{Envoy, Scratch, Workload, wasm};
 pub(crate) const SERVICE: &str = "app";
 
 /// The filter's counter of how exchanges ended.
-const EXCHANGES: &str = "istio_tcp_peer_exchange_total";
+pub(crate) const EXCHANGES: &str = "istio_tcp_peer_exchange_total";
 
 /// How long something that comes with the next tick may take on a busy machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);

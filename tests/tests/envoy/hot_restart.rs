@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use testbed::Scratch;
 use testbed::apps::{self, App};
 use testbed::envoy::Envoy;
 use testbed::evidence::Tally;
 use testbed::mesh::Counts;
 use testbed::poll::{self, Look};
 use testbed::tools::{EnvoyBinary, Epoch};
+use testbed::{Scratch, wasm};
 
 use crate::fixture::{LIMIT, Result, expect};
 use crate::reload::{EPHEMERAL, LISTENER, bootstrap, contexts, listeners, load};
@@ -86,7 +86,7 @@ fn envoy(
     flush: Duration,
 ) -> Result<Envoy> {
     let file = dir.join(format!("{name}.listeners.json"));
-    fs::write(&file, listeners(0, at, app)?)?;
+    fs::write(&file, listeners(0, at, app, Some(&wasm::build()?))?)?;
     let binary = EnvoyBinary::find(None)?.drain_time(DRAIN).epoch(epoch);
     let bootstrap = bootstrap(&file, app, flush)?;
     Ok(Envoy::start(&binary, name, &bootstrap, 2, dir)?)
@@ -136,6 +136,8 @@ fn serves(new: &Envoy) -> Result {
     Ok(())
 }
 
+// Shows: filter/docs/failures.md, "no connection fails and no byte is lost. New connections go to the new process"
+// Shows: filter/docs/operations.md, "| Envoy (restart, hot restart) | start again at 0 |"
 #[test]
 fn a_hot_restart_loses_and_doubles_nothing() -> Result {
     let restart = Restart::start()?;

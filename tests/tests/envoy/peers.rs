@@ -30,6 +30,7 @@ fn check_untold(fixture: &Fixture, reporter: Reporter) -> Result {
     check(&fixture.mesh, SERVICE, reporter, ONE, &labels).map(drop)
 }
 
+// Shows: filter/docs/operations.md, "| none | this filter | nothing is written; the client is its certificate |"
 #[test]
 fn a_client_without_the_filter_is_known_by_its_certificate() -> Result {
     let fixture = Fixture::with(
@@ -65,6 +66,8 @@ fn a_server_without_the_filter_is_known_by_its_certificate_and_the_control_plane
 
 /// The documented limit of `auto`: the control plane says "sidecar", the sidecar does not take
 /// part. The first connection pays for it, the next ones do not.
+// Shows: README.md, "the first connection to it carries a frame that its application sees; the host is then left alone"
+// Shows: filter/docs/operations.md, "one connection carries a frame; then the host is left alone for `refused_duration`"
 #[test]
 fn a_host_that_answers_a_frame_with_something_else_gets_no_second_one() -> Result {
     let fixture = Fixture::with("refused", App::start(apps::length)?, |mesh, service| {
@@ -78,6 +81,40 @@ fn a_host_that_answers_a_frame_with_something_else_gets_no_second_one() -> Resul
     let metrics = fixture.mesh.client().metrics()?;
     assert_eq!(metrics.sum("istio_tcp_refused_hosts_total", &[]), 1.0);
     Ok(())
+}
+
+/// A filter that does not look at a port takes no frame off there either.
+// Shows: filter/docs/operations.md, "Both ends of a service must look at its port"
+#[test]
+fn ports_of_one_side_only_let_the_clients_frame_reach_the_application() -> Result {
+    let elsewhere = json!({ "tcp_reporting_duration": "500ms", "ports": { "include": [1] } });
+    let fixture = Fixture::with(
+        "ports-server",
+        App::start(apps::length)?,
+        |mesh, service| mesh.service(service.filter(Filter::Configured(elsewhere))),
+    )?;
+    assert_ne!(round_trip(fixture.connect()?, b"payload")?, b"7 bytes\n");
+    assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"7 bytes\n");
+    check_outcomes(&fixture.mesh, Reporter::Source, "absent", 1)?;
+    check_outcomes(&fixture.mesh, Reporter::Source, "suppressed", 1)?;
+    Ok(())
+}
+
+/// Without the client's frame the server writes none.
+// Shows: filter/docs/operations.md, "only the server's side looks at its port, nothing is written"
+#[test]
+fn ports_of_the_servers_side_only_do_no_harm() -> Result {
+    let elsewhere = json!({ "tcp_reporting_duration": "500ms", "ports": { "include": [1] } });
+    let fixture = Fixture::with(
+        "ports-client",
+        App::start(apps::length)?,
+        |mesh, service| {
+            mesh.client_filter(Filter::Configured(elsewhere))
+                .service(service)
+        },
+    )?;
+    assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"7 bytes\n");
+    check_outcomes(&fixture.mesh, Reporter::Destination, "absent", 1)
 }
 
 #[test]

@@ -78,6 +78,7 @@ fn update(sidecar: &Sidecar) {
     sidecar.finish_draining();
 }
 
+// Shows: filter/docs/failures.md, "Over a thousand updates the guest's memory does not grow"
 #[test]
 fn of_configurations() {
     let sidecar = outbound(&module()).start().unwrap();

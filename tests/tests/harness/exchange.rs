@@ -9,6 +9,7 @@ use crate::mesh::{
 };
 use host_harness::{Rig, Tls};
 
+// Shows: README.md, "The first four carry Istio's 23 labels"
 #[test]
 fn both_sides_carry_all_23_labels() {
     let rig = rig();

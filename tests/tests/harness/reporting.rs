@@ -28,6 +28,7 @@ fn an_open_connection_is_reported_at_every_tick() {
     assert_eq!(counts(&rig.inbound), [1, 1, 15, 18]);
 }
 
+// Shows: README.md, "A data callback makes no host call"
 #[test]
 fn a_data_callback_in_steady_state_makes_no_hostcall() {
     let rig = rig();
@@ -90,4 +91,22 @@ fn a_connection_to_a_dead_application_is_no_plaintext() {
         assert_eq!(labels["source_principal"], "unknown");
         assert_eq!(labels["response_flags"], "UF,URX");
     }
+}
+
+// Shows: filter/docs/operations.md, "an excluded connection costs one host call and no series"
+#[test]
+fn a_connection_to_an_excluded_port_costs_one_hostcall() {
+    let module = module();
+    let configuration = r#"{"ports": {"include": [1]}}"#;
+    let sidecar = inbound(&module).plugin_config(configuration);
+    let sidecar = sidecar.start().unwrap();
+    let before = sidecar.hostcalls();
+    let connection = sidecar.connect();
+    connection.client.write(b"query");
+    connection.server.write(b"answer");
+    connection.client.end();
+    connection.server.end();
+    sidecar.advance(INTERVAL);
+    assert_eq!(sidecar.hostcalls().since(&before).total(), 1);
+    assert_eq!(counts(&sidecar), [0; 4]);
 }

@@ -50,6 +50,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+// Shows: README.md, "Nothing else that a peer sends costs it a connection."
 #[test]
 fn of_clients() -> Result {
     play(Reporter::Destination)

@@ -6,6 +6,7 @@ use testbed::mesh::Filter;
 use crate::pair::{CLUSTER, ENDPOINT, Pair, Result, at, mode, web};
 use crate::table::EXCHANGED;
 
+// Shows: filter/docs/operations.md, "| this filter, `auto` | this filter | exchange both ways |"
 #[test]
 fn metadata_exchanged_both_ways() -> Result {
     let pair = Pair::start("exchanged", |mesh, service| mesh.service(service))?;
