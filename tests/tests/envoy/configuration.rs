@@ -67,11 +67,9 @@ fn a_configuration_as_a_struct_is_refused_with_what_to_write_instead() -> Result
 }
 
 fn on_the_clusters(bootstrap: &mut Value) {
-    for cluster in bootstrap["static_resources"]["clusters"]
-        .as_array_mut()
-        .into_iter()
-        .flatten()
-    {
+    let clusters = bootstrap.pointer_mut("/static_resources/clusters");
+    let clusters = clusters.and_then(Value::as_array_mut);
+    for cluster in clusters.into_iter().flatten() {
         cluster["filters"] = json!([{
             "name": "envoy.filters.network.wasm",
             "typed_config": {
