@@ -72,6 +72,10 @@ impl Notices {
         self.0.push(format!("{path} has no effect: {reason}"));
     }
 
+    fn ignored(&mut self, paths: &str, reason: &str) {
+        self.0.push(format!("{paths} ignored: {reason}"));
+    }
+
     fn hint(&mut self, path: &str, hint: &str) {
         self.0.push(format!("{path}: {hint}"));
     }
@@ -147,7 +151,12 @@ impl Config {
             }
         }
         if let Some(field) = metrics {
-            config.metrics = metrics::metrics(&field, &config.definitions, &mut config.notices)?;
+            config.metrics = metrics::metrics(
+                &field,
+                &config.definitions,
+                &config.naming,
+                &mut config.notices,
+            )?;
         }
         config.naming.max_value_len = config.limits.max_label_length;
         Ok(config)

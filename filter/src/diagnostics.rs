@@ -11,9 +11,16 @@ const OUTCOMES: &str = "tcp_peer_exchange_total";
 const OVERFLOWS: &str = "tcp_series_overflow_total";
 const REFUSED_HOSTS: &str = "tcp_refused_hosts_total";
 const PEER_MISMATCHES: &str = "tcp_peer_mismatch_total";
+const UNUSABLE_VALUES: &str = "tcp_unusable_values_total";
 
 /// The counters' names, without the prefix.
-pub(crate) const NAMES: [&str; 4] = [OUTCOMES, OVERFLOWS, REFUSED_HOSTS, PEER_MISMATCHES];
+pub(crate) const NAMES: [&str; 5] = [
+    OUTCOMES,
+    OVERFLOWS,
+    REFUSED_HOSTS,
+    PEER_MISMATCHES,
+    UNUSABLE_VALUES,
+];
 
 /// Counters of one reporter.
 #[derive(Debug)]
@@ -22,11 +29,13 @@ struct PerReporter {
     overflows: Instrument,
     refused_hosts: Instrument,
     peer_mismatches: Instrument,
+    unusable_values: Instrument,
 }
 
 /// `istio_tcp_peer_exchange_total{reporter,result}`, and by reporter alone
-/// `istio_tcp_series_overflow_total`, `istio_tcp_refused_hosts_total` and
-/// `istio_tcp_peer_mismatch_total`. A counter appears with its first event.
+/// `istio_tcp_series_overflow_total`, `istio_tcp_refused_hosts_total`,
+/// `istio_tcp_peer_mismatch_total` and `istio_tcp_unusable_values_total`. A counter appears with its
+/// first event.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics {
     by_reporter: [PerReporter; Reporter::ALL.len()],
@@ -40,6 +49,7 @@ impl Default for PerReporter {
             overflows: counter(),
             refused_hosts: counter(),
             peer_mismatches: counter(),
+            unusable_values: counter(),
         }
     }
 }
@@ -48,6 +58,13 @@ impl Diagnostics {
     /// An exchange ended.
     pub(crate) fn outcome(&self, reporter: Reporter, outcome: Outcome) {
         self.count(reporter, |counters| counters.outcomes.get(outcome as usize));
+    }
+
+    /// This many expressions of a connection had a value that is neither text nor number.
+    pub(crate) fn unusable_values(&self, reporter: Reporter, count: i64) {
+        if let Some(counters) = self.by_reporter.get(reporter as usize) {
+            counters.unusable_values.add(count);
+        }
     }
 
     /// A connection was counted under coarser labels because the series are at their limit.
@@ -89,6 +106,7 @@ impl Diagnostics {
                 (&counters.overflows, OVERFLOWS),
                 (&counters.refused_hosts, REFUSED_HOSTS),
                 (&counters.peer_mismatches, PEER_MISMATCHES),
+                (&counters.unusable_values, UNUSABLE_VALUES),
             ] {
                 counter.flush(host, || name(None, metric));
             }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::attributes::Roots;
 use crate::config::{Cel, Config, ConfigError};
-use crate::expression::{ExpressionId, Expressions, Values};
+use crate::expression::{Absent, ExpressionId, Expressions, Values};
 use crate::host::Host;
 use crate::labels::{RESPONSE_FLAGS, STANDARD_LABELS, UNKNOWN};
 use crate::metric::{Metric, MetricKind};
@@ -112,7 +112,8 @@ impl Layout {
         expressions: &mut Expressions,
     ) -> Result<Self, ConfigError> {
         let mut compile = |cel: &Cel| {
-            let compiled = expressions.compile(host, roots, &cel.text);
+            let absent = |absent: &Absent| log::warn!("{}: {absent}", cel.path);
+            let compiled = expressions.compile(host, roots, &cel.text, absent);
             compiled.map_err(|reason| cel.refused(reason))
         };
         let mut metrics = Vec::new();
@@ -272,10 +273,18 @@ impl Layout {
                 let origin = Origin::Expression(*id);
                 match labels.iter_mut().find(|label| label.name == name.as_str()) {
                     Some(label) => label.origin = origin,
-                    None => labels.push(Label {
-                        name: Cow::Owned(name.clone()),
-                        origin,
-                    }),
+                    None => {
+                        // The expressions of stats_tags take the first place that they match, which
+                        // is in a longer label if that comes first.
+                        let longer = |label: &Label| naming::ends_like(&label.name, name);
+                        let place = labels.iter().position(longer).unwrap_or(labels.len());
+                        let name = Cow::Owned(name.clone());
+                        let mut carried = Label { name, origin };
+                        for label in labels.iter_mut().skip(place) {
+                            std::mem::swap(label, &mut carried);
+                        }
+                        labels.push(carried);
+                    }
                 }
             }
         }

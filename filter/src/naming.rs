@@ -62,6 +62,13 @@ impl Naming {
         format!("{}_{name}", self.prefix)
     }
 
+    /// The expression of `stats_tags` that takes the label out of a stat, and not the end of a longer
+    /// label.
+    pub(crate) fn anchored_tag(&self, label: &str) -> String {
+        let (field, value) = (escape(&self.field_separator), escape(&self.value_separator));
+        format!("(?:^wasmcustom\\.|{field})({label}{value}(.*?){field})")
+    }
+
     /// Appends one encoded label, whoever chose its value.
     pub(crate) fn push_label(&self, head: &mut String, label: &str, value: &str) {
         let unfit = |c: char| SINK_SEPARATORS.contains(&c) || self.separates(c);
@@ -125,6 +132,12 @@ impl Naming {
     }
 }
 
+/// Whether a label's name ends with another's, so that an expression for the other one that does not
+/// say where a label begins finds it in both.
+pub(crate) fn ends_like(longer: &str, label: &str) -> bool {
+    longer.len() > label.len() && longer.ends_with(label)
+}
+
 /// A text that a peer chose, made fit for a log: cut between characters to `max` bytes, without
 /// control characters.
 pub(crate) fn tame(text: &str, max: usize) -> Cow<'_, str> {
@@ -135,6 +148,18 @@ pub(crate) fn tame(text: &str, max: usize) -> Cow<'_, str> {
         true => Cow::Borrowed(text),
         false => Cow::Owned(text.replace(char::is_control, "_")),
     }
+}
+
+/// The text as a regular expression that matches it.
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
 }
 
 /// Whether a byte is a character that is fit for everything, as all are in most values.

@@ -7,6 +7,12 @@ pub(crate) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> 
         .unwrap_or_default()
 }
 
+/// Whether `wrong` is most likely a misspelling of `name`: at most every third character
+/// differs, one where there are fewer.
+pub(crate) fn is_close(wrong: &str, name: &str) -> bool {
+    distance(wrong, name) <= (wrong.len() / 3).max(1)
+}
+
 /// The Levenshtein distance: how many characters to add, drop or change.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -41,6 +47,19 @@ mod tests {
             ("kitten", "sitting", 3),
         ] {
             assert_eq!(distance(a, b), edits, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_misspelling_is_close() {
+        for (wrong, name, close) in [
+            ("nod", "node", true),
+            ("upstreampeer", "upstream_peer", true),
+            ("conectoin", "connection", true),
+            ("test", "list", false),
+            ("istio_operationId", "connection", false),
+        ] {
+            assert_eq!(is_close(wrong, name), close, "{wrong} {name}");
         }
     }
 

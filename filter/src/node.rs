@@ -1,6 +1,6 @@
 //! This proxy's own node: who we are, what we send, what else is compiled in.
 
-use peer_exchange::{Locality, Metadata, Struct, Style};
+use peer_exchange::{Frame, HEADER_LEN, Locality, Metadata, Struct, Style};
 use prost::Message as _;
 
 use crate::attributes::{Attributes, Roots, path};
@@ -75,8 +75,10 @@ impl LocalNode {
         }
     }
 
-    /// The frame that tells peers who we are: a constant of the node.
-    pub(crate) fn frame(&self, additional_labels: &[String]) -> Vec<u8> {
+    /// The frame that tells peers who we are: a constant of the node. One with a payload of more
+    /// than `max` bytes would have every connection closed by its receiver, so metadata that does
+    /// not fit is left out.
+    pub(crate) fn frame(&self, additional_labels: &[String], max: u32) -> Vec<u8> {
         let nothing = Struct::default();
         let locality = self.node.locality.as_ref();
         let node = peer_exchange::Node {
@@ -87,7 +89,24 @@ impl LocalNode {
                 zone: locality.map_or("", |locality| &locality.zone),
             },
         };
-        node.frame(Style::of(node.metadata), additional_labels)
-            .encode()
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        let payload = |frame: &[u8]| frame.len().saturating_sub(HEADER_LEN);
+        let frame = node
+            .frame(Style::of(node.metadata), additional_labels)
+            .encode();
+        if payload(&frame) <= max {
+            return frame;
+        }
+        let reduced = node.frame(Style::Modern, &[]).encode();
+        let (sent, without) = match payload(&reduced) <= max {
+            true => (reduced, "additional_labels and EXCHANGE_KEYS"),
+            false => (Frame::new(nothing, "").encode(), "any metadata"),
+        };
+        log::error!(
+            "the frame of this node has a payload of {} bytes, more than the {max} that peers take: \
+             it is sent without {without}",
+            payload(&frame),
+        );
+        sent
     }
 }

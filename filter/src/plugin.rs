@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use peer_exchange::{InvalidFrame, Payload};
+use peer_exchange::{DEFAULT_MAX_PAYLOAD, InvalidFrame, Payload};
 use prost::Message as _;
 
 use crate::attributes::{Attributes, Roots, path};
@@ -103,7 +103,10 @@ impl<H: Host> Plugin<H> {
             native: node.native_exchange().is_some(),
             roots,
             local: node.workload(),
-            frame: node.frame(&config.additional_labels),
+            frame: node.frame(
+                &config.additional_labels,
+                config.limits.max_frame_bytes.max(DEFAULT_MAX_PAYLOAD),
+            ),
             offer: match offers {
                 true => offer(&config.peer_exchange.protocols),
                 false => Vec::new(),
@@ -355,6 +358,8 @@ impl<H: Host> Plugin<H> {
 
     /// The series of a connection.
     pub(crate) fn series(&self, identity: &Identity, values: &Values) -> Rc<Series> {
+        self.diagnostics
+            .unusable_values(identity.facts.reporter, values.unusable());
         let series = match identity.series.get() {
             Some(series) => Rc::clone(series),
             None => self.find_series(identity, values),

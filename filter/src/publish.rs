@@ -12,6 +12,9 @@ use crate::host::{Host, Status};
 use crate::labels::{Reporter, Workload};
 use crate::naming::tame;
 
+/// The fields of a peer that are maps of texts; all others are texts.
+pub(crate) const MAPS: [&str; 2] = ["labels", "platform_metadata"];
+
 /// How many bytes of a peer's labels are published, and how many of its platform's metadata. The
 /// host keeps them as long as the connection lasts.
 const MAX_MAP_LEN: usize = 8 * 1024;
@@ -79,10 +82,12 @@ pub(crate) fn describe(peer: &Workload, exchanged: Option<&Metadata>, max: usize
     add(&mut platform, &metadata.platform_metadata, max);
     let mut message = strings(&[
         ("app", &peer.app),
+        ("app_containers", &metadata.app_containers),
         ("availability_zone", &metadata.availability_zone),
         ("cluster", &peer.cluster),
         ("cluster_id", &peer.cluster),
         ("identity", &peer.principal),
+        ("instance_ips", &metadata.instance_ips),
         ("istio_version", &metadata.istio_version),
         ("mesh_id", &metadata.mesh_id),
         ("name", &metadata.name),
@@ -96,12 +101,28 @@ pub(crate) fn describe(peer: &Workload, exchanged: Option<&Metadata>, max: usize
         ("workload", &peer.workload),
         ("workload_name", &peer.workload),
     ]);
-    for (name, map) in [("labels", labels), ("platform_metadata", platform)] {
+    for (name, map) in MAPS.into_iter().zip([labels, platform]) {
         if !map.fields.is_empty() {
             message.insert(name, map);
         }
     }
     message
+}
+
+/// Adds what a native exchange filter left of the peer and `message` does not have yet: its kind,
+/// place and name, and its additional labels.
+pub(crate) fn complete(message: &mut Struct, native: &Struct, max: usize) {
+    for (name, value) in &native.fields {
+        if let Some(map) = native.child(name) {
+            let pair = |(name, value): (&String, &Value)| (name.clone(), value.as_str().to_owned());
+            let pairs: Vec<_> = map.fields.iter().map(pair).collect();
+            let mut completed = message.child(name).cloned().unwrap_or_default();
+            add(&mut completed, &pairs, max);
+            message.insert(name, completed);
+        } else if !message.fields.contains_key(name) {
+            message.insert(name, tame(value.as_str(), max).as_ref());
+        }
+    }
 }
 
 /// Adds the pairs of a map, as many as fit.
@@ -144,6 +165,8 @@ mod tests {
             name: "mongodb-v1-0".to_owned(),
             owner: "kubernetes://apis/apps/v1/namespaces/data/deployments/mongodb-v1".to_owned(),
             workload_name: "mongodb-v1".to_owned(),
+            instance_ips: "10.0.0.1,fe80::1".to_owned(),
+            app_containers: "mongodb".to_owned(),
             labels: [("role".to_owned(), "primary".to_owned())].into(),
             ..Metadata::default()
         };
@@ -152,9 +175,11 @@ mod tests {
             ("role", "primary"),
         ]);
         let mut expected = Struct::from_iter([
+            ("app_containers", "mongodb"),
             ("cluster", "Kubernetes"),
             ("cluster_id", "Kubernetes"),
             ("identity", "spiffe://td/ns/data/sa/mongodb"),
+            ("instance_ips", "10.0.0.1,fe80::1"),
             ("name", "mongodb-v1-0"),
             ("namespace", "data"),
             ("owner", &metadata.owner),
@@ -165,6 +190,23 @@ mod tests {
         ]);
         expected.insert("labels", labels);
         assert_eq!(published(&peer, Some(&metadata)), Some(expected));
+    }
+
+    #[test]
+    fn what_a_native_filter_left_completes_the_peer() {
+        let mut native = Struct::from_iter([("workload", "native"), ("type", "deployment")]);
+        native.insert("labels", Struct::from_iter([("role", "primary\n")]));
+        let peer = Workload {
+            workload: "known".to_owned(),
+            app: "a".to_owned(),
+            ..Workload::default()
+        };
+        let mut message = describe(&peer, None, 512);
+        complete(&mut message, &native, 512);
+        assert_eq!(message.string("workload"), "known");
+        assert_eq!(message.string("type"), "deployment");
+        let labels = Struct::from_iter([("app", "a"), ("role", "primary_")]);
+        assert_eq!(message.child("labels"), Some(&labels));
     }
 
     #[test]

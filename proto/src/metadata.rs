@@ -2,10 +2,12 @@ use crate::Struct;
 
 /// Keys of node metadata.
 pub(crate) mod key {
+    pub(crate) const APP_CONTAINERS: &str = "APP_CONTAINERS";
     pub(crate) const AVAILABILITY_ZONE: &str = "AVAILABILITY_ZONE";
     pub(crate) const CLUSTER_ID: &str = "CLUSTER_ID";
     pub(crate) const EXCHANGE_KEYS: &str = "EXCHANGE_KEYS";
     pub(crate) const IDENTITY: &str = "IDENTITY";
+    pub(crate) const INSTANCE_IPS: &str = "INSTANCE_IPS";
     pub(crate) const ISTIO_VERSION: &str = "ISTIO_VERSION";
     pub(crate) const LABELS: &str = "LABELS";
     pub(crate) const MESH_ID: &str = "MESH_ID";
@@ -51,6 +53,10 @@ pub struct Metadata {
     pub region: String,
     /// Its zone (`AVAILABILITY_ZONE`).
     pub availability_zone: String,
+    /// The pod's addresses (`INSTANCE_IPS`), separated by commas; senders before Istio 1.24.
+    pub instance_ips: String,
+    /// The pod's containers (`APP_CONTAINERS`), separated by commas; senders before Istio 1.24.
+    pub app_containers: String,
     /// The pod's labels (`LABELS`): names and values, sorted by name.
     pub labels: Vec<(String, String)>,
     /// What the platform says of where it runs (`PLATFORM_METADATA`), such as `gcp_project`; sorted
@@ -78,6 +84,8 @@ impl From<&Struct> for Metadata {
             istio_version: string(key::ISTIO_VERSION),
             region: string(key::REGION),
             availability_zone: string(key::AVAILABILITY_ZONE),
+            instance_ips: string(key::INSTANCE_IPS),
+            app_containers: string(key::APP_CONTAINERS),
             labels: strings(key::LABELS),
             platform_metadata: strings(key::PLATFORM_METADATA),
         }

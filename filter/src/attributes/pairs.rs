@@ -1,10 +1,11 @@
 //! Maps, as the host hands them over: lists of pairs.
 
-/// The strings of a map; `None` if the bytes are none.
+/// The members of a map; `None` if the bytes are none.
 ///
 /// They are `count, (key length, value length)*, (key NUL value NUL)*`, the lengths in 4
-/// little-endian bytes. Values that are no text are left out.
-pub(crate) fn parse(raw: &[u8]) -> Option<Vec<(&str, &str)>> {
+/// little-endian bytes. A map in a map is encoded the same way. Members whose key is no text are
+/// left out.
+pub(crate) fn parse(raw: &[u8]) -> Option<Vec<(&str, &[u8])>> {
     let (count, mut lengths) = length(raw)?;
     let sizes = count.checked_mul(8)?;
     let mut bytes = lengths.get(sizes..)?;
@@ -13,18 +14,19 @@ pub(crate) fn parse(raw: &[u8]) -> Option<Vec<(&str, &str)>> {
         let (key, rest) = length(lengths)?;
         let (value, rest) = length(rest)?;
         lengths = rest;
-        let (key, rest) = text(bytes, key)?;
-        let (value, rest) = text(rest, value)?;
+        let (key, rest) = member(bytes, key)?;
+        let (value, rest) = member(rest, value)?;
         bytes = rest;
-        pairs.extend(key.zip(value));
+        pairs.extend(std::str::from_utf8(key).ok().map(|key| (key, value)));
     }
     bytes.is_empty().then_some(pairs)
 }
 
-/// The value of a key, `""` if there is none.
-pub(crate) fn get<'a>(pairs: &[(&'a str, &'a str)], key: &str) -> &'a str {
+/// The text of a key, `""` if there is none.
+pub(crate) fn get<'a>(pairs: &[(&'a str, &'a [u8])], key: &str) -> &'a str {
     let pair = pairs.iter().find(|(known, _)| *known == key);
-    pair.map_or("", |(_, value)| value)
+    pair.and_then(|(_, value)| std::str::from_utf8(value).ok())
+        .unwrap_or_default()
 }
 
 fn length(raw: &[u8]) -> Option<(usize, &[u8])> {
@@ -32,10 +34,10 @@ fn length(raw: &[u8]) -> Option<(usize, &[u8])> {
     Some((usize::try_from(u32::from_le_bytes(*length)).ok()?, rest))
 }
 
-/// The text of this length and what follows the NUL behind it.
-fn text(raw: &[u8], length: usize) -> Option<(Option<&str>, &[u8])> {
-    let (text, rest) = raw.split_at_checked(length)?;
-    Some((std::str::from_utf8(text).ok(), rest.strip_prefix(&[0])?))
+/// The key or value of this length and what follows the NUL behind it.
+fn member(raw: &[u8], length: usize) -> Option<(&[u8], &[u8])> {
+    let (member, rest) = raw.split_at_checked(length)?;
+    Some((member, rest.strip_prefix(&[0])?))
 }
 
 #[cfg(test)]
@@ -48,13 +50,21 @@ mod tests {
     #[test]
     fn keys_have_their_values() {
         let pairs = parse(PAIRS).expect("pairs");
-        assert_eq!(pairs, [("workload", "v1"), ("app", "a")]);
+        assert_eq!(pairs, [("workload", b"v1".as_slice()), ("app", b"a")]);
         assert_eq!((get(&pairs, "app"), get(&pairs, "version")), ("a", ""));
     }
 
     #[test]
-    fn a_value_that_is_no_text_is_left_out() {
+    fn a_value_that_is_no_text_reads_as_none() {
         let raw = b"\x01\0\0\0\x01\0\0\0\x01\0\0\0k\0\xff\0";
+        let pairs = parse(raw).expect("pairs");
+        assert_eq!(pairs, [("k", b"\xff".as_slice())]);
+        assert_eq!(get(&pairs, "k"), "");
+    }
+
+    #[test]
+    fn a_key_that_is_no_text_is_left_out() {
+        let raw = b"\x01\0\0\0\x01\0\0\0\x01\0\0\0\xff\0v\0";
         assert_eq!(parse(raw), Some(vec![]));
     }
 

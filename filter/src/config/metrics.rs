@@ -6,6 +6,7 @@ use crate::diagnostics;
 use crate::expression::ExpressionError;
 use crate::labels::STANDARD_LABELS;
 use crate::metric::{HTTP_METRICS, Metric, MetricKind};
+use crate::naming::{self, Naming};
 use crate::nearest::nearest;
 
 /// A CEL expression and its place.
@@ -42,6 +43,12 @@ pub struct Definition {
     /// What it is.
     pub kind: MetricKind,
 }
+
+/// What the names of Istio's metrics begin with in Prometheus; many configurations have it.
+const PREFIX: &str = "istio_";
+
+/// The label of the filter's own `tcp_peer_exchange_total`, which every bootstrap takes out.
+const RESULT: &str = "result";
 
 const KINDS: [(&str, MetricKind); 3] = [
     ("COUNTER", MetricKind::Counter),
@@ -99,56 +106,76 @@ pub(super) fn definitions(
 pub(super) fn metrics(
     field: &Field<'_>,
     definitions: &[Definition],
+    naming: &Naming,
     notices: &mut Notices,
 ) -> Result<Vec<MetricConfig>, ConfigError> {
     let mut metrics = Vec::new();
+    let mut of_http = Vec::new();
     for item in field.list("a list of metrics")? {
         let metric = MetricConfig::parse(&item.object()?, definitions)?;
-        if HTTP_METRICS.contains(&metric.name.as_str()) {
-            let reason = format!("{} is not a metric of TCP", metric.name);
-            notices.no_effect(item.path(), &reason);
+        match is_of_http(&metric.name) {
+            true => of_http.push(format!("{} ({})", item.path(), metric.name)),
+            false => metrics.push((item, metric)),
         }
-        for (label, cel) in &metric.dimensions {
-            let mut longer = STANDARD_LABELS.iter().map(|standard| standard.name);
-            if let Some(longer) =
-                longer.find(|name| name.len() > label.len() && name.ends_with(label.as_str()))
-            {
-                let hint = format!(
-                    "{longer} ends like it, so its expression in stats_tags has to say where a label \
-                     begins; the documentation of the configuration shows how"
-                );
-                notices.hint(&cel.path, &hint);
-            }
-        }
-        metrics.push(metric);
     }
-    let own = |metric: &MetricConfig| {
-        metric
-            .dimensions
-            .iter()
-            .map(|(name, _)| name.clone())
-            .collect::<Vec<_>>()
-    };
-    let own: Vec<String> = metrics.iter().flat_map(own).collect();
-    let known = || {
-        STANDARD_LABELS
-            .iter()
-            .map(|label| label.name)
-            .chain(own.iter().map(String::as_str))
-    };
-    for (index, metric) in metrics.iter().enumerate() {
+    if !of_http.is_empty() {
+        notices.ignored(&of_http.join(", "), "metrics of HTTP are not recorded");
+    }
+    let mut own: Vec<&(String, Cel)> = Vec::new();
+    for dimension in metrics.iter().flat_map(|(_, metric)| &metric.dimensions) {
+        if own.iter().all(|(label, _)| *label != dimension.0) {
+            own.push(dimension);
+        }
+    }
+    let standard = STANDARD_LABELS.iter().map(|label| label.name);
+    let mut known: Vec<&str> = standard.collect();
+    known.extend(own.iter().map(|(label, _)| label.as_str()));
+    for (item, metric) in &metrics {
         for (tag, name) in metric.tags_to_remove.iter().enumerate() {
-            if known().all(|label| label != name) {
-                let path = format!("{}[{index}].tags_to_remove[{tag}]", field.path());
+            if !known.contains(&name.as_str()) {
+                let path = format!("{}.tags_to_remove[{tag}]", item.path());
                 let reason = format!(
                     "no metric of TCP has a label {name:?} (nearest: {:?})",
-                    nearest(name, known())
+                    nearest(name, known.iter().copied())
                 );
                 notices.no_effect(&path, &reason);
             }
         }
     }
-    Ok(metrics)
+    known.push(RESULT);
+    ambiguous(&own, &known, naming, notices);
+    Ok(metrics.into_iter().map(|(_, metric)| metric).collect())
+}
+
+/// Whether this is a metric that Istio records for HTTP requests, or a series of such a histogram.
+fn is_of_http(name: &str) -> bool {
+    let series = ["_bucket", "_count", "_sum"];
+    let histogram = series.iter().find_map(|series| name.strip_suffix(series));
+    HTTP_METRICS.contains(&name) || histogram.is_some_and(|name| HTTP_METRICS.contains(&name))
+}
+
+/// Hints at labels of the user's own of which one of all `labels` is the end, or the other way round:
+/// where `stats_tags` does not say where a label begins, Envoy finds the shorter one in the longer one
+/// and cuts that up.
+fn ambiguous(own: &[&(String, Cel)], labels: &[&str], naming: &Naming, notices: &mut Notices) {
+    for (label, cel) in own {
+        for other in labels {
+            let is_own = own.iter().any(|(own, _)| own == other);
+            let (shorter, longer) = match naming::ends_like(other, label) {
+                true => (label.as_str(), *other),
+                // The shorter one has its own turn.
+                false if !is_own && naming::ends_like(label, other) => (*other, label.as_str()),
+                false => continue,
+            };
+            let tag = naming.anchored_tag(shorter);
+            notices.hint(
+                &cel.path,
+                &format!(
+                    "{shorter} ends like {longer}; its expression in stats_tags has to be {tag}"
+                ),
+            );
+        }
+    }
 }
 
 impl Definition {
@@ -201,10 +228,13 @@ fn known_metric(field: &Field<'_>, definitions: &[Definition]) -> Result<String,
             .map(|definition| definition.name.as_str());
         standard.chain(own).chain(HTTP_METRICS)
     };
-    if name.is_empty() || known().any(|known| known == name) {
-        return Ok(name.to_owned());
+    let is_known = |name: &str| is_of_http(name) || known().any(|known| known == name);
+    let bare = name.strip_prefix(PREFIX).unwrap_or(name);
+    match [name, bare].into_iter().find(|name| is_known(name)) {
+        Some(known) => Ok(known.to_owned()),
+        None if name.is_empty() => Ok(String::new()),
+        None => Err(field.unknown_value(name, known())),
     }
-    Err(field.unknown_value(name, known()))
 }
 
 /// Sorted by label: that is the order in which new ones are appended (Istio's rule).

@@ -151,7 +151,8 @@ fn what_has_no_effect_is_said_so() {
             ],
             "metrics": [
                 {"name": "request_bytes", "drop": true},
-                {"tags_to_remove": ["source_workloads", "response_flags", "mine"], "dimensions": {"mine": "1"}}
+                {"tags_to_remove": ["source_workloads", "response_flags", "mine"], "dimensions": {"mine": "1"}},
+                {"name": "requests_total", "tags_to_remove": ["grpc_response_status"], "dimensions": {"app": "1 +"}}
             ]
         }"#,
     );
@@ -166,7 +167,7 @@ fn what_has_no_effect_is_said_so() {
             "disable_host_header_fallback has no effect: TCP has no host header",
             "graceful_deletion_interval has no effect: series are kept",
             "max_peer_cache_size has no effect: the cache of peers has a fixed size",
-            "metrics[0] has no effect: request_bytes is not a metric of TCP",
+            "metrics[0] (request_bytes), metrics[2] (requests_total) ignored: metrics of HTTP are not recorded",
             "metrics[1].tags_to_remove[0] has no effect: no metric of TCP has a label \
              \"source_workloads\" (nearest: \"source_workload\")",
             "rotationInterval has no effect: series are kept",
@@ -281,4 +282,92 @@ fn a_refusal_names_the_place_the_finding_and_the_remedy() {
     let binary = refusal("\n\x0b\n\x05debug\x12\x02 \x01");
     assert!(binary.contains("google.protobuf.StringValue"), "{binary}");
     assert!(Config::parse(b"\xff").is_err());
+}
+
+/// Prometheus shows the metrics with their prefix and histograms by their series, and so do
+/// configurations.
+#[test]
+fn entries_for_metrics_of_http_are_left_out() {
+    for name in [
+        "requests_total",
+        "istio_requests_total",
+        "request_duration_milliseconds",
+        "request_duration_milliseconds_bucket",
+        "request_bytes",
+        "istio_request_bytes_sum",
+        "response_bytes_count",
+        "request_messages_total",
+        "istio_response_messages_total",
+    ] {
+        let config = parsed(&format!(
+            r#"{{"metrics": [{{"name": "{name}", "match": "request.method ==", "dimensions": {{"a": "istio_x"}}}}]}}"#
+        ));
+        assert_eq!(config.metrics, [], "{name}");
+        assert_eq!(config.notices.lines().count(), 1, "{name}");
+    }
+    let config = parsed(r#"{"metrics": [{"name": "istio_tcp_sent_bytes_total", "drop": true}]}"#);
+    assert_eq!(config.metrics[0].name, "tcp_sent_bytes_total");
+    let refused = refusal(r#"{"metrics": [{"name": "istio_tcp_send_bytes_total"}]}"#);
+    assert!(
+        refused.contains("did you mean \"tcp_sent_bytes_total\"?"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn labels_that_end_alike_are_named_with_the_remedy() {
+    let tag = |label: &str| format!(r"(?:^wasmcustom\.|;\.;)({label}=\.=(.*?);\.;)");
+    for (dimensions, hints) in [
+        (
+            r#"{"cc_tenant": "1", "tenant": "1"}"#,
+            vec![("tenant", "tenant", "cc_tenant")],
+        ),
+        (
+            r#"{"app": "1"}"#,
+            vec![
+                ("app", "app", "source_app"),
+                ("app", "app", "destination_app"),
+            ],
+        ),
+        (
+            r#"{"my_source_app": "1"}"#,
+            vec![("my_source_app", "source_app", "my_source_app")],
+        ),
+        (
+            r#"{"cc_result": "1"}"#,
+            vec![("cc_result", "result", "cc_result")],
+        ),
+        (r#"{"org": "1", "tenant": "1", "source_app": "1"}"#, vec![]),
+    ] {
+        let config = parsed(&format!(
+            r#"{{"metrics": [{{"dimensions": {dimensions}}}]}}"#
+        ));
+        let expected: Vec<String> = hints
+            .into_iter()
+            .map(|(place, label, longer)| {
+                format!(
+                    "metrics[0].dimensions.{place}: {label} ends like {longer}; its expression in \
+                     stats_tags has to be {}",
+                    tag(label)
+                )
+            })
+            .collect();
+        assert_eq!(
+            config.notices.lines().collect::<Vec<_>>(),
+            expected,
+            "{dimensions}"
+        );
+    }
+    let across = parsed(
+        r#"{"field_separator": "||", "metrics": [
+            {"name": "tcp_sent_bytes_total", "dimensions": {"tenant": "1"}},
+            {"dimensions": {"tenant": "2", "cc_tenant": "1"}}
+        ]}"#,
+    );
+    assert_eq!(
+        across.notices.lines().collect::<Vec<_>>(),
+        [
+            r"metrics[0].dimensions.tenant: tenant ends like cc_tenant; its expression in stats_tags has to be (?:^wasmcustom\.|\|\|)(tenant=\.=(.*?)\|\|)"
+        ]
+    );
 }

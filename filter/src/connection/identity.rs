@@ -9,6 +9,7 @@ use prost::Message as _;
 use super::evidence::Evidence;
 use super::facts::Facts;
 use crate::labels::Workload;
+use crate::peer::native;
 use crate::publish;
 use crate::series::Series;
 
@@ -32,7 +33,10 @@ impl Identity {
         max: usize,
     ) -> Self {
         let facts = Facts::of(evidence, exchanged, local);
-        let published = publish::describe(facts.peer(), exchanged, max);
+        let mut published = publish::describe(facts.peer(), exchanged, max);
+        if let Some(native) = evidence.native.as_deref().and_then(native::fields) {
+            publish::complete(&mut published, &native, max);
+        }
         Self {
             published: published.encode_to_vec(),
             facts,

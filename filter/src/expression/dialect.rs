@@ -5,94 +5,36 @@
 //! either spelling is the one that this filter publishes (`wasm.upstream_peer`, to which a host
 //! resolves the bare name); the rest is under the root where this host keeps it.
 
+mod names;
+mod presence;
+
 use super::ExpressionError;
 use super::token::{Kind, Token, tokens};
 use crate::attributes::Roots;
-use crate::nearest::nearest;
+use crate::nearest::{is_close, nearest};
+use crate::publish::MAPS;
+pub(crate) use names::Absent;
+use names::{BARE, PEER_FIELDS, PEERS, XDS};
 
-/// What hosts keep under `xds` today and kept bare before.
-const XDS: [&str; 11] = [
-    "cluster_metadata",
-    "cluster_name",
-    "filter_chain_name",
-    "listener_direction",
-    "listener_metadata",
-    "node",
-    "route_metadata",
-    "route_name",
-    "upstream_host_locality_metadata",
-    "upstream_host_metadata",
-    "virtual_host_name",
-];
+/// What the keys of properties that Wasm filters set begin with in filter state.
+const WASM: &str = "wasm.";
 
-/// The peers that this filter publishes.
-const PEERS: [&str; 2] = ["downstream_peer", "upstream_peer"];
-
-/// Attributes that were always bare, and the words of CEL itself.
-const BARE: [&str; 30] = [
-    "xds",
-    "filter_state",
-    "upstream_filter_state",
-    "connection",
-    "connection_id",
-    "upstream",
-    "source",
-    "destination",
-    "request",
-    "response",
-    "metadata",
-    "plugin_name",
-    "plugin_root_id",
-    "plugin_vm_id",
-    "true",
-    "false",
-    "null",
-    "in",
-    "int",
-    "uint",
-    "double",
-    "bool",
-    "string",
-    "bytes",
-    "list",
-    "map",
-    "null_type",
-    "type",
-    "google",
-    "dyn",
-];
-
-/// The fields of a published peer, and those that peers of Istio 1.7 had besides.
-const PEER_FIELDS: [&str; 19] = [
-    "app",
-    "availability_zone",
-    "cluster",
-    "cluster_id",
-    "identity",
-    "istio_version",
-    "labels",
-    "mesh_id",
-    "name",
-    "namespace",
-    "owner",
-    "platform_metadata",
-    "region",
-    "revision",
-    "service",
-    "type",
-    "version",
-    "workload",
-    "workload_name",
-];
+/// An expression in the host's names.
+#[derive(Debug, Default)]
+pub(super) struct Translated {
+    pub(super) text: String,
+    /// Attributes in it that TCP connections do not have.
+    pub(super) absent: Vec<Absent>,
+}
 
 /// Puts an expression into the host's names.
 ///
 /// # Errors
 /// A name in it does not exist.
-pub(super) fn translate(text: &str, roots: Roots) -> Result<String, ExpressionError> {
+pub(super) fn translate(text: &str, roots: Roots) -> Result<Translated, ExpressionError> {
     let words = tokens(text)?;
     let variables = variables(&words);
-    let mut translated = String::with_capacity(text.len() + 16);
+    let mut translated = Translated::default();
     let mut rest = words.as_slice();
     let mut before = "";
     while let Some((word, behind)) = rest.split_first() {
@@ -104,13 +46,14 @@ pub(super) fn translate(text: &str, roots: Roots) -> Result<String, ExpressionEr
         let taken = match is_root {
             true => root(rest, roots, &mut translated)?,
             false => {
-                emit(word, word.text, &mut translated);
+                emit(word, word.text, &mut translated.text);
                 1
             }
         };
         before = rest.get(taken - 1).map_or("", |token| token.text);
         rest = rest.get(taken..).unwrap_or_default();
     }
+    translated.text = presence::rewrite(&translated.text)?;
     Ok(translated)
 }
 
@@ -148,45 +91,80 @@ pub(super) fn path(text: &str) -> Option<Vec<String>> {
 }
 
 /// Translates the attribute that `words` begins with; returns how many words that took.
-fn root(words: &[Token<'_>], roots: Roots, out: &mut String) -> Result<usize, ExpressionError> {
+fn root(
+    words: &[Token<'_>],
+    roots: Roots,
+    translated: &mut Translated,
+) -> Result<usize, ExpressionError> {
     let Some(first) = words.first() else {
         return Ok(0);
     };
+    let out = &mut translated.text;
     if let Some((peer, len)) = peer(words) {
         emit(first, peer, out);
         return Ok(len + fields(words.get(len..).unwrap_or_default(), out)?);
     }
     let name = first.text;
-    let selected = match texts(words) {
-        ["xds", ".", selected, ..] => Some(selected),
-        _ => None,
+    let member = member(words);
+    let mut absent = match (name, member) {
+        ("request" | "response", Some((member, _))) => Absent::http(name, member),
+        ("filter_state", Some((key, _))) => {
+            Absent::property(key.strip_prefix(WASM).unwrap_or_default())
+        }
+        _ => Absent::property(name),
     };
-    match (roots, selected) {
-        (Roots::Legacy, Some(selected)) if XDS.contains(&selected) => {
+    match (roots, member) {
+        (Roots::Legacy, Some((selected, len))) if name == "xds" && XDS.contains(&selected) => {
             emit(first, selected, out);
-            return Ok(3);
+            return Ok(1 + len);
         }
-        (Roots::Xds, None) if XDS.contains(&name) => emit(first, &format!("xds.{name}"), out),
-        _ if BARE.contains(&name) || XDS.contains(&name) => emit(first, name, out),
+        (Roots::Xds, _) if XDS.contains(&name) => emit(first, &format!("xds.{name}"), out),
+        _ if BARE.contains(&name) || XDS.contains(&name) || absent.is_some() => {
+            emit(first, name, out);
+        }
         _ => {
-            let known = BARE.into_iter().chain(XDS).chain(PEERS);
-            return Err(ExpressionError::UnknownName {
-                name: name.to_owned(),
-                nearest: nearest(name, known),
-            });
+            let nearest = nearest(name, BARE.into_iter().chain(XDS).chain(PEERS));
+            if is_close(name, nearest) {
+                return Err(ExpressionError::UnknownName {
+                    name: name.to_owned(),
+                    nearest,
+                });
+            }
+            emit(first, name, out);
+            absent = Some(Absent::Property(name.to_owned()));
         }
+    }
+    if let Some(absent) = absent.filter(|absent| !translated.absent.contains(absent)) {
+        translated.absent.push(absent);
     }
     Ok(1)
 }
 
-/// The peer that `words` begins with, in any spelling, and how many words that is.
-fn peer<'a>(words: &[Token<'a>]) -> Option<(&'a str, usize)> {
-    let (name, len) = match texts(words) {
-        ["filter_state" | "upstream_filter_state", ".", name, ..] => (name, 3),
-        ["filter_state" | "upstream_filter_state", "[", _, "]"] => (words.get(2)?.quoted()?, 4),
-        [name, ..] => (name, 1),
+/// The member that `words` selects of their first one, and how many words that is besides it.
+fn member<'a>(words: &[Token<'a>]) -> Option<(&'a str, usize)> {
+    match texts(words) {
+        [_, ".", name, ..] => Some((name, 2)),
+        [_, "[", _, "]"] => Some((words.get(2)?.quoted()?, 3)),
+        _ => None,
+    }
+}
+
+/// The peer that `words` begins with, in any spelling, and how many words that is. In filter state it
+/// has had three keys: `wasm.upstream_peer` until Istio 1.23, `upstream_peer` since, and
+/// `upstream_peer_obj` beside that since 1.29.
+fn peer(words: &[Token<'_>]) -> Option<(&'static str, usize)> {
+    let first = words.first()?.text;
+    let (name, len) = match (first, member(words)) {
+        ("filter_state" | "upstream_filter_state", Some((key, len))) => {
+            let key = key.strip_prefix(WASM).unwrap_or(key);
+            (key.strip_suffix("_obj").unwrap_or(key), 1 + len)
+        }
+        _ => (first, 1),
     };
-    PEERS.contains(&name).then_some((name, len))
+    PEERS
+        .into_iter()
+        .find(|peer| *peer == name)
+        .map(|peer| (peer, len))
 }
 
 /// Translates the field of a peer that `words` begins with, if they do. A value in one of its maps
@@ -216,7 +194,7 @@ fn fields(words: &[Token<'_>], out: &mut String) -> Result<usize, ExpressionErro
         emit(word, word.text, out);
     }
     let value = member > 0
-        && ["labels", "platform_metadata"].contains(&name)
+        && MAPS.contains(&name)
         && matches!(
             texts(words.get(kept..).unwrap_or_default()),
             [".", "value", ..]

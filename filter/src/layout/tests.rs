@@ -99,7 +99,7 @@ fn labels_come_and_go() {
         r#"{"metrics": [
             {"tags_to_remove": ["source_version", "reporter"]},
             {"dimensions": {"z": "'1'", "reporter": "'2'", "source_app": "'3'"}},
-            {"name": "tcp_sent_bytes_total", "tags_to_remove": ["z"], "dimensions": {"y": "'4'"}}
+            {"name": "tcp_sent_bytes_total", "tags_to_remove": ["z"], "dimensions": {"w": "'4'"}}
         ]}"#,
     )
     .worth("'1'", "one")
@@ -112,7 +112,7 @@ fn labels_come_and_go() {
     // '4' has no value.
     assert_eq!(
         labels(Metric::Sent),
-        ["source_app=three", "reporter=two", "y=unknown"]
+        ["source_app=three", "reporter=two", "w=unknown"]
     );
     assert_eq!(case.count(Metric::Opened), 23);
 }
@@ -180,4 +180,39 @@ fn a_metric_of_the_users_own_has_only_labels_of_the_users_own() {
     );
     assert_eq!(case.layout.kinds().last(), Some(MetricKind::Histogram));
     assert_eq!(case.labels(Metric::Opened), Some(vec![]));
+}
+
+/// An expression of `stats_tags` that is not anchored takes the first place that it matches.
+#[test]
+fn a_label_comes_before_those_that_end_like_it() {
+    let case = Case::new(
+        r#"{"metrics": [
+            {"dimensions": {"cc_tenant": "'1'", "my_cc_tenant": "'2'", "tenant": "'3'", "app": "'4'"}},
+            {"dimensions": {"ant": "'5'", "my_source_app": "'6'"}}
+        ]}"#,
+    );
+    let labels = case.labels(Metric::Opened).expect("labels");
+    let place = |label: &str| {
+        let found = labels
+            .iter()
+            .position(|found| found == &format!("{label}=unknown"));
+        found.expect(label)
+    };
+    assert!(place("ant") < place("tenant"), "{labels:?}");
+    assert!(place("tenant") < place("cc_tenant"), "{labels:?}");
+    assert!(place("cc_tenant") < place("my_cc_tenant"), "{labels:?}");
+    let standard = [const { Cow::Borrowed("x") }; 23];
+    let key = case.layout.encode(&standard, &Values::default());
+    let stat = case
+        .layout
+        .stat(&key, Metric::Opened as usize)
+        .expect("a stat");
+    for (label, value) in [
+        ("app", "unknown"),
+        ("source_app", "x"),
+        ("my_source_app", "unknown"),
+    ] {
+        let first = stat.split(&format!("{label}=.=")).nth(1).expect(label);
+        assert!(first.starts_with(&format!("{value};.;")), "{label}: {stat}");
+    }
 }

@@ -134,3 +134,20 @@ fn a_separator_has_a_character_of_its_own() {
         assert!(!is_separator(text), "{text:?}");
     }
 }
+
+#[test]
+fn a_tag_is_anchored_where_labels_begin() {
+    assert_eq!(
+        Naming::default().anchored_tag("tenant"),
+        r"(?:^wasmcustom\.|;\.;)(tenant=\.=(.*?);\.;)"
+    );
+    let naming = Naming {
+        field_separator: "||".to_owned(),
+        value_separator: "->".to_owned(),
+        ..Naming::default()
+    };
+    assert_eq!(
+        naming.anchored_tag("a"),
+        r"(?:^wasmcustom\.|\|\|)(a->(.*?)\|\|)"
+    );
+}

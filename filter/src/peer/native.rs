@@ -10,21 +10,13 @@ use prost::Message as _;
 
 use crate::attributes::pairs;
 use crate::labels::Workload;
+use crate::publish::MAPS;
 
-/// The peer that the property's bytes tell of.
+/// The peer's labels that the property's bytes tell of.
 pub(crate) fn read(raw: &[u8]) -> Option<Workload> {
-    match pairs::parse(raw) {
-        Some(pairs) => Some(workload(|key| pairs::get(&pairs, key))),
-        None => {
-            let message = Struct::decode(raw).ok()?;
-            Some(workload(|key| message.string(key)))
-        }
-    }
-}
-
-fn workload<'a>(field: impl Fn(&str) -> &'a str) -> Workload {
-    let field = |name| field(name).to_owned();
-    Workload {
+    let fields = fields(raw)?;
+    let field = |name| fields.string(name).to_owned();
+    Some(Workload {
         workload: field("workload"),
         canonical_service: field("service"),
         canonical_revision: field("revision"),
@@ -33,22 +25,81 @@ fn workload<'a>(field: impl Fn(&str) -> &'a str) -> Workload {
         app: field("app"),
         version: field("version"),
         cluster: field("cluster"),
+    })
+}
+
+/// All fields of the peer that the property's bytes tell of: the additional labels of Istio 1.25 and
+/// later are in the map `labels`. A value that is no text is left out.
+pub(crate) fn fields(raw: &[u8]) -> Option<Struct> {
+    let Some(pairs) = pairs::parse(raw) else {
+        return Struct::decode(raw).ok();
+    };
+    let mut fields = Struct::default();
+    for (name, value) in pairs {
+        if MAPS.contains(&name) {
+            fields.insert(name, texts(&pairs::parse(value).unwrap_or_default()));
+        } else if let Ok(text) = std::str::from_utf8(value) {
+            fields.insert(name, text);
+        }
     }
+    Some(fields)
+}
+
+/// The members of a map that are texts.
+fn texts(pairs: &[(&str, &[u8])]) -> Struct {
+    let text = |&(name, value)| Some((name, std::str::from_utf8(value).ok()?));
+    pairs.iter().filter_map(text).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The host's encoding of a map.
+    fn map(members: &[(&str, &[u8])]) -> Vec<u8> {
+        let len = |len: usize| u32::try_from(len).expect("short").to_le_bytes();
+        let mut raw = len(members.len()).to_vec();
+        for (key, value) in members {
+            raw.extend([len(key.len()), len(value.len())].concat());
+        }
+        for (key, value) in members {
+            raw.extend([key.as_bytes(), &[0], value, &[0]].concat());
+        }
+        raw
+    }
+
     #[test]
     fn a_map_and_a_message_say_the_same() {
-        let pairs = b"\x02\0\0\0\x08\0\0\0\x02\0\0\0\x03\0\0\0\x01\0\0\0workload\0v1\0app\0a\0";
-        let message = Struct::from_iter([("workload", "v1"), ("app", "a")]).encode_to_vec();
-        for raw in [pairs.as_slice(), &message] {
-            let peer = read(raw).expect("a peer");
+        let long = "x".repeat(200);
+        let labels = map(&[("role", b"primary"), ("long", long.as_bytes())]);
+        let pairs = map(&[
+            ("workload", b"v1"),
+            ("app", b"a"),
+            ("type", b"deployment"),
+            ("labels", &labels),
+        ]);
+        let mut message =
+            Struct::from_iter([("workload", "v1"), ("app", "a"), ("type", "deployment")]);
+        let labels = Struct::from_iter([("role", "primary"), ("long", &long)]);
+        message.insert("labels", labels);
+        for raw in [pairs, message.encode_to_vec()] {
+            let peer = read(&raw).expect("a peer");
             assert_eq!((peer.workload.as_str(), peer.app.as_str()), ("v1", "a"));
             assert_eq!(peer.version, "");
+            assert_eq!(fields(&raw), Some(message.clone()));
         }
-        assert_eq!(read(b"\xff\xff\xff\xff"), None);
+    }
+
+    #[test]
+    fn what_is_no_text_is_left_out() {
+        let labels = map(&[("role", b"\xff"), ("zone", b"a")]);
+        let raw = map(&[("name", b"\xff"), ("app", b"a"), ("labels", &labels)]);
+        let mut expected = Struct::from_iter([("app", "a")]);
+        expected.insert("labels", Struct::from_iter([("zone", "a")]));
+        assert_eq!(fields(&raw), Some(expected));
+        let no_map = map(&[("labels", b"a=b")]);
+        let empty = Struct::from_iter([("labels", Struct::default())]);
+        assert_eq!(fields(&no_map), Some(empty));
+        assert_eq!(fields(b"\xff\xff\xff\xff"), None);
     }
 }

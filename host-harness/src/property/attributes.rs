@@ -100,12 +100,18 @@ impl StreamInfo {
             "upstream" => Some(self.upstream_attributes()),
             "source" => Some(peer(&self.source)),
             "destination" => Some(peer(&self.destination)),
-            "response" => Some(Value::attributes([(
-                "flags",
-                Value::Int(self.response_flags),
-            )])),
-            // There for HTTP; a TCP stream enters them and finds nothing.
-            "request" => Some(Value::attributes::<&str>([])),
+            // There for HTTP; a TCP stream finds empty headers in them. Envoy's `size`, `total_size` and
+            // `time` are not modelled.
+            "request" => Some(Value::attributes([
+                ("headers", no_headers()),
+                ("headers_bytes", Value::Int(0)),
+            ])),
+            "response" => Some(Value::attributes([
+                ("flags", Value::Int(self.response_flags)),
+                ("headers", no_headers()),
+                ("headers_bytes", Value::Int(0)),
+                ("trailers", no_headers()),
+            ])),
             "upstream_filter_state" => Some(state_objects(&self.upstream.as_ref()?.filter_state)),
             "metadata" => Some(no_metadata()),
             "filter_state" => Some(state_objects(&self.filter_state)),
@@ -177,6 +183,10 @@ fn state_objects(state: &FilterState) -> Value {
 /// A `Metadata` message without fields.
 fn no_metadata() -> Value {
     Cluster::default().metadata_value()
+}
+
+fn no_headers() -> Value {
+    Value::map::<&str>([])
 }
 
 fn peer(address: &str) -> Value {

@@ -15,7 +15,7 @@ pub(crate) const CLIENT: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-r
 pub(crate) const SERVER: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-mongodb";
 
 /// Every label of the four metrics, and the one of the exchange's counter.
-const LABELS: [&str; 24] = [
+pub(crate) const LABELS: [&str; 24] = [
     "reporter",
     "source_workload",
     "source_canonical_service",

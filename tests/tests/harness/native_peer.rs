@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use host_harness::{Sidecar, SidecarBuilder, Tls, UpstreamHost, Value};
+use host_harness::{Sidecar, SidecarBuilder, StatsTag, Tls, UpstreamHost, Value};
+use serde_json::json;
 
-use crate::mesh::{CLIENT, SERVER, counts, inbound, labels, module, outbound};
+use crate::mesh::{CLIENT, LABELS, SERVER, counts, inbound, labels, module, outbound};
 
 const OFF: &str = r#"{ "peer_exchange": { "mode": "off" } }"#;
 
@@ -24,7 +25,11 @@ fn peer(name: &str, identity: &str) -> Value {
 }
 
 fn one_connection(sidecar: SidecarBuilder) -> Sidecar {
-    let sidecar = sidecar.plugin_config(OFF).start().unwrap();
+    one_connection_of(sidecar.plugin_config(OFF))
+}
+
+fn one_connection_of(sidecar: SidecarBuilder) -> Sidecar {
+    let sidecar = sidecar.start().unwrap();
     let connection = sidecar.connect();
     connection.client.write("query");
     connection.server.write("answer");
@@ -85,6 +90,57 @@ fn outbound_it_is_that_of_the_upstream_connection() {
         end(&one_connection(sidecar), "destination"),
         told("callee", identity)
     );
+}
+
+/// The value of `role` of a connection whose peer is read from filter state.
+fn role(sidecar: SidecarBuilder, expression: &str) -> String {
+    let configuration = json!({
+        "peer_exchange": { "mode": "off" },
+        "metrics": [{ "dimensions": { "role": expression } }],
+    });
+    let tags = LABELS.iter().copied().chain(["role"]);
+    let sidecar = sidecar
+        .stats_tags(StatsTag::labels(tags))
+        .plugin_config(configuration.to_string());
+    let sidecar = one_connection_of(sidecar);
+    labels(&sidecar)["role"].clone()
+}
+
+/// Istio 1.25 and later keep the labels that `additional_labels` names beside the fixed fields.
+#[test]
+fn its_additional_labels_and_fields_are_those_of_the_peer() {
+    let long = "x".repeat(200);
+    let with_labels = || {
+        let Value::Map(mut fields) = peer("caller", "") else {
+            panic!("a map")
+        };
+        let labels = [("role", "client"), ("team", long.as_str())];
+        fields.insert(
+            "labels".to_owned(),
+            Value::map(labels.map(|(name, value)| (name, value.into()))),
+        );
+        fields.insert("type".to_owned(), "deployment".into());
+        fields.insert("name".to_owned(), "caller-0".into());
+        Value::Map(fields)
+    };
+    let module = module();
+    for (expression, value) in [
+        ("filter_state.downstream_peer.labels['role']", "client"),
+        ("filter_state[\"downstream_peer\"].labels.role", "client"),
+        ("downstream_peer.labels['role'].value", "client"),
+        ("downstream_peer.labels['team']", &long),
+        ("downstream_peer.labels['app']", "the-app"),
+        ("downstream_peer.labels['other']", "unknown"),
+        ("has(downstream_peer.labels['role']) ? 'yes' : 'no'", "yes"),
+        ("filter_state.downstream_peer.type", "deployment"),
+        ("downstream_peer.name", "caller-0"),
+        ("downstream_peer.labels", "unknown"),
+    ] {
+        let sidecar = inbound(&module).filter_state("downstream_peer", with_labels());
+        assert_eq!(role(sidecar, expression), value, "{expression}");
+    }
+    let upstream = outbound(&module).upstream_filter_state("upstream_peer", with_labels());
+    assert_eq!(role(upstream, "upstream_peer.labels['role']"), "client");
 }
 
 #[test]

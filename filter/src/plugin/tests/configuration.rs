@@ -173,14 +173,95 @@ fn the_limits_are_the_configured_ones() {
     assert_eq!(sim.counts(&["source_principal=.=spiffe://cluster;.;"]).0, 1);
 }
 
+/// What is misspelt, with the place, the reason and the nearest name that there is.
 #[test]
 fn a_fault_of_an_expression_names_its_place() {
     let host = outbound();
-    let config = r#"{"metrics": [{"dimensions": {"role": "upstream_peer.labls['role']"}}]}"#;
-    let fault = Plugin::configure(&host, 1, config.as_bytes()).map(|_| ());
+    let peer = |name: &str, nearest: &str| {
+        format!("asks a peer for {name:?}, which peers do not have; did you mean {nearest:?}?")
+    };
+    let attribute = |name: &str, nearest: &str| {
+        format!(
+            "names {name:?}, which does not exist; did you mean {nearest:?}? (What another filter left is \
+             filter_state['{name}'])"
+        )
+    };
+    for (expression, reason) in [
+        ("upstream_peer.labls['role']", peer("labls", "labels")),
+        (
+            "filter_state.upstream_peer.workloadname",
+            peer("workloadname", "workload_name"),
+        ),
+        (
+            "filter_state[\"wasm.downstream_peer\"].clusterid",
+            peer("clusterid", "cluster_id"),
+        ),
+        (
+            "has(upstream_peer.instance_ip)",
+            peer("instance_ip", "instance_ips"),
+        ),
+        ("has(upstream_peer.lables['app'])", peer("lables", "labels")),
+        ("nod.metadata['A']", attribute("nod", "node")),
+        (
+            "upsteam_peer.app",
+            attribute("upsteam_peer", "upstream_peer"),
+        ),
+        ("has(requst.host)", attribute("requst", "request")),
+        ("clustername", attribute("clustername", "cluster_name")),
+        (
+            "listner_direction == 1",
+            attribute("listner_direction", "listener_direction"),
+        ),
+        ("'a", "has a string that does not end".to_owned()),
+    ] {
+        for (config, place) in [
+            (
+                serde_json::json!({ "metrics": [{}, { "dimensions": { "role": expression } }] }),
+                "metrics[1].dimensions.role",
+            ),
+            (
+                serde_json::json!({ "metrics": [{ "match": expression }] }),
+                "metrics[0].match",
+            ),
+            (
+                serde_json::json!({ "definitions": [{ "name": "mine", "value": expression }] }),
+                "definitions[0].value",
+            ),
+        ] {
+            let config = config.to_string();
+            let fault = Plugin::configure(&host, 1, config.as_bytes()).map(|_| ());
+            assert_eq!(
+                fault.expect_err(expression).to_string(),
+                format!("{place}: the expression {expression:?} {reason}")
+            );
+            let of_http =
+                config.replace("{\"dimensions", "{\"name\":\"requests_total\",\"dimensions");
+            if of_http != config {
+                Plugin::configure(&host, 1, of_http.as_bytes()).expect("an entry that is ignored");
+            }
+        }
+    }
+}
+
+#[test]
+fn values_that_are_neither_text_nor_number_are_unknown_and_counted() {
+    let host = outbound();
+    host.set(
+        "upstream_peer.labels",
+        [1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, b'a', 0, b'b', 0],
+    );
+    host.set("xds.cluster_name", "c");
+    let config = r#"{"metrics": [{"dimensions": {"role": "upstream_peer.labels", "zone": "cluster_name"}}]}"#;
+    for _ in 0..2 {
+        let sim = Sim::new(&host, config);
+        sim.down(b"query");
+        sim.close();
+        sim.plugin.on_tick();
+    }
+    let counted = "role=.=unknown;.;zone=.=c;.;istio_tcp_connections_opened_total";
+    assert_eq!(host.metric(&[counted]), 2);
     assert_eq!(
-        fault.expect_err("a misspelt field").to_string(),
-        "metrics[0].dimensions.role: the expression \"upstream_peer.labls['role']\" asks a peer for \
-         \"labls\", which peers do not have; did you mean \"labels\"?"
+        host.metric(&["reporter=.=source;.;istio_tcp_unusable_values_total"]),
+        2
     );
 }

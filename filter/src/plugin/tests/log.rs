@@ -229,3 +229,92 @@ fn a_host_that_stays_in_another_context_is_told() {
     });
     assert!(told, "none of {calls} calls");
 }
+
+#[test]
+fn attributes_that_tcp_does_not_have_are_told_by_place() {
+    let host = outbound();
+    let config = r#"{
+        "metrics": [
+            {"match": "request.method == 'GET'", "dimensions": {"operation": "istio_operationId + request.host"}},
+            {"name": "requests_total", "dimensions": {"host": "request.host"}},
+            {"name": "response_bytes", "match": "response.code"}
+        ],
+        "definitions": [{"name": "mine", "value": "response.code"}]
+    }"#;
+    let lines = logged(|| {
+        Plugin::configure(&host, 1, config.as_bytes()).expect(config);
+    });
+    let warnings: Vec<_> = lines
+        .iter()
+        .filter(|line| line.starts_with("WARN"))
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "WARN definitions[0].value: TCP connections do not have response.code, HTTP requests do; \
+             what needs it is unknown",
+            "WARN metrics[0].match: TCP connections do not have request.method, HTTP requests do; \
+             what needs it is unknown",
+            "WARN metrics[0].dimensions.operation: TCP connections do not have istio_operationId unless \
+             another filter sets it (a text has quotes of its own: 'istio_operationId'); what needs it is \
+             unknown",
+            "WARN metrics[0].dimensions.operation: TCP connections do not have request.host, HTTP \
+             requests do; what needs it is unknown",
+            "WARN metrics[1] (requests_total), metrics[2] (response_bytes) ignored: metrics of HTTP are \
+             not recorded",
+        ]
+    );
+}
+
+/// A receiver closes every connection with a frame that announces more than its limit.
+#[test]
+fn a_frame_over_the_limit_is_sent_without_what_does_not_fit() {
+    let long = |len: usize| Value::from("x".repeat(len).as_str());
+    let role = |len: usize| Value::from(Struct::from_iter([("role", long(len))]));
+    let mut reduced = metadata("me");
+    reduced.insert("LABELS", Struct::default());
+    for (key, value, limits, sent) in [
+        ("LABELS", role(65_000), "{}", None),
+        (
+            "LABELS",
+            role(70_000),
+            r#"{"max_frame_bytes": 100000}"#,
+            None,
+        ),
+        (
+            "LABELS",
+            role(70_000),
+            "{}",
+            Some((
+                Frame::new(reduced, "my-id"),
+                "additional_labels and EXCHANGE_KEYS",
+            )),
+        ),
+        (
+            "NAME",
+            long(70_000),
+            "{}",
+            Some((Frame::new(Struct::default(), ""), "any metadata")),
+        ),
+    ] {
+        let host = outbound();
+        let mut node = node(&[]);
+        if let Some(metadata) = &mut node.metadata {
+            metadata.insert(key, value);
+        }
+        host.set("xds.node", node.encode_to_vec());
+        let config = format!(r#"{{"additional_labels": ["role"], "limits": {limits}}}"#);
+        let mut bytes = Vec::new();
+        let lines = logged(|| bytes = Sim::new(&host, &config).down(b"query"));
+        let told = lines.iter().find(|line| line.starts_with("ERROR"));
+        match sent {
+            None => assert!(told.is_none() && bytes.len() > 65_000, "{told:?}"),
+            Some((frame, without)) => {
+                assert_eq!(bytes, [frame.encode(), b"query".to_vec()].concat());
+                let told = told.expect("a line");
+                let parts = [" bytes, more than the 65536 that peers take", without];
+                assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+            }
+        }
+    }
+}

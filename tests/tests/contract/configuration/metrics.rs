@@ -24,7 +24,7 @@ fn a_label_may_be_named_like_the_tail_of_another() -> Result {
     reported.is_exchanged_but(|_, _, labels| set(labels, [("app", "mine")]))?;
     let log = reported.pair.sidecar(Reporter::Source)?.log_text()?;
     assert!(
-        log.contains("metrics[0].dimensions.app: source_app ends like it"),
+        log.contains("metrics[0].dimensions.app: app ends like source_app"),
         "{log}"
     );
     Ok(())

@@ -131,7 +131,7 @@ fn retired_fields_are_accepted_with_a_line_in_the_log() -> Result {
             "max_peer_cache_size has no effect: the cache of peers has a fixed size",
             "rotation_interval has no effect: series are kept",
             "graceful_deletion_interval has no effect: series are kept",
-            "metrics[0] has no effect: requests_total is not a metric of TCP",
+            "metrics[0] (requests_total) ignored: metrics of HTTP are not recorded",
         ] {
             assert!(log.contains(line), "{line}\n{log}");
         }
