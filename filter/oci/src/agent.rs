@@ -1,24 +1,19 @@
 //! Which variant of an image an Istio agent takes, and what it takes from it: the rules of `pkg/wasm/imagefetcher.go` in Istio.
 
-use std::ffi::OsStr;
 use std::fmt::{self, Display, Formatter};
-use std::io::Read;
-use std::path::Path;
 
-use flate2::read::GzDecoder;
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use serde::Serialize;
-use tar::Archive;
 
 use crate::error::{Error, Result};
+use crate::layer::{self, Plugin};
 use crate::media_type;
 use crate::module::Module;
 use crate::store::Store;
 
-/// The file in a layer that is the module, in any folder.
-pub(crate) const PLUGIN: &str = "plugin.wasm";
-/// What an agent unpacks at most, in bytes (`ISTIO_WASM_MAX_BINARY_SIZE_BYTES`).
-const MAX_SIZE: u64 = 256 << 20;
+/// What an agent unpacks of a layer at most, and reads of a bare module, in bytes: the default of
+/// `ISTIO_WASM_MAX_BINARY_SIZE_BYTES`.
+pub(crate) const MAX_SIZE: u64 = 256 << 20;
 
 /// As what an agent takes an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,11 +49,23 @@ pub(crate) fn take(
         false => (Variant::Compat, media_type::LAYER),
     };
     let unpacked = match last_layer(manifest, layer) {
-        Ok(layer) => plugin(&store.blob(layer)?),
+        Ok(layer) => layer::plugin(&store.blob(layer)?, MAX_SIZE),
         Err(refusal) => Err(refusal),
     };
     let compat = match unpacked {
-        Ok(bytes) => return Ok((variant, Module::new(name, bytes)?)),
+        Ok(Plugin {
+            module,
+            damage: None,
+        }) => return Ok((variant, Module::new(name, module)?)),
+        Ok(Plugin {
+            damage: Some(reason),
+            ..
+        }) => {
+            return Err(Error::DamagedLayer {
+                name: name.to_owned(),
+                reason,
+            });
+        }
         Err(refusal) => refusal,
     };
     let bare = match is_docker {
@@ -87,24 +94,7 @@ fn last_layer<'a>(
         let found = &layer.media_type;
         return Err(format!("its last layer is {found} and not {media_type}"));
     }
-    Ok(layer)
-}
-
-fn plugin(layer: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let unreadable = |error| format!("its last layer is no tar.gz: {error}");
-    let mut archive = Archive::new(GzDecoder::new(layer).take(MAX_SIZE));
-    for entry in archive.entries().map_err(unreadable)? {
-        let mut entry = entry.map_err(unreadable)?;
-        let path = entry.path_bytes();
-        let path = String::from_utf8_lossy(&path);
-        let is_plugin = Path::new(&*path).file_name() == Some(OsStr::new(PLUGIN));
-        if is_plugin {
-            let mut module = Vec::new();
-            entry.read_to_end(&mut module).map_err(unreadable)?;
-            return Ok(module);
-        }
-    }
-    Err(format!("its last layer has no {PLUGIN}"))
+    within_limit("its last layer", layer)
 }
 
 fn bare_module(manifest: &OciImageManifest) -> Result<&OciDescriptor, Refusal> {
@@ -113,7 +103,19 @@ fn bare_module(manifest: &OciImageManifest) -> Result<&OciDescriptor, Refusal> {
         return Err(format!("it has not two layers, but {count}"));
     }
     let mut layers = manifest.layers.iter();
-    layers
+    let layer = layers
         .find(|layer| layer.media_type == media_type::MODULE)
-        .ok_or_else(|| format!("no layer is {}", media_type::MODULE))
+        .ok_or_else(|| format!("no layer is {}", media_type::MODULE))?;
+    within_limit("the module", layer)
+}
+
+/// An agent cuts a bare module at the limit without an error, and then Envoy refuses it.
+fn within_limit<'a>(what: &str, layer: &'a OciDescriptor) -> Result<&'a OciDescriptor, Refusal> {
+    match u64::try_from(layer.size) {
+        Ok(0..=MAX_SIZE) => Ok(layer),
+        _ => Err(format!(
+            "{what} has {} bytes, and the limit of an agent is {MAX_SIZE}",
+            layer.size
+        )),
+    }
 }

@@ -1,5 +1,6 @@
 //! Content addresses: `sha256:` and 64 hexadecimal digits.
 
+use oci_client::manifest::OciDescriptor;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
@@ -14,6 +15,20 @@ pub(crate) fn of(bytes: &[u8]) -> String {
     format!("sha256:{}", hex(bytes))
 }
 
+/// The digits of a content address, safe to name a file with.
+///
+/// # Errors
+/// [`Error::Digest`]: it is another kind of digest, or none.
+pub(crate) fn digits(digest: &str) -> Result<&str> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let digits = digest.strip_prefix("sha256:");
+    digits
+        .filter(|digits| digits.len() == 64 && digits.bytes().all(is_digit))
+        .ok_or_else(|| Error::Digest {
+            digest: digest.to_owned(),
+        })
+}
+
 /// Checks that bytes are what their address says.
 pub(crate) fn check(what: &str, bytes: &[u8], expected: &str) -> Result<()> {
     let actual = of(bytes);
@@ -24,4 +39,37 @@ pub(crate) fn check(what: &str, bytes: &[u8], expected: &str) -> Result<()> {
         what: what.to_owned(),
         reason: format!("expected {expected}, got {actual}"),
     })
+}
+
+/// Checks the size that a manifest gives for something, as an agent does before it reads a blob.
+pub(crate) fn check_size(what: &str, size: u64, descriptor: &OciDescriptor) -> Result<()> {
+    if u64::try_from(descriptor.size).ok() == Some(size) {
+        return Ok(());
+    }
+    Err(Error::Corrupted {
+        what: what.to_owned(),
+        reason: format!("expected {} bytes, got {size}", descriptor.size),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sha_256_digest_names_a_file() {
+        let good = "0123456789abcdef".repeat(4);
+        assert_eq!(digits(&format!("sha256:{good}")).unwrap(), good);
+        for bad in [
+            good.clone(),
+            format!("sha512:{good}{good}"),
+            format!("sha256:{good}0"),
+            format!("sha256:{}", good.to_uppercase()),
+            format!("sha256:../{}", &good[3..]),
+            "sha256:".into(),
+        ] {
+            let refused = digits(&bad);
+            assert!(matches!(refused, Err(Error::Digest { digest }) if digest == bad));
+        }
+    }
 }

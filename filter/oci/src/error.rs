@@ -54,9 +54,7 @@ pub enum Error {
         reason: String,
     },
     /// A manifest is not one of an image.
-    #[error(
-        "{name} is no image: {reason}. An index of several images is none: name one of them by its digest"
-    )]
+    #[error("{name} is no image: {reason}")]
     NotAnImage {
         /// The image.
         name: String,
@@ -75,6 +73,32 @@ pub enum Error {
         /// Why it is none of the variant with a bare module.
         artifact: String,
     },
+    /// An index has no image for the platform that an agent takes.
+    #[error(
+        "{name} is an index with no linux/amd64, it has {found}. An Istio agent takes linux/amd64, whatever it runs on: a module is the same for all platforms, so build one image without an index"
+    )]
+    NoPlatform {
+        /// The index.
+        name: String,
+        /// The platforms that it has.
+        found: String,
+    },
+    /// A layer is no whole gzip stream, although the module in it is whole.
+    #[error(
+        "the last layer of {name} is damaged behind the module: {reason}. An Istio agent does not read that far, other tools refuse the layer: build it again"
+    )]
+    DamagedLayer {
+        /// The image.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A digest is not of the kind that an agent reads.
+    #[error("{digest} is no SHA-256 digest, and an Istio agent reads no other")]
+    Digest {
+        /// The digest.
+        digest: String,
+    },
     /// Bytes are not what their digest says.
     #[error("{what} is corrupted: {reason}. Build or push it again, and ask what changed it")]
     Corrupted {
@@ -82,6 +106,26 @@ pub enum Error {
         what: String,
         /// The digest that names it, and that of what is there.
         reason: String,
+    },
+    /// An argument is no folder, and names no image.
+    #[error(
+        "there is no folder {argument}, and as the name of an image it would have a registry or a tag, such as docker.io/team/name or team/name:tag"
+    )]
+    NoFolder {
+        /// The argument.
+        argument: String,
+    },
+    /// An argument without a tag was taken for an image, which could not be had.
+    #[error(
+        "{source}. There is no folder {argument}: it was taken for an image of the registry {registry}"
+    )]
+    TakenForImage {
+        /// The argument.
+        argument: String,
+        /// Host and port.
+        registry: String,
+        /// Why the image could not be had.
+        source: Box<Self>,
     },
     /// A reference to an image cannot be used.
     #[error(
@@ -114,6 +158,16 @@ pub enum Error {
         who: String,
         /// The image.
         name: String,
+    },
+    /// A registry's token service cannot be used.
+    #[error("the registry {registry} wants a token of {service}, which cannot be had: {reason}")]
+    Token {
+        /// Host and port.
+        registry: String,
+        /// The service's address, as the registry names it.
+        service: String,
+        /// Why not.
+        reason: String,
     },
     /// A registry has no such image.
     #[error(

@@ -8,8 +8,8 @@ use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
-use crate::agent::PLUGIN;
 use crate::error::{Context, Result};
+use crate::layer::PLUGIN;
 use crate::layout::Layout;
 use crate::module::Module;
 use crate::{digest, media_type, store};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::agent::{self, Variant};
-use crate::digest;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::index;
 use crate::store::{self, Store};
 
 /// An image as an agent sees it.
@@ -18,6 +18,9 @@ pub struct Inspected {
     pub variant: Variant,
     /// The manifest's digest, which is what a `WasmPlugin` with an `oci://` URL compares with its `sha256`.
     pub manifest_digest: String,
+    /// The digest of the index that the name stands for, if it does not stand for the image itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index_digest: Option<String>,
     /// The module in it.
     pub module: InspectedModule,
     /// Whether there is a signature. It was not verified.
@@ -37,20 +40,21 @@ pub struct InspectedModule {
     pub sha256: String,
 }
 
-/// Says what an agent would take from the image of a tag; `name` is what to call it.
+/// Says what an agent would take by a tag or digest; `name` is what to call it.
 ///
 /// # Errors
 /// It is not there, is corrupted, or an agent would take nothing from it.
-pub fn inspect(name: &str, tag: &str, store: &impl Store) -> Result<Inspected> {
-    let bytes = store.manifest(tag)?.ok_or_else(|| Error::NotFound {
-        name: name.to_owned(),
-    })?;
-    let manifest = store::parse(name, &bytes)?;
-    let digest = digest::of(&bytes);
-    let (variant, module) = agent::take(name, &manifest, store)?;
+pub fn inspect(name: &str, reference: &str, store: &impl Store) -> Result<Inspected> {
+    let image = index::resolve(name, reference, store)?;
+    let (variant, module) = agent::take(name, &image.manifest, store)?;
+    // What belongs to the index belongs to each of its images.
     let has = |suffix| -> Result<bool> {
-        let companion = store.manifest(&store::companion(&digest, suffix))?;
-        Ok(companion.is_some())
+        for digest in image.indexes.iter().chain([&image.digest]) {
+            if store.manifest(&store::companion(digest, suffix))?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     };
     Ok(Inspected {
         name: name.to_owned(),
@@ -61,7 +65,8 @@ pub fn inspect(name: &str, tag: &str, store: &impl Store) -> Result<Inspected> {
             size: module.bytes().len(),
             sha256: module.sha256(),
         },
-        annotations: manifest.annotations.unwrap_or_default(),
-        manifest_digest: digest,
+        index_digest: image.indexes.first().cloned(),
+        annotations: image.manifest.annotations.unwrap_or_default(),
+        manifest_digest: image.digest,
     })
 }

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::error::{Context, Error, Result};
-use crate::store::{self, Store};
-use crate::{digest, media_type};
+use crate::store::{self, Manifest, Store};
+use crate::{digest, index, media_type};
 
 /// What a layout calls a tag.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -26,11 +26,25 @@ pub struct Layout {
     index: OciImageIndex,
 }
 
-/// A manifest of a layout.
+/// A manifest that a layout lists.
 #[derive(Clone, Debug)]
-pub(crate) struct Tagged {
-    pub(crate) tag: String,
+pub(crate) struct Listed {
+    pub(crate) tag: Option<String>,
     pub(crate) manifest: OciDescriptor,
+}
+
+impl Listed {
+    fn new(entry: &ImageIndexEntry) -> Self {
+        Self {
+            tag: tag(entry).map(str::to_owned),
+            manifest: index::descriptor(entry),
+        }
+    }
+
+    /// What finds it in its layout: its tag, or without one its digest.
+    pub(crate) fn reference(&self) -> &str {
+        self.tag.as_deref().unwrap_or(&self.manifest.digest)
+    }
 }
 
 impl Layout {
@@ -76,6 +90,9 @@ impl Layout {
             reason,
         };
         let file = dir.join(INDEX);
+        if dir.is_file() {
+            return Err(no_layout("it is a file and no folder".into()));
+        }
         if !dir.join(MARKER).is_file() {
             return Err(no_layout("it has no file oci-layout".into()));
         }
@@ -93,19 +110,19 @@ impl Layout {
         &self.dir
     }
 
-    /// The tags of its images.
+    /// What finds its images, [`Store::manifest`]'s argument: the tag of each, or the digest of one without a tag.
     ///
     /// # Errors
     /// There is none.
-    pub fn tags(&self) -> Result<Vec<String>> {
+    pub fn references(&self) -> Result<Vec<String>> {
         let images = self.images()?.into_iter();
-        Ok(images.map(|image| image.tag).collect())
+        Ok(images.map(|image| image.reference().to_owned()).collect())
     }
 
     /// Adds a blob.
     pub(crate) fn put(&self, media_type: &str, bytes: &[u8]) -> Result<OciDescriptor> {
         let descriptor = store::describe(media_type, bytes);
-        let file = self.path(&descriptor.digest);
+        let file = self.path(&descriptor.digest)?;
         fs::write(&file, bytes).context(|| format!("cannot write {}", file.display()))?;
         Ok(descriptor)
     }
@@ -134,42 +151,75 @@ impl Layout {
         Ok(descriptor)
     }
 
-    /// Every manifest that has a tag, in the order of the index.
-    pub(crate) fn tagged(&self) -> impl DoubleEndedIterator<Item = Tagged> {
-        self.index.manifests.iter().filter_map(|entry| {
-            let tag = entry.annotations.as_ref()?.get(REF_NAME)?.clone();
-            let manifest = OciDescriptor {
-                media_type: entry.media_type.clone(),
-                digest: entry.digest.clone(),
-                size: entry.size,
-                ..OciDescriptor::default()
-            };
-            Some(Tagged { tag, manifest })
-        })
-    }
-
-    /// The images among them.
+    /// The images, in the order of the index. Of several that share a tag or have none, and are for several platforms, it is
+    /// the one that an agent would take if the layout's index were an image's.
     ///
     /// # Errors
     /// There is none.
-    pub(crate) fn images(&self) -> Result<Vec<Tagged>> {
-        let images: Vec<_> = self
-            .tagged()
-            .filter(|tagged| store::is_image(&tagged.tag))
-            .collect();
-        if images.is_empty() {
+    pub(crate) fn images(&self) -> Result<Vec<Listed>> {
+        let (images, _) = self.split();
+        let mut taken: Vec<Listed> = Vec::new();
+        for entry in &images {
+            let tag = tag(entry);
+            if taken.iter().any(|image| image.tag.as_deref() == tag) {
+                continue;
+            }
+            let group = images.iter().copied().filter(|each| self::tag(each) == tag);
+            let is_index =
+                group.clone().count() > 1 && group.clone().any(|each| each.platform.is_some());
+            let name = tag.map_or_else(|| self.dir.display().to_string(), str::to_owned);
+            match tag {
+                _ if is_index => taken.push(Listed::new(index::linux_amd64(&name, group)?)),
+                Some(_) => taken.push(Listed::new(entry)),
+                None => taken.extend(group.map(Listed::new)),
+            }
+        }
+        if taken.is_empty() {
             return Err(Error::NotALayout {
                 path: self.dir.clone(),
                 reason: "its index names no image".into(),
             });
         }
-        Ok(images)
+        Ok(taken)
     }
 
-    fn path(&self, digest: &str) -> PathBuf {
-        // A digest has one colon; what else a hostile index says stays below this folder.
-        let name = digest.strip_prefix("sha256:").unwrap_or(digest);
-        self.dir.join("blobs/sha256").join(name.replace('/', "_"))
+    /// Everything else that the index lists: signatures, SBOMs, and what else belongs to an image.
+    pub(crate) fn companions(&self) -> Vec<Listed> {
+        let (_, companions) = self.split();
+        companions.into_iter().map(Listed::new).collect()
+    }
+
+    fn split(&self) -> (Vec<&ImageIndexEntry>, Vec<&ImageIndexEntry>) {
+        let entries = self.index.manifests.iter();
+        entries.partition(|entry| match tag(entry) {
+            Some(tag) => !store::is_companion(tag),
+            None => !index::is_attestation(entry) && !self.has_subject(entry),
+        })
+    }
+
+    /// Whether a manifest is a referrer of another one.
+    fn has_subject(&self, entry: &ImageIndexEntry) -> bool {
+        let manifest = self.blob(&Listed::new(entry).manifest).ok();
+        let manifest =
+            manifest.and_then(|bytes| serde_json::from_slice::<OciImageManifest>(&bytes).ok());
+        manifest.is_some_and(|manifest| manifest.subject.is_some())
+    }
+
+    fn path(&self, digest: &str) -> Result<PathBuf> {
+        Ok(self.dir.join("blobs/sha256").join(digest::digits(digest)?))
+    }
+
+    fn read(&self, digest: &str, descriptor: Option<&OciDescriptor>) -> Result<Vec<u8>> {
+        let file = self.path(digest)?;
+        let name = file.display().to_string();
+        let unreadable = || format!("cannot read {name}");
+        if let Some(descriptor) = descriptor {
+            let size = fs::metadata(&file).context(unreadable)?.len();
+            digest::check_size(&name, size, descriptor)?;
+        }
+        let bytes = fs::read(&file).context(unreadable)?;
+        digest::check(&name, &bytes, digest)?;
+        Ok(bytes)
     }
 
     fn json(&self, what: &str, document: &impl Serialize) -> Result<Vec<u8>> {
@@ -187,15 +237,30 @@ impl Layout {
 }
 
 impl Store for Layout {
-    fn manifest(&self, tag: &str) -> Result<Option<Vec<u8>>> {
-        let found = self.tagged().find(|tagged| tagged.tag == tag);
-        found.map(|tagged| self.blob(&tagged.manifest)).transpose()
+    fn manifest(&self, reference: &str) -> Result<Option<Manifest>> {
+        let mut listed = self.images()?.into_iter().chain(self.companions());
+        // Some tools take the whole name of an image for a tag, with the colon that a digest has too.
+        if let Some(Listed { manifest, .. }) = listed.find(|each| each.reference() == reference) {
+            return Ok(Some(Manifest {
+                bytes: self.blob(&manifest)?,
+                media_type: Some(manifest.media_type),
+            }));
+        }
+        if !reference.contains(':') {
+            return Ok(None);
+        }
+        Ok(Some(Manifest {
+            bytes: self.read(reference, None)?,
+            media_type: None,
+        }))
     }
 
     fn blob(&self, descriptor: &OciDescriptor) -> Result<Vec<u8>> {
-        let file = self.path(&descriptor.digest);
-        let bytes = fs::read(&file).context(|| format!("cannot read {}", file.display()))?;
-        digest::check(&file.display().to_string(), &bytes, &descriptor.digest)?;
-        Ok(bytes)
+        self.read(&descriptor.digest, Some(descriptor))
     }
+}
+
+fn tag(entry: &ImageIndexEntry) -> Option<&str> {
+    let annotations = entry.annotations.as_ref()?;
+    annotations.get(REF_NAME).map(String::as_str)
 }

@@ -1,14 +1,16 @@
 //! From a layout to a registry.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use oci_client::manifest::OciDescriptor;
+use oci_client::manifest::{OciDescriptor, OciImageIndex, OciImageManifest};
 
 use crate::build::ARTIFACT_SUFFIX;
 use crate::error::{Error, Result};
-use crate::layout::{Layout, Tagged};
+use crate::index;
+use crate::inspect::inspect;
+use crate::layout::{Layout, Listed};
 use crate::registry::Registry;
-use crate::store::{self, Store};
+use crate::store::{self, Manifest, Store};
 
 /// An image in a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,76 +21,135 @@ pub struct Pushed {
     pub digest: String,
 }
 
+/// Everything that manifests refer to, each once.
+#[derive(Default)]
+struct Contents {
+    blobs: Vec<OciDescriptor>,
+    /// The manifests that indexes list, each before the index.
+    manifests: Vec<OciDescriptor>,
+    seen: BTreeSet<String>,
+}
+
 /// Copies what a layout holds into a registry, byte for byte, and returns the images. They get the tag of the registry's
 /// reference, or without one the layout's. Signatures and SBOMs come first: no image is ever there without its own.
 ///
 /// `progress` is told how many of how many bytes are there.
 ///
 /// # Errors
-/// The layout is corrupted or has no image, the reference names a digest, or the registry does not take it.
+/// The layout is corrupted or has no image, an agent would take nothing from an image ([`inspect`]), the images would get
+/// the same tag or none, the reference names a digest, or the registry does not take it.
 pub fn push(
     layout: &Layout,
     registry: &Registry,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Vec<Pushed>> {
-    layout.images()?;
+    let images = layout.images()?;
     registry.takes_tags()?;
-    let tagged: Vec<_> = layout.tagged().collect();
-    let blobs = blobs(layout, &tagged)?;
-    let total = blobs.iter().map(size).sum();
+    let images = with_tags(images, registry)?;
+    for image in images.values() {
+        inspect(image.reference(), image.reference(), layout)?;
+    }
+    let companions = layout.companions();
+    let mut contents = Contents::default();
+    for listed in images.values().chain(&companions) {
+        contents.add(layout, &listed.manifest, 0)?;
+    }
+    let total = contents.blobs.iter().map(size).sum();
     let mut done = 0;
     progress(done, total);
-    for blob in &blobs {
+    for blob in &contents.blobs {
         registry.put_blob(blob, layout.blob(blob)?)?;
         done += size(blob);
         progress(done, total);
     }
-    let (images, companions): (Vec<_>, Vec<_>) = tagged
-        .into_iter()
-        .partition(|each| store::is_image(&each.tag));
-    for Tagged { tag, manifest } in &companions {
-        registry.put_manifest(tag, &manifest.media_type, layout.blob(manifest)?)?;
-    }
-    let mut pushed = Vec::new();
-    for Tagged { tag, manifest } in &images {
-        let tag = registry.tag().map_or_else(
-            || tag.clone(),
-            |wanted| match tag.ends_with(ARTIFACT_SUFFIX) {
-                true => format!("{wanted}{ARTIFACT_SUFFIX}"),
-                false => wanted.to_owned(),
-            },
-        );
+    let put = |reference: &str, manifest: &OciDescriptor| {
         let bytes = layout.blob(manifest)?;
-        let found = registry.put_manifest(&tag, &manifest.media_type, bytes)?;
-        let name = registry.name(&tag);
-        if found != manifest.digest {
-            return Err(Error::Replaced {
+        let found = registry.put_manifest(reference, &manifest.media_type, bytes)?;
+        let name = registry.name(reference);
+        if found == manifest.digest {
+            return Ok(Pushed {
                 name,
-                pushed: manifest.digest.clone(),
-                found,
+                digest: found,
             });
         }
-        pushed.push(Pushed {
+        Err(Error::Replaced {
             name,
-            digest: found,
-        });
+            pushed: manifest.digest.clone(),
+            found,
+        })
+    };
+    for manifest in &contents.manifests {
+        put(&manifest.digest, manifest)?;
     }
-    Ok(pushed)
+    for companion in &companions {
+        put(companion.reference(), &companion.manifest)?;
+    }
+    let images = images.iter();
+    images
+        .map(|(tag, image)| put(tag, &image.manifest))
+        .collect()
 }
 
-/// Everything that the manifests refer to, once.
-fn blobs(layout: &Layout, tagged: &[Tagged]) -> Result<Vec<OciDescriptor>> {
-    let mut seen = BTreeSet::new();
-    let mut blobs = Vec::new();
-    for Tagged { tag, manifest } in tagged {
-        let manifest = store::parse(tag, &layout.blob(manifest)?)?;
-        for blob in manifest.layers.into_iter().chain([manifest.config]) {
-            if seen.insert(blob.digest.clone()) {
-                blobs.push(blob);
+/// The images by the tags that they get.
+fn with_tags(images: Vec<Listed>, registry: &Registry) -> Result<BTreeMap<String, Listed>> {
+    let names: Vec<_> = images
+        .iter()
+        .map(|image| image.reference().to_owned())
+        .collect();
+    let mut tagged = BTreeMap::new();
+    for image in images {
+        let own = image.tag.as_deref();
+        let is_artifact = own.is_some_and(|tag| tag.ends_with(ARTIFACT_SUFFIX));
+        let tag = match (registry.tag(), own) {
+            (Some(wanted), _) if is_artifact => format!("{wanted}{ARTIFACT_SUFFIX}"),
+            (Some(wanted), _) => wanted.to_owned(),
+            (None, Some(own)) if !own.contains(['/', ':']) => own.to_owned(),
+            (None, _) => {
+                return Err(registry.unfit(&format!(
+                    "the layout's image {} has no tag that a registry takes, so the reference must name one",
+                    image.reference()
+                )));
             }
+        };
+        if tagged.insert(tag.clone(), image).is_some() {
+            let names = names.join(", ");
+            return Err(registry.unfit(&format!(
+                "the layout has several images ({names}), and more than one would get the tag {tag}: leave the tag out to keep their own"
+            )));
         }
     }
-    Ok(blobs)
+    Ok(tagged)
+}
+
+impl Contents {
+    /// Adds what a manifest refers to, which is in as many indexes as `depth` says.
+    fn add(&mut self, layout: &Layout, manifest: &OciDescriptor, depth: usize) -> Result<()> {
+        let name = &manifest.digest;
+        index::check_depth(name, depth)?;
+        if !self.seen.insert(name.clone()) {
+            return Ok(());
+        }
+        let document = Manifest {
+            bytes: layout.blob(manifest)?,
+            media_type: Some(manifest.media_type.clone()),
+        };
+        if document.is_index() {
+            let index: OciImageIndex = store::parse(name, &document.bytes)?;
+            for entry in &index.manifests {
+                let child = index::descriptor(entry);
+                self.add(layout, &child, depth + 1)?;
+                self.manifests.push(child);
+            }
+            return Ok(());
+        }
+        let manifest: OciImageManifest = store::parse(name, &document.bytes)?;
+        for blob in manifest.layers.into_iter().chain([manifest.config]) {
+            if self.seen.insert(blob.digest.clone()) {
+                self.blobs.push(blob);
+            }
+        }
+        Ok(())
+    }
 }
 
 fn size(blob: &OciDescriptor) -> u64 {

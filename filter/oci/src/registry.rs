@@ -1,31 +1,55 @@
 //! A repository of a registry, over the OCI distribution protocol.
+//!
+//! `oci-client` uploads blobs, in whichever way the registry takes them. Everything else is asked here, because that client
+//! reads answers of any length into memory, sends credentials to any token service that a registry names, takes a failed
+//! login for none, and does not exchange identity tokens.
 
+mod docker;
 mod error;
+mod http;
 mod login;
+mod name;
+mod token;
 
+use std::cell::RefCell;
 use std::future::Future;
-use std::net::IpAddr;
+use std::time::Instant;
 
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
 use oci_client::manifest::OciDescriptor;
 use oci_client::secrets::RegistryAuth;
-use oci_client::{Client, Reference};
+use oci_client::{Client, Reference, RegistryOperation};
+use reqwest::Url;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::digest;
 use crate::error::{Context, Error, Result};
 use crate::media_type;
-use crate::store::Store;
+use crate::store::{Manifest, Store};
+
+use self::login::Credential;
+use self::token::Granted;
 
 pub use self::login::Login;
+pub use self::name::is_reference;
+
+/// How long the client for uploads keeps a token without an end in it, in seconds: it gets each new one from here.
+const TOKEN_EXPIRATION: usize = 86_400;
+/// What is read of a manifest at most, in bytes, as by the library with which an Istio agent pulls.
+const MAX_MANIFEST: u64 = 100 << 20;
 
 /// A repository, with someone who is logged in.
 pub struct Registry {
-    client: Client,
+    uploads: Client,
+    http: reqwest::Client,
     runtime: Runtime,
+    base: Url,
     reference: Reference,
     has_tag: bool,
-    auth: RegistryAuth,
+    credential: Credential,
+    warning: Option<String>,
+    granted: RefCell<Option<Granted>>,
 }
 
 impl Registry {
@@ -35,36 +59,65 @@ impl Registry {
     /// # Errors
     /// The reference is none, or its credentials cannot be had.
     pub fn new(reference: &str, login: Login, insecure: bool) -> Result<Self> {
-        let parsed: Reference = reference.parse().map_err(|error| Error::Reference {
-            reference: reference.to_owned(),
-            reason: format!("{error}"),
-        })?;
+        let parsed = name::parse(reference)?;
         let host = parsed.resolve_registry();
-        let auth = login.auth(host)?;
+        let (credential, warning) = login.credential(host)?;
         // Only the first call of a process succeeds, and all want the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::new(ClientConfig {
-            protocol: match insecure || is_loopback(host) {
-                true => ClientProtocol::Http,
-                false => ClientProtocol::Https,
-            },
-            user_agent: concat!("cargo-oci/", env!("CARGO_PKG_VERSION")),
+        let is_plain = insecure || name::is_loopback(host);
+        let (protocol, scheme) = match is_plain {
+            true => (ClientProtocol::Http, "http"),
+            false => (ClientProtocol::Https, "https"),
+        };
+        let base =
+            Url::parse(&format!("{scheme}://{host}/v2/")).map_err(|error| Error::Reference {
+                reference: reference.to_owned(),
+                reason: error.to_string(),
+            })?;
+        let uploads = Client::new(ClientConfig {
+            protocol,
+            user_agent: http::USER_AGENT,
+            connect_timeout: Some(http::CONNECT_TIMEOUT),
+            read_timeout: Some(http::READ_TIMEOUT),
+            default_token_expiration_secs: TOKEN_EXPIRATION,
             ..ClientConfig::default()
         });
         let runtime = Builder::new_current_thread().enable_all().build();
         Ok(Self {
-            client,
+            uploads,
+            http: http::client(host, false)?,
             runtime: runtime.context(|| "cannot start a runtime")?,
-            has_tag: has_tag(reference),
+            base,
+            has_tag: name::has_tag(reference),
             reference: parsed,
-            auth,
+            credential,
+            warning,
+            granted: RefCell::default(),
         })
+    }
+
+    /// What went wrong with a login that is not needed everywhere, in one sentence: the registry is asked without it.
+    #[must_use]
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// The registry's host, with its port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.reference.resolve_registry()
     }
 
     /// The tag of the reference, if it names one.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
         self.reference.tag().filter(|_| self.has_tag)
+    }
+
+    /// Whether the reference has neither a tag nor a digest.
+    #[must_use]
+    pub fn is_repository(&self) -> bool {
+        !self.has_tag && self.reference.digest().is_none()
     }
 
     /// The digest or else the tag of the reference, or without either what an image is pushed as: this version.
@@ -74,10 +127,15 @@ impl Registry {
         wanted.unwrap_or(env!("CARGO_PKG_VERSION"))
     }
 
-    /// The name of another image in the repository.
+    /// The name of another image in the repository, by its tag or digest.
     #[must_use]
-    pub fn name(&self, tag: &str) -> String {
-        self.at(tag).whole()
+    pub fn name(&self, reference: &str) -> String {
+        let (registry, repository) = (self.reference.registry(), self.reference.repository());
+        let separator = match reference.contains(':') {
+            true => '@',
+            false => ':',
+        };
+        format!("{registry}/{repository}{separator}{reference}")
     }
 
     /// Checks that the reference can be written to.
@@ -85,17 +143,22 @@ impl Registry {
         if self.reference.digest().is_none() {
             return Ok(());
         }
-        Err(Error::Reference {
+        Err(self.unfit("a digest follows from what is pushed, and cannot be asked for"))
+    }
+
+    /// The error of a reference that is unfit for what is asked.
+    pub(crate) fn unfit(&self, reason: &str) -> Error {
+        Error::Reference {
             reference: self.reference.whole(),
-            reason: "a digest follows from what is pushed, and cannot be asked for".into(),
-        })
+            reason: reason.to_owned(),
+        }
     }
 
     /// Uploads a blob, unless it is there.
     pub(crate) fn put_blob(&self, blob: &OciDescriptor, bytes: Vec<u8>) -> Result<()> {
         let name = self.name(&blob.digest);
-        self.ask(&name, async {
-            let (client, image) = (&self.client, &self.reference);
+        self.upload(&name, async {
+            let (client, image) = (&self.uploads, &self.reference);
             if !client
                 .blob_exists(image, &blob.digest)
                 .await
@@ -107,121 +170,114 @@ impl Registry {
         })
     }
 
-    /// Uploads a manifest and returns the digest that the registry then has under the tag.
+    /// Uploads a manifest by its tag or digest, and returns the digest of what the registry then has there.
     pub(crate) fn put_manifest(
         &self,
-        tag: &str,
+        reference: &str,
         media_type: &str,
         bytes: Vec<u8>,
     ) -> Result<String> {
-        let image = self.at(tag);
-        let name = image.whole();
-        let media_type = media_type.parse().map_err(|error| Error::NotAnImage {
-            name: name.clone(),
-            reason: format!("its media type: {error}"),
+        let name = self.name(reference);
+        self.runtime.block_on(async {
+            let request = self.http.put(self.url("manifests", reference)?);
+            let request = request.header("Content-Type", media_type).body(bytes);
+            self.send(&name, request, RegistryOperation::Push).await
         })?;
-        self.ask(&name, async {
-            self.client
-                .push_manifest_raw(&image, bytes, media_type)
-                .await?;
-            self.client.fetch_manifest_digest(&image, &self.auth).await
-        })
+        let found = self.manifest(reference)?;
+        let found = found.ok_or(Error::NotFound { name })?;
+        Ok(digest::of(&found.bytes))
     }
 
-    fn at(&self, tag: &str) -> Reference {
-        let (registry, repository) = (self.reference.registry(), self.reference.repository());
-        let make = match tag.contains(':') {
-            true => Reference::with_digest,
-            false => Reference::with_tag,
-        };
-        make(registry.to_owned(), repository.to_owned(), tag.to_owned())
+    fn url(&self, kind: &str, reference: &str) -> Result<Url> {
+        let path = format!("{}/{kind}/{reference}", self.reference.repository());
+        let url = self.base.join(&path);
+        url.map_err(|error| self.unfit(&error.to_string()))
     }
 
-    fn ask<T>(
+    /// Asks through the client for uploads, with the token that was granted here.
+    fn upload<T>(
         &self,
         name: &str,
         question: impl Future<Output = Result<T, OciDistributionError>>,
     ) -> Result<T> {
-        let answer = self.runtime.block_on(async {
-            let registry = self.reference.resolve_registry();
-            self.client.store_auth_if_needed(registry, &self.auth).await;
-            question.await
-        });
-        answer.map_err(|error| self.error(name, error))
+        self.runtime.block_on(async {
+            let auth = self.authorise(name, RegistryOperation::Push).await?;
+            let answer = async {
+                let (client, image) = (&self.uploads, &self.reference);
+                client.store_auth_if_needed(self.host(), &auth).await;
+                if let RegistryAuth::Bearer(_) = auth {
+                    // The client keeps the first token that it is given, but takes one from its cache before.
+                    for operation in [RegistryOperation::Pull, RegistryOperation::Push] {
+                        client.auth(image, &auth, operation).await?;
+                    }
+                }
+                question.await
+            };
+            answer.await.map_err(|error| self.error(name, error))
+        })
+    }
+
+    /// The authorisation for an operation, asked for when there is none yet or the last one ran out.
+    async fn authorise(&self, name: &str, operation: RegistryOperation) -> Result<RegistryAuth> {
+        if let Some(granted) = &*self.granted.borrow()
+            && (granted.operation == operation || granted.operation == RegistryOperation::Push)
+            && granted.until.is_none_or(|until| Instant::now() < until)
+        {
+            return Ok(granted.auth.clone());
+        }
+        let granted = self.grant(name, operation).await?;
+        let auth = granted.auth.clone();
+        self.granted.replace(Some(granted));
+        Ok(auth)
     }
 }
 
 impl Store for Registry {
-    fn manifest(&self, tag: &str) -> Result<Option<Vec<u8>>> {
-        let image = self.at(tag);
-        let kinds = [media_type::MANIFEST, media_type::DOCKER_MANIFEST];
-        let manifest = self.ask(&image.whole(), async {
-            self.client
-                .pull_manifest_raw(&image, &self.auth, &kinds)
-                .await
-        });
-        match manifest {
-            Ok((bytes, _digest)) => Ok(Some(bytes.to_vec())),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
+    fn manifest(&self, reference: &str) -> Result<Option<Manifest>> {
+        let name = self.name(reference);
+        if reference.contains(':') {
+            digest::digits(reference)?;
         }
+        let found = self.runtime.block_on(async {
+            let request = self.http.get(self.url("manifests", reference)?);
+            let request = request.header("Accept", media_type::ACCEPTED.join(","));
+            let answer = self.send(&name, request, RegistryOperation::Pull).await?;
+            let media_type = answer.headers().get("Content-Type");
+            let media_type = media_type.and_then(|value| value.to_str().ok());
+            let media_type =
+                media_type.map(|value| value.split(';').next().unwrap_or(value).trim().to_owned());
+            let bytes = self.read(&name, answer, MAX_MANIFEST).await?;
+            Ok(Manifest { bytes, media_type })
+        });
+        let manifest = match found {
+            Ok(manifest) => manifest,
+            Err(Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if reference.contains(':') {
+            digest::check(&name, &manifest.bytes, reference)?;
+        }
+        Ok(Some(manifest))
     }
 
     fn blob(&self, descriptor: &OciDescriptor) -> Result<Vec<u8>> {
         let name = self.name(&descriptor.digest);
-        self.ask(&name, async {
-            let mut bytes = Vec::new();
-            self.client
-                .pull_blob(&self.reference, descriptor, &mut bytes)
-                .await?;
-            Ok(bytes)
-        })
+        digest::digits(&descriptor.digest)?;
+        let size = u64::try_from(descriptor.size).unwrap_or_default();
+        let bytes = self.runtime.block_on(async {
+            let request = self.http.get(self.url("blobs", &descriptor.digest)?);
+            let answer = self.send(&name, request, RegistryOperation::Pull).await?;
+            self.read(&name, answer, size).await
+        })?;
+        digest::check_size(&name, bytes.len() as u64, descriptor)?;
+        digest::check(&name, &bytes, &descriptor.digest)?;
+        Ok(bytes)
     }
-}
-
-/// Whether a reference has a tag of its own; the parser makes `latest` of none.
-fn has_tag(reference: &str) -> bool {
-    let name = reference.split('@').next().unwrap_or(reference);
-    let last = name.rsplit('/').next().unwrap_or(name);
-    last.contains(':')
-}
-
-fn is_loopback(registry: &str) -> bool {
-    let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_loopback_is_asked_in_plain_http() {
-        for plain in [
-            "localhost",
-            "localhost:5000",
-            "127.0.0.1:5000",
-            "[::1]:5000",
-        ] {
-            assert!(is_loopback(plain), "{plain}");
-        }
-        for other in [
-            "localhost.example.com",
-            "10.0.0.1:5000",
-            "ghcr.io",
-            "[fe80::1]:80",
-        ] {
-            assert!(!is_loopback(other), "{other}");
-        }
-    }
-
-    #[test]
-    fn a_port_is_no_tag() {
-        assert!(!has_tag("localhost:5000/team/name"));
-        assert!(has_tag("localhost:5000/team/name:1.0"));
-        assert!(!has_tag("localhost:5000/name@sha256:00"));
-    }
 
     #[test]
     fn without_a_tag_it_is_this_version() -> Result<()> {
@@ -234,11 +290,5 @@ mod tests {
         let digest = format!("sha256:{}", "0".repeat(64));
         assert_eq!(wanted(&format!("localhost:5000/name@{digest}"))?, digest);
         Ok(())
-    }
-
-    #[test]
-    fn what_is_no_reference_is_refused() {
-        let refused = Registry::new("localhost:5000/UPPER", Login::Anonymous, false);
-        assert!(matches!(refused.err(), Some(Error::Reference { .. })));
     }
 }

@@ -1,23 +1,60 @@
 //! Where images are: a layout or a registry.
 
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::{digest, media_type};
 
 /// What can be read of a place where images are. What it returns is what its digest says.
 pub trait Store {
-    /// A manifest by its tag, if there is one.
+    /// A manifest or an index by its tag or digest, if there is one.
     ///
     /// # Errors
     /// The place cannot be read, or holds something else than the digest says.
-    fn manifest(&self, tag: &str) -> Result<Option<Vec<u8>>>;
+    fn manifest(&self, reference: &str) -> Result<Option<Manifest>>;
 
     /// A blob that a manifest refers to.
     ///
     /// # Errors
-    /// As of [`Store::manifest`], or there is no such blob.
+    /// As of [`Store::manifest`], or there is no such blob, or its size is not the one that the manifest gives.
     fn blob(&self, descriptor: &OciDescriptor) -> Result<Vec<u8>>;
+}
+
+/// The manifest of an image, or an index of several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The document.
+    pub bytes: Vec<u8>,
+    /// As what it is served or listed.
+    pub media_type: Option<String>,
+}
+
+/// What a document without a known media type shows of its kind.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Shape {
+    media_type: Option<String>,
+    manifests: Option<serde::de::IgnoredAny>,
+}
+
+impl Manifest {
+    /// Whether it is an index: by its media type as an agent tells it, or without a known one by what is in it.
+    #[must_use]
+    pub fn is_index(&self) -> bool {
+        let by_type = |media_type: &Option<String>| match media_type.as_deref() {
+            Some(media_type::INDEX | media_type::DOCKER_LIST) => Some(true),
+            Some(media_type::MANIFEST | media_type::DOCKER_MANIFEST) => Some(false),
+            _ => None,
+        };
+        by_type(&self.media_type).unwrap_or_else(|| {
+            let shape: Option<Shape> = serde_json::from_slice(&self.bytes).ok();
+            shape.is_some_and(|shape| {
+                by_type(&shape.media_type).unwrap_or_else(|| shape.manifests.is_some())
+            })
+        })
+    }
 }
 
 /// The tag under which cosign and its relatives look for something that belongs to an image.
@@ -25,8 +62,15 @@ pub(crate) fn companion(digest: &str, suffix: &str) -> String {
     format!("{}.{suffix}", digest.replace(':', "-"))
 }
 
-/// Reads a manifest of an image; `name` is the image's in errors.
-pub(crate) fn parse(name: &str, bytes: &[u8]) -> Result<OciImageManifest> {
+/// Whether a tag is of something that belongs to an image: a signature, an SBOM, an attestation, or the list of referrers.
+pub(crate) fn is_companion(tag: &str) -> bool {
+    let digits = tag.strip_prefix("sha256-");
+    let digits = digits.map(|rest| rest.split_once('.').map_or(rest, |(digits, _)| digits));
+    digits.is_some_and(|digits| digest::digits(&format!("sha256:{digits}")).is_ok())
+}
+
+/// Reads a manifest or an index; `name` is the image's in errors.
+pub(crate) fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| Error::NotAnImage {
         name: name.to_owned(),
         reason: error.to_string(),
@@ -43,15 +87,51 @@ pub(crate) fn describe(media_type: &str, bytes: &[u8]) -> OciDescriptor {
     }
 }
 
-/// Whether a tag of a layout is an image's, and not of something that belongs to one.
-pub(crate) fn is_image(tag: &str) -> bool {
-    !(tag.ends_with(".sig") || tag.ends_with(".sbom"))
-}
-
 /// An empty manifest with its media type.
 pub(crate) fn manifest() -> OciImageManifest {
     OciImageManifest {
         media_type: Some(media_type::MANIFEST.into()),
         ..OciImageManifest::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_an_image_has_the_digest_in_its_tag() {
+        let digits = "0".repeat(64);
+        for tag in ["", ".sig", ".sbom", ".att"] {
+            assert!(is_companion(&format!("sha256-{digits}{tag}")), "{tag}");
+        }
+        for tag in ["1.0.sig", "latest", "sha256-0.sig", &digits] {
+            assert!(!is_companion(tag), "{tag}");
+        }
+    }
+
+    #[test]
+    fn an_index_is_known_by_its_media_type_or_else_by_what_is_in_it() {
+        let index = "application/vnd.oci.image.index.v1+json";
+        let list = "application/vnd.docker.distribution.manifest.list.v2+json";
+        let image = "application/vnd.oci.image.manifest.v1+json";
+        let named = |media_type| format!(r#"{{"mediaType":"{media_type}"}}"#);
+        for (media_type, text, is_index) in [
+            (Some(index), "{}".to_owned(), true),
+            (Some(list), "{}".to_owned(), true),
+            (Some(image), r#"{"manifests":[]}"#.to_owned(), false),
+            (Some("application/json"), named(index), true),
+            (Some("application/json"), named(image), false),
+            (None, named(list), true),
+            (None, r#"{"manifests":[]}"#.to_owned(), true),
+            (None, r#"{"layers":[]}"#.to_owned(), false),
+            (None, "no JSON".to_owned(), false),
+        ] {
+            let manifest = Manifest {
+                bytes: text.clone().into_bytes(),
+                media_type: media_type.map(str::to_owned),
+            };
+            assert_eq!(manifest.is_index(), is_index, "{media_type:?} {text}");
+        }
     }
 }

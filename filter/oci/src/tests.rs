@@ -46,8 +46,8 @@ fn layout(dir: &Path, variants: Variants, key: Option<Key>) -> Result<Layout> {
 }
 
 fn manifest(layout: &Layout, tag: &str) -> OciImageManifest {
-    let bytes = layout.manifest(tag).unwrap().unwrap();
-    serde_json::from_slice(&bytes).unwrap()
+    let found = layout.manifest(tag).unwrap().unwrap();
+    serde_json::from_slice(&found.bytes).unwrap()
 }
 
 fn blob(layout: &Layout, digest: &str) -> PathBuf {
@@ -75,7 +75,7 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn an_agent_takes_the_module_from_both_variants() {
     let dir = TempDir::new().unwrap();
     let both = layout(dir.path(), Variants::Both, None).unwrap();
-    assert_eq!(both.tags().unwrap(), ["1.2.3", "1.2.3-artifact"]);
+    assert_eq!(both.references().unwrap(), ["1.2.3", "1.2.3-artifact"]);
     for (tag, variant) in [
         ("1.2.3", Variant::Compat),
         ("1.2.3-artifact", Variant::Artifact),
@@ -98,7 +98,7 @@ fn one_variant_alone_has_the_version_as_its_tag() {
     ] {
         let dir = TempDir::new().unwrap();
         let one = layout(dir.path(), variants, None).unwrap();
-        assert_eq!(one.tags().unwrap(), ["1.2.3"]);
+        assert_eq!(one.references().unwrap(), ["1.2.3"]);
         assert_eq!(inspect("it", "1.2.3", &one).unwrap().variant, variant);
     }
 }
@@ -138,7 +138,7 @@ fn a_folder_that_is_no_layout_is_left_alone() {
 fn a_corrupted_layer_is_named() {
     let dir = TempDir::new().unwrap();
     let both = layout(dir.path(), Variants::Both, None).unwrap();
-    for tag in both.tags().unwrap() {
+    for tag in both.references().unwrap() {
         let digest = &manifest(&both, &tag).layers.last().unwrap().digest.clone();
         let file = blob(&both, digest);
         let mut bytes = fs::read(&file).unwrap();
@@ -222,7 +222,7 @@ fn a_docker_image_must_have_a_docker_layer() {
 fn a_layout_without_an_image_says_so() {
     let dir = TempDir::new().unwrap();
     let empty = Layout::create(&dir.path().join("layout")).unwrap();
-    assert!(matches!(empty.tags(), Err(Error::NotALayout { .. })));
+    assert!(matches!(empty.references(), Err(Error::NotALayout { .. })));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_signature_is_of_the_digest_and_by_the_key() {
     .unwrap();
 
     let signed = layout(dir.path(), Variants::Both, Some(Key::read(&file).unwrap())).unwrap();
-    for tag in signed.tags().unwrap() {
+    for tag in signed.references().unwrap() {
         let image = inspect(&tag, &tag, &signed).unwrap();
         assert!(image.has_signature);
         let signature = manifest(&signed, &companion(&image.manifest_digest, "sig"));

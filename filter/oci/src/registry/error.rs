@@ -1,82 +1,45 @@
-//! What a registry's answer means to whoever asked.
-
-use std::error::Error as _;
+//! What a registry's answer to an upload means to whoever asked.
 
 use oci_client::errors::{OciDistributionError as Answer, OciErrorCode};
-use oci_client::secrets::RegistryAuth;
 
-use super::Registry;
+use super::{Registry, http};
 use crate::error::Error;
 
 impl Registry {
     pub(super) fn error(&self, name: &str, answer: Answer) -> Error {
-        let registry = || self.reference.resolve_registry().to_owned();
-        let name = name.to_owned();
+        let has = |codes: &[OciErrorCode]| match &answer {
+            Answer::RegistryError { envelope, .. } => {
+                let mut errors = envelope.errors.iter();
+                errors.any(|error| codes.contains(&error.code))
+            }
+            _ => false,
+        };
+        if has(&[OciErrorCode::Unauthorized, OciErrorCode::Denied]) {
+            return self.unauthorised(name);
+        }
         match answer {
-            Answer::UnauthorizedError { .. } | Answer::AuthenticationFailure(_) => {
-                self.unauthorised(name)
-            }
-            Answer::DigestError(error) => Error::Corrupted {
-                what: name,
-                reason: error.to_string(),
-            },
-            Answer::ImageManifestNotFoundError(_) | Answer::ServerError { code: 404, .. } => {
-                Error::NotFound { name }
-            }
-            Answer::ServerError {
+            Answer::UnauthorizedError { .. }
+            | Answer::AuthenticationFailure(_)
+            | Answer::ServerError {
                 code: 401 | 403, ..
             } => self.unauthorised(name),
-            Answer::RegistryError { envelope, .. } => {
-                let has = |codes: &[OciErrorCode]| {
-                    envelope
-                        .errors
-                        .iter()
-                        .any(|error| codes.contains(&error.code))
-                };
-                if has(&[OciErrorCode::Unauthorized, OciErrorCode::Denied]) {
-                    self.unauthorised(name)
-                } else if has(&[
-                    OciErrorCode::ManifestUnknown,
-                    OciErrorCode::NameUnknown,
-                    OciErrorCode::BlobUnknown,
-                    OciErrorCode::NotFound,
-                ]) {
-                    Error::NotFound { name }
-                } else {
-                    Error::Registry {
-                        name,
-                        reason: envelope.to_string(),
-                    }
-                }
-            }
-            Answer::RequestError(error) => {
-                // The reason is at the end of the chain.
-                let mut reason = error.to_string();
-                let mut source = error.source();
-                while let Some(cause) = source {
-                    reason = cause.to_string();
-                    source = cause.source();
-                }
-                Error::Unreachable {
-                    registry: registry(),
-                    reason,
-                }
-            }
+            Answer::RequestError(error) => http::unreachable(self.host(), &error),
+            Answer::RegistryError { envelope, .. } => Error::Registry {
+                name: name.to_owned(),
+                reason: envelope.to_string(),
+            },
             other => Error::Registry {
-                name,
+                name: name.to_owned(),
                 reason: other.to_string(),
             },
         }
     }
 
-    fn unauthorised(&self, name: String) -> Error {
+    pub(super) fn unauthorised(&self, name: &str) -> Error {
         Error::Unauthorised {
-            registry: self.reference.resolve_registry().to_owned(),
-            who: match &self.auth {
-                RegistryAuth::Basic(username, _) => username.clone(),
-                _ => "anybody".into(),
-            },
-            name,
+            registry: self.host().to_owned(),
+            who: self.credential.owner().to_owned(),
+            name: name.to_owned(),
         }
     }
 }

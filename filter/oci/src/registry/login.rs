@@ -1,12 +1,9 @@
 //! Who asks a registry.
 
-use std::env;
-use std::path::PathBuf;
-
-use docker_credential::{CredentialRetrievalError, DockerCredential};
 use oci_client::secrets::RegistryAuth;
 
-use crate::error::{Error, Result};
+use super::docker;
+use crate::error::Result;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,40 +21,49 @@ pub enum Login {
     },
 }
 
-impl Login {
-    pub(super) fn auth(self, registry: &str) -> Result<RegistryAuth> {
-        let credential = match self {
-            Self::Anonymous => return Ok(RegistryAuth::Anonymous),
+/// What someone shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Credential {
+    /// Nothing.
+    None,
+    /// A name and a password.
+    Password { username: String, password: String },
+    /// A token that a token service takes for a login.
+    Identity(String),
+    /// A token that the registry takes.
+    Token(String),
+}
+
+impl Credential {
+    /// What a registry is shown that wants a password.
+    pub(super) fn basic(&self) -> RegistryAuth {
+        match self {
             Self::Password { username, password } => {
-                return Ok(RegistryAuth::Basic(username, password));
+                RegistryAuth::Basic(username.clone(), password.clone())
             }
-            Self::Docker if docker_config().is_none() => return Ok(RegistryAuth::Anonymous),
-            Self::Docker => docker_credential::get_credential(registry),
-        };
-        let unusable = |reason: String| {
-            Err(Error::DockerConfig {
-                registry: registry.to_owned(),
-                reason,
-            })
-        };
-        match credential {
-            Ok(DockerCredential::UsernamePassword(username, password)) => {
-                Ok(RegistryAuth::Basic(username, password))
-            }
-            Ok(DockerCredential::IdentityToken(_)) => {
-                unusable("they are an identity token. Use --username and --password-stdin".into())
-            }
-            Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(RegistryAuth::Anonymous),
-            Err(error) => unusable(error.to_string()),
+            _ => RegistryAuth::Anonymous,
+        }
+    }
+
+    /// Whose it is, for people.
+    pub(super) fn owner(&self) -> &str {
+        match self {
+            Self::None => "anybody",
+            Self::Password { username, .. } => username,
+            Self::Identity(_) | Self::Token(_) => "the owner of the token from `docker login`",
         }
     }
 }
 
-/// The file that `docker login` writes, if there is one.
-fn docker_config() -> Option<PathBuf> {
-    let home = || Some(PathBuf::from(env::var_os("HOME")?).join(".docker"));
-    let dir = env::var_os("DOCKER_CONFIG")
-        .map(PathBuf::from)
-        .or_else(home)?;
-    Some(dir.join("config.json")).filter(|file| file.is_file())
+impl Login {
+    /// The credential for a registry, and what to warn of.
+    pub(super) fn credential(self, registry: &str) -> Result<(Credential, Option<String>)> {
+        match self {
+            Self::Anonymous => Ok((Credential::None, None)),
+            Self::Password { username, password } => {
+                Ok((Credential::Password { username, password }, None))
+            }
+            Self::Docker => docker::credential(registry),
+        }
+    }
 }

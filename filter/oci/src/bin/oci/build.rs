@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use oci::{Built, Error, Key, Options, Variants, inspect};
 
+use crate::output;
+
 /// Build the filter and write it as an OCI image layout.
 ///
 /// The same commit gives the same bytes, wherever and whenever it is built; only a signature differs from run to run.
@@ -40,18 +42,18 @@ impl Build {
 
 fn print(built: &Built) -> Result<(), Error> {
     match built.facts.revision.as_deref() {
-        None => eprintln!("warning: this is no git work tree: the images name no revision"),
-        Some(revision) if revision.ends_with("-dirty") => {
-            eprintln!("warning: the tree has changes that are not in a commit: {revision}");
-        }
+        None => output::tell("warning: this is no git work tree: the images name no revision"),
+        Some(revision) if revision.ends_with("-dirty") => output::tell(format_args!(
+            "warning: the tree has changes that are not in a commit: {revision}"
+        )),
         Some(_) => {}
     }
-    println!("layout  {}", built.layout.dir().display());
-    println!("module  {}", built.module.display());
-    println!("sbom    {}", built.sbom.display());
-    for tag in built.layout.tags()? {
+    output::print(format_args!("layout  {}", built.layout.dir().display()))?;
+    output::print(format_args!("module  {}", built.module.display()))?;
+    output::print(format_args!("sbom    {}", built.sbom.display()))?;
+    for tag in built.layout.references()? {
         let image = inspect(&tag, &tag, &built.layout)?;
-        println!("\n{}", crate::inspect::to_text(&image));
+        output::print(format_args!("\n{}", crate::inspect::to_text(&image)))?;
     }
     Ok(())
 }

@@ -1,12 +1,17 @@
 use std::path::Path;
 
-use oci::{Error, Inspected, Layout, inspect};
+use oci::{Error, Inspected, Layout, Registry, inspect, is_reference};
 
 use crate::login::Access;
+use crate::output;
 
 /// Say what an Istio agent would take from an image, in a registry or in a layout.
 ///
 /// Everything it prints is computed from what is there: digests are checked, and the module is unpacked.
+///
+/// An argument that is a folder is a layout. Anything else is an image if it names its registry (registry.example.com/name,
+/// localhost/name, docker.io/team/name) or has a tag or digest (team/name:tag), and does not begin like a path (/, ./, ../, ~).
+/// What is neither is a folder that does not exist, and no registry is asked for it.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo oci inspect registry.example.com/mesh/tcp-peer-stats:0.1.0
@@ -25,24 +30,40 @@ pub(crate) struct Inspect {
 impl Inspect {
     pub(crate) fn run(self) -> Result<(), Error> {
         let path = Path::new(&self.image);
-        let images = if path.is_dir() {
+        let images = if path.exists() {
             let layout = Layout::open(path)?;
-            let tags = layout.tags()?.into_iter();
-            tags.map(|tag| inspect(&tag, &tag, &layout))
+            let references = layout.references()?.into_iter();
+            references
+                .map(|reference| inspect(&reference, &reference, &layout))
                 .collect::<Result<_, _>>()?
+        } else if !is_reference(&self.image) {
+            return Err(Error::NoFolder {
+                argument: self.image,
+            });
         } else {
             let registry = self.access.registry(&self.image)?;
-            let wanted = registry.wanted();
-            vec![inspect(&registry.name(wanted), wanted, &registry)?]
+            vec![pulled(self.image, &registry)?]
         };
         if self.json {
-            println!("{:#}", serde_json::json!(images));
-        } else {
-            let texts: Vec<_> = images.iter().map(to_text).collect();
-            println!("{}", texts.join("\n\n"));
+            return output::print(format_args!("{:#}", serde_json::json!(images)));
         }
-        Ok(())
+        let texts: Vec<_> = images.iter().map(to_text).collect();
+        output::print(texts.join("\n\n"))
     }
+}
+
+/// Inspects an image of a registry.
+fn pulled(argument: String, registry: &Registry) -> Result<Inspected, Error> {
+    let wanted = registry.wanted();
+    let image = inspect(&registry.name(wanted), wanted, registry);
+    image.map_err(|source| match registry.is_repository() {
+        true => Error::TakenForImage {
+            argument,
+            registry: registry.host().to_owned(),
+            source: Box::new(source),
+        },
+        false => source,
+    })
 }
 
 /// An image for people.
@@ -58,6 +79,9 @@ pub(crate) fn to_text(image: &Inspected) -> String {
         format!("  signature      {}", yes(image.has_signature)),
         format!("  SBOM           {}", yes(image.has_sbom)),
     ];
+    if let Some(index) = &image.index_digest {
+        lines.insert(3, format!("  of the index   {index}"));
+    }
     for (name, value) in &image.annotations {
         let name = name.trim_start_matches("org.opencontainers.image.");
         lines.push(format!("  {name:<13}  {value}"));

@@ -2,6 +2,8 @@ use std::io;
 
 use oci::{Error, Login, Registry};
 
+use crate::output;
+
 /// How to talk to the registry.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Registry")]
@@ -26,7 +28,11 @@ impl Access {
                 password: read_password()?,
             },
         };
-        Registry::new(reference, login, self.insecure)
+        let registry = Registry::new(reference, login, self.insecure)?;
+        if let Some(warning) = registry.warning() {
+            output::tell(format_args!("warning: {warning}"));
+        }
+        Ok(registry)
     }
 }
 

@@ -3,6 +3,7 @@
 mod build;
 mod inspect;
 mod login;
+mod output;
 mod push;
 
 use std::process::ExitCode;
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            output::tell(format_args!("error: {error}"));
             ExitCode::from(FAILED)
         }
     }

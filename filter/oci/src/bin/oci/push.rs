@@ -4,11 +4,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use oci::{Error, Layout, Options};
 
 use crate::login::Access;
+use crate::output;
 
 /// Copy a layout into a registry, byte for byte.
 ///
 /// The images get the tag of REF, or without one their version; where a layout has both variants, the artifact's tag ends
-/// with -artifact. Signatures and SBOMs go with them, under the tags where cosign looks.
+/// with -artifact. Signatures and SBOMs go with them, under the tags where cosign looks. What `cargo oci inspect` refuses is
+/// not pushed.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo oci push localhost:5000/mesh/tcp-peer-stats
@@ -39,7 +41,7 @@ impl Push {
         });
         bar.finish_and_clear();
         for image in pushed? {
-            println!("{}@{}", image.name, image.digest);
+            output::print(format_args!("{}@{}", image.name, image.digest))?;
         }
         Ok(())
     }

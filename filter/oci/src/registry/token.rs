@@ -1,0 +1,251 @@
+//! What a registry wants to see of who asks: nothing, a password, or a token of the service that it names.
+
+use std::time::{Duration, Instant};
+
+use http_auth::parse_challenges;
+use oci_client::RegistryOperation;
+use oci_client::secrets::RegistryAuth;
+use reqwest::header::WWW_AUTHENTICATE;
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::login::Credential;
+use super::{Registry, http};
+use crate::error::{Error, Result};
+
+/// What is read of a token service's answer at most, in bytes.
+const MAX_TOKEN: u64 = 64 << 10;
+/// How long a token is valid that does not say so: <https://distribution.github.io/distribution/spec/auth/token/>.
+const LIFETIME: Duration = Duration::from_secs(60);
+/// How long before its end a token is renewed.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// With what a registry lets one in.
+pub(super) struct Granted {
+    pub(super) auth: RegistryAuth,
+    pub(super) operation: RegistryOperation,
+    /// When it ends, if it does.
+    pub(super) until: Option<Instant>,
+}
+
+/// Where a token is had.
+#[derive(Debug, PartialEq, Eq)]
+struct Service {
+    realm: String,
+    name: Option<String>,
+}
+
+/// A challenge of a registry, of the kinds that can be met.
+#[derive(Debug, PartialEq, Eq)]
+enum Challenge {
+    Basic,
+    Bearer(Service),
+}
+
+/// A token service's answer.
+#[derive(Deserialize)]
+struct Answer {
+    token: Option<String>,
+    access_token: Option<String>,
+    /// Seconds, if it is a whole number.
+    expires_in: Option<Value>,
+}
+
+impl Registry {
+    /// Asks the registry what it wants, and if that is a token, the token service for one.
+    pub(super) async fn grant(&self, name: &str, operation: RegistryOperation) -> Result<Granted> {
+        let (auth, until) = match &self.credential {
+            Credential::Token(token) => (RegistryAuth::Bearer(token.clone()), None),
+            credential => match self.challenge().await? {
+                Some(Challenge::Bearer(service)) => {
+                    let (token, lifetime) = self.token(name, &service, &operation).await?;
+                    let until = Instant::now().checked_add(lifetime.saturating_sub(MARGIN));
+                    (RegistryAuth::Bearer(token), until)
+                }
+                Some(Challenge::Basic) => (credential.basic(), None),
+                None => (RegistryAuth::Anonymous, None),
+            },
+        };
+        Ok(Granted {
+            auth,
+            operation,
+            until,
+        })
+    }
+
+    async fn challenge(&self) -> Result<Option<Challenge>> {
+        let answer = self.http.get(self.base.clone()).send().await;
+        let answer = answer.map_err(|error| http::unreachable(self.host(), &error))?;
+        let headers = answer.headers().get_all(WWW_AUTHENTICATE).iter();
+        let headers = headers.filter_map(|value| value.to_str().ok());
+        Ok(choose(headers))
+    }
+
+    async fn token(
+        &self,
+        name: &str,
+        service: &Service,
+        operation: &RegistryOperation,
+    ) -> Result<(String, Duration)> {
+        let refused = |reason: String| Error::Token {
+            registry: self.host().to_owned(),
+            service: service.realm.clone(),
+            reason,
+        };
+        let realm = allowed(&self.base, &service.realm).map_err(refused)?;
+        let server = realm.host_str().unwrap_or(&service.realm).to_owned();
+        let repository = self.reference.repository();
+        let actions = match operation {
+            RegistryOperation::Pull => "pull",
+            RegistryOperation::Push => "pull,push",
+        };
+        let scope = format!("repository:{repository}:{actions}");
+        let mut fields = vec![("scope", scope.as_str())];
+        fields.extend(service.name.as_deref().map(|name| ("service", name)));
+        // A redirect may ask for the credentials again, at another place.
+        let client = http::client(self.host(), realm.scheme() == "https")?;
+        let answer = self.request(&client, realm, fields).send().await;
+        let answer = answer.map_err(|error| http::unreachable(&server, &error))?;
+        let is_login = !matches!(self.credential, Credential::None);
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                return Err(self.unauthorised(name));
+            }
+            // How OAuth 2 says that a refresh token is invalid.
+            StatusCode::BAD_REQUEST if is_login => return Err(self.unauthorised(name)),
+            _ => return Err(refused(http::refusal(answer).await)),
+        }
+        read(answer, &server)
+            .await?
+            .ok_or_else(|| refused("its answer has no token".into()))
+    }
+
+    /// The question to a token service. An identity token is exchanged by OAuth 2's grant `refresh_token`:
+    /// <https://distribution.github.io/distribution/spec/auth/oauth/>.
+    fn request<'a>(
+        &'a self,
+        client: &Client,
+        realm: Url,
+        mut fields: Vec<(&'a str, &'a str)>,
+    ) -> RequestBuilder {
+        match &self.credential {
+            Credential::Identity(token) => {
+                fields.extend([
+                    ("grant_type", "refresh_token"),
+                    ("client_id", "cargo-oci"),
+                    ("refresh_token", token),
+                ]);
+                client.post(realm).form(&fields)
+            }
+            Credential::Password { username, password } => {
+                let request = client.get(realm).query(&fields);
+                request.basic_auth(username, Some(password))
+            }
+            Credential::None | Credential::Token(_) => client.get(realm).query(&fields),
+        }
+    }
+}
+
+/// The challenge to meet: a token before a password.
+fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Challenge> {
+    let mut chosen = None;
+    for header in headers {
+        for challenge in parse_challenges(header).unwrap_or_default() {
+            let parameter = |name: &str| {
+                let mut all = challenge.params.iter();
+                let found = all.find(|(key, _)| key.eq_ignore_ascii_case(name));
+                found.map(|(_, value)| value.to_unescaped())
+            };
+            if challenge.scheme.eq_ignore_ascii_case("bearer")
+                && let Some(realm) = parameter("realm")
+            {
+                let name = parameter("service");
+                return Some(Challenge::Bearer(Service { realm, name }));
+            }
+            if challenge.scheme.eq_ignore_ascii_case("basic") {
+                chosen = Some(Challenge::Basic);
+            }
+        }
+    }
+    chosen
+}
+
+/// A token service's address, if it may be asked: a registry on HTTPS must not make a client send its credentials in plain
+/// text. The library with which an Istio agent pulls has the same rule.
+fn allowed(registry: &Url, realm: &str) -> Result<Url, String> {
+    let url = Url::parse(realm).map_err(|error| format!("it is no URL: {error}"))?;
+    match (registry.scheme(), url.scheme()) {
+        (_, "https") | ("http", "http") => Ok(url),
+        ("https", "http") => Err(
+            "it is on plain HTTP, which would show credentials that the registry asks for on HTTPS"
+                .into(),
+        ),
+        (_, other) => Err(format!("{other} is neither http nor https")),
+    }
+}
+
+async fn read(answer: Response, server: &str) -> Result<Option<(String, Duration)>> {
+    let bytes = http::read(answer, MAX_TOKEN).await;
+    let bytes = bytes.map_err(|error| http::unreachable(server, &error))?;
+    let answer: Option<Answer> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    Ok(answer.and_then(|answer| {
+        let tokens = answer.access_token.into_iter().chain(answer.token);
+        let token = tokens.into_iter().find(|token| !token.is_empty())?;
+        let seconds = answer.expires_in.as_ref().and_then(Value::as_u64);
+        let lifetime = seconds.map_or(LIFETIME, Duration::from_secs);
+        Some((token, lifetime))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bearer(realm: &str, name: Option<&str>) -> Option<Challenge> {
+        Some(Challenge::Bearer(Service {
+            realm: realm.to_owned(),
+            name: name.map(str::to_owned),
+        }))
+    }
+
+    #[test]
+    fn a_token_comes_before_a_password() {
+        let one = r#"Bearer realm="https://a/token",service="s""#;
+        for (headers, chosen) in [
+            (&[][..], None),
+            (&["Negotiate"][..], None),
+            (&[r#"Basic realm="x""#][..], Some(Challenge::Basic)),
+            (&[one][..], bearer("https://a/token", Some("s"))),
+            (
+                &[r#"Basic realm="x""#, one][..],
+                bearer("https://a/token", Some("s")),
+            ),
+            (
+                &[r#"bearer realm="https://a""#][..],
+                bearer("https://a", None),
+            ),
+            (&[r#"Bearer service="s""#][..], None),
+            (&["\"", r#"Basic realm="x""#][..], Some(Challenge::Basic)),
+        ] {
+            assert_eq!(choose(headers.iter().copied()), chosen, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_registry_on_https_has_its_token_service_there_too() {
+        for (registry, realm, is_allowed) in [
+            ("https://r/v2/", "https://auth.example.com/token", true),
+            ("http://r/v2/", "https://auth.example.com/token", true),
+            ("http://r/v2/", "http://r/token", true),
+            ("https://r/v2/", "http://r/token", false),
+            ("https://r/v2/", "HTTP://r/token", false),
+            ("http://r/v2/", "file:///etc/passwd", false),
+            ("http://r/v2/", "/token", false),
+        ] {
+            let registry = Url::parse(registry).unwrap();
+            assert_eq!(allowed(&registry, realm).is_ok(), is_allowed, "{realm}");
+        }
+    }
+}
