@@ -25,7 +25,7 @@ const TOLD: usize = 5;
   cargo harness chaos tests/scenarios/cases
   cargo harness chaos --wasm filter.wasm scenario.yaml")]
 pub(crate) struct Chaos {
-    /// Scenarios: files, or folders whose `.yaml` and `.yml` files are taken.
+    /// Scenarios: files, or folders whose `.yaml` files are taken.
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
     #[command(flatten)]

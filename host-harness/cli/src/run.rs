@@ -24,7 +24,7 @@ use crate::output::outln;
   cargo harness run --host envoy tests/scenarios/cases/client-first.yaml
   cargo harness run --wasm filter.wasm scenario.yaml")]
 pub(crate) struct Run {
-    /// Scenarios: files, or folders whose `.yaml` and `.yml` files are taken.
+    /// Scenarios: files, or folders whose `.yaml` files are taken.
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
     /// Where to play them.
@@ -52,7 +52,7 @@ enum Host {
 pub(crate) enum Error {
     #[error("{path}: {source}")]
     Read { path: String, source: io::Error },
-    #[error("{0} has no scenario in it: no file ends in .yaml or .yml")]
+    #[error("{0} has no scenario in it: no file ends in .yaml")]
     NoScenario(String),
     #[error(
         "the host `native` plays the filter that is linked into this command: leave out --wasm, or play {0} with --host wasm"
@@ -159,7 +159,7 @@ fn judge(scenario: &Scenario, stage: &mut dyn Stage) -> Verdict {
     }
 }
 
-/// The files themselves, and of folders the `.yaml` and `.yml` files in them, in order of their names.
+/// The files themselves, and of folders the `.yaml` files in them, in order of their names.
 pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {
@@ -189,5 +189,5 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 
 fn is_yaml(path: &Path) -> bool {
     path.extension()
-        .is_some_and(|extension| extension == "yaml" || extension == "yml")
+        .is_some_and(|extension| extension == "yaml")
 }

@@ -1,16 +1,15 @@
-//! The images, a registry, and the command under test.
+//! The images and a registry.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::sync::LazyLock;
 
 use serde_json::Value;
 use testbed::registry::{Access, Registry};
 use testbed::{Scratch, workspace};
 
-pub(crate) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+pub(crate) use crate::command::{Result, done, fed, inspect, oci, refused};
 
 /// The repository of the tests.
 pub(crate) const REPOSITORY: &str = "mesh/tcp-peer-stats";
@@ -45,49 +44,6 @@ fn build(name: &str, key: Option<&Path>) -> PathBuf {
     output
 }
 
-/// The command, with nobody logged in.
-pub(crate) fn oci<const N: usize>(arguments: [&str; N]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_oci"));
-    command
-        .args(arguments)
-        .env("DOCKER_CONFIG", "/nonexistent")
-        .stdin(Stdio::null());
-    command
-}
-
-/// Runs it and returns what it prints.
-pub(crate) fn done(command: &mut Command) -> Result<String> {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.output()?;
-    let errors = String::from_utf8(stderr)?;
-    assert!(status.success(), "{status}: {errors}");
-    Ok(String::from_utf8(stdout)?)
-}
-
-/// Runs it, expects it to fail in the documented way, and returns what it says.
-pub(crate) fn refused(command: &mut Command) -> Result<String> {
-    let output = command.output()?;
-    let errors = String::from_utf8(output.stderr)?;
-    assert_eq!(output.status.code(), Some(2), "{errors}");
-    assert!(errors.starts_with("error: "), "{errors}");
-    assert!(output.stdout.is_empty(), "{:?}", output.stdout);
-    Ok(errors)
-}
-
-/// Runs it with something to read.
-pub(crate) fn fed(command: &mut Command, input: &str) -> Result<Output> {
-    command.stdin(Stdio::piped());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn()?;
-    let mut stdin = child.stdin.take().ok_or("no standard input")?;
-    stdin.write_all(input.as_bytes())?;
-    drop(stdin);
-    Ok(child.wait_with_output()?)
-}
-
 /// A registry, or `None` where none is installed: the test is then reported as skipped.
 pub(crate) fn registry(scratch: &Scratch, access: Access) -> Result<Option<Registry>> {
     Ok(testbed::available(Registry::start(scratch, access))?)
@@ -107,12 +63,6 @@ pub(crate) fn push(output: &Path, reference: &str) -> Result<Vec<(String, String
         Ok((name.to_owned(), digest.to_owned()))
     });
     images.collect()
-}
-
-/// What `cargo oci inspect --json` says of an image or a layout.
-pub(crate) fn inspect(image: &str) -> Result<Vec<Value>> {
-    let said = done(&mut oci(["inspect", "--json", image]))?;
-    Ok(serde_json::from_str(&said)?)
 }
 
 /// Reads a JSON file.

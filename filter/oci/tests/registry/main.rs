@@ -7,6 +7,8 @@
 )]
 
 mod agent;
+#[path = "../command/mod.rs"]
+mod command;
 mod envoy;
 mod fixture;
 mod images;

@@ -1,0 +1,245 @@
+//! Whose login is taken, and from where.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+
+use testbed::Scratch;
+
+use crate::command::{Result, fed, oci, refused};
+use crate::content::Content;
+use crate::registry::Strict;
+use crate::server::{Response, Server};
+
+/// A folder with `config.json` and helpers that write down what they are asked for.
+struct Home(Scratch);
+
+impl Home {
+    fn new(config: &str) -> Result<Self> {
+        let scratch = Scratch::new("oci-login")?;
+        fs::write(scratch.path().join("config.json"), config)?;
+        Ok(Self(scratch))
+    }
+
+    /// Adds the helper `docker-credential-NAME`.
+    fn helper(self, name: &str, script: &str) -> Result<Self> {
+        let file = self.0.path().join(format!("docker-credential-{name}"));
+        let asked = self.0.path().join("asked");
+        let text = format!(
+            "#!/bin/sh\ncat >>{0}\necho >>{0}\n{script}\n",
+            asked.display()
+        );
+        fs::write(&file, text)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
+        Ok(self)
+    }
+
+    fn asked(&self) -> String {
+        fs::read_to_string(self.0.path().join("asked")).unwrap_or_default()
+    }
+
+    fn inspect(&self, image: &str) -> Command {
+        let mut command = oci(["inspect", image]);
+        let path = format!("{}:/usr/bin:/bin", self.0.path().display());
+        command
+            .env("DOCKER_CONFIG", self.0.path())
+            .env("PATH", path);
+        command
+    }
+}
+
+const NOTHING: &str = r#"echo "credentials not found in native keychain"; exit 1"#;
+const SECRET: &str = r#"echo '{"ServerURL":"x","Username":"me","Secret":"s3cret"}'"#;
+const BASIC: &str = "Basic bWU6czNjcmV0";
+
+/// A registry that wants the password of `me`.
+fn guarded() -> Result<Server> {
+    let mut content = Content::default();
+    let image = content.good("{}");
+    let registry = Strict::new(&content, &[("1", &image)]);
+    Server::start(move |request| match request.header("Authorization") {
+        Some(BASIC) => registry.answer(request),
+        _ => Response::new(401).with("WWW-Authenticate", r#"Basic realm="x""#),
+    })
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_helper_or_a_file_that_has_no_login_is_no_error() -> Result {
+    for config in [
+        r"{}",
+        "",
+        r#"{"auths":null}"#,
+        r#"{"credsStore":""}"#,
+        r#"{"credsStore":"nothing"}"#,
+        r#"{"credHelpers":{"ADDRESS":"nothing"}}"#,
+        r#"{"credHelpers":{"ADDRESS":""},"credsStore":"fails"}"#,
+        r#"{"credHelpers":{"other.example.com":"fails"}}"#,
+        r#"{"auths":{"ADDRESS":{}},"credsStore":"nothing"}"#,
+        r#"{"auths":{"ADDRESS":{}}}"#,
+        r#"{"auths":{"ADDRESS":{"auth":""}}}"#,
+    ] {
+        let server = guarded()?;
+        let address = server.address().to_string();
+        let home = Home::new(&config.replace("ADDRESS", &address))?
+            .helper("nothing", NOTHING)?
+            .helper("fails", "exit 3")?;
+        let said = refused(&mut home.inspect(&format!("{address}/x:1")))?;
+        let told = format!("error: the registry {address} does not let anybody");
+        assert!(said.starts_with(&told), "{config}: {said}");
+        let is_asked = config.contains("nothing");
+        assert_eq!(home.asked() == format!("{address}\n"), is_asked, "{config}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_login_is_found_wherever_it_is() -> Result {
+    for config in [
+        r#"{"credsStore":"secret"}"#,
+        r#"{"credHelpers":{"ADDRESS":"secret"},"credsStore":"nothing"}"#,
+        r#"{"auths":{"ADDRESS":{"auth":"bWU6czNjcmV0"}}}"#,
+        r#"{"auths":{"http://ADDRESS/v2/":{"auth":"bWU6czNjcmV0"}}}"#,
+        r#"{"auths":{"ADDRESS":{"username":"me","password":"s3cret"}}}"#,
+        r#"{"auths":{"ADDRESS":{"auth":"bWU6czNjcmV0"}},"credsStore":"nothing"}"#,
+        r#"{"auths":{"ADDRESS":{}},"credsStore":"secret"}"#,
+    ] {
+        let server = guarded()?;
+        let address = server.address().to_string();
+        let home = Home::new(&config.replace("ADDRESS", &address))?
+            .helper("nothing", NOTHING)?
+            .helper("secret", SECRET)?;
+        let output = home.inspect(&format!("{address}/x:1")).output()?;
+        assert!(output.status.success(), "{config}: {}", text(&output));
+        assert_eq!(text(&output), "", "{config}");
+    }
+    Ok(())
+}
+
+/// One sentence, and the registry is asked without a login.
+#[test]
+fn a_helper_that_fails_is_told() -> Result {
+    for (name, script, told) in [
+        (
+            "missing",
+            None,
+            "docker-credential-missing is not installed",
+        ),
+        (
+            "locked",
+            Some("echo 'the keychain is locked' >&2; exit 1"),
+            "docker-credential-locked failed (the keychain is locked)",
+        ),
+        (
+            "silent",
+            Some("exit 3"),
+            "docker-credential-silent failed (exit status: 3)",
+        ),
+        (
+            "odd",
+            Some("echo hello"),
+            "docker-credential-odd answered no login (",
+        ),
+    ] {
+        let config = format!(r#"{{"credsStore":"{name}"}}"#);
+        let mut home = Home::new(&config)?;
+        if let Some(script) = script {
+            home = home.helper(name, script)?;
+        }
+        let registry = Strict::default();
+        let server = Server::start(move |request| registry.answer(request))?;
+        let output = home
+            .inspect(&format!("{}/x:1", server.address()))
+            .output()?;
+        let said = text(&output);
+        let mut lines = said.lines();
+        let warning = lines.next().unwrap_or_default();
+        assert!(warning.starts_with(&format!("warning: {told}")), "{said}");
+        assert!(warning.ends_with("asking without a login"), "{said}");
+        assert!(
+            lines.next().unwrap_or_default().contains("is not there"),
+            "{said}"
+        );
+        assert_eq!(lines.next(), None);
+        assert_eq!(output.status.code(), Some(2));
+    }
+    Ok(())
+}
+
+/// Nothing leaves this machine: the proxy for it refuses.
+#[test]
+fn a_helper_is_asked_for_docker_hub_by_docker_s_key() -> Result {
+    for (image, config) in [
+        ("docker.io/me/x:1", r#"{"credsStore":"nothing"}"#),
+        ("me/x:1", r#"{"credsStore":"nothing"}"#),
+        ("x:1", r#"{"credsStore":"nothing"}"#),
+        ("index.docker.io/me/x:1", r#"{"credsStore":"nothing"}"#),
+        ("registry-1.docker.io/me/x:1", r#"{"credsStore":"nothing"}"#),
+        (
+            "me/x:1",
+            r#"{"credHelpers":{"https://index.docker.io/v1/":"nothing"}}"#,
+        ),
+        ("me/x:1", r#"{"credHelpers":{"docker.io":"nothing"}}"#),
+    ] {
+        let proxy = Server::start(|_| Response::new(403))?;
+        let home = Home::new(config)?.helper("nothing", NOTHING)?;
+        let address = format!("http://{}", proxy.address());
+        let said = refused(home.inspect(image).env("HTTPS_PROXY", address))?;
+        assert!(said.contains("docker.io cannot be reached"), "{said}");
+        assert_eq!(home.asked(), "https://index.docker.io/v1/\n", "{image}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_login_that_is_garbled_is_told() -> Result {
+    let server = guarded()?;
+    let address = server.address().to_string();
+    for (config, told) in [
+        (r"{", "config.json: EOF while parsing"),
+        (r#"{"auths":[]}"#, "config.json: invalid type"),
+        (
+            r#"{"auths":{"ADDRESS":{"auth":"%"}}}"#,
+            "`auth` is not the Base64",
+        ),
+        (
+            r#"{"auths":{"ADDRESS":{"auth":"bWU="}}}"#,
+            "`auth` is not the Base64",
+        ),
+    ] {
+        let home = Home::new(&config.replace("ADDRESS", &address))?;
+        let said = refused(&mut home.inspect(&format!("{address}/x:1")))?;
+        let start = format!("error: the docker configuration's credentials for {address}");
+        assert!(said.starts_with(&start) && said.contains(told), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_password_of_the_command_line_comes_before_docker_s() -> Result {
+    let server = guarded()?;
+    let image = format!("{}/x:1", server.address());
+    let with = |password: &str| {
+        let home = Home::new(r#"{"credsStore":"fails"}"#)?.helper("fails", "exit 3")?;
+        let mut command = home.inspect(&image);
+        let output = fed(
+            command.args(["--username", "me", "--password-stdin"]),
+            password,
+        )?;
+        assert_eq!(home.asked(), "");
+        Ok::<_, Box<dyn std::error::Error>>(output)
+    };
+    let right = with("s3cret\n")?;
+    assert!(right.status.success(), "{}", text(&right));
+    let wrong = with("guess")?;
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(
+        text(&wrong).contains("does not let me do this"),
+        "{}",
+        text(&wrong)
+    );
+    Ok(())
+}
