@@ -70,7 +70,11 @@ fn the_exit_code_tells_passed_failed_and_not_played_apart() {
             1,
             "0 passed, 1 failed\n",
         ),
-        (&["--wasm", "filter.wat", "yml"], 2, "yml has no scenario in it"),
+        (
+            &["--wasm", "filter.wat", "yml"],
+            2,
+            "yml has no scenario in it",
+        ),
         (
             &["--wasm", "filter.wat", "no-scenario.yaml"],
             2,
