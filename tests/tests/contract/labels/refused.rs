@@ -1,4 +1,4 @@
-//! TLS that one end refuses.
+//! TLS that one end refuses: no handshake ends, so the server's side cannot say how the connection is secured.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn server_refused_by_the_client() -> Result {
         destination_service_namespace   data                       data
         request_protocol                tcp                        tcp
         response_flags                  UF,URX                     -
-        connection_security_policy      unknown                    none
+        connection_security_policy      unknown                    unknown
         ",
     )
 }
@@ -69,7 +69,7 @@ fn client_refused_by_the_server() -> Result {
         destination_service_namespace   data                       data
         request_protocol                tcp                        tcp
         response_flags                  UF,URX                     -
-        connection_security_policy      unknown                    none
+        connection_security_policy      unknown                    unknown
         ",
     )
 }
