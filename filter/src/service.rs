@@ -26,18 +26,22 @@ pub(crate) fn requested(metadata: Option<&[u8]>, cluster: &str) -> Service {
         };
     }
     let metadata = metadata.and_then(pairs::parse).unwrap_or_default();
-    let read = host_of(cluster);
-    let host = either(pairs::get(&metadata, "host"), read.unwrap_or_default());
-    let place = Place::of(host);
+    let [host, name, namespace] =
+        ["host", "name", "namespace"].map(|key| pairs::get(&metadata, key));
+    let (host, upstream) = match host {
+        "" => host_of(cluster).map_or(("", cluster), |host| (host, "")),
+        host => (host, ""),
+    };
+    let place = match name.is_empty() || namespace.is_empty() {
+        true => Place::of(host),
+        false => Place::default(),
+    };
     Service {
         host: host.to_owned(),
-        name: either(pairs::get(&metadata, "name"), place.name).to_owned(),
-        namespace: either(pairs::get(&metadata, "namespace"), place.namespace).to_owned(),
+        name: either(name, place.name).to_owned(),
+        namespace: either(namespace, place.namespace).to_owned(),
         cluster: place.cluster.to_owned(),
-        upstream: match read {
-            None => cluster.to_owned(),
-            Some(_) => String::new(),
-        },
+        upstream: upstream.to_owned(),
     }
 }
 
@@ -79,7 +83,7 @@ fn kubernetes(cluster: &str) -> Option<&str> {
 }
 
 /// What a host tells of its service.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Place<'a> {
     name: &'a str,
     namespace: &'a str,
@@ -93,8 +97,7 @@ impl<'a> Place<'a> {
         // Hosts outside the mesh are told apart by their whole name only.
         known.unwrap_or(Self {
             name: host,
-            namespace: "",
-            cluster: "",
+            ..Self::default()
         })
     }
 
@@ -105,7 +108,7 @@ impl<'a> Place<'a> {
             (name, namespace, "svc") if !name.is_empty() && !namespace.is_empty() => Some(Self {
                 name,
                 namespace,
-                cluster: "",
+                ..Self::default()
             }),
             _ => None,
         }

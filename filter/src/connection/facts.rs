@@ -130,9 +130,8 @@ fn own(local: &Workload, san: Option<&str>) -> Workload {
     own.principal = san.unwrap_or_default().to_owned();
     // A virtual machine may not say its namespace; its peers read it from the certificate, so
     // this side does. Kiali drops a series with a namespace and no workload.
-    if !own.workload.is_empty() {
-        let certified = namespace_of(&own.principal).unwrap_or_default().to_owned();
-        default_to(&mut own.namespace, &certified);
+    if own.namespace.is_empty() && !own.workload.is_empty() {
+        own.namespace = namespace_of(&own.principal).unwrap_or_default().to_owned();
     }
     own
 }
