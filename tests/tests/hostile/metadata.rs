@@ -12,7 +12,7 @@ const BOUND: u64 = 48 << 20;
 const PAYLOAD: &[u8] = b"payload";
 
 /// Names that would like to be more, and what they are shown as.
-const NAMES: [(&str, &str); 12] = [
+const NAMES: [(&str, &str); 13] = [
     (
         "a;.;source_app=.=admin;.;istio_fake_total",
         "a_._source_app_._admin_._istio_fake_total",
@@ -22,7 +22,8 @@ const NAMES: [(&str, &str); 12] = [
         "\"_._destination_workload_._x\"} 1_istio_fake_total 7_# ",
     ),
     ("quote\"", "quote\""),
-    ("\"},{\"", "\"},{\""),
+    ("\"},{\"", "\"}_{\""),
+    ("x|c|@0.1|#env:prod,a:b", "x_c_@0.1_#env:prod_a:b"),
     ("back\\slash\\n", "back\\slash\\n"),
     ("\r\n\t\u{1}\u{7f}", "_____"),
     ("nul\0nul", "nul_nul"),
