@@ -26,6 +26,7 @@ mod metric;
 mod naming;
 mod nearest;
 mod node;
+mod parts;
 mod peer;
 mod plugin;
 mod publish;

@@ -16,18 +16,9 @@ pub(crate) const DEFAULT_MAX_VALUE_LEN: usize = 512;
 /// `;` in Graphite's. A line ends with a control character, which no value has either.
 const SINK_SEPARATORS: [char; 3] = [',', '|', ';'];
 
-/// What Envoy writes between two response flags.
-const FLAG_SEPARATOR: &str = ",";
-
-/// What may stand between two response flags: [`FLAG_SEPARATOR`], or what no sink takes for a
-/// separator.
-pub(crate) const FLAG_SEPARATORS: [(&str, &str); 5] = [
-    (FLAG_SEPARATOR, FLAG_SEPARATOR),
-    ("-", "-"),
-    (".", "."),
-    ("_", "_"),
-    ("/", "/"),
-];
+/// What may stand between two response flags: Envoy's comma, or what no sink takes for a separator.
+pub(crate) const FLAG_SEPARATORS: [(&str, &str); 5] =
+    [(",", ","), ("-", "-"), (".", "."), ("_", "_"), ("/", "/")];
 
 /// How stats are named.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,7 +41,7 @@ impl Default for Naming {
             prefix: "istio".to_owned(),
             field_separator: ";.;".to_owned(),
             value_separator: "=.=".to_owned(),
-            flag_separator: FLAG_SEPARATOR,
+            flag_separator: ",",
             max_value_len: DEFAULT_MAX_VALUE_LEN,
         }
     }
@@ -71,13 +62,12 @@ impl Naming {
 
     /// Appends one encoded label, whoever chose its value.
     pub(crate) fn push_label(&self, head: &mut String, label: &str, value: &str) {
-        let unfit = |c: char| SINK_SEPARATORS.contains(&c) || self.separates(c);
-        self.push(head, label, &self.clean(value, unfit));
+        self.push(head, label, &self.clean(value, &SINK_SEPARATORS));
     }
 
     /// Appends one encoded label whose value is the proxy's own configuration.
     pub(crate) fn push_configured(&self, head: &mut String, label: &str, value: &str) {
-        self.push(head, label, &self.clean(value, |c| self.separates(c)));
+        self.push(head, label, &self.clean(value, &[]));
     }
 
     /// Appends the encoded label whose value is a list of response flags, joined by `,`.
@@ -105,8 +95,10 @@ impl Naming {
         replaced.join(&self.field_separator)
     }
 
-    /// A value that cannot be mistaken for anything but a value: `unfit` characters do not survive.
-    fn clean<'a>(&self, value: &'a str, unfit: impl Fn(char) -> bool + Copy) -> Cow<'a, str> {
+    /// A value that cannot be mistaken for anything but a value: neither separators of the encoding
+    /// nor `others` survive.
+    fn clean<'a>(&self, value: &'a str, others: &[char]) -> Cow<'a, str> {
+        let unfit = |c: char| others.contains(&c) || self.separates(c);
         let value = tame(value, self.max_value_len);
         match value.bytes().all(is_plain) || !value.contains(unfit) {
             true => value,
@@ -114,16 +106,13 @@ impl Naming {
         }
     }
 
-    /// Response flags with the configured separator. They are this filter's own text, so that only
-    /// the separators of the encoding are to be kept out of them.
-    fn flags<'a>(&self, flags: &'a str) -> Cow<'a, str> {
-        match flags.contains(FLAG_SEPARATOR) {
-            true => {
-                let flags = flags.replace(FLAG_SEPARATOR, self.flag_separator);
-                Cow::Owned(flags.replace(|c| self.separates(c), "_"))
-            }
-            false => Cow::Borrowed(flags),
-        }
+    /// Response flags with the configured separator, unless it separates labels. The others never do.
+    fn flags(&self, flags: &str) -> String {
+        let separator = match self.flag_separator {
+            "," if self.separates(',') => "_",
+            separator => separator,
+        };
+        flags.replace(',', separator)
     }
 
     /// Whether a character belongs to the separators of the encoding and to no name.
@@ -184,7 +173,7 @@ pub(crate) fn is_configuration(expression: &str) -> bool {
         "node",
         "upstream_host_metadata",
     ];
-    let path = expression.trim();
+    let path = expression.trim_ascii();
     let path = path.strip_prefix("xds.").unwrap_or(path);
     let root = path.split(['.', '[']).next();
     let is_path = |c: char| c.is_ascii_alphanumeric() || "._-/[]'\"".contains(c);

@@ -9,6 +9,7 @@ pub(crate) mod native;
 use peer_exchange::Metadata;
 
 use crate::labels::Workload;
+use crate::parts::Parts;
 
 /// What one connection knows of its peer.
 #[derive(Debug, Default)]
@@ -109,20 +110,13 @@ fn fill(peer: &mut Workload, other: Workload) {
 ///
 /// Elsewhere `/ns/` is a part of somebody's own path and tells nothing.
 pub(crate) fn namespace_of(san: &str) -> Option<&str> {
-    // A list on the heap would cost every new peer more than all of the rest.
-    let (mut parts, mut count) = ([""; 9], 0);
-    let mut rest = san.strip_prefix("spiffe://")?.split('/');
-    for (part, text) in parts.iter_mut().zip(&mut rest) {
-        (*part, count) = (text, count + 1);
-    }
-    let namespace = match parts.get(..count)? {
+    let parts = Parts::of(san.strip_prefix("spiffe://")?, '/')?;
+    match parts.as_slice() {
         [_, "ns", namespace, "sa", _]
         | [_, "ns", namespace, "dc", _, "svc", _]
-        | [_, "ap", _, "ns", namespace, "dc", _, "svc", _] => namespace,
-        _ => return None,
-    };
-    let whole = rest.next().is_none() && !parts.iter().take(count).any(|part| part.is_empty());
-    whole.then_some(*namespace)
+        | [_, "ap", _, "ns", namespace, "dc", _, "svc", _] => Some(namespace),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -47,34 +47,25 @@ pub(crate) fn requested(metadata: Option<&[u8]>, cluster: &str) -> Service {
 
 /// The host in a cluster's name; `""` if the name's form has a place for a host and it is empty.
 fn host_of(cluster: &str) -> Option<&str> {
-    let readers = [between_bars, between_dots, consul::host, kubernetes];
-    readers.iter().find_map(|read| read(cluster))
+    istio(cluster)
+        .or_else(|| consul::host(cluster))
+        .or_else(|| kubernetes(cluster))
 }
 
-/// Istio's clusters: `direction|port|subset|host`. Inbound clusters have no host.
-fn between_bars(cluster: &str) -> Option<&str> {
-    let mut parts = cluster.split('|');
-    match (
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-        parts.next(),
-    ) {
-        (Some("inbound"), Some(_), Some(_), Some(host), None) => Some(host),
-        (Some("outbound" | "inbound-vip"), Some(_), Some(_), Some(host), None) => not_empty(host),
-        _ => None,
-    }
-}
-
-/// Istio's clusters behind a gateway with `AUTO_PASSTHROUGH`: `direction_.port_.subset_.host`, the
-/// SNI of Istio's clients. Hosts may have `_.` in them.
-fn between_dots(cluster: &str) -> Option<&str> {
-    let mut parts = cluster.splitn(4, "_.");
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some("outbound" | "inbound"), Some(_), Some(_), Some(host)) => not_empty(host),
-        _ => None,
-    }
+/// Istio's clusters: `direction|port|subset|host`, where inbound ones have no host; and those behind
+/// a gateway with `AUTO_PASSTHROUGH`, `direction_.port_.subset_.host`, the SNI of Istio's clients.
+fn istio(cluster: &str) -> Option<&str> {
+    ["|", "_."].into_iter().find_map(|separator| {
+        let mut parts = cluster.splitn(4, separator);
+        let (direction, _port, _subset, host) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        match direction {
+            _ if host.contains('|') => None,
+            "inbound" => Some(host),
+            "inbound-vip" | "outbound" if !host.is_empty() => Some(host),
+            _ => None,
+        }
+    })
 }
 
 /// Clusters that are named like a service of Kubernetes.
@@ -113,10 +104,6 @@ impl<'a> Place<'a> {
             _ => None,
         }
     }
-}
-
-fn not_empty(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! Read in Consul's `agent/connect/sni.go`.
 
 use super::Place;
+use crate::parts::Parts;
 
 /// The SNI in a cluster's name. In front of it may be what the cluster is for, such as
 /// `failover-target~` or the hash of its settings.
@@ -21,21 +22,33 @@ pub(super) fn host(cluster: &str) -> Option<&str> {
 
 /// What an SNI tells of its service.
 pub(super) fn place(sni: &str) -> Option<Place<'_>> {
-    let (rest, id) = sni.strip_suffix(".consul")?.rsplit_once('.')?;
-    let (rest, kind) = rest.rsplit_once('.')?;
-    let parts: Vec<_> = rest.split('.').collect();
-    let (name, namespace, cluster) = match (kind, parts.as_slice()) {
-        ("internal", [name, namespace, datacenter] | [_, name, namespace, datacenter])
-        | ("query", [name, namespace, datacenter])
-        | ("internal-v1", [name, namespace, _, datacenter] | [_, name, namespace, _, datacenter]) => {
-            (name, namespace, *datacenter)
-        }
+    let parts = Parts::of(sni, '.')?;
+    let (name, namespace, cluster) = match parts.as_slice() {
+        [
+            name,
+            namespace,
+            datacenter,
+            "internal" | "query",
+            _,
+            "consul",
+        ]
+        | [_, name, namespace, datacenter, "internal", _, "consul"]
+        | [name, namespace, _, datacenter, "internal-v1", _, "consul"]
+        | [
+            _,
+            name,
+            namespace,
+            _,
+            datacenter,
+            "internal-v1",
+            _,
+            "consul",
+        ] => (name, namespace, *datacenter),
         // The peer's name is this side's choice and no data centre.
-        ("external", [name, namespace, _partition, _peer]) => (name, namespace, ""),
+        [name, namespace, _, _, "external", _, "consul"] => (name, namespace, ""),
         _ => return None,
     };
-    let whole = !id.is_empty() && !parts.contains(&"");
-    whole.then_some(Place {
+    Some(Place {
         name,
         namespace,
         cluster,
