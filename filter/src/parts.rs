@@ -3,8 +3,8 @@
 /// The most parts that a known form has: those of Consul's SPIFFE ids.
 const MAX: usize = 9;
 
-/// The parts of a text, none of them empty. They are not on the heap: a list there would cost every
-/// new peer more than all else that is read of its certificate.
+/// The parts of a text, none of them empty. They are not on the heap, which spares allocations with
+/// every new peer.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     parts: [&'a str; MAX],
