@@ -86,7 +86,7 @@ impl<'a> Place<'a> {
     fn of(host: &'a str) -> Self {
         let known = Self::in_kubernetes(host).or_else(|| consul::place(host));
         // Hosts outside the mesh are told apart by their whole name only.
-        known.unwrap_or(Self {
+        known.unwrap_or_else(|| Self {
             name: host,
             ..Self::default()
         })
