@@ -232,3 +232,23 @@ fn a_host_that_does_not_edit_its_buffer_ends_the_connection() {
     );
     assert_eq!(read.err(), Some(Status(10)));
 }
+
+#[test]
+fn a_reader_holds_bytes_only_while_a_frame_is_incomplete() {
+    let host = &FakeHost::default();
+    let frame = frame();
+    let all_but_one = &frame[..frame.len() - 1];
+    for (bytes, holding) in [
+        (&[][..], false),
+        (&frame[..1], true),
+        (&frame[..HEADER_LEN], true),
+        (all_but_one, true),
+        (&frame[..], false),
+    ] {
+        let mut reader = Reader::new(peer_exchange::DEFAULT_MAX_PAYLOAD);
+        host.data.replace(bytes.to_vec());
+        let read = reader.read(&host, Buffer::Downstream, bytes.len(), false);
+        read.expect("a host that works");
+        assert_eq!(reader.is_holding(), holding, "{} bytes", bytes.len());
+    }
+}
