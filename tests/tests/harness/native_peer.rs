@@ -103,7 +103,7 @@ fn role(sidecar: SidecarBuilder, expression: &str) -> String {
         .stats_tags(StatsTag::labels(tags))
         .plugin_config(configuration.to_string());
     let sidecar = one_connection_of(sidecar);
-    labels(&sidecar)["role"].clone()
+    labels(&sidecar).remove("role").unwrap_or_default()
 }
 
 /// Istio 1.25 and later keep the labels that `additional_labels` names beside the fixed fields.

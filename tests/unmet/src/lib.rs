@@ -46,7 +46,8 @@ fn is_set(value: Option<&OsStr>) -> bool {
 #[must_use]
 pub fn list() -> PathBuf {
     let program = env::current_exe().unwrap_or_default();
-    let target = program.ancestors().nth(3).unwrap_or(Path::new("target"));
+    let target = program.ancestors().nth(3);
+    let target = target.unwrap_or_else(|| Path::new("target"));
     target.join("skipped").join(parent_id().to_string())
 }
 
