@@ -26,14 +26,17 @@ pub const REQUIRE_ALL: &str = "REQUIRE_ALL";
 pub fn skip(requirement: impl Display) {
     let thread = thread::current();
     let test = thread.name().unwrap_or("a test").to_owned();
-    assert!(
-        !is_set(env::var_os(REQUIRE_ALL).as_deref()),
-        "{REQUIRE_ALL} is set, but {requirement}"
-    );
+    assert!(!requires_all(), "{REQUIRE_ALL} is set, but {requirement}");
     let line = format!("{test}: {requirement}\n");
     // The macros of the standard library would write into libtest's buffer.
     let _lost = io::stderr().write_all(format!("skipped: {line}").as_bytes());
     let _lost = append(&list(), &line);
+}
+
+/// Whether [`REQUIRE_ALL`] is set, to anything but `0` and nothing.
+#[must_use]
+pub fn requires_all() -> bool {
+    is_set(env::var_os(REQUIRE_ALL).as_deref())
 }
 
 fn is_set(value: Option<&OsStr>) -> bool {
