@@ -83,11 +83,11 @@ fn file() -> Option<PathBuf> {
 }
 
 fn read(file: &Path) -> Result<Config, String> {
-    let told = |reason: String| format!("{}: {reason}", file.display());
-    let text = fs::read_to_string(file).map_err(|error| told(error.to_string()))?;
+    let unreadable = |reason: String| format!("{}: {reason}", file.display());
+    let text = fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
     match text.trim() {
         "" => Ok(Config::default()),
-        text => serde_json::from_str(text).map_err(|error| told(error.to_string())),
+        text => serde_json::from_str(text).map_err(|error| unreadable(error.to_string())),
     }
 }
 

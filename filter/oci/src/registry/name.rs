@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// Reads a reference.
 ///
 /// # Errors
-/// [`Error::Reference`]: it is none, with the part that is wrong where that can be told.
+/// [`Error::Reference`]: `reference` names no image; the error names the wrong part where there is one.
 pub(super) fn parse(reference: &str) -> Result<Reference> {
     let refused = |reason: String| Error::Reference {
         reference: reference.to_owned(),
@@ -110,8 +110,8 @@ mod tests {
             ("ghcr.io/Me/x:1", "Me/x"),
         ] {
             let refused = parse(reference).unwrap_err().to_string();
-            let told = format!("{reference} is no reference to an image: {part} has capital");
-            assert!(refused.starts_with(&told), "{refused}");
+            let expected = format!("{reference} is no reference to an image: {part} has capital");
+            assert!(refused.starts_with(&expected), "{refused}");
             assert!(refused.contains(&part.to_lowercase()), "{refused}");
         }
         // A host and a tag may have some.
