@@ -28,8 +28,6 @@ mod invalid;
 mod metadata;
 mod node;
 mod value;
-#[cfg(feature = "vectors")]
-pub mod vectors;
 mod wire;
 
 pub use decoder::{DEFAULT_MAX_PAYLOAD, Decoded, Decoder, Step, Truncated};

@@ -1,19 +1,18 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use host_harness::{LoadError, Module, Sidecar, StartError, artifact, native, native_filter};
-use tcp_peer_stats as _;
+use host_harness::{LoadError, Module, Sidecar, StartError, artifact};
 
 use crate::filter::Filter;
 use crate::output::outln;
 
-/// Measure how many data callbacks per second the harness delivers.
+/// Measure the cost of a data callback of a filter: time and fuel.
 ///
-/// One connection, one write per callback: through the model alone, and on both back ends through a
-/// filter whose callbacks do nothing and through a real one. Build with --release for numbers that mean something.
+/// One connection, one write per callback, first without a filter, then with it. Fuel is about one per WebAssembly
+/// instruction and the same on every machine. Times need a release build of the harness.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
-  cargo run --release -p harness-cli -- bench --wasm filter.wasm --callbacks 200000")]
+  harness bench --wasm filter.wasm --callbacks 200000")]
 pub(crate) struct Bench {
     #[command(flatten)]
     filter: Filter,
@@ -40,8 +39,6 @@ pub(crate) enum Error {
     Start(#[from] StartError),
     #[error(transparent)]
     Build(#[from] artifact::BuildError),
-    #[error(transparent)]
-    Native(#[from] native::NativeFailure),
 }
 
 impl Bench {
@@ -49,31 +46,19 @@ impl Bench {
         if cfg!(debug_assertions) {
             eprintln!("note: this is a debug build");
         }
-        let load = self.load;
-        load.measure("model alone", &Sidecar::passthrough().start()?);
-        let empty = artifact::build("empty-filter", "wasm")?;
-        load.measure(
-            "wasm, empty filter",
-            &Sidecar::outbound(&Module::from_file(empty)?).start()?,
-        );
         let file = self.filter.file()?;
-        let name = format!("wasm, {}", file.display());
+        let load = self.load;
+        load.measure("without a filter", &Sidecar::passthrough().start()?);
+        let module = Module::from_file(&file)?;
         load.measure(
-            &name,
-            &Sidecar::outbound(&Module::from_file(file)?).start()?,
+            &file.display().to_string(),
+            &Sidecar::outbound(&module).start()?,
         );
-        native::run(move || load.measure_native("native, empty filter", &native::empty()))??;
-        native::run(move || load.measure_native("native, tcp-peer-stats", &native_filter!()))??;
         Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Load {
-    fn measure_native(self, name: &str, module: &Module) -> Result<(), StartError> {
-        self.measure(name, &Sidecar::outbound(module).start()?);
-        Ok(())
-    }
-
     fn measure(self, name: &str, sidecar: &Sidecar) {
         let connection = sidecar.connect();
         let bytes = vec![0; self.size];

@@ -22,8 +22,8 @@ const TOLD: usize = 5;
 /// is closed, and no context is left. Exits with 0 if it does, 1 if not, and 2 when a scenario cannot be played.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  cargo harness chaos tests/scenarios/cases
-  cargo harness chaos --wasm filter.wasm scenario.yaml")]
+  harness chaos --wasm filter.wasm scenarios/
+  harness chaos --wasm filter.wasm scenario.yaml")]
 pub(crate) struct Chaos {
     /// Scenarios: files, or folders whose `.yaml` files are taken.
     #[arg(required = true)]

@@ -1,31 +1,28 @@
-//! Which filter a command runs.
+//! The filter that a command runs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use host_harness::artifact;
 
-/// The filter to run.
+/// The filter: a file, or a package to build.
 #[derive(clap::Args)]
+#[group(required = true, multiple = false)]
 pub(crate) struct Filter {
     /// The filter, a .wasm file.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     wasm: Option<PathBuf>,
-    /// The filter, a package of this workspace that is built if no file is given.
-    #[arg(long, default_value = "tcp-peer-stats")]
-    package: String,
+    /// The filter, a package of the cargo workspace in the current folder; it is built first.
+    #[arg(long, value_name = "NAME")]
+    package: Option<String>,
 }
 
 impl Filter {
-    /// The file that `--wasm` names.
-    pub(crate) fn named(&self) -> Option<&Path> {
-        self.wasm.as_deref()
-    }
-
-    /// The .wasm, built when it has to be.
+    /// The path of the .wasm file, built if a package is given.
     pub(crate) fn file(&self) -> Result<PathBuf, artifact::BuildError> {
-        match &self.wasm {
-            Some(file) => Ok(file.clone()),
-            None => artifact::build(&self.package, "wasm"),
+        match (&self.wasm, &self.package) {
+            (Some(file), _) => Ok(file.clone()),
+            (None, Some(package)) => artifact::build(package, "wasm"),
+            (None, None) => Ok(PathBuf::new()),
         }
     }
 }

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 /// WebAssembly module.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  cargo harness inspect filter.wasm
-  cargo harness inspect --json filter.wasm | jq .missing")]
+  harness inspect filter.wasm
+  harness inspect --json filter.wasm | jq .missing")]
 pub(crate) struct Inspect {
     /// The filter, a .wasm file.
     module: PathBuf,

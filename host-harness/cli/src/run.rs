@@ -3,26 +3,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use envoy_process::EnvoyBinary;
+use envoy_stage::Envoys;
 use host_harness::scenario::{Emulated, Failure, Scenario, Stage, run};
-use host_harness::{LoadError, Module, StartError, artifact, native, native_filter};
-use scenarios::Envoys;
-use tcp_peer_stats as _;
-use testbed::tools::EnvoyBinary;
+use host_harness::{LoadError, Module, StartError, artifact};
 
 use crate::filter::Filter;
 use crate::output::outln;
 
 /// Play scenarios.
 ///
-/// One file, three hosts, the same verdict: the emulator with the filter as .wasm, the emulator with
-/// this workspace's filter linked in, and real Envoys on loopback. Exits with 0 when every
+/// In the emulator, or with `--host envoy` in real Envoys on loopback: the verdict is the same. Exits with 0 when every
 /// scenario passed, 1 when one failed, and 2 when one could not be played: a file or the filter
 /// cannot be read, the filter imports what the host lacks, or there is no scenario at all.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  cargo harness run tests/scenarios/cases
-  cargo harness run --host envoy tests/scenarios/cases/client-first.yaml
-  cargo harness run --wasm filter.wasm scenario.yaml")]
+  harness run --wasm filter.wasm scenario.yaml
+  harness run --wasm filter.wasm --host envoy scenarios/
+  harness run --package my-filter scenarios/")]
 pub(crate) struct Run {
     /// Scenarios: files, or folders whose `.yaml` files are taken.
     #[arg(required = true)]
@@ -39,10 +37,8 @@ pub(crate) struct Run {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Host {
-    /// The emulator, with the .wasm in wasmtime.
+    /// The emulator.
     Wasm,
-    /// The emulator, with this workspace's filter linked into this command.
-    Native,
     /// Real Envoys.
     Envoy,
 }
@@ -54,16 +50,12 @@ pub(crate) enum Error {
     Read { path: String, source: io::Error },
     #[error("{0} has no scenario in it: no file ends in .yaml")]
     NoScenario(String),
-    #[error(
-        "the host `native` plays the filter that is linked into this command: leave out --wasm, or play {0} with --host wasm"
-    )]
-    NativeTakesNoFile(String),
     #[error(transparent)]
     Build(#[from] artifact::BuildError),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
-    Testbed(#[from] testbed::Error),
+    Envoy(#[from] envoy_process::Error),
 }
 
 /// How playing a scenario ended.
@@ -117,16 +109,6 @@ impl Run {
             Host::Wasm => {
                 let module = Module::from_file(self.filter.file()?)?;
                 Box::new(move |scenario| emulate(&scenario, &module))
-            }
-            Host::Native => {
-                if let Some(file) = self.filter.named() {
-                    return Err(Error::NativeTakesNoFile(file.display().to_string()));
-                }
-                // One thread is one VM, so each scenario gets a thread of its own.
-                Box::new(|scenario| {
-                    native::run(move || emulate(&scenario, &native_filter!()))
-                        .unwrap_or_else(|failure| Verdict::Failed(failure.to_string()))
-                })
             }
             Host::Envoy => {
                 let wasm = self.filter.file()?;

@@ -15,8 +15,8 @@ use crate::output::outln;
 /// and 2 when it cannot be played.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  cargo harness trace tests/scenarios/cases/client-first.yaml
-  cargo harness trace --wasm filter.wasm --json scenario.yaml | jq 'select(.fuel > 10000)'")]
+  harness trace --wasm filter.wasm scenario.yaml
+  harness trace --wasm filter.wasm --json scenario.yaml | jq 'select(.fuel > 10000)'")]
 pub(crate) struct Trace {
     /// The scenario, a YAML file.
     scenario: PathBuf,

@@ -1,4 +1,4 @@
-//! `cargo harness run`: what each exit code means.
+//! `harness run`: exit codes.
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
@@ -101,8 +101,9 @@ fn the_exit_code_tells_passed_failed_and_not_played_apart() {
         (
             &["--host", "native", "--wasm", "filter.wat", "passing"],
             2,
-            "plays the filter that is linked into this command",
+            "invalid value 'native' for '--host",
         ),
+        (&["passing"], 2, "<--wasm <FILE>|--package <NAME>>"),
     ] {
         let output = harness(folder.path(), &[&["run"], arguments].concat());
         let text = [output.stdout, output.stderr].concat();

@@ -51,7 +51,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The budget file is not one.
-    #[error("{path}: {reason}; `cargo harness budget --update` writes it anew")]
+    #[error("{path}: {reason}; `cargo budget --update` writes it anew")]
     Budget {
         /// The file.
         path: PathBuf,

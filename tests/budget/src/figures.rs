@@ -17,7 +17,7 @@ use crate::{Error, Filters};
 /// The open connections that targets are set for.
 const MANY: usize = 100_000;
 const HEAD: &str = "\
-# What the filter may cost: `cargo test` fails when a change exceeds it. `cargo harness budget --update` writes this file.
+# What the filter may cost: `cargo test` fails when a change exceeds it. `cargo budget --update` writes this file.
 # fuel: WebAssembly instructions, about; hostcalls and allocations: how many, over all calls; bytes: sizes and guest memory.
 ";
 

@@ -98,11 +98,11 @@ impl Display for Verdict {
         for (differences, what) in [
             (
                 &self.exceeded,
-                "more than the budget allows; if it has to be, `cargo harness budget --update` says so",
+                "more than the budget allows; if it has to be, `cargo budget --update` says so",
             ),
             (
                 &self.lower,
-                "less than the budget says: `cargo harness budget --update` keeps it so",
+                "less than the budget says: `cargo budget --update` keeps it so",
             ),
         ] {
             if !differences.is_empty() {

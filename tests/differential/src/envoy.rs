@@ -8,9 +8,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::thread;
 
-use testbed::bootstrap::Bootstrap;
-use testbed::tools::EnvoyBinary;
-use testbed::{Envoy, Scratch};
+use mesh::EnvoyBinary;
+use mesh::bootstrap::Bootstrap;
+use mesh::{Envoy, Scratch};
 
 use self::log::Log;
 use self::socket::{Barrier, Socket};
@@ -65,7 +65,7 @@ impl<'a> Batch<'a> {
         let bootstrap = Bootstrap::parse(&document.to_string())?;
         // A folder for each: an admin address that an earlier one left behind would be taken for this one's.
         let scratch = Scratch::new("differential")?;
-        let envoy = Envoy::start(binary, "batch", &bootstrap, 1, scratch.path())?;
+        let envoy = Envoy::start(binary, "batch", bootstrap.document(), 1, scratch.path())?;
         let log = Log::open(&envoy).map_err(socket("read Envoy's log"))?;
         let barrier = Barrier::connect(envoy.listener(bootstrap::BARRIER)?)
             .map_err(socket("connect the barrier"))?;

@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// Envoy cannot be had, started or read.
     #[error(transparent)]
-    Testbed(#[from] testbed::Error),
+    Testbed(#[from] mesh::Error),
     /// The probe filter cannot be built.
     #[error(transparent)]
     Build(#[from] host_harness::artifact::BuildError),

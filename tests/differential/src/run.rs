@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use host_harness::{Module, artifact};
-use testbed::tools::EnvoyBinary;
+use mesh::EnvoyBinary;
 
 use crate::envoy::Batch;
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! Random scenarios: a bounded run of what `cargo harness diff` does at length.
+//! Random scenarios: a bounded run of what `cargo differential` does at length.
 
 use differential::{Hosts, random};
 

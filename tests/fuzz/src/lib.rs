@@ -29,7 +29,7 @@ pub use frame::frame;
 pub use metadata::metadata;
 pub use properties::properties;
 #[cfg(feature = "harness")]
-pub use readers::{bootstrap, scenario};
+pub use readers::scenario;
 
 /// Asserts what holds for an input.
 pub type Law = fn(&[u8]);
@@ -44,6 +44,4 @@ pub const LAWS: &[(&str, Law)] = &[
     ("connection", connection),
     #[cfg(feature = "harness")]
     ("scenario", scenario),
-    #[cfg(feature = "harness")]
-    ("bootstrap", bootstrap),
 ];

@@ -1,8 +1,7 @@
-//! What the harness reads: scenarios and bootstraps.
+//! What the harness reads: scenarios.
 
 use std::str::from_utf8;
 
-use harness_serve::Bootstrap;
 use host_harness::scenario::{Scenario, Side, Step};
 
 /// A scenario is refused with a reason or has a sidecar and a configuration, and its bytes can be made.
@@ -24,14 +23,5 @@ pub fn scenario(input: &[u8]) {
         if let Step::Client(act) | Step::Server(act) = step {
             act.write.as_ref().map(|bytes| bytes.to_vec());
         }
-    }
-}
-
-/// A bootstrap is refused with a reason or can be served; what has no effect is named.
-pub fn bootstrap(input: &[u8]) {
-    let Ok(text) = from_utf8(input) else { return };
-    match Bootstrap::parse(text).and_then(|bootstrap| bootstrap.check()) {
-        Ok(warnings) => assert!(warnings.iter().all(|warning| !warning.is_empty())),
-        Err(error) => assert!(!error.to_string().is_empty()),
     }
 }

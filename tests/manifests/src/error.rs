@@ -62,7 +62,7 @@ pub enum Error {
     },
     /// The testbed failed.
     #[error(transparent)]
-    Testbed(#[from] testbed::Error),
+    Testbed(#[from] mesh::Error),
 }
 
 impl Error {

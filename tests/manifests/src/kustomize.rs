@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use mesh::process;
 use serde_json::{Map, Value};
-use testbed::process;
 
 use crate::error::{Error, Result};
 use crate::json_patch;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mesh::workspace;
 use serde_json::Value;
-use testbed::workspace;
 
 use crate::error::{Error, Result};
 

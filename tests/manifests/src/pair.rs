@@ -3,11 +3,11 @@
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
+use mesh::EnvoyBinary;
+use mesh::bootstrap::Bootstrap;
+use mesh::mesh_ca::MeshCa;
+use mesh::{Envoy, Scratch, Workload};
 use serde_json::{Value, json};
-use testbed::bootstrap::Bootstrap;
-use testbed::mesh_ca::MeshCa;
-use testbed::tools::EnvoyBinary;
-use testbed::{Envoy, Scratch, Workload};
 
 use crate::error::{Error, Result};
 use crate::pilot::{Sidecar, stats_config};
@@ -68,7 +68,7 @@ impl<'a> Pod<'a> {
         let tags = self.tags.iter().map(String::as_str);
         fields.insert("stats_config".into(), stats_config(tags));
         let mut bootstrap = Bootstrap::from(document);
-        bootstrap.run_as(&self.workload, &self.ca.issue(&self.workload)?)?;
+        bootstrap.run_as(&self.workload, &self.workload.certificate(self.ca)?)?;
         Ok(bootstrap)
     }
 }
@@ -100,7 +100,7 @@ impl Pair {
         let run = |name, workload, mut document: Value, listener, target| {
             keep(&mut document, listener, target)?;
             let bootstrap = Pod::new(&ca, workload, tags).complete(document)?;
-            Ok::<_, Error>(Envoy::start(&binary, name, &bootstrap, 1, &dir)?)
+            Ok::<_, Error>(Envoy::start(&binary, name, bootstrap.document(), 1, &dir)?)
         };
         let mongodb = Workload::bookinfo("mongodb", "v1");
         let server = run(

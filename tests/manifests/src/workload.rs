@@ -1,7 +1,7 @@
 //! What a pod template has to have, as `envoy-config/istio/workload/` patches it.
 
+use mesh::workspace;
 use serde_json::Value;
-use testbed::workspace;
 
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::{Command, Stdio};
 
-use testbed::Scratch;
+use mesh::Scratch;
 
 use crate::command::{Result, done, oci, refused};
 use crate::content::{Content, tagged};

@@ -2,8 +2,8 @@
 
 use std::slice;
 
+use mesh::Scratch;
 use serde_json::Value;
-use testbed::Scratch;
 
 use crate::command::{Result, inspect, oci, refused};
 use crate::content::{Content, INDEX, KINDS, gzip, module, on, tagged, tar};

@@ -1,7 +1,7 @@
 //! Layers that are packed in another way, or not whole.
 
+use mesh::Scratch;
 use serde_json::json;
-use testbed::Scratch;
 
 use crate::command::{Result, inspect, oci, refused};
 use crate::content::{Content, KINDS, LAYER, MANIFEST, MODULE, digest, gzip, module, tagged, tar};

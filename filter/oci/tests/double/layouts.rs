@@ -2,8 +2,8 @@
 
 use std::slice;
 
+use mesh::Scratch;
 use serde_json::{Value, json};
-use testbed::Scratch;
 
 use crate::command::{Result, done, inspect, oci, refused};
 use crate::content::{Content, INDEX, MANIFEST, on, tagged};

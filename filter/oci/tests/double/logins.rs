@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
-use testbed::Scratch;
+use mesh::Scratch;
 
 use crate::command::{Result, fed, oci, refused};
 use crate::content::Content;

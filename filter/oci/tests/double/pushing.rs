@@ -1,7 +1,7 @@
 //! What is pushed, and what is not.
 
+use mesh::Scratch;
 use serde_json::Value;
-use testbed::Scratch;
 
 use crate::command::{Result, done, oci, refused};
 use crate::content::{Content, INDEX, KINDS, LAYER, MANIFEST, gzip, on, tagged, tar};

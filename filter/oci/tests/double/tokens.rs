@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use testbed::Scratch;
+use mesh::Scratch;
 
 use crate::command::{Result, done, fed, oci, refused};
 use crate::content::{Content, tagged};

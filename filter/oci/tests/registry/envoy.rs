@@ -4,12 +4,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-use testbed::apps::{self, App};
-use testbed::labels::{CLOSED, METRICS, OPENED, RECEIVED, Reporter, SENT};
-use testbed::mesh::{Mesh, Service};
-use testbed::registry::Access;
-use testbed::tools::EnvoyBinary;
-use testbed::{Scratch, Workload};
+use mesh::EnvoyBinary;
+use mesh::apps::{self, App};
+use mesh::labels::{CLOSED, METRICS, OPENED, RECEIVED, Reporter, SENT};
+use mesh::registry::Access;
+use mesh::{Mesh, Service};
+use mesh::{Scratch, Workload};
 
 use crate::agent;
 use crate::fixture::{PLAIN, Result, name, push, registry};

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::LazyLock;
 
+use mesh::registry::{Access, Registry};
+use mesh::{Scratch, workspace};
 use serde_json::Value;
-use testbed::registry::{Access, Registry};
-use testbed::{Scratch, workspace};
 
 pub(crate) use crate::command::{Result, done, fed, inspect, oci, refused};
 
@@ -46,7 +46,7 @@ fn build(name: &str, key: Option<&Path>) -> PathBuf {
 
 /// A registry, or `None` where none is installed: the test is then reported as skipped.
 pub(crate) fn registry(scratch: &Scratch, access: Access) -> Result<Option<Registry>> {
-    Ok(testbed::available(Registry::start(scratch, access))?)
+    Ok(mesh::available(Registry::start(scratch, access))?)
 }
 
 /// How to name an image there.

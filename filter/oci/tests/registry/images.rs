@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use mesh::{available, process, workspace};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use testbed::{available, process, workspace};
 
 use crate::fixture::{KEY, PLAIN, Result, SIGNED, blob, done, inspect, json, oci, refused};
 
@@ -197,10 +197,10 @@ fn the_sbom_is_attached_to_each_image() -> Result {
 #[test]
 fn openssl_verifies_the_signatures() -> Result {
     let remedy = "Install it (Debian: `apt install openssl`) to run what needs it";
-    if available(testbed::tools::required("openssl", remedy))?.is_none() {
+    if available(mesh::tools::required("openssl", remedy))?.is_none() {
         return Ok(());
     }
-    let scratch = testbed::Scratch::new("oci-signature")?;
+    let scratch = mesh::Scratch::new("oci-signature")?;
     for image in inspect(SIGNED.join("layout").to_str().ok_or("no UTF-8")?)? {
         assert_eq!(image["has_signature"], true);
         let digest = image["manifest_digest"].as_str().ok_or("no digest")?;

@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Command;
 
+use mesh::registry::Access;
+use mesh::{Scratch, available, process, tools};
 use sha2::{Digest, Sha256};
-use testbed::registry::Access;
-use testbed::{Scratch, available, process, tools};
 
 use crate::agent;
 use crate::fixture::{PLAIN, REPOSITORY, Result, SIGNED, blob, inspect, name, push, registry};

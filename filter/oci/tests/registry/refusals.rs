@@ -3,9 +3,9 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 
+use mesh::Scratch;
+use mesh::registry::Access;
 use serde_json::json;
-use testbed::Scratch;
-use testbed::registry::Access;
 
 use crate::agent;
 use crate::fixture::{

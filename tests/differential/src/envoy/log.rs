@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 
-use testbed::Envoy;
+use mesh::Envoy;
 
 /// Envoy's log, read as it grows.
 pub(super) struct Log {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use manifests::crd::Definitions;
 use manifests::{Manifest, manifest};
-use testbed::{available, tools};
+use mesh::{available, tools};
 
 /// Folders whose manifests Istio's API server takes.
 const FOLDERS: [&str; 2] = ["envoy-config/istio", "envoy-config/bookinfo"];

@@ -1,10 +1,10 @@
 //! What tags make of host names that read like a tag of Istio's bootstrap.
 
 use manifests::Manifest;
+use mesh::bootstrap::Bootstrap;
+use mesh::workspace;
 use regex::Regex;
 use serde_json::Value;
-use testbed::bootstrap::Bootstrap;
-use testbed::workspace;
 
 /// One row of the page's table: a tag's name, its expression, a host, and the value that Envoy takes from the host.
 struct Row {

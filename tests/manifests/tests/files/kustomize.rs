@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use manifests::{Manifest, kustomize};
+use mesh::{Scratch, available, tools, workspace};
 use serde_json::Value;
-use testbed::{Scratch, available, tools, workspace};
 
 use crate::crds::definitions;
 

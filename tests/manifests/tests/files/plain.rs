@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use manifests::{Manifest, manifest};
+use mesh::prometheus::promtool;
+use mesh::{Scratch, available, process, tools, workspace};
 use regex::Regex;
 use serde_json::{Value, json};
-use testbed::prometheus::promtool;
-use testbed::{Scratch, available, process, tools, workspace};
 
 const ISTIO: &str = "envoy-config/istio";
 
@@ -17,7 +17,7 @@ fn read(path: &str) -> Vec<Manifest> {
 }
 
 /// Judges a file by the schemas of Kubernetes' own kinds.
-fn kubernetes(file: &Path) -> testbed::Result<()> {
+fn kubernetes(file: &Path) -> mesh::Result<()> {
     let mut command = Command::new(tools::python()?);
     command.env("PYTHONPATH", tools::kubernetes_validate()?);
     command

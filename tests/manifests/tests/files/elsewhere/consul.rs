@@ -6,14 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use manifests::consul;
+use mesh::EnvoyBinary;
+use mesh::apps::{self, App};
+use mesh::bootstrap::Bootstrap;
+use mesh::labels;
+use mesh::mesh_ca::MeshCa;
+use mesh::poll::{self, Look};
+use mesh::{Envoy, Scratch, Workload, wasm};
 use serde_json::{Value, json};
-use testbed::apps::{self, App};
-use testbed::bootstrap::Bootstrap;
-use testbed::labels;
-use testbed::mesh_ca::MeshCa;
-use testbed::poll::{self, Look};
-use testbed::tools::EnvoyBinary;
-use testbed::{Envoy, Scratch, Workload, wasm};
 
 use super::support::{load, local, read, tags};
 
@@ -35,7 +35,7 @@ fn consul_sidecar(listeners: &str, filter: &Value, stats: &Value, scratch: &Scra
     };
     let ca = MeshCa::create(&scratch.folder("ca").unwrap()).unwrap();
     bootstrap
-        .run_as(&workload, &ca.issue(&workload).unwrap())
+        .run_as(&workload, &workload.certificate(&ca).unwrap())
         .unwrap();
     bootstrap.filter(Path::new(""), None);
     let document = bootstrap.document_mut();
@@ -159,7 +159,8 @@ fn consuls_sidecars_exchange_what_their_nodes_say() {
         let endpoint = "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address/socket_address";
         *bootstrap.document_mut().pointer_mut(endpoint).unwrap() =
             json!({ "address": "127.0.0.1", "port_value": target.port() });
-        let envoy = Envoy::start(&binary, service, &bootstrap, 1, scratch.path()).unwrap();
+        let envoy =
+            Envoy::start(&binary, service, bootstrap.document(), 1, scratch.path()).unwrap();
         target = envoy.listener(listener).unwrap();
         envoys.push(envoy);
     }

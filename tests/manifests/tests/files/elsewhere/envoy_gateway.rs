@@ -5,11 +5,11 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use manifests::json_patch;
+use mesh::EnvoyBinary;
+use mesh::bootstrap::Bootstrap;
+use mesh::poll::{self, Look};
+use mesh::{Envoy, Scratch, labels, wasm};
 use serde_json::{Value, json};
-use testbed::bootstrap::Bootstrap;
-use testbed::poll::{self, Look};
-use testbed::tools::EnvoyBinary;
-use testbed::{Envoy, Scratch, labels, wasm};
 
 use super::support::{load, local, read, tags};
 
@@ -87,7 +87,7 @@ fn a_route_is_named_by_its_cluster() {
     *bootstrap.pointer_mut(port).unwrap() = json!(0);
     let binary = EnvoyBinary::find(None).unwrap();
     let bootstrap = Bootstrap::from(bootstrap);
-    let envoy = Envoy::start(&binary, "gateway", &bootstrap, 1, scratch.path()).unwrap();
+    let envoy = Envoy::start(&binary, "gateway", bootstrap.document(), 1, scratch.path()).unwrap();
     let mut client = TcpStream::connect(envoy.listener("default/eg/mongodb").unwrap()).unwrap();
     // Nothing is behind the route: the end, or a reset.
     let _ended = client.read(&mut [0; 1]);

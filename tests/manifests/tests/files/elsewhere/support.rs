@@ -3,20 +3,20 @@
 use std::path::Path;
 
 use manifests::Manifest;
+use mesh::EnvoyBinary;
+use mesh::bootstrap::Bootstrap;
+use mesh::{Envoy, Scratch, workspace};
 use serde_json::{Value, json};
-use testbed::bootstrap::Bootstrap;
-use testbed::tools::EnvoyBinary;
-use testbed::{Envoy, Scratch, workspace};
 
 pub(super) fn read(path: &str) -> Vec<Manifest> {
     Manifest::read(&workspace::root().join("envoy-config").join(path)).unwrap()
 }
 
-pub(super) fn load(scratch: &Scratch, bootstrap: &Bootstrap) -> testbed::Result<()> {
+pub(super) fn load(scratch: &Scratch, bootstrap: &Bootstrap) -> mesh::Result<()> {
     Envoy::validate(
         &EnvoyBinary::find(None)?,
         "elsewhere",
-        bootstrap,
+        bootstrap.document(),
         scratch.path(),
     )
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use manifests::pair::Pair;
 use manifests::{Manifest, STAT_TAGS, WorkloadPatch};
+use mesh::apps::{self, App};
+use mesh::labels::OPENED;
+use mesh::poll::{self, Look};
+use mesh::prometheus::Prometheus;
+use mesh::{Scratch, Workload, available, wasm, workspace};
 use serde_json::Value;
-use testbed::apps::{self, App};
-use testbed::labels::OPENED;
-use testbed::poll::{self, Look};
-use testbed::prometheus::Prometheus;
-use testbed::{Scratch, Workload, available, wasm, workspace};
 
 use super::support::{Install, ask};
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use manifests::pair::Pair;
 use manifests::pilot::{Mtls, Sidecar};
 use manifests::{Manifest, WorkloadPatch, kustomize};
-use testbed::workspace;
+use mesh::workspace;
 
 /// A way to install the filter on Istio: an overlay with components, and the patch of the workloads that it is for.
 #[derive(Clone, Copy, Debug)]

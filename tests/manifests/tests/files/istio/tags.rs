@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use manifests::{Manifest, WorkloadPatch};
+use mesh::bootstrap::Bootstrap;
+use mesh::workspace;
 use serde_json::Value;
-use testbed::bootstrap::Bootstrap;
-use testbed::workspace;
 
 #[test]
 fn the_tags_are_those_of_the_bootstraps() {

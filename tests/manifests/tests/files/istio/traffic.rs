@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use manifests::pair::Pair;
 use manifests::pilot::Sidecar;
+use mesh::apps::{self, App};
+use mesh::exposition::Labels;
+use mesh::labels::{self, METRICS, Reporter};
+use mesh::native;
+use mesh::poll::{self, Look};
+use mesh::{Envoy, Scratch, Workload, wasm};
 use serde_json::{Value, json};
-use testbed::apps::{self, App};
-use testbed::exposition::Labels;
-use testbed::labels::{self, METRICS, Reporter};
-use testbed::native;
-use testbed::poll::{self, Look};
-use testbed::{Envoy, Scratch, Workload, wasm};
 
 use super::support::{Install, ask};
 

@@ -2,9 +2,9 @@
 
 use manifests::pair::Pod;
 use manifests::pilot::{Mtls, Sidecar};
-use testbed::mesh_ca::MeshCa;
-use testbed::tools::EnvoyBinary;
-use testbed::{Envoy, Scratch, Workload, wasm};
+use mesh::EnvoyBinary;
+use mesh::mesh_ca::MeshCa;
+use mesh::{Envoy, Scratch, Workload, wasm};
 
 use super::support::Install;
 
@@ -23,8 +23,13 @@ fn envoy_loads_every_installation_on_both_sides() {
         ] {
             let pod = Pod::new(&ca, workload.clone(), &tags);
             let bootstrap = pod.bootstrap(&sidecar, &wasm).unwrap();
-            Envoy::validate(&binary, &workload.name, &bootstrap, scratch.path())
-                .unwrap_or_else(|error| panic!("{install:?}: {error}"));
+            Envoy::validate(
+                &binary,
+                &workload.name,
+                bootstrap.document(),
+                scratch.path(),
+            )
+            .unwrap_or_else(|error| panic!("{install:?}: {error}"));
         }
     }
 }
@@ -67,7 +72,7 @@ fn envoy_refuses_a_broken_configuration_and_names_it() {
         server.apply(&manifests).unwrap();
         let pod = Pod::new(&ca, Workload::bookinfo("mongodb", "v1"), &[]);
         let bootstrap = pod.bootstrap(&server, &wasm).unwrap();
-        let refusal = Envoy::validate(&binary, "broken", &bootstrap, scratch.path());
+        let refusal = Envoy::validate(&binary, "broken", bootstrap.document(), scratch.path());
         let refusal = refusal.expect_err(what).to_string();
         assert!(refusal.contains(expected), "{what}: {refusal}");
     }

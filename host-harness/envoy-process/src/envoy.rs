@@ -1,0 +1,209 @@
+//! A running Envoy.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::binary::EnvoyBinary;
+use crate::error::{Context, Error, Result};
+use crate::exposition::Exposition;
+use crate::poll::Look;
+use crate::process::{self, Process};
+
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running Envoy. Dropping it stops it.
+#[derive(Debug)]
+pub struct Envoy {
+    process: Process,
+    name: String,
+    admin: SocketAddr,
+}
+
+impl Envoy {
+    /// Starts an Envoy and waits until it is ready. Bootstrap, log and admin address are files in `dir`.
+    ///
+    /// # Errors
+    /// The Envoy cannot be started or ends; the message carries the end of its log.
+    pub fn start(
+        binary: &EnvoyBinary,
+        name: &str,
+        bootstrap: &Value,
+        concurrency: u32,
+        dir: &Path,
+    ) -> Result<Self> {
+        let (command, admin_file) = command(binary, name, bootstrap, concurrency, dir)?;
+        let log = dir.join(format!("{name}.log"));
+        let mut process = Process::spawn(&format!("Envoy {name}"), command, &log)?;
+        let what = format!("Envoy {name} becoming ready");
+        let admin = process.until(&what, READY_LIMIT, || Ok(ready(&admin_file)))?;
+        Ok(Self {
+            process,
+            name: name.to_owned(),
+            admin,
+        })
+    }
+
+    /// Has an Envoy load a bootstrap, with its filters and their configuration, and end: `--mode validate`.
+    ///
+    /// # Errors
+    /// Envoy refuses it; the message carries its last words.
+    pub fn validate(binary: &EnvoyBinary, name: &str, bootstrap: &Value, dir: &Path) -> Result<()> {
+        let (mut command, _admin_file) = command(binary, name, bootstrap, 1, dir)?;
+        command.args(["--mode", "validate"]);
+        process::run(&format!("Envoy {name}"), command)?;
+        Ok(())
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its admin address.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The file it logs to.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.process.log().to_owned()
+    }
+
+    /// Everything it logged so far.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn log_text(&self) -> Result<String> {
+        let log = self.process.log();
+        let bytes = fs::read(log).context(|| format!("cannot read {}", log.display()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Checks that it is running.
+    ///
+    /// # Errors
+    /// It ended; the message carries the end of its log.
+    pub fn check(&mut self) -> Result<()> {
+        self.process.check()
+    }
+
+    /// Where a listener listens.
+    ///
+    /// # Errors
+    /// There is no listener of that name.
+    pub fn listener(&self, name: &str) -> Result<SocketAddr> {
+        let text = self.get("/listeners?format=json")?;
+        let listeners: Value = serde_json::from_str(&text)
+            .map_err(|error| Error::malformed("Envoy's list of listeners", error))?;
+        let statuses = listeners.get("listener_statuses").and_then(Value::as_array);
+        let found = statuses.into_iter().flatten().find_map(|status| {
+            (status.get("name")? == name)
+                .then(|| status.pointer("/local_address/socket_address"))?
+        });
+        let address = found.and_then(|socket| {
+            let (ip, port) = (socket.get("address")?.as_str()?, socket.get("port_value")?);
+            format!("{ip}:{port}").parse().ok()
+        });
+        address.ok_or_else(|| Error::malformed(format!("listener {name} of {}", self.name), text))
+    }
+
+    /// `/stats/prometheus`, as it is.
+    ///
+    /// # Errors
+    /// Envoy does not answer.
+    pub fn prometheus_text(&self) -> Result<String> {
+        self.get("/stats/prometheus")
+    }
+
+    /// `/stats/prometheus`, parsed.
+    ///
+    /// # Errors
+    /// Envoy does not answer, or not with a well-formed exposition.
+    pub fn metrics(&self) -> Result<Exposition> {
+        Exposition::parse(&self.prometheus_text()?)
+    }
+
+    /// The admin address of a path.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.admin)
+    }
+
+    /// Gets a path of the admin interface.
+    ///
+    /// # Errors
+    /// Envoy does not answer with success.
+    pub fn get(&self, path: &str) -> Result<String> {
+        http_get(&self.url(path))
+    }
+}
+
+/// The command that loads a bootstrap, which it writes to `dir`, and the file that the admin address will be in.
+fn command(
+    binary: &EnvoyBinary,
+    name: &str,
+    bootstrap: &Value,
+    concurrency: u32,
+    dir: &Path,
+) -> Result<(Command, PathBuf)> {
+    let file = |suffix: &str| dir.join(format!("{name}.{suffix}"));
+    let (config, admin_file) = (file("json"), file("admin"));
+    let document = format!("{bootstrap:#}");
+    fs::write(&config, document).context(|| format!("cannot write {}", config.display()))?;
+    let command = binary.command(&config, &admin_file, concurrency);
+    Ok((command, admin_file))
+}
+
+/// Gets a URL as text.
+///
+/// # Errors
+/// The server does not answer with success.
+pub fn http_get(url: &str) -> Result<String> {
+    http_query(url, &[])
+}
+
+/// Gets a URL with these parameters as text.
+///
+/// # Errors
+/// The server does not answer with success.
+pub fn http_query(url: &str, parameters: &[(&str, &str)]) -> Result<String> {
+    let failed = |error: ureq::Error| Error::Http {
+        url: url.to_owned(),
+        reason: error.to_string(),
+    };
+    let mut response = ureq::get(url)
+        .query_pairs(parameters.iter().copied())
+        .call()
+        .map_err(failed)?;
+    response
+        .body_mut()
+        .with_config()
+        .limit(u64::MAX)
+        .read_to_string()
+        .map_err(failed)
+}
+
+fn ready(admin_file: &Path) -> Look<SocketAddr> {
+    let text = fs::read_to_string(admin_file).unwrap_or_default();
+    let Ok(admin) = text.trim().parse::<SocketAddr>() else {
+        return Look::NotYet("no admin address".into());
+    };
+    match http_get(&format!("http://{admin}/ready")) {
+        Ok(_live) => Look::Found(admin),
+        Err(error) => Look::NotYet(error.to_string()),
+    }
+}

@@ -1,0 +1,128 @@
+//! Folders for programs that are installed and for the files of one run.
+
+use std::env;
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::error::{Context, Result};
+
+/// The folder for everything that is installed or written: the `target` folder of the cargo workspace
+/// that the current folder is in; outside of one, `$XDG_CACHE_HOME/host-harness`.
+#[must_use]
+pub fn data() -> PathBuf {
+    let here = env::current_dir().unwrap_or_default();
+    if let Some(root) = here
+        .ancestors()
+        .find(|dir| dir.join("Cargo.lock").is_file())
+    {
+        return root.join("target");
+    }
+    let cache = env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty());
+    let home = || env::home_dir().map(|home| home.join(".cache"));
+    let cache = cache.map(PathBuf::from).or_else(home);
+    cache.unwrap_or_else(env::temp_dir).join("host-harness")
+}
+
+/// A folder of one run, for bootstraps, logs and databases. It is removed with this value, unless the run failed.
+#[derive(Debug)]
+pub struct Scratch {
+    dir: Option<TempDir>,
+    path: PathBuf,
+}
+
+impl Scratch {
+    /// Makes the folder `runs/<name>-<random>` in [`data`].
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn new(name: &str) -> Result<Self> {
+        let parent = data().join("runs");
+        fs::create_dir_all(&parent).context(|| format!("cannot create {}", parent.display()))?;
+        let dir = tempfile::Builder::new()
+            .prefix(&format!("{name}-"))
+            .tempdir_in(&parent)
+            .context(|| format!("cannot create a folder in {}", parent.display()))?;
+        let path = dir.path().to_owned();
+        // Not private: a server in it may have to run as another user.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+            .context(|| format!("cannot open {}", path.display()))?;
+        Ok(Self {
+            dir: Some(dir),
+            path,
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether nothing has been put into it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        fs::read_dir(&self.path).is_ok_and(|mut entries| entries.next().is_none())
+    }
+
+    /// Makes a folder in it.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn folder(&self, name: &str) -> Result<PathBuf> {
+        let path = self.path.join(name);
+        fs::create_dir_all(&path).context(|| format!("cannot create {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Leaves the folder where it is, for someone to look at.
+    pub fn keep(&mut self) {
+        if let Some(dir) = self.dir.take() {
+            let _kept = dir.keep();
+        }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.keep();
+        }
+    }
+}
+
+/// The folder of this name, after `fill` has filled it if it was not there. Processes that want the same folder wait for
+/// each other, and a folder that is there is complete: `fill` works in a temporary one that is renamed.
+///
+/// # Errors
+/// The folder cannot be made, or `fill` failed.
+pub fn filled(name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let tools = data().join("tools");
+    let dir = tools.join(name);
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    fs::create_dir_all(&tools).context(|| format!("cannot create {}", tools.display()))?;
+    let lock_path = tools.join(format!("{name}.lock"));
+    let lock =
+        File::create(&lock_path).context(|| format!("cannot create {}", lock_path.display()))?;
+    lock.lock()
+        .context(|| format!("cannot lock {}", lock_path.display()))?;
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    let staging = tempfile::Builder::new()
+        .prefix(&format!(".{name}-"))
+        .tempdir_in(&tools)
+        .context(|| format!("cannot create a folder in {}", tools.display()))?;
+    fill(staging.path())?;
+    // A temporary folder is private; what is installed may be run by another user (PostgreSQL refuses root).
+    let open = PermissionsExt::from_mode(0o755);
+    let staged = staging.keep();
+    fs::set_permissions(&staged, open)
+        .and_then(|()| fs::rename(&staged, &dir))
+        .context(|| format!("cannot rename {} to {}", staged.display(), dir.display()))?;
+    Ok(dir)
+}

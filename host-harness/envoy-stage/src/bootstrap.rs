@@ -1,0 +1,190 @@
+//! The Envoy bootstrap of a scenario's sidecar: one listener, one cluster, nothing else.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use envoy_process::mesh_ca::Identity;
+use host_harness::scenario::{Scenario, Side, SidecarSpec};
+use serde_json::{Value, json};
+
+/// The listener's name.
+pub(crate) const LISTENER: &str = "scenario";
+
+/// The stats of the filter's VM root.
+const TYPES: &str = "type.googleapis.com/envoy.extensions";
+
+/// What a sidecar's bootstrap is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) side: Side,
+    pub(crate) spec: &'a SidecarSpec,
+    pub(crate) wasm: &'a Path,
+    /// Where it connects to.
+    pub(crate) upstream: SocketAddr,
+    /// Its certificate, where the scenario has mutual TLS between the sidecars.
+    pub(crate) identity: Option<&'a Identity>,
+}
+
+impl Parts<'_> {
+    pub(crate) fn document(&self) -> Value {
+        let node = &self.spec.node;
+        let name = self.spec.cluster.name.as_deref().unwrap_or("upstream");
+        let id = if node.id.is_empty() { "node" } else { &node.id };
+        json!({
+            "node": { "id": id, "cluster": "scenario", "metadata": or_empty(&node.metadata) },
+            "admin": { "address": loopback(0) },
+            "stats_config": { "use_all_default_tags": false, "stats_tags": self.tags() },
+            "static_resources": { "listeners": [self.listener(name)], "clusters": [self.cluster(name)] },
+        })
+    }
+
+    fn tags(&self) -> Vec<Value> {
+        let tag = |label: &String| json!({ "tag_name": label, "regex": format!(r"({label}=\.=(.*?);\.;)") });
+        self.scenario.labels.iter().map(tag).collect()
+    }
+
+    fn listener(&self, cluster: &str) -> Value {
+        let mut filters = Vec::new();
+        if self.spec.filter {
+            filters.push(self.filter());
+        }
+        filters.push(json!({
+            "name": "envoy.filters.network.tcp_proxy",
+            "typed_config": {
+                "@type": format!("{TYPES}.filters.network.tcp_proxy.v3.TcpProxy"),
+                "stat_prefix": LISTENER,
+                "cluster": cluster,
+            },
+        }));
+        let mut chain = json!({ "filters": filters });
+        let mut listener_filters = Vec::new();
+        if let (Side::Inbound, Some(identity)) = (self.side, self.identity) {
+            put(
+                &mut chain,
+                "transport_socket",
+                tls(
+                    "DownstreamTlsContext",
+                    &json!({
+                        "require_client_certificate": true,
+                        "common_tls_context": certificates(identity, json!(["istio-peer-exchange"])),
+                    }),
+                ),
+            );
+            listener_filters.push(json!({
+                "name": "envoy.filters.listener.tls_inspector",
+                "typed_config": {
+                    "@type": format!("{TYPES}.filters.listener.tls_inspector.v3.TlsInspector"),
+                },
+            }));
+        }
+        json!({
+            "name": LISTENER,
+            "traffic_direction": match self.side { Side::Outbound => "OUTBOUND", Side::Inbound => "INBOUND" },
+            "address": loopback(0),
+            "listener_filters": listener_filters,
+            "filter_chains": [chain],
+        })
+    }
+
+    fn filter(&self) -> Value {
+        let configuration =
+            String::from_utf8_lossy(&self.scenario.configuration(self.side)).into_owned();
+        let mut config = json!({
+            "name": LISTENER,
+            "root_id": self.spec.root_id,
+            "failure_policy": "FAIL_CLOSED",
+            "vm_config": {
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": { "local": { "filename": self.wasm } },
+            },
+        });
+        if !configuration.is_empty() {
+            let text = "type.googleapis.com/google.protobuf.StringValue";
+            put(
+                &mut config,
+                "configuration",
+                json!({ "@type": text, "value": configuration }),
+            );
+        }
+        json!({
+            "name": "envoy.filters.network.wasm",
+            "typed_config": {
+                "@type": format!("{TYPES}.filters.network.wasm.v3.Wasm"),
+                "config": config,
+            },
+        })
+    }
+
+    fn cluster(&self, name: &str) -> Value {
+        let address = loopback(self.upstream.port());
+        let mut host = json!({ "endpoint": { "address": address } });
+        if !self.spec.host.metadata.is_null() {
+            put(
+                &mut host,
+                "metadata",
+                json!({ "filter_metadata": self.spec.host.metadata }),
+            );
+        }
+        let mut cluster = json!({
+            "name": name,
+            "type": "STATIC",
+            "connect_timeout": "5s",
+            "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [host] }] },
+        });
+        if !self.spec.cluster.metadata.is_null() {
+            put(
+                &mut cluster,
+                "metadata",
+                json!({ "filter_metadata": self.spec.cluster.metadata }),
+            );
+        }
+        if let (Side::Outbound, Some(identity)) = (self.side, self.identity) {
+            let context = json!({ "common_tls_context": certificates(identity, json!([])) });
+            put(
+                &mut cluster,
+                "transport_socket",
+                tls("UpstreamTlsContext", &context),
+            );
+        }
+        cluster
+    }
+}
+
+fn certificates(identity: &Identity, alpn: Value) -> Value {
+    json!({
+        "alpn_protocols": alpn,
+        "tls_certificates": [{
+            "certificate_chain": { "filename": identity.chain },
+            "private_key": { "filename": identity.key },
+        }],
+        "validation_context": { "trusted_ca": { "filename": identity.root } },
+    })
+}
+
+fn tls(context: &str, config: &Value) -> Value {
+    let mut config = config.clone();
+    put(
+        &mut config,
+        "@type",
+        json!(format!("{TYPES}.transport_sockets.tls.v3.{context}")),
+    );
+    json!({ "name": "envoy.transport_sockets.tls", "typed_config": config })
+}
+
+fn loopback(port: u16) -> Value {
+    json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
+}
+
+fn or_empty(value: &Value) -> Value {
+    if value.is_null() {
+        json!({})
+    } else {
+        value.clone()
+    }
+}
+
+fn put(object: &mut Value, key: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(key.to_owned(), value);
+    }
+}

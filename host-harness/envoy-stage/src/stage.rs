@@ -1,0 +1,171 @@
+//! A scenario's sidecars as real Envoys.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use envoy_process::mesh_ca::{Identity, MeshCa};
+use envoy_process::{Envoy, EnvoyBinary, Scratch, exposition};
+use host_harness::scenario::{Action, Connect, End, Scenario, Side, Stage, StageError};
+use host_harness::{Profile, Series};
+
+use crate::apps::{App, Server};
+use crate::bootstrap::{LISTENER, Parts};
+
+/// How long an expectation may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A scenario's sidecars as real Envoys, with sockets as applications.
+pub struct Envoys {
+    envoys: Vec<(Side, Envoy)>,
+    entrance: SocketAddr,
+    server: Server,
+    connections: HashMap<String, (App, App)>,
+    _scratch: Scratch,
+}
+
+impl Envoys {
+    /// Starts the scenario's Envoys with this filter.
+    ///
+    /// # Errors
+    /// An Envoy does not start, for one because the filter refuses its configuration.
+    pub fn start(
+        scenario: &Scenario,
+        binary: &EnvoyBinary,
+        wasm: &Path,
+    ) -> Result<Self, StageError> {
+        let scratch = Scratch::new("scenario").map_err(StageError::new)?;
+        let ca = MeshCa::create(&scratch.path().join("ca")).map_err(StageError::new)?;
+        let server = Server::start().map_err(StageError::new)?;
+        let mut entrance = server.address().map_err(StageError::new)?;
+        let mut envoys = Vec::new();
+        // From the server's end on, as each has to know where the next one listens.
+        for side in [Side::Inbound, Side::Outbound] {
+            let Some(spec) = scenario.sidecar(side) else {
+                continue;
+            };
+            let seeded = !spec.filter_state.is_empty() || !spec.upstream_filter_state.is_empty();
+            if spec.profile != Profile::Xds || seeded || spec.fault.is_some() {
+                let only = "no Envoy of today has `profile: legacy`, `filter_state` or `fault`: play it in the harness";
+                return Err(StageError::new(only));
+            }
+            let identity = identity(scenario, side, &ca)?;
+            let parts = Parts {
+                scenario,
+                side,
+                spec,
+                wasm,
+                upstream: entrance,
+                identity: identity.as_ref(),
+            };
+            let bootstrap = parts.document();
+            let name = side.to_string();
+            let envoy = Envoy::start(binary, &name, &bootstrap, 1, scratch.path())
+                .map_err(StageError::new)?;
+            entrance = envoy.listener(LISTENER).map_err(StageError::new)?;
+            envoys.push((side, envoy));
+        }
+        Ok(Self {
+            envoys,
+            entrance,
+            server,
+            connections: HashMap::new(),
+            _scratch: scratch,
+        })
+    }
+
+    fn app(&mut self, connection: &str, end: End) -> Result<&mut App, StageError> {
+        let found = self.connections.get_mut(connection);
+        let (client, server) = found.ok_or_else(|| StageError::no_connection(connection))?;
+        Ok(match end {
+            End::Client => client,
+            End::Server => server,
+        })
+    }
+
+    fn envoy(&self, side: Side) -> Result<&Envoy, StageError> {
+        let found = self.envoys.iter().find(|(of, _)| *of == side);
+        found
+            .map(|(_, envoy)| envoy)
+            .ok_or_else(|| StageError::no_sidecar(side))
+    }
+}
+
+impl Stage for Envoys {
+    fn connect(&mut self, connect: &Connect) -> Result<(), StageError> {
+        let client = TcpStream::connect(self.entrance).map_err(StageError::new)?;
+        let server = self.server.accept().map_err(StageError::new)?;
+        let client = App::new(client, connect.chunks).map_err(StageError::new)?;
+        let mut server = App::new(server, connect.chunks).map_err(StageError::new)?;
+        if let Some(greeting) = &connect.greeting {
+            server.write(&greeting.to_vec()).map_err(StageError::new)?;
+        }
+        self.connections
+            .insert(connect.connection.clone(), (client, server));
+        Ok(())
+    }
+
+    fn write(&mut self, connection: &str, end: End, bytes: &[u8]) -> Result<(), StageError> {
+        self.app(connection, end)?
+            .write(bytes)
+            .map_err(StageError::new)
+    }
+
+    fn act(&mut self, connection: &str, end: End, action: Action) -> Result<(), StageError> {
+        let app = self.app(connection, end)?;
+        match action {
+            Action::End => app.end(),
+            Action::Reset => app.reset(),
+        }
+        .map_err(StageError::new)
+    }
+
+    fn advance(&mut self, by: Duration) {
+        thread::sleep(by);
+    }
+
+    fn received(&mut self, connection: &str, end: End) -> Result<Vec<u8>, StageError> {
+        Ok(self.app(connection, end)?.received())
+    }
+
+    fn ended(&mut self, connection: &str, end: End) -> Result<bool, StageError> {
+        Ok(self.app(connection, end)?.ended())
+    }
+
+    fn series(&mut self, side: Side) -> Result<Vec<Series>, StageError> {
+        let metrics = self.envoy(side)?.metrics().map_err(StageError::new)?;
+        Ok(metrics.iter().map(series).collect())
+    }
+
+    fn log(&mut self, side: Side) -> Result<Vec<String>, StageError> {
+        let log = self.envoy(side)?.log_text().map_err(StageError::new)?;
+        Ok(log.lines().map(str::to_owned).collect())
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+}
+
+fn identity(scenario: &Scenario, side: Side, ca: &MeshCa) -> Result<Option<Identity>, StageError> {
+    let Some(mtls) = &scenario.mtls else {
+        return Ok(None);
+    };
+    let san = match side {
+        Side::Outbound => &mtls.client,
+        Side::Inbound => &mtls.server,
+    };
+    ca.issue_for_uri(&side.to_string(), san)
+        .map(Some)
+        .map_err(StageError::new)
+}
+
+fn series(series: &exposition::Series) -> Series {
+    Series {
+        name: series.name.clone(),
+        labels: series.labels.clone().into_iter().collect(),
+        value: series.value as u64,
+    }
+}

@@ -1,0 +1,77 @@
+//! Where it was measured.
+
+use std::fmt::{self, Display, Formatter};
+use std::path::Path;
+use std::time::Duration;
+use std::{fs, thread};
+
+use serde::Serialize;
+
+use mesh::envoy::Envoy;
+use mesh::error::{Context, Error, Result};
+
+/// The machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    /// The processor, as the kernel calls it.
+    pub processor: String,
+    /// How many of them this process may use.
+    pub processors: usize,
+    /// The kernel's release.
+    pub kernel: String,
+    /// How many processes wanted to run in the minute before.
+    pub load: f64,
+}
+
+impl Machine {
+    pub(super) fn look() -> Result<Self> {
+        let processors = thread::available_parallelism();
+        let cpuinfo = read("/proc/cpuinfo")?;
+        let model = cpuinfo.lines().find(|line| line.starts_with("model name"));
+        let model = model.and_then(|line| line.split_once(": "));
+        let load = read("/proc/loadavg")?;
+        let load = load.split_whitespace().next();
+        Ok(Self {
+            processor: model.map_or("unknown", |(_, name)| name).to_owned(),
+            processors: processors.map_or(1, usize::from),
+            kernel: read("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            load: load.and_then(|load| load.parse().ok()).unwrap_or_default(),
+        })
+    }
+}
+
+impl Display for Machine {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            processor,
+            processors,
+            kernel,
+            load,
+        } = self;
+        write!(
+            f,
+            "{processors} × {processor}, Linux {kernel}, load {load} at the start"
+        )
+    }
+}
+
+/// CPU time that the threads of an Envoy have used. Envoy keeps its threads as long as it lives, so none is missed.
+pub(super) fn cpu_time(envoy: &Envoy) -> Result<Duration> {
+    let tasks = format!("/proc/{}/task", envoy.id());
+    let what = || format!("cannot read {tasks}");
+    let mut time = Duration::ZERO;
+    for task in fs::read_dir(&tasks).context(what)? {
+        let path = task.context(what)?.path().join("schedstat");
+        let text = read(&path)?;
+        let nanoseconds = text.split_whitespace().next();
+        let nanoseconds = nanoseconds.and_then(|field| field.parse().ok());
+        let malformed = || Error::malformed(path.display(), &text);
+        time += Duration::from_nanos(nanoseconds.ok_or_else(malformed)?);
+    }
+    Ok(time)
+}
+
+fn read(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    fs::read_to_string(path).context(|| format!("cannot read {}", path.display()))
+}

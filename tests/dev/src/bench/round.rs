@@ -1,0 +1,136 @@
+//! Rounds: every contestant does the same work.
+
+use std::thread;
+use std::time::Duration;
+
+use super::Options;
+use super::contestant::{Contestant, Modules};
+use super::machine::cpu_time;
+use super::measure::Measure;
+use super::statistics::quantile;
+use super::traffic;
+use crate::soak::{Load, Pair};
+use mesh::EnvoyBinary;
+use mesh::Scratch;
+use mesh::error::{Context, Result};
+
+/// How much less the round before the first does, which warms compilers, caches and sessions up.
+const WARM_UP: usize = 4;
+/// Before memory is looked at: what was needed to open connections is given back.
+const REST: Duration = Duration::from_secs(3);
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// CPU time and latency, of Envoys that live through all rounds.
+pub(super) fn work(
+    options: &Options,
+    binary: &EnvoyBinary,
+    load: &Load,
+    scratch: &Scratch,
+) -> Result<Vec<Measure>> {
+    let modules = Modules::build()?;
+    let start = |contestant| start(contestant, &modules, binary, load, scratch, 0);
+    let [none, empty, filter] = Contestant::ALL.map(start);
+    let pairs = [none?, empty?, filter?];
+    let mut measures = vec![
+        Measure::new("CPU per GB, both sidecars", "ms").against_none(1.03),
+        Measure::new("CPU per connection, both sidecars", "µs")
+            .against_none(1.10)
+            .against_empty(1.05),
+        Measure::new("CPU per request, both sidecars", "µs"),
+        Measure::new("latency of a request, median", "µs"),
+        Measure::new("latency of a request, 99 %", "µs"),
+    ];
+    for pair in &pairs {
+        one(options, WARM_UP, pair)?;
+    }
+    for round in 0..options.rounds {
+        let mut figures = [[0.0; 5]; 3];
+        let mut order: Vec<_> = pairs.iter().zip(&mut figures).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for (pair, figures) in order {
+            *figures = one(options, 1, pair)?;
+        }
+        let [none, empty, filter] = figures;
+        let rows = none.iter().zip(empty).zip(filter);
+        for (measure, ((none, empty), filter)) in measures.iter_mut().zip(rows) {
+            measure.rounds.push([*none, empty, filter]);
+        }
+        eprintln!("round {} of {}", round + 1, options.rounds);
+    }
+    Ok(measures)
+}
+
+/// Resident memory, of Envoys that start anew for every round.
+pub(super) fn memory(
+    options: &Options,
+    binary: &EnvoyBinary,
+    load: &Load,
+    scratch: &Scratch,
+) -> Result<Option<Measure>> {
+    let modules = Modules::build()?;
+    let name = format!(
+        "resident memory of both sidecars, {} connections",
+        options.idle
+    );
+    let mut measure = Measure::new(name, "MiB").against_none(1.10);
+    for round in 1..=options.memory_rounds {
+        let mut figures = [0.0; 3];
+        for (contestant, figure) in Contestant::ALL.into_iter().zip(&mut figures) {
+            let pair = start(contestant, &modules, binary, load, scratch, round)?;
+            let _held = traffic::hold(pair.address(), options.idle).context(what)?;
+            thread::sleep(REST);
+            let [client, server] = pair.memory()?;
+            *figure = (client.resident + server.resident) as f64 / MIB;
+        }
+        measure.rounds.push(figures);
+        eprintln!("memory, round {round} of {}", options.memory_rounds);
+    }
+    Ok((!measure.rounds.is_empty()).then_some(measure))
+}
+
+fn start(
+    contestant: Contestant,
+    modules: &Modules,
+    binary: &EnvoyBinary,
+    load: &Load,
+    scratch: &Scratch,
+    round: usize,
+) -> Result<Pair> {
+    let dir = scratch.folder(&format!("{}-{round}", contestant.name().replace(' ', "-")))?;
+    let (wasm, configuration) = modules.of(contestant);
+    Pair::start(binary, wasm, configuration, load.application(), &dir)
+}
+
+/// All work of a round, or the n-th part of it.
+fn one(options: &Options, part: usize, pair: &Pair) -> Result<[f64; 5]> {
+    let to = pair.address();
+    let bytes = options.megabytes * 1_000_000 / part;
+    let bulk = cpu(pair, || traffic::bulk(to, bytes).context(what))?.0;
+    let count = options.connections / part;
+    let connections = cpu(pair, || traffic::connections(to, count).context(what))?.0;
+    let requested = options.requests / part;
+    let (requests, mut times) = cpu(pair, || traffic::requests(to, requested).context(what))?;
+    let micros = |time: Duration, count: usize| time.as_secs_f64() * 1e6 / count as f64;
+    Ok([
+        // There and back: twice the bytes.
+        bulk.as_secs_f64() * 1e3 / (2 * bytes) as f64 * 1e9,
+        micros(connections, count),
+        micros(requests, requested),
+        quantile(&mut times, 0.5),
+        quantile(&mut times, 0.99),
+    ])
+}
+
+/// CPU time of both sidecars while something is done.
+fn cpu<T>(pair: &Pair, work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
+    let time = || -> Result<Duration> { pair.envoys().map(cpu_time).into_iter().sum() };
+    let before = time()?;
+    let done = work()?;
+    Ok((time()? - before, done))
+}
+
+fn what() -> &'static str {
+    "a connection through both sidecars"
+}

@@ -1,0 +1,92 @@
+//! `cargo differential`: random scenarios in the emulator and in real Envoy, compared event by event.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use differential::{Error, Finding, Hosts, random, shrink};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Differences that are made small and shown in full; of more, only the first differing lines.
+const SHOWN: usize = 3;
+
+/// Run random scenarios in the harness and in real Envoy and compare what filter and applications see.
+///
+/// Each difference is made as small as it gets and printed with both traces. Exits with 0 if there are none, with 1 if
+/// there are, and with 2 if a host does not work.
+#[derive(Parser)]
+#[command(
+    name = "cargo differential",
+    bin_name = "cargo differential",
+    after_help = "Examples:
+  cargo differential --cases 1000 --seed 7
+  cargo differential --envoy-version 1.36.4"
+)]
+struct Options {
+    /// How many scenarios.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    cases: usize,
+    /// The same seed gives the same scenarios.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// The Envoy to fetch; else $ENVOY_BIN, `envoy` on the PATH, or the newest one known.
+    #[arg(long, value_name = "VERSION")]
+    envoy_version: Option<String>,
+}
+
+impl Options {
+    /// Prints the differences and how many there were.
+    fn run(self) -> Result<ExitCode, Error> {
+        let hosts = Hosts::new(self.envoy_version.as_deref())?;
+        eprintln!(
+            "Envoy {} ({})",
+            hosts.envoy().version,
+            hosts.envoy().path.display()
+        );
+        let scenarios: Vec<_> = (0..self.cases)
+            .map(|index| random(self.seed, index))
+            .collect();
+        let progress = ProgressBar::new(self.cases as u64).with_style(style());
+        let mut findings = Vec::new();
+        hosts.compare(&scenarios, |_, finding| {
+            findings.extend(finding);
+            progress.set_message(findings.len().to_string());
+            progress.inc(1);
+        })?;
+        progress.finish_and_clear();
+        let count = findings.len();
+        report(&hosts, findings)?;
+        println!("{} scenarios, {count} differences", self.cases);
+        Ok(match count {
+            0 => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        })
+    }
+}
+
+fn report(hosts: &Hosts, findings: Vec<Finding>) -> Result<(), Error> {
+    for (index, finding) in findings.into_iter().enumerate() {
+        if index < SHOWN {
+            println!("{}", shrink(hosts, finding)?);
+        } else {
+            let difference = finding.difference;
+            println!("scenario {}", finding.scenario.name);
+            println!(
+                "  harness: {}\n  Envoy:   {}",
+                difference.harness, difference.envoy
+            );
+        }
+    }
+    Ok(())
+}
+
+fn style() -> ProgressStyle {
+    ProgressStyle::with_template("{pos}/{len} scenarios, {msg} differences, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn main() -> ExitCode {
+    Options::parse().run().unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::from(2)
+    })
+}

@@ -1,0 +1,10 @@
+//! `cargo soak`: very many connections through two real Envoys, counted to the byte.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use dev::soak::{self, Options};
+
+fn main() -> ExitCode {
+    soak::run(&Options::parse())
+}

@@ -1,0 +1,147 @@
+//! The other cast: all of Bookinfo, each workload behind one sidecar, and what leaves the mesh.
+
+mod checks;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::Play;
+use super::interrupt::Interrupt;
+use super::options::Options;
+use super::parts;
+use super::progress::step;
+use super::report::{Check, Findings, Kept, Report, Setup};
+use mesh::Scratch;
+use mesh::envoy::Envoy;
+use mesh::error::Result;
+use mesh::prometheus::Prometheus;
+use mesh::topology::{self, BOOKINFO, Graph, Scrape, Topology};
+
+const VISITS: u32 = 10;
+
+/// Everything that runs. Dropping it stops it.
+pub(super) struct Stage<'a> {
+    prometheus: Option<Prometheus>,
+    topology: Topology,
+    setup: Setup,
+    scratch: &'a Scratch,
+    interrupt: &'a Interrupt,
+}
+
+impl<'a> Stage<'a> {
+    pub(super) fn set(
+        options: &Options,
+        scratch: &'a Scratch,
+        interrupt: &'a Interrupt,
+    ) -> Result<Self> {
+        let (wasm, filter_bytes) = parts::build_filter()?;
+        interrupt.check()?;
+        let envoy = parts::find_envoy(options)?;
+        let reporting_duration = options.reporting_duration;
+        let millis = reporting_duration.as_millis();
+        let topology = Topology::builder(&envoy, &wasm)
+            .configuration(json!({ "tcp_reporting_duration": format!("{millis}ms") }))
+            .settle_limit(Duration::from_secs(20) + 3 * reporting_duration)
+            .start_watched(&BOOKINFO, scratch, |sidecar| {
+                let url = sidecar.url("/stats/prometheus");
+                step("sidecar", &format!("{}, {url}", sidecar.name()));
+                interrupt.check()
+            })?;
+        let prometheus = match Prometheus::start(scratch, topology.sidecars()) {
+            Err(error) if error.is_not_installed() => None,
+            other => Some(other?),
+        };
+        let setup = Setup {
+            envoy: envoy.version,
+            envoy_origin: envoy.origin,
+            filter: parts::relative(&wasm),
+            filter_bytes,
+            applications: BTreeMap::new(),
+            reporting_duration_ms: millis,
+        };
+        Ok(Self {
+            prometheus,
+            topology,
+            setup,
+            scratch,
+            interrupt,
+        })
+    }
+
+    /// What everyone reports, once that has caught up; that it never does is for the checks to tell.
+    fn settle(&self) -> Result<Scrape> {
+        self.interrupt.check()?;
+        match self.topology.settled() {
+            Err(error) if error.is_timeout() => self.topology.scrape(),
+            other => other,
+        }
+    }
+}
+
+impl Play for Stage<'_> {
+    /// ratings-v2 is still connected to mongodb afterwards.
+    fn play(&mut self) -> Result<Report> {
+        let what = format!("visits the product page {VISITS} times");
+        step("user", &what);
+        let mut answered = Vec::new();
+        for number in 1..=VISITS {
+            self.interrupt.check()?;
+            answered.push(
+                self.topology
+                    .visit(&format!("GET /productpage?u={number}"))?,
+            );
+        }
+
+        step("metrics", "waiting for the last reports");
+        let scrape = self.settle()?;
+        let graph = Graph::read(topology::all(&scrape));
+        let mut checks = vec![checks::answers(&answered)];
+        checks.extend(checks::mesh(&self.topology, &scrape, &graph));
+        if let Some(prometheus) = &self.prometheus {
+            checks.push(checks::prometheus(prometheus, &graph, self.interrupt)?);
+        }
+        let texts = self.topology.sidecars().map(|sidecar| {
+            let text = sidecar.prometheus_text()?;
+            Ok((sidecar.name().to_owned(), text))
+        });
+        Ok(Report {
+            ok: false,
+            setup: self.setup.clone(),
+            findings: Findings::Bookinfo { graph },
+            checks,
+            prometheus_text: texts.collect::<Result<_>>()?,
+            kept: None,
+        })
+    }
+
+    fn hang_up(&mut self) -> Result<Vec<Check>> {
+        self.topology.hang_up();
+        let scrape = self.settle()?;
+        let graph = Graph::read(topology::all(&scrape));
+        Ok(vec![checks::all_closed(&graph)])
+    }
+
+    fn sidecars(&self) -> Vec<&Envoy> {
+        self.topology.sidecars().collect()
+    }
+
+    fn go_on(&mut self) -> Result<()> {
+        self.topology.forget();
+        self.topology.visit("GET /productpage").map(drop)
+    }
+
+    fn kept(&self) -> Result<Kept> {
+        let mut addresses = BTreeMap::new();
+        for sidecar in self.topology.sidecars() {
+            addresses.insert(format!("Envoy {}", sidecar.name()), sidecar.url("/"));
+        }
+        let user = self.topology.entrance()?;
+        addresses.insert("productpage as the user".to_owned(), user.to_string());
+        if let Some(prometheus) = &self.prometheus {
+            addresses.insert("Prometheus".to_owned(), prometheus.url());
+        }
+        Ok(Kept::new(addresses, self.scratch))
+    }
+}

@@ -1,0 +1,53 @@
+//! Ctrl-C.
+
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{INTERRUPTED, progress};
+use mesh::error::{Error, Result};
+
+/// Whether the user, or whoever may send signals, wants the demo to end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Interrupt {
+    came: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Listens for SIGINT, SIGTERM and SIGHUP. The first lets the demo end in order; at the second it exits, and the
+    /// kernel ends its children.
+    pub(super) fn listen(&self) -> Result<()> {
+        let came = Arc::clone(&self.came);
+        let handler = move || {
+            if came.swap(true, Ordering::SeqCst) {
+                process::exit(i32::from(INTERRUPTED));
+            }
+            progress::say("stopping");
+        };
+        ctrlc::set_handler(handler).map_err(|error| Error::malformed("the signal set-up", error))
+    }
+
+    pub(super) fn came(&self) -> bool {
+        self.came.load(Ordering::SeqCst)
+    }
+
+    /// Fails if the demo is to end.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.came() {
+            Err(Error::Interrupted)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Waits for so long, or until the demo is to end; says whether it is to go on.
+    pub(super) fn is_awaited_for(&self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        while !self.came() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(50));
+        }
+        !self.came()
+    }
+}

@@ -1,0 +1,109 @@
+//! What is shown: the graph, and how fast it moves.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::Source;
+use mesh::Counts;
+use mesh::envoy::http_get;
+use mesh::exposition::Exposition;
+use mesh::topology::{Graph, Link};
+
+/// Rates are over this long: a few reports of the demo's filters, so that they do not jump with each.
+const WINDOW: Duration = Duration::from_secs(8);
+
+/// The sidecars, and what they told of late.
+#[derive(Debug)]
+pub(super) struct Watched {
+    sources: Vec<Source>,
+    /// The last word of each sidecar, by name: a missed look is no mesh without it.
+    told: BTreeMap<String, Exposition>,
+    /// Every link's counts, oldest first.
+    history: VecDeque<(Instant, BTreeMap<[String; 3], Counts>)>,
+}
+
+/// The mesh now.
+#[derive(Debug, Serialize)]
+struct Mesh<'a> {
+    /// The workloads that have a sidecar.
+    sidecars: Vec<&'a str>,
+    /// Those that do not answer.
+    silent: Vec<&'a str>,
+    nodes: Vec<&'a str>,
+    edges: Vec<Moving<'a>>,
+}
+
+/// A link, and how fast it counts.
+#[derive(Debug, Serialize)]
+struct Moving<'a> {
+    #[serde(flatten)]
+    link: &'a Link,
+    opened_per_second: f64,
+    received_per_second: f64,
+    sent_per_second: f64,
+}
+
+impl Watched {
+    pub(super) fn new(sources: Vec<Source>) -> Self {
+        Self {
+            sources,
+            told: BTreeMap::new(),
+            history: VecDeque::new(),
+        }
+    }
+
+    /// Asks every sidecar; returns the mesh as JSON.
+    pub(super) fn look(&mut self, now: Instant) -> String {
+        let mut silent = Vec::new();
+        for Source { name, metrics } in &self.sources {
+            let told = http_get(metrics).and_then(|text| Exposition::parse(&text));
+            match told {
+                Ok(told) => drop(self.told.insert(name.clone(), told)),
+                Err(_silent) => silent.push(name.as_str()),
+            }
+        }
+        let graph = Graph::read(self.told.values().flat_map(Exposition::iter));
+        self.history.push_back((now, counts(&graph)));
+        // The oldest one is that from which the window is measured.
+        let is_old = |(then, _): &(Instant, _)| now.duration_since(*then) >= WINDOW;
+        while self.history.get(1).is_some_and(is_old) {
+            self.history.pop_front();
+        }
+        let mesh = Mesh {
+            sidecars: self.sources.iter().map(|each| each.name.as_str()).collect(),
+            silent,
+            nodes: graph.nodes.iter().map(String::as_str).collect(),
+            edges: graph.edges.iter().map(|link| self.moving(link)).collect(),
+        };
+        // Strings and finite numbers: there is nothing in it that JSON cannot say.
+        serde_json::to_string(&mesh).unwrap_or_default()
+    }
+
+    fn moving<'a>(&self, link: &'a Link) -> Moving<'a> {
+        let ends = link.ends();
+        let oldest = self.history.front().zip(self.history.back());
+        let (before, seconds) = oldest.map_or((None, 0.0), |((then, before), (now, _))| {
+            (before.get(&ends), (*now - *then).as_secs_f64())
+        });
+        // A link that is new has come from nothing.
+        let before = before.copied().unwrap_or_default();
+        let rate = |now: u64, before: u64| match now.saturating_sub(before) {
+            0 => 0.0,
+            _ if seconds == 0.0 => 0.0,
+            grown => grown as f64 / seconds,
+        };
+        Moving {
+            link,
+            opened_per_second: rate(link.counts.opened, before.opened),
+            received_per_second: rate(link.counts.received, before.received),
+            sent_per_second: rate(link.counts.sent, before.sent),
+        }
+    }
+}
+
+fn counts(graph: &Graph) -> BTreeMap<[String; 3], Counts> {
+    let links = graph.edges.iter();
+    links.map(|link| (link.ends(), link.counts)).collect()
+}

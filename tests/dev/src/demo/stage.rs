@@ -1,0 +1,193 @@
+//! The cast: ratings-v2 behind one Envoy, mongodb-v1 and postgresql-v1 behind their own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::interrupt::Interrupt;
+use super::options::Options;
+use super::progress::step;
+use super::report::{Check, Findings, Kept, Report, Setup};
+use super::snapshot::{self, Snapshot};
+use super::{Play, listing, parts, traffic};
+use mesh::Scratch;
+use mesh::databases::{Mongo, MongoClient, Postgres};
+use mesh::envoy::Envoy;
+use mesh::error::Result;
+use mesh::labels::Reporter;
+use mesh::prometheus::Prometheus;
+use mesh::workload::Workload;
+use mesh::{Mesh, Service};
+
+const MONGODB: &str = "mongodb";
+const POSTGRESQL: &str = "postgresql";
+
+/// Everything that runs. Dropping it stops it, clients first.
+pub(super) struct Stage<'a> {
+    client: Option<MongoClient>,
+    prometheus: Option<Prometheus>,
+    mesh: Mesh,
+    postgresql: Postgres,
+    _mongodb: Mongo,
+    setup: Setup,
+    scratch: &'a Scratch,
+    interrupt: &'a Interrupt,
+    reporting_duration: Duration,
+}
+
+impl<'a> Stage<'a> {
+    /// Fetches, builds and starts everything but the traffic.
+    pub(super) fn set(
+        options: &Options,
+        scratch: &'a Scratch,
+        interrupt: &'a Interrupt,
+    ) -> Result<Self> {
+        let (wasm, filter_bytes) = parts::build_filter()?;
+        interrupt.check()?;
+        let envoy = parts::find_envoy(options)?;
+
+        interrupt.check()?;
+        let mongodb = Mongo::start(scratch)?;
+        step("mongodb-v1", mongodb.kind());
+        interrupt.check()?;
+        let postgresql = Postgres::start(scratch)?;
+        let version = postgresql.query(postgresql.address(), "show server_version")?;
+        let version = format!("PostgreSQL {version}");
+        step("postgresql-v1", &version);
+
+        interrupt.check()?;
+        let reporting_duration = options.reporting_duration;
+        let millis = reporting_duration.as_millis();
+        let mesh = Mesh::builder(&envoy, &wasm)
+            .configuration(json!({ "tcp_reporting_duration": format!("{millis}ms") }))
+            .settle_limit(Duration::from_secs(20) + 3 * reporting_duration)
+            .service(service(MONGODB, 27017, mongodb.address()))
+            .service(service(POSTGRESQL, 5432, postgresql.address()))
+            .start(scratch)?;
+        for sidecar in mesh.sidecars() {
+            let url = sidecar.url("/stats/prometheus");
+            step("sidecar", &format!("{}, {url}", sidecar.name()));
+        }
+        let prometheus = match Prometheus::start(scratch, mesh.sidecars()) {
+            Err(error) if error.is_not_installed() => None,
+            other => Some(other?),
+        };
+        let setup = Setup {
+            envoy: envoy.version,
+            envoy_origin: envoy.origin,
+            filter: parts::relative(&wasm),
+            filter_bytes,
+            applications: BTreeMap::from([
+                (MONGODB, mongodb.kind().to_owned()),
+                (POSTGRESQL, version),
+            ]),
+            reporting_duration_ms: millis,
+        };
+        Ok(Self {
+            client: None,
+            prometheus,
+            mesh,
+            postgresql,
+            _mongodb: mongodb,
+            setup,
+            scratch,
+            interrupt,
+            reporting_duration,
+        })
+    }
+}
+
+impl Play for Stage<'_> {
+    /// One client is still connected to mongodb afterwards.
+    fn play(&mut self) -> Result<Report> {
+        let plan = "writes ratings to mongodb, reads them back and stays connected";
+        step("ratings-v2", plan);
+        let address = self.mesh.address(MONGODB)?;
+        let mut client = MongoClient::start(self.scratch, address)?;
+        self.interrupt.check()?;
+        let address = self.mesh.address(POSTGRESQL)?;
+        let mut checks = vec![traffic::load_postgresql(&self.postgresql, address)?];
+        self.interrupt.check()?;
+        checks.push(traffic::watch_open_connection(
+            &self.mesh,
+            MONGODB,
+            self.reporting_duration,
+            self.interrupt,
+        )?);
+        client.rest()?;
+        self.client = Some(client);
+
+        step("metrics", "waiting for the last reports");
+        let snapshot = Snapshot::take(&self.mesh, self.interrupt)?;
+        checks.extend(snapshot.checks(&self.mesh)?);
+        let console = listing::console(&snapshot, self.prometheus.as_ref(), self.interrupt)?;
+        checks.extend(console.check);
+        Ok(Report {
+            ok: false,
+            setup: self.setup.clone(),
+            findings: Findings::Databases {
+                reporters: snapshot.reporters,
+                console: console.listing,
+            },
+            checks,
+            prometheus_text: snapshot.text,
+            kept: None,
+        })
+    }
+
+    fn hang_up(&mut self) -> Result<Vec<Check>> {
+        let Some(client) = self.client.take() else {
+            return Ok(Vec::new());
+        };
+        client.finish()?;
+        let mut checks = Vec::new();
+        for reporter in Reporter::BOTH {
+            self.interrupt.check()?;
+            let what = format!("{reporter}: after ratings-v2 hung up, opened = closed");
+            let found = snapshot::settle(&self.mesh, reporter, MONGODB)
+                .and_then(|()| self.mesh.reported(reporter, MONGODB))?;
+            let detail = format!("{} opened, {} closed", found.opened, found.closed);
+            checks.push(Check::new(
+                what,
+                found.open() == 0 && found.opened > 0,
+                detail,
+            ));
+        }
+        Ok(checks)
+    }
+
+    fn sidecars(&self) -> Vec<&Envoy> {
+        self.mesh.sidecars().collect()
+    }
+
+    fn go_on(&mut self) -> Result<()> {
+        self.mesh.forget();
+        if let Some(client) = &mut self.client {
+            client.read()?;
+        }
+        let address = self.mesh.address(POSTGRESQL)?;
+        let query = "select repeat('rating ', 500)";
+        self.postgresql.query(address, query).map(drop)
+    }
+
+    fn kept(&self) -> Result<Kept> {
+        let mut addresses = BTreeMap::new();
+        for sidecar in self.mesh.sidecars() {
+            addresses.insert(format!("Envoy {}", sidecar.name()), sidecar.url("/"));
+        }
+        for service in self.mesh.services() {
+            let address = self.mesh.address(service)?;
+            addresses.insert(format!("{service} as ratings-v2"), address.to_string());
+        }
+        if let Some(prometheus) = &self.prometheus {
+            addresses.insert("Prometheus".to_owned(), prometheus.url());
+        }
+        Ok(Kept::new(addresses, self.scratch))
+    }
+}
+
+fn service(app: &str, port: u16, application: SocketAddr) -> Service {
+    Service::new(Workload::bookinfo(app, "v1"), port, application)
+}

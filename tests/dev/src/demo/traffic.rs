@@ -1,0 +1,81 @@
+//! What ratings-v2 does, beside its talk with MongoDB.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::interrupt::Interrupt;
+use super::progress::step;
+use super::report::Check;
+use mesh::databases::Postgres;
+use mesh::error::Result;
+use mesh::labels::Reporter;
+use mesh::poll::{self, Look};
+use mesh::process;
+use mesh::{Counts, Mesh};
+
+/// How often the demo waits to see the reports of an open connection move.
+const INTERVALS: usize = 3;
+/// Rows that `pgbench --initialize` makes per unit of scale.
+const PGBENCH_ROWS: &str = "100000";
+
+/// Loads PostgreSQL with its own benchmark by way of `address`.
+pub(super) fn load_postgresql(postgresql: &Postgres, address: SocketAddr) -> Result<Check> {
+    step("ratings-v2", "loads postgresql with pgbench");
+    let pgbench = |arguments: &[&str]| {
+        let mut command = postgresql.client("pgbench", address);
+        command.args(arguments);
+        process::run("pgbench", command)
+    };
+    pgbench(&["--initialize", "--quiet"])?;
+    let output = pgbench(&["--client=8", "--transactions=50", "--no-vacuum"])?;
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
+    let label = "number of transactions actually processed: ";
+    let done = output
+        .lines()
+        .find_map(|line| line.strip_prefix(label))
+        .unwrap_or_default();
+    let rows = postgresql.query(address, "select count(*) from pgbench_accounts")?;
+    Ok(Check::new(
+        "postgresql did all of pgbench's work",
+        done == "400/400" && rows == PGBENCH_ROWS,
+        format!("{done} transactions, {rows} rows"),
+    ))
+}
+
+/// Watches the reports of a service's open connections move.
+pub(super) fn watch_open_connection(
+    mesh: &Mesh,
+    service: &str,
+    reporting_duration: Duration,
+    interrupt: &Interrupt,
+) -> Result<Check> {
+    step(
+        "ratings-v2",
+        &format!("goes on reading from {service} over its open connections"),
+    );
+    let mut moves: Vec<Counts> = Vec::new();
+    let limit = Duration::from_secs(10) + 10 * reporting_duration;
+    let seen = poll::until("reports of an open connection moving on", limit, || {
+        interrupt.check()?;
+        let now = mesh.reported(Reporter::Destination, service)?;
+        if now.open() > 0 && moves.last().is_none_or(|last| last.received < now.received) {
+            moves.push(now);
+        }
+        let received: Vec<_> = moves
+            .iter()
+            .map(|counts| counts.received.to_string())
+            .collect();
+        let received = received.join(" → ");
+        Ok(if moves.len() > INTERVALS {
+            Look::Found(received)
+        } else {
+            Look::NotYet(received)
+        })
+    });
+    let what = format!("{service}: an open connection is reported as it goes on");
+    match seen {
+        Ok(received) => Ok(Check::new(what, true, format!("received bytes {received}"))),
+        Err(error) if error.is_timeout() => Ok(Check::new(what, false, error.to_string())),
+        Err(error) => Err(error),
+    }
+}

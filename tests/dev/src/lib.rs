@@ -1,0 +1,7 @@
+//! Commands for developers and visitors: `cargo demo`, `cargo soak`, `cargo matrix` and the benchmark
+//! of real Envoys. Each binary in `src/bin` is a few lines; the work is in these modules.
+
+pub mod bench;
+pub mod demo;
+pub mod matrix;
+pub mod soak;

@@ -1,0 +1,82 @@
+//! Which Envoys the filter works in, found out: `cargo matrix`.
+//!
+//! A [`Cell`] is a run of the end-to-end tests with one release of stock Envoy in one [`Situation`].
+
+mod cell;
+mod table;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use self::cell::{Cell, Verdict};
+pub use self::table::{insert, table};
+use mesh::EnvoyBinary;
+use mesh::error::{Context, Result};
+use mesh::situation::Situation;
+use mesh::workspace;
+
+/// The releases that are tried: the last of each minor version since 1.36.
+pub const VERSIONS: [&str; 5] = ["1.36.4", "1.37.0", "1.38.3", "1.39.3", "1.40.0"];
+
+/// Runs the end-to-end tests in every supported release of stock Envoy, in plaintext, over mTLS with the exchange, and over
+/// mTLS with telemetry only, and prints what came of it as a table.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo matrix", bin_name = "cargo matrix")]
+pub struct Options {
+    /// Only this release; may be given again
+    #[arg(long = "envoy-version", value_name = "VERSION")]
+    versions: Vec<String>,
+
+    /// Put the table into filter/docs/compatibility.md
+    #[arg(long, conflicts_with = "versions")]
+    write: bool,
+}
+
+/// Runs every cell. Succeeds if no test failed in an Envoy that has Wasm at all.
+#[must_use]
+pub fn run(options: &Options) -> ExitCode {
+    match play(options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("matrix: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Where the table is.
+#[must_use]
+pub fn document() -> PathBuf {
+    workspace::root().join("filter/docs/compatibility.md")
+}
+
+fn play(options: &Options) -> Result<bool> {
+    let mut versions = options.versions.clone();
+    if versions.is_empty() {
+        versions = VERSIONS.map(str::to_owned).to_vec();
+    }
+    let mut cells = Vec::new();
+    for version in &versions {
+        let binary = EnvoyBinary::find(Some(version))?;
+        for situation in Situation::ALL {
+            eprintln!("Envoy {version}, {}", situation.name());
+            let cell = Cell::run(version, &binary, situation)?;
+            eprint!("{cell}");
+            cells.push(cell);
+        }
+    }
+    let table = table(&cells);
+    print!("{table}");
+    if options.write {
+        let file = document();
+        let text =
+            fs::read_to_string(&file).context(|| format!("cannot read {}", file.display()))?;
+        let text = insert(&text, &table, &file)?;
+        fs::write(&file, text).context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(cells.iter().all(Cell::is_good))
+}

@@ -1,0 +1,146 @@
+//! One run of the end-to-end tests.
+
+use std::env;
+use std::fmt::{self, Display, Formatter};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use mesh::EnvoyBinary;
+use mesh::error::{Context, Error, Result};
+use mesh::process::{NO_WASM, die_with_parent, last_lines};
+use mesh::situation::{self, Situation};
+use mesh::workspace;
+
+/// The tests that make sense whatever is between the sidecars. The others make a situation of their own.
+const ANYWHERE: [&str; 3] = ["databases::", "reporting::", "traffic::"];
+
+/// One release in one situation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Envoy's release.
+    pub version: String,
+    /// What was between the sidecars.
+    pub situation: Situation,
+    /// What came of it.
+    pub verdict: Verdict,
+}
+
+/// What came of the tests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All of them failed, because this build of Envoy cannot run Wasm at all.
+    NoWasm,
+    /// They ran.
+    Ran {
+        /// How many passed.
+        passed: usize,
+        /// The names of those that failed.
+        failed: Vec<String>,
+    },
+}
+
+impl Cell {
+    /// Runs the tests.
+    ///
+    /// # Errors
+    /// They cannot be run at all.
+    pub(super) fn run(version: &str, binary: &EnvoyBinary, situation: Situation) -> Result<Self> {
+        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command
+            .args(["test", "--test", "envoy", "--"])
+            .env("ENVOY_BIN", &binary.path)
+            .env(situation::VARIABLE, situation.name())
+            .current_dir(workspace::root())
+            .stdin(Stdio::null());
+        if situation != Situation::default() {
+            command.args(ANYWHERE);
+        }
+        die_with_parent(&mut command, Signal::KILL);
+        let output = command.output().context(|| "cannot start cargo")?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let verdict = Verdict::of(&said).ok_or_else(|| Error::Build {
+            command: "cargo test --test envoy".to_owned(),
+            output: last_lines(&String::from_utf8_lossy(&output.stderr)),
+        })?;
+        Ok(Self {
+            version: version.to_owned(),
+            situation,
+            verdict,
+        })
+    }
+
+    /// Whether nothing failed that could have passed.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        match &self.verdict {
+            Verdict::NoWasm => true,
+            Verdict::Ran { passed, failed } => failed.is_empty() && *passed > 0,
+        }
+    }
+}
+
+impl Verdict {
+    /// What the test harness said; nothing if it did not come to its end.
+    fn of(said: &str) -> Option<Self> {
+        let outcome = |word| {
+            let tests = said.lines().filter_map(|line| line.strip_prefix("test "));
+            tests.filter_map(move |line| line.strip_suffix(word)?.strip_suffix(" ... "))
+        };
+        said.lines()
+            .find(|line| line.starts_with("test result: "))?;
+        let (passed, failed) = (outcome("ok").count(), outcome("FAILED"));
+        let failed: Vec<_> = failed.map(str::to_owned).collect();
+        // The artefact's own tests need no Envoy.
+        let no_wasm = said.matches(NO_WASM).count();
+        Some(match no_wasm > 0 && no_wasm >= passed {
+            true => Self::NoWasm,
+            false => Self::Ran { passed, failed },
+        })
+    }
+}
+
+impl Display for Cell {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.verdict {
+            Verdict::NoWasm => writeln!(f, "  this build has no Wasm"),
+            Verdict::Ran { passed, failed } => {
+                writeln!(f, "  {passed} passed, {} failed", failed.len())?;
+                failed
+                    .iter()
+                    .try_for_each(|name| writeln!(f, "  FAILED {name}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_named() {
+        let said =
+            "test a::b ... ok\ntest c::d ... FAILED\n\ntest result: FAILED. 1 passed; 1 failed\n";
+        assert_eq!(
+            Verdict::of(said),
+            Some(Verdict::Ran {
+                passed: 1,
+                failed: vec!["c::d".to_owned()],
+            })
+        );
+    }
+
+    #[test]
+    fn a_build_without_wasm_is_no_failure_of_ours() {
+        let said = format!(
+            "test a ... FAILED\nError: {NO_WASM}\ntest result: FAILED. 0 passed; 1 failed\n"
+        );
+        assert_eq!(Verdict::of(&said), Some(Verdict::NoWasm));
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_is_no_verdict() {
+        assert_eq!(Verdict::of("test a ... ok\n"), None);
+    }
+}

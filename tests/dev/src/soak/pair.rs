@@ -1,0 +1,221 @@
+//! A client's and a server's sidecar with nothing around them.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::load::Load;
+use mesh::Counts;
+use mesh::EnvoyBinary;
+use mesh::bootstrap::{Bootstrap, Hop, Inbound, Upstream};
+use mesh::envoy::Envoy;
+use mesh::error::{Context, Error, Result};
+use mesh::labels::Reporter;
+use mesh::mesh_ca::MeshCa;
+use mesh::poll::{self, Look};
+use mesh::workload::Workload;
+
+const PORT: u16 = 7000;
+const SETTLE_LIMIT: Duration = Duration::from_secs(120);
+/// Far more than the default of 1024 connections to a cluster.
+const BREAKER: u32 = 1_000_000;
+
+/// Two sidecars.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    client: Envoy,
+    server: Envoy,
+    address: SocketAddr,
+}
+
+/// What an Envoy occupies.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Memory {
+    /// Resident memory in bytes, guests included.
+    pub resident: u64,
+    /// What is allocated on its own heap, in bytes.
+    pub heap: u64,
+    /// Virtual machines that exist.
+    pub vms: u64,
+}
+
+impl Pair {
+    /// Starts both with a filter, or without one if it has no configuration. Files go to `dir`.
+    pub(crate) fn start(
+        binary: &EnvoyBinary,
+        wasm: &Path,
+        configuration: Option<&Value>,
+        application: SocketAddr,
+        dir: &Path,
+    ) -> Result<Self> {
+        let ca = MeshCa::create(&dir.join("ca"))?;
+        let (hop, port) = (Hop::Mesh, PORT);
+        let (caller, callee) = (Workload::ratings_v2(), Workload::bookinfo("soak", "v1"));
+
+        let mut bootstrap = Bootstrap::server_sidecar()?;
+        bootstrap.run_as(&callee, &callee.certificate(&ca)?)?;
+        let workload = &callee;
+        bootstrap.serve(&Inbound {
+            workload,
+            port,
+            application,
+            hop,
+        })?;
+        bootstrap.filter(wasm, configuration);
+        open_breakers(&mut bootstrap);
+        let server = Envoy::start(binary, &callee.name, bootstrap.document(), 1, dir)?;
+
+        let mut bootstrap = Bootstrap::client_sidecar()?;
+        bootstrap.run_as(&caller, &caller.certificate(&ca)?)?;
+        let address = server.listener("virtualInbound")?;
+        let (name, workload) = (callee.app.clone(), callee);
+        bootstrap.upstreams(
+            &[Upstream {
+                workload,
+                port,
+                address,
+                hop,
+            }],
+            &ca.root(),
+        )?;
+        bootstrap.filter(wasm, configuration);
+        open_breakers(&mut bootstrap);
+        let client = Envoy::start(binary, &caller.name, bootstrap.document(), 1, dir)?;
+        let address = client.listener(&name)?;
+        Ok(Self {
+            client,
+            server,
+            address,
+        })
+    }
+
+    /// Where clients connect to.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a sidecar's filter counted.
+    pub(super) fn reported(&self, reporter: Reporter) -> Result<Counts> {
+        let metrics = self.sidecar(reporter).metrics()?;
+        Ok(Counts::reported(
+            &metrics,
+            &[("reporter", reporter.as_str())],
+        ))
+    }
+
+    /// How many exchanges of a sidecar told who the peer is.
+    pub(super) fn exchanged(&self, reporter: Reporter) -> Result<u64> {
+        let metrics = self.sidecar(reporter).metrics()?;
+        Ok(metrics.sum("istio_tcp_peer_exchange_total", &[("result", "exchanged")]) as u64)
+    }
+
+    /// How many connections a sidecar's Envoy has open.
+    pub(super) fn open(&self, reporter: Reporter) -> Result<u64> {
+        let metrics = self.sidecar(reporter).metrics()?;
+        Ok(metrics.sum("envoy_cluster_upstream_cx_active", &[]) as u64)
+    }
+
+    /// Waits until both filters have counted what the applications have; says what that is. If they never do, it is
+    /// the report that tells.
+    pub(super) fn settled(&self, load: &Load) -> Result<Counts> {
+        let settled = poll::until("equal counts", SETTLE_LIMIT, || {
+            let seen = load.counts();
+            for reporter in Reporter::BOTH {
+                let exchanged = self.exchanged(reporter)?;
+                let reported = self.reported(reporter)?;
+                if reported != seen || exchanged != seen.opened {
+                    // The scrapes are large, and the machine is busy.
+                    std::thread::sleep(Duration::from_millis(200));
+                    return Ok(Look::NotYet(format!(
+                        "{reporter} {reported:?}, {exchanged} exchanged, seen {seen:?}"
+                    )));
+                }
+            }
+            Ok(Look::Found(seen))
+        });
+        match settled {
+            Err(error) if error.is_timeout() => {
+                eprintln!("soak: {error}");
+                Ok(load.counts())
+            }
+            settled => settled,
+        }
+    }
+
+    /// The client's and the server's Envoy.
+    pub(crate) fn envoys(&self) -> [&Envoy; 2] {
+        [&self.client, &self.server]
+    }
+
+    /// What the client's and the server's Envoy occupy.
+    pub(crate) fn memory(&self) -> Result<[Memory; 2]> {
+        Ok([memory(&self.client)?, memory(&self.server)?])
+    }
+
+    fn sidecar(&self, reporter: Reporter) -> &Envoy {
+        match reporter {
+            Reporter::Source => &self.client,
+            Reporter::Destination => &self.server,
+        }
+    }
+}
+
+/// Allows as many open files as the system lets us; two a connection are needed in every process.
+pub(crate) fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    let _refused = setrlimit(Resource::Nofile, raised);
+}
+
+fn open_breakers(bootstrap: &mut Bootstrap) {
+    let clusters = bootstrap
+        .document_mut()
+        .pointer_mut("/static_resources/clusters");
+    for cluster in clusters.and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(cluster) = cluster.as_object_mut() {
+            let threshold = json!({ "max_connections": BREAKER, "max_pending_requests": BREAKER });
+            cluster.insert(
+                "circuit_breakers".into(),
+                json!({ "thresholds": [threshold] }),
+            );
+        }
+    }
+}
+
+fn memory(envoy: &Envoy) -> Result<Memory> {
+    let file = format!("/proc/{}/status", envoy.id());
+    let status = fs::read_to_string(&file).context(|| format!("cannot read {file}"))?;
+    let resident = status
+        .lines()
+        .find_map(|line| {
+            line.strip_prefix("VmRSS:")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
+        .map(|kibibytes: u64| kibibytes * 1024)
+        .ok_or_else(|| Error::malformed(file, "no VmRSS"))?;
+    let text = envoy.get("/memory")?;
+    let heap = serde_json::from_str(&text)
+        .ok()
+        .and_then(|document: Value| document.get("allocated")?.as_str()?.parse().ok())
+        .ok_or_else(|| Error::malformed("Envoy's /memory", text))?;
+    let text = envoy.get("/stats?filter=wasm.*runtime.*active")?;
+    let active = text
+        .lines()
+        .filter_map(|line| line.rsplit_once(": ")?.1.parse::<u64>().ok());
+    Ok(Memory {
+        resident,
+        heap,
+        vms: active.sum(),
+    })
+}

@@ -1,0 +1,136 @@
+//! The page that shows the mesh, in a real browser.
+
+mod page;
+mod strange;
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use mesh::chromium::Chromium;
+use mesh::poll::{self, Look};
+use mesh::{Scratch, available, workspace};
+use serde_json::Value;
+
+use self::page::Page;
+use crate::Result;
+use crate::demo::{DEMO, EDGES};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The picture in the README: `UPDATE_PICTURES=1 cargo test --test bookinfo live` takes it anew.
+const PICTURE: &str = "filter/docs/live-mesh.png";
+const PICTURE_SIZE: [u32; 2] = [1440, 526];
+const PICTURE_BYTES: u64 = 200_000;
+
+/// Ends what `cargo demo --keep` left behind.
+struct Kept(Value);
+
+impl Kept {
+    fn start(arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(DEMO);
+        let output = command
+            .args(["--keep", "--json"])
+            .args(arguments)
+            .output()?;
+        let document = serde_json::from_slice(&output.stdout)
+            .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))?;
+        Ok(Self(document))
+    }
+
+    fn at(&self, pointer: &str) -> Result<&str> {
+        let found = self.0.pointer(pointer).and_then(Value::as_str);
+        Ok(found.ok_or_else(|| format!("no {pointer}"))?)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Ok(cleanup) = self.at("/kept/cleanup") {
+            let _ended = Command::new("sh").args(["-c", cleanup]).status();
+        }
+    }
+}
+
+/// The browser, unless there is none.
+fn browser(scratch: &Scratch) -> Result<Option<Chromium>> {
+    Ok(available(Chromium::find(scratch))?)
+}
+
+/// `/graph.json`, once it is as wanted.
+fn graph(url: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+    let url = format!("{url}graph.json");
+    Ok(poll::until("the graph being as wanted", LIMIT, || {
+        let text = ureq::get(&url)
+            .call()
+            .and_then(|mut answer| answer.body_mut().read_to_string())
+            .unwrap_or_default();
+        let graph: Value = serde_json::from_str(&text).unwrap_or_default();
+        Ok(if wanted(&graph) {
+            Look::Found(graph)
+        } else {
+            Look::NotYet(text)
+        })
+    })?)
+}
+
+fn edges(graph: &Value) -> &[Value] {
+    let edges = graph.get("edges").and_then(Value::as_array);
+    edges.map_or(&[], Vec::as_slice)
+}
+
+fn moves(edge: &Value) -> bool {
+    let rate = |name| edge.get(name).and_then(Value::as_f64).unwrap_or_default();
+    // Nothing passes to the black hole.
+    rate("received_per_second") + rate("sent_per_second") > 0.0 || edge["flags"] == "UH"
+}
+
+#[test]
+fn the_page_shows_every_link_of_the_running_mesh_and_that_it_moves() -> Result {
+    let kept = Kept::start(&["--topology", "bookinfo", "--reporting-duration", "500ms"])?;
+    let url = kept.at("/kept/addresses/Live mesh")?;
+    graph(url, |graph| {
+        edges(graph).len() == EDGES.len() && edges(graph).iter().all(moves)
+    })?;
+
+    let scratch = Scratch::new("live")?;
+    let Some(browser) = browser(&scratch)? else {
+        return Ok(());
+    };
+    let page = Page::read(&browser.document(url)?);
+    let shown: BTreeSet<_> = page.rows.iter().map(|row| row.link()).collect();
+    let wanted = EDGES.map(|[source, destination, security, flags, _]| {
+        [source, destination, security, flags].map(str::to_owned)
+    });
+    assert_eq!(shown, wanted.into());
+    for row in &page.rows {
+        let is_nobody = row.get("flags") == "UH";
+        let rate: f64 = row.get("bytes-per-second").parse()?;
+        assert_eq!(rate > 0.0, !is_nobody, "{row:?}");
+    }
+    let ends = EDGES.iter().flat_map(|edge| [edge[0], edge[1]]);
+    assert_eq!(page.nodes, ends.map(str::to_owned).collect());
+    assert_eq!(page.links.len(), EDGES.len());
+    assert!(page.status.starts_with("Live: 6 sidecars"), "{page:?}");
+
+    let picture = scratch.path().join("live-mesh.png");
+    browser.screenshot(url, PICTURE_SIZE, &picture)?;
+    is_picture(&picture)?;
+    if env::var_os("UPDATE_PICTURES").is_some() {
+        fs::copy(&picture, workspace::root().join(PICTURE))?;
+    }
+    is_picture(&workspace::root().join(PICTURE))
+}
+
+/// A PNG of the right size that is not too much to download.
+fn is_picture(file: &Path) -> Result {
+    let bytes = fs::read(file)?;
+    let [width, height] = PICTURE_SIZE.map(u32::to_be_bytes);
+    let head = [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".as_slice(), &width, &height].concat();
+    assert!(bytes.starts_with(&head), "{}", file.display());
+    assert!(bytes.len() as u64 <= PICTURE_BYTES, "{}", bytes.len());
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! Names that are markup, graphs that are none, requests that are not the page's.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use dev::demo::live::{Live, Source};
+use mesh::EnvoyBinary;
+use mesh::apps::{self, App};
+use mesh::{Mesh, Service};
+use mesh::{Scratch, Workload, wasm};
+use serde_json::json;
+
+use super::page::Page;
+use super::{LIMIT, browser, edges, graph};
+use crate::Result;
+
+/// What a peer may call itself. The filter lets it pass, but for `=`, which separates labels.
+const HOSTILE_PEER: &str = "<script>document.title.big()</script><b>bold</b>";
+/// What would run if the page took it for markup.
+const HOSTILE_LABEL: &str = r#"<img src=x onerror="document.title='owned'">"#;
+
+/// One name comes from a peer: over the wire, through Envoy, into the server's metrics.
+#[test]
+fn a_peer_that_calls_itself_a_script_is_shown_as_that_and_nothing_runs() -> Result {
+    let scratch = Scratch::new("hostile-name")?;
+    let app = App::start(apps::echo)?;
+    let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
+        // Reported at the close; labels must not settle before the exchange on a busy machine.
+        .configuration(json!({ "tcp_reporting_duration": "1m" }))
+        .edit_client(|bootstrap| {
+            if let Some(name) = bootstrap.pointer_mut("/node/metadata/WORKLOAD_NAME") {
+                *name = json!(HOSTILE_PEER);
+            }
+        })
+        .service(Service::new(
+            Workload::bookinfo("app", "v1"),
+            7000,
+            app.address(),
+        ))
+        .start(&scratch)?;
+    TcpStream::connect(mesh.address("app")?)?.write_all(b"payload")?;
+    let others = metrics(&[[HOSTILE_LABEL; 3]])?;
+    let live = Live::start([mesh.server("app")?.into(), source("others", &others)])?;
+    graph(&live.url(), |graph| {
+        let sources = edges(graph).iter().map(|edge| &edge["source"]);
+        sources.collect::<Vec<_>>() == [HOSTILE_LABEL, HOSTILE_PEER]
+    })?;
+
+    let Some(browser) = browser(&scratch)? else {
+        return Ok(());
+    };
+    let page = Page::read(&browser.document(&live.url())?);
+    assert_eq!(page.title, "Live mesh · tcp-peer-stats");
+    let names = [HOSTILE_LABEL, HOSTILE_PEER, "app-v1"];
+    assert_eq!(page.nodes, names.map(str::to_owned).into());
+    let text = page.without_attributes();
+    assert!(!text.contains("<img") && !text.contains("<b>"), "{text}");
+    assert_eq!(text.matches("<script").count(), 1, "{text}");
+    Ok(())
+}
+
+#[test]
+fn circles_and_parallel_links_are_drawn_and_a_silent_sidecar_is_named() -> Result {
+    let scratch = Scratch::new("circles")?;
+    let links = [
+        ["a", "b", "s"],
+        ["b", "c", "s"],
+        ["c", "a", "s"],
+        ["a", "c", "one"],
+        ["a", "c", "two"],
+        ["d", "d", "s"],
+    ];
+    let circles = metrics(&links)?;
+    let nothing = metrics(&[])?;
+    let gone = Source {
+        name: "gone".to_owned(),
+        // Port 1 is nobody's.
+        metrics: "http://127.0.0.1:1/".to_owned(),
+    };
+    let live = Live::start([source("a", &circles), gone])?;
+    let empty = Live::start([source("a", &nothing)])?;
+    graph(&live.url(), |graph| edges(graph).len() == links.len())?;
+
+    let Some(browser) = browser(&scratch)? else {
+        return Ok(());
+    };
+    let page = Page::read(&browser.document(&live.url())?);
+    assert_eq!(page.rows.len(), links.len());
+    let drawn: BTreeSet<_> = links.map(|link| link.map(str::to_owned)).into();
+    assert_eq!(page.links, drawn);
+    assert_eq!(page.nodes, ["a", "b", "c", "d"].map(str::to_owned).into());
+    assert!(page.status.contains("No answer from gone"), "{page:?}");
+
+    let page = Page::read(&browser.document(&empty.url())?);
+    assert!(page.rows.is_empty(), "{page:?}");
+    assert!(page.status.starts_with("Live: 1 sidecar,"), "{page:?}");
+    Ok(())
+}
+
+/// Serves metrics that tell of these links: source, destination, service.
+fn metrics(links: &[[&str; 3]]) -> Result<App> {
+    let lines = links.iter().map(|[source, destination, service]| {
+        format!(
+            "istio_tcp_sent_bytes_total{{reporter=\"source\",source_workload={source:?},\
+             destination_workload={destination:?},destination_service_name={service:?}}} 1\n"
+        )
+    });
+    let text: String = lines.collect();
+    Ok(App::start(move |mut stream: &TcpStream| {
+        let _request = stream.read(&mut [0; 4096])?;
+        let length = text.len();
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
+        stream.write_all(format!("{head}Content-Length: {length}\r\n\r\n{text}").as_bytes())
+    })?)
+}
+
+fn source(name: &str, metrics: &App) -> Source {
+    Source {
+        name: name.to_owned(),
+        metrics: format!("http://{}/", metrics.address()),
+    }
+}
+
+#[test]
+fn only_this_machines_own_page_is_served() -> Result {
+    let live = Live::start([])?;
+    let status = |request: &str| -> Result<String> {
+        let mut stream = TcpStream::connect(live.address())?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        assert!(
+            answer.contains("Content-Security-Policy: default-src 'none'"),
+            "{answer}"
+        );
+        Ok(answer.split("\r\n").next().unwrap_or_default().to_owned())
+    };
+    let port = live.address().port();
+    for (request, answer) in [
+        (
+            format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"),
+            "200 OK",
+        ),
+        (
+            format!("GET /graph.json?x HTTP/1.1\r\nhost: localhost:{port}\r\n\r\n"),
+            "200 OK",
+        ),
+        (
+            format!("GET /nothing HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"),
+            "404 Not Found",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nHost: evil.example:{port}\r\n\r\n"),
+            "421 Misdirected Request",
+        ),
+        (
+            format!("POST / HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n"),
+            "405 Method Not Allowed",
+        ),
+    ] {
+        let found = status(&request)?;
+        assert!(found.ends_with(answer), "{request:?}: {found}");
+    }
+    Ok(())
+}

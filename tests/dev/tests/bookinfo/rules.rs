@@ -1,0 +1,186 @@
+//! Prometheus' recording rules and alerts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+
+use mesh::exposition::Series;
+use mesh::prometheus::{self, Prometheus};
+use mesh::{available, workspace};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Result, docs};
+
+const RULES: &str = "tcp-peer-stats.rules.yaml";
+const CASES: [&str; 2] = [
+    "tcp-peer-stats.rules.test.yaml",
+    "tcp-peer-stats.days.test.yaml",
+];
+/// Where the runbooks are.
+const OPERATIONS: &str = "filter/docs/operations.md";
+
+#[derive(Debug, Deserialize)]
+struct Rules {
+    groups: Vec<Group>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Group {
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rule {
+    record: Option<String>,
+    alert: Option<String>,
+    expr: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Cases {
+    tests: Vec<Situation>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Situation {
+    name: String,
+    #[serde(default)]
+    alert_rule_test: Vec<Look>,
+}
+
+/// What is expected of an alert at a moment.
+#[derive(Debug, Deserialize)]
+struct Look {
+    alertname: String,
+    exp_alerts: Vec<Value>,
+}
+
+fn folder() -> PathBuf {
+    workspace::root().join("envoy-config/prometheus")
+}
+
+fn read<T: DeserializeOwned>(file: &str) -> Result<T> {
+    Ok(serde_saphyr::from_str(&fs::read_to_string(
+        folder().join(file),
+    )?)?)
+}
+
+/// All rules, in order.
+fn rules() -> Result<Vec<Rule>> {
+    let Rules { groups } = read(RULES)?;
+    Ok(groups.into_iter().flat_map(|group| group.rules).collect())
+}
+
+/// What real proxies in [`crate::trouble`] must make go off. The others take hours, or a second event.
+const ALERTS: [&str; 7] = [
+    "TcpConnectionsFail",
+    "TcpPeerExchangeBroken",
+    "TcpPeerExchangeUnanswered",
+    "TcpPeerMismatch",
+    "TcpPlaintextBetweenWorkloads",
+    "TcpSeriesOverflow",
+    "TcpServiceUnreachable",
+];
+
+/// What is wrong with what a real Prometheus makes of the rules now.
+pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
+    let mut faults = prometheus.unhealthy_rules()?;
+    for recorded in rules()?.iter().filter_map(|rule| rule.record.as_deref()) {
+        let answer = prometheus.query(recorded)?;
+        if !answer.iter().any(|series| series.value > 0.0) {
+            faults.push(format!("{recorded} has no data"));
+        }
+    }
+    let active = prometheus.query("ALERTS")?;
+    let label = |alert: &Series, name: &str| alert.labels.get(name).cloned().unwrap_or_default();
+    for name in ALERTS {
+        if !active.iter().any(|alert| label(alert, "alertname") == name) {
+            faults.push(format!("{name} is silent"));
+        }
+    }
+    // All is well in Bookinfo, but for the black hole.
+    faults.extend(active.iter().filter_map(|alert| {
+        let about = |name| label(alert, name);
+        let is_bookinfos = about("source_workload_namespace") == "default";
+        let wanted = about("destination_service_name") == "BlackHoleCluster";
+        (is_bookinfos && !wanted).then(|| format!("{alert} although all is well"))
+    }));
+    Ok(faults)
+}
+
+#[test]
+fn every_alert_fires_when_it_should_and_only_then() -> Result {
+    let [cases, days] = CASES;
+    let arguments = ["test", "rules", cases, days];
+    available(prometheus::promtool(&folder(), &arguments))?;
+    Ok(())
+}
+
+/// A new alert needs both.
+#[test]
+fn every_alert_has_a_situation_that_it_fires_in_and_one_that_leaves_it_silent() -> Result {
+    let mut tests = Vec::new();
+    for file in CASES {
+        tests.extend(read::<Cases>(file)?.tests);
+    }
+    let rules = rules()?;
+    let alerts = rules.iter().filter_map(|rule| rule.alert.as_deref());
+    for alert in alerts {
+        let looks = |situation: &Situation| -> Vec<bool> {
+            let looks = situation.alert_rule_test.iter();
+            let own = looks.filter(|look| look.alertname == alert);
+            own.map(|look| !look.exp_alerts.is_empty()).collect()
+        };
+        let fires = tests.iter().any(|each| looks(each).contains(&true));
+        // A situation of its own: that an alert is silent before its time says little.
+        let is_silent = |fired: Vec<bool>| !fired.is_empty() && !fired.contains(&true);
+        let silent = tests.iter().any(|each| is_silent(looks(each)));
+        assert!(fires, "no situation makes {alert} fire");
+        assert!(silent, "no situation leaves {alert} silent");
+    }
+    let names: BTreeSet<_> = tests.iter().map(|situation| &situation.name).collect();
+    assert_eq!(names.len(), tests.len(), "two situations have one name");
+    Ok(())
+}
+
+#[test]
+fn every_alert_says_how_bad_it_is_what_it_means_and_what_to_do() -> Result {
+    let explained = docs::observability()?;
+    for rule in rules()? {
+        let Some(alert) = &rule.alert else { continue };
+        let severity = rule.labels.get("severity").map(String::as_str);
+        assert!(
+            matches!(severity, Some("info" | "warning" | "critical")),
+            "{alert}: {severity:?}"
+        );
+        for name in ["summary", "description", "runbook"] {
+            let text = rule.annotations.get(name);
+            assert!(text.is_some_and(|text| !text.is_empty()), "{alert}: {name}");
+        }
+        let runbook = rule.annotations["runbook"].as_str();
+        // That the section is there is checked with all other links, in `docs`.
+        let section = runbook.strip_prefix(&format!("{OPERATIONS}#"));
+        assert!(section.is_some(), "{alert} points to {runbook}");
+        assert!(explained.contains(&format!("| `{alert}` | {} |", rule.labels["severity"])));
+    }
+    Ok(())
+}
+
+#[test]
+fn what_alerts_read_is_recorded_before() -> Result {
+    let mut recorded = BTreeSet::new();
+    for Rule { record, expr, .. } in rules()? {
+        let words = expr.split(|c: char| !(c.is_ascii_alphanumeric() || "_:".contains(c)));
+        for word in words.filter(|word| word.contains(':')) {
+            assert!(recorded.contains(word), "{word} is not recorded before");
+        }
+        recorded.extend(record);
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! `cargo demo` from outside: what it prints, and what it leaves behind.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use mesh::Exposition;
+use mesh::labels::METRICS;
+use mesh::poll::{self, Look};
+use serde::Deserialize;
+
+const DEMO: &str = env!("CARGO_BIN_EXE_demo");
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+#[derive(Debug, Deserialize)]
+struct Document {
+    ok: bool,
+    reporters: Vec<Reported>,
+    prometheus_text: BTreeMap<String, String>,
+    kept: Option<Kept>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Reported {
+    reporter: String,
+    sidecar: String,
+    service: String,
+    metrics: Vec<Series>,
+    expected: Counts,
+    seen: Counts,
+}
+
+#[derive(Debug, Deserialize)]
+struct Series {
+    name: String,
+    labels: BTreeMap<String, String>,
+    value: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+struct Counts {
+    opened: u64,
+    closed: u64,
+    received: u64,
+    sent: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Kept {
+    addresses: BTreeMap<String, String>,
+    files: String,
+    cleanup: String,
+}
+
+/// The live page's data.
+#[derive(Debug, Default, Deserialize)]
+struct Moving {
+    edges: Vec<Link>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Link {
+    sent_per_second: f64,
+}
+
+#[test]
+fn the_document_holds_four_metrics_per_reporter_with_every_label_and_exact_counts() -> Result {
+    let document = document(&["--json"])?;
+    assert!(document.ok);
+    let reporters = document.reporters.iter();
+    let pairs: Vec<_> = reporters
+        .map(|reported| (reported.service.as_str(), reported.reporter.as_str()))
+        .collect();
+    let expected = [
+        ("mongodb", "source"),
+        ("mongodb", "destination"),
+        ("postgresql", "source"),
+        ("postgresql", "destination"),
+    ];
+    assert_eq!(pairs, expected);
+    for reported in &document.reporters {
+        let text = document.prometheus_text.get(&reported.sidecar);
+        let raw = Exposition::parse(text.ok_or("no raw text")?)?;
+        check_reporter(reported, &raw)?;
+    }
+    Ok(())
+}
+
+/// The document agrees with itself, and with the raw text beside it.
+fn check_reporter(reported: &Reported, raw: &Exposition) -> Result {
+    let Counts {
+        opened,
+        closed,
+        received,
+        sent,
+    } = reported.expected;
+    assert_eq!(reported.seen, reported.expected);
+    assert!(opened > 0 && received > 0 && sent > 0, "{reported:?}");
+
+    let destination = format!("{}-v1", reported.service);
+    let mut values = BTreeMap::new();
+    for Series {
+        name,
+        labels,
+        value,
+    } in &reported.metrics
+    {
+        assert!(
+            values.insert(name.as_str(), *value).is_none(),
+            "{name} has two series"
+        );
+        assert_eq!(labels.len(), 23);
+        assert!(labels.values().all(|value| !value.is_empty()), "{labels:?}");
+        let labels: Vec<_> = labels
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        assert!(
+            labels.contains(&("source_workload", "ratings-v2")),
+            "{labels:?}"
+        );
+        assert!(
+            labels.contains(&("destination_workload", &destination)),
+            "{labels:?}"
+        );
+        assert_eq!(raw.one(name, &labels)?.value, *value as f64);
+    }
+    let expected = METRICS.into_iter().zip([opened, closed, received, sent]);
+    assert_eq!(values, expected.collect());
+    Ok(())
+}
+
+#[test]
+fn a_killed_demo_leaves_nothing_running() -> Result {
+    let mut command = Command::new(DEMO);
+    let mut demo = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    wait_for_line(&mut demo, "loads postgresql")?;
+    let children = descendants(demo.id())?;
+    demo.kill()?;
+    demo.wait()?;
+    for name in ["envoy", "postgres", "python"] {
+        assert!(
+            children.values().any(|child| child.contains(name)),
+            "{name}: {children:?}"
+        );
+    }
+    gone(&children)
+}
+
+#[test]
+fn what_is_kept_runs_until_it_is_told_to_end() -> Result {
+    let kept = document(&["--keep", "--json"])?
+        .kept
+        .ok_or("nothing is kept")?;
+    let supervisor = kept
+        .cleanup
+        .strip_prefix("kill ")
+        .ok_or("no process to kill")?
+        .parse()?;
+    let mut children = descendants(supervisor)?;
+    let scraped = kept.addresses.get("Envoy ratings-v2").map(|url| {
+        let mut response = ureq::get(format!("{url}stats/prometheus")).call()?;
+        response.body_mut().read_to_string()
+    });
+    let live = kept.addresses.get("Live mesh").map(|url| goes_on(url));
+    let cleanup = Command::new("sh").args(["-c", &kept.cleanup]).status()?;
+
+    assert!(cleanup.success());
+    assert!(
+        scraped
+            .ok_or("no sidecar")??
+            .contains("istio_tcp_connections_opened_total")
+    );
+    live.ok_or("no page")??;
+    assert!(children.len() > 4, "{children:?}");
+    children.insert(supervisor, "the supervisor".to_owned());
+    gone(&children)?;
+    assert!(!fs::exists(kept.files)?);
+    Ok(())
+}
+
+/// Waits until bytes pass to both databases, as the live page tells.
+fn goes_on(page: &str) -> Result {
+    let links = poll::until("traffic going on", Duration::from_secs(30), || {
+        let text = ureq::get(format!("{page}graph.json"))
+            .call()
+            .and_then(|mut answer| answer.body_mut().read_to_string())
+            .unwrap_or_default();
+        let links = serde_json::from_str::<Moving>(&text).unwrap_or_default();
+        let moves = |link: &Link| link.sent_per_second > 0.0;
+        Ok(
+            if !links.edges.is_empty() && links.edges.iter().all(moves) {
+                Look::Found(links.edges.len())
+            } else {
+                Look::NotYet(text)
+            },
+        )
+    })?;
+    assert_eq!(links, 2);
+    Ok(())
+}
+
+#[test]
+fn a_missing_envoy_is_named_with_a_remedy() -> Result {
+    let output = Command::new(DEMO)
+        .env("ENVOY_BIN", "/nonexistent/envoy")
+        .output()?;
+    let errors = String::from_utf8(output.stderr)?;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        errors.contains("ENVOY_BIN=/nonexistent/envoy cannot be run"),
+        "{errors}"
+    );
+    assert!(errors.contains("unset it"), "{errors}");
+    Ok(())
+}
+
+/// Runs the demo and reads what it prints.
+fn document(arguments: &[&str]) -> Result<Document> {
+    let output = Command::new(DEMO).args(arguments).output()?;
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Reads the demo's progress up to a line.
+fn wait_for_line(demo: &mut Child, wanted: &str) -> Result {
+    let progress = demo.stderr.as_mut().ok_or("no progress")?;
+    let mut seen = Vec::new();
+    for line in BufReader::new(progress).lines() {
+        seen.push(line?);
+        if seen.last().is_some_and(|line| line.contains(wanted)) {
+            return Ok(());
+        }
+    }
+    Err(format!("no line with {wanted:?}: {seen:?}").into())
+}
+
+/// Name by process id of everything that `parent` started, directly or not.
+fn descendants(parent: u32) -> Result<BTreeMap<u32, String>> {
+    let entries = fs::read_dir("/proc")?;
+    let processes: Vec<_> = entries
+        .filter_map(|entry| process(entry.ok()?.file_name().to_str()?.parse().ok()?))
+        .collect();
+    let mut found = BTreeMap::new();
+    let mut parents = vec![parent];
+    while let Some(parent) = parents.pop() {
+        for (id, _, name) in processes.iter().filter(|(_, of, _)| *of == parent) {
+            parents.push(*id);
+            found.insert(*id, name.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// A process, its parent and its name, unless it is a zombie.
+fn process(id: u32) -> Option<(u32, u32, String)> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (name, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
+    let mut fields = rest.split(' ');
+    if fields.next()? == "Z" {
+        return None;
+    }
+    Some((id, fields.next()?.parse().ok()?, name.to_owned()))
+}
+
+/// Waits until none of these processes is left.
+fn gone(processes: &BTreeMap<u32, String>) -> Result {
+    poll::until(
+        "the demo's processes being gone",
+        Duration::from_secs(10),
+        || {
+            let left: Vec<_> = processes
+                .iter()
+                .filter(|(id, _)| process(**id).is_some())
+                .collect();
+            Ok(if left.is_empty() {
+                Look::Found(())
+            } else {
+                Look::NotYet(format!("{left:?}"))
+            })
+        },
+    )?;
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Peers that do not take part: the bytes are untouched and the labels say what is known.
+
+use std::io::Write;
+
+use mesh::apps::{self, App};
+use mesh::labels::{OPENED, Reporter};
+use mesh::situation::Situation;
+use mesh::{Counts, Filter, Hop};
+use serde_json::json;
+
+use crate::fixture::{
+    Fixture, Result, SERVICE, check, check_outcomes, expect, round_trip, same_bytes,
+};
+
+const ONE: Counts = Counts {
+    opened: 1,
+    closed: 1,
+    received: 7,
+    sent: 7,
+};
+
+fn one_round_trip(fixture: &Fixture) -> Result {
+    assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"payload");
+    same_bytes(&fixture.mesh, SERVICE)
+}
+
+/// One connection, with what certificate and control plane tell of a peer that says nothing itself.
+fn check_untold(fixture: &Fixture, reporter: Reporter) -> Result {
+    let labels = fixture.mesh.untold_labels(reporter, SERVICE)?;
+    check(&fixture.mesh, SERVICE, reporter, ONE, &labels).map(drop)
+}
+
+// Shows: filter/docs/operations.md, "| none | this filter | nothing is written; the client is its certificate |"
+#[test]
+fn a_client_without_the_filter_is_known_by_its_certificate() -> Result {
+    let fixture = Fixture::with(
+        "no-client-filter",
+        App::start(apps::echo)?,
+        |mesh, service| mesh.client_filter(Filter::Absent).service(service),
+    )?;
+    one_round_trip(&fixture)?;
+    check_untold(&fixture, Reporter::Destination)?;
+    check_outcomes(&fixture.mesh, Reporter::Destination, "absent", 1)?;
+    Ok(())
+}
+
+#[test]
+fn a_server_without_the_filter_is_known_by_its_certificate_and_the_control_plane() -> Result {
+    let receive = json!({
+        "tcp_reporting_duration": "500ms",
+        "peer_exchange": { "mode": "receive" },
+    });
+    let fixture = Fixture::with(
+        "no-server-filter",
+        App::start(apps::echo)?,
+        |mesh, service| {
+            mesh.client_filter(Filter::Configured(receive))
+                .service(service.filter(Filter::Absent))
+        },
+    )?;
+    one_round_trip(&fixture)?;
+    check_untold(&fixture, Reporter::Source)?;
+    check_outcomes(&fixture.mesh, Reporter::Source, "absent", 1)?;
+    Ok(())
+}
+
+/// The documented limit of `auto`: the control plane says "sidecar", the sidecar does not take
+/// part. The first connection pays for it, the next ones do not.
+// Shows: README.md, "the first connection to it carries a frame that its application sees; the host is then left alone"
+// Shows: filter/docs/operations.md, "one connection carries a frame; then the host is left alone for `refused_duration`"
+#[test]
+fn a_host_that_answers_a_frame_with_something_else_gets_no_second_one() -> Result {
+    let fixture = Fixture::with("refused", App::start(apps::length)?, |mesh, service| {
+        mesh.service(service.hop(Hop::MeshWithoutAlpn).filter(Filter::Absent))
+    })?;
+    assert_ne!(round_trip(fixture.connect()?, b"payload")?, b"7 bytes\n");
+    assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"7 bytes\n");
+    assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"7 bytes\n");
+    check_outcomes(&fixture.mesh, Reporter::Source, "absent", 1)?;
+    check_outcomes(&fixture.mesh, Reporter::Source, "suppressed", 2)?;
+    let metrics = fixture.mesh.client().metrics()?;
+    assert_eq!(metrics.sum("istio_tcp_refused_hosts_total", &[]), 1.0);
+    Ok(())
+}
+
+/// A filter that does not look at a port takes no frame off there either.
+// Shows: filter/docs/operations.md, "Both ends of a service must look at its port"
+#[test]
+fn ports_of_one_side_only_let_the_clients_frame_reach_the_application() -> Result {
+    let elsewhere = json!({ "tcp_reporting_duration": "500ms", "ports": { "include": [1] } });
+    let fixture = Fixture::with(
+        "ports-server",
+        App::start(apps::length)?,
+        |mesh, service| mesh.service(service.filter(Filter::Configured(elsewhere))),
+    )?;
+    assert_ne!(round_trip(fixture.connect()?, b"payload")?, b"7 bytes\n");
+    assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"7 bytes\n");
+    check_outcomes(&fixture.mesh, Reporter::Source, "absent", 1)?;
+    check_outcomes(&fixture.mesh, Reporter::Source, "suppressed", 1)?;
+    Ok(())
+}
+
+/// Without the client's frame the server writes none.
+// Shows: filter/docs/operations.md, "only the server's side looks at its port, nothing is written"
+#[test]
+fn ports_of_the_servers_side_only_do_no_harm() -> Result {
+    let elsewhere = json!({ "tcp_reporting_duration": "500ms", "ports": { "include": [1] } });
+    let fixture = Fixture::with(
+        "ports-client",
+        App::start(apps::length)?,
+        |mesh, service| {
+            mesh.client_filter(Filter::Configured(elsewhere))
+                .service(service)
+        },
+    )?;
+    assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"7 bytes\n");
+    check_outcomes(&fixture.mesh, Reporter::Destination, "absent", 1)
+}
+
+#[test]
+fn a_foreign_tls_server_gets_exactly_the_clients_bytes() -> Result {
+    let fixture = Fixture::with("foreign", App::start(apps::echo)?, |mesh, service| {
+        mesh.service(service.hop(Hop::Foreign).filter(Filter::Absent))
+    })?;
+    for _ in 0..3 {
+        one_round_trip(&fixture)?;
+    }
+    let metrics = fixture.mesh.settled(Reporter::Source, SERVICE)?;
+    let series = metrics.one(OPENED, &[("reporter", "source")])?;
+    assert_eq!(series.value, 3.0);
+    for label in [
+        "destination_workload",
+        "destination_principal",
+        "destination_cluster",
+    ] {
+        assert_eq!(
+            series.labels.get(label).map(String::as_str),
+            Some("unknown"),
+            "{label}"
+        );
+    }
+    assert_eq!(
+        series
+            .labels
+            .get("destination_service_name")
+            .map(String::as_str),
+        Some(SERVICE)
+    );
+    check_outcomes(&fixture.mesh, Reporter::Source, "not_attempted", 3)?;
+    Ok(())
+}
+
+#[test]
+fn without_tls_nobody_is_told_anything() -> Result {
+    let fixture = Fixture::with("plaintext", App::start(apps::echo)?, |mesh, service| {
+        mesh.situation(Situation::Plain).service(service)
+    })?;
+    one_round_trip(&fixture)?;
+    fixture.check_both(ONE)
+}
+
+#[test]
+fn off_counts_and_touches_nothing() -> Result {
+    let fixture = Fixture::with("off", App::start(apps::echo)?, |mesh, service| {
+        mesh.situation(Situation::Telemetry).service(service)
+    })?;
+    let mut stream = fixture.connect()?;
+    // Payload that looks like a frame is payload.
+    stream.write_all(b"\x3d\x23\x04\x67\0\0\0\x01payload")?;
+    expect(&mut stream, b"\x3d\x23\x04\x67\0\0\0\x01payload")?;
+    drop(stream);
+    fixture.check_both(Counts {
+        opened: 1,
+        closed: 1,
+        received: 15,
+        sent: 15,
+    })
+}

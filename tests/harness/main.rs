@@ -1,0 +1,16 @@
+//! The filter in the host harness: the real .wasm, no Envoy, no clock but our own.
+
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation of a test"
+)]
+
+mod chaos;
+mod chunking;
+mod contexts;
+mod exchange;
+mod native_peer;
+mod published_peer;
+mod reporting;
+mod sidecars;

@@ -1,0 +1,68 @@
+//! The peer that the filter publishes, as the next filter of the chain sees it.
+
+use host_harness::{Connection, Module, Rig, Sidecar, SidecarBuilder, artifact};
+
+use crate::sidecars::{CLIENT, INTERVAL, SERVER, inbound, module, outbound};
+
+/// Both sidecars, and in each a filter behind ours that runs this script.
+fn rig(script: &str) -> Rig {
+    let probe = Module::from_file(artifact::build("probe-filter", "wasm").unwrap()).unwrap();
+    let module = module();
+    let behind = |sidecar: SidecarBuilder| sidecar.filter(&probe).plugin_config(script);
+    Rig::new(behind(outbound(&module)), behind(inbound(&module)))
+        .mtls(CLIENT, SERVER)
+        .start()
+        .unwrap()
+}
+
+/// What the filter behind ours was answered, once each.
+fn answers(sidecar: &Sidecar) -> Vec<String> {
+    let lines = sidecar.logs().into_iter().map(|line| line.message);
+    let mut answers: Vec<_> = lines
+        .filter_map(|line| Some(line.trim().split_once("property ")?.1.trim_end().to_owned()))
+        .collect();
+    answers.dedup();
+    answers
+}
+
+#[test]
+fn the_next_filter_sees_it_with_the_first_bytes() {
+    let script = "downstream_data: property downstream_peer/workload; property downstream_peer/labels/app; \
+                  property filter_state/wasm.downstream_peer/identity\n\
+                  upstream_data: property upstream_peer/workload; property filter_state/wasm.upstream_peer/identity";
+    let rig = rig(script);
+    let connection = rig.connect();
+    connection.client.write("query");
+    assert_eq!(
+        answers(&rig.inbound),
+        [
+            "downstream_peer/workload = 0 ratings-v2".to_owned(),
+            "downstream_peer/labels/app = 0 ratings".to_owned(),
+            format!("filter_state/wasm.downstream_peer/identity = 0 {CLIENT}"),
+        ]
+    );
+    // Writing, the filter in front of tcp_proxy is asked before ours: it sees the server's peer with the second bytes.
+    rig.outbound.take_logs();
+    connection.server.write("answer");
+    connection.server.write("answer");
+    let seen = answers(&rig.outbound);
+    assert!(
+        seen.contains(&"upstream_peer/workload = 0 mongodb-v1".to_owned()),
+        "{seen:?}"
+    );
+    let identity = format!("filter_state/wasm.upstream_peer/identity = 0 {SERVER}");
+    assert!(seen.contains(&identity), "{seen:?}");
+}
+
+fn published(connection: &Connection) -> bool {
+    connection.filter_state("wasm.upstream_peer").is_some()
+}
+
+#[test]
+fn the_peer_of_a_silent_connection_is_published_at_a_tick() {
+    let rig = rig("");
+    let connection = rig.connect();
+    assert!(!published(&connection));
+    rig.advance(INTERVAL * 2);
+    assert!(published(&connection));
+}

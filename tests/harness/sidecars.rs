@@ -1,0 +1,132 @@
+//! Two sidecars with the filter: ratings-v2 calls mongodb-v1.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use host_harness::{
+    Cluster, Module, Node, Rig, Sidecar, SidecarBuilder, StatsTag, UpstreamHost, artifact,
+};
+use mesh::labels::{CLOSED, OPENED, RECEIVED, SENT};
+use serde_json::json;
+
+pub(crate) const INTERVAL: Duration = Duration::from_secs(15);
+
+pub(crate) const CLIENT: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-ratings-v2";
+pub(crate) const SERVER: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-mongodb";
+
+/// Every label of the four metrics, and the one of the exchange's counter.
+pub(crate) const LABELS: [&str; 24] = [
+    "reporter",
+    "source_workload",
+    "source_canonical_service",
+    "source_canonical_revision",
+    "source_workload_namespace",
+    "source_principal",
+    "source_app",
+    "source_version",
+    "source_cluster",
+    "destination_workload",
+    "destination_canonical_service",
+    "destination_canonical_revision",
+    "destination_workload_namespace",
+    "destination_principal",
+    "destination_app",
+    "destination_version",
+    "destination_cluster",
+    "destination_service",
+    "destination_service_name",
+    "destination_service_namespace",
+    "request_protocol",
+    "response_flags",
+    "connection_security_policy",
+    "result",
+];
+
+/// The filter, compiled once per process.
+pub(crate) fn module() -> Module {
+    Module::from_file(artifact::build("tcp-peer-stats", "wasm").unwrap()).unwrap()
+}
+
+fn node(workload: &str, app: &str, version: &str) -> Node {
+    Node::new(format!(
+        "sidecar~10.0.0.1~{workload}.default~default.svc.cluster.local"
+    ))
+    .metadata(json!({
+        "NAME": format!("{workload}-0"),
+        "NAMESPACE": "default",
+        "WORKLOAD_NAME": workload,
+        "CLUSTER_ID": "Kubernetes",
+        "LABELS": {
+            "app": app,
+            "version": version,
+            "service.istio.io/canonical-name": app,
+            "service.istio.io/canonical-revision": version,
+        },
+    }))
+}
+
+/// The node of a proxy that has Envoy's own exchange filter compiled in.
+pub(crate) fn native_node() -> Node {
+    let name = "envoy.filters.network.metadata_exchange";
+    node("ratings-v2", "ratings", "v2").extension("envoy.filters.network", name)
+}
+
+/// The service's entry in a cluster's metadata, as Istio's control plane writes it.
+fn services() -> serde_json::Value {
+    let service = json!({ "host": "mongodb.default.svc.cluster.local", "name": "mongodb", "namespace": "default" });
+    json!({ "istio": { "services": [service] } })
+}
+
+/// The client's sidecar.
+pub(crate) fn outbound(module: &Module) -> SidecarBuilder {
+    let host = json!({
+        "istio": { "workload": "mongodb-v1;default;mongodb;v1;Kubernetes" },
+        "envoy.transport_socket_match": { "tlsMode": "istio" },
+    });
+    Sidecar::outbound(module)
+        .node(node("ratings-v2", "ratings", "v2"))
+        .cluster(
+            Cluster::new("outbound|27017||mongodb.default.svc.cluster.local").metadata(services()),
+        )
+        .upstream_host(UpstreamHost::new("10.0.0.2:27017").metadata(host))
+        .stats_tags(StatsTag::labels(LABELS))
+}
+
+/// The server's sidecar.
+pub(crate) fn inbound(module: &Module) -> SidecarBuilder {
+    Sidecar::inbound(module)
+        .node(node("mongodb-v1", "mongodb", "v1"))
+        .cluster(Cluster::new("inbound|27017||").metadata(services()))
+        .stats_tags(StatsTag::labels(LABELS))
+}
+
+/// Both, with mTLS between them.
+pub(crate) fn rig() -> Rig {
+    let module = module();
+    Rig::new(outbound(&module), inbound(&module))
+        .mtls(CLIENT, SERVER)
+        .start()
+        .unwrap()
+}
+
+/// What a sidecar reports over all label sets: opened, closed, received, sent.
+pub(crate) fn counts(sidecar: &Sidecar) -> [u64; 4] {
+    [OPENED, CLOSED, RECEIVED, SENT].map(|metric| sidecar.metric(metric).sum())
+}
+
+/// How many exchanges ended so.
+pub(crate) fn outcomes(sidecar: &Sidecar, result: &str) -> u64 {
+    sidecar
+        .metric("istio_tcp_peer_exchange_total")
+        .labels([("result", result)])
+        .sum()
+}
+
+/// The one label set of the four metrics.
+pub(crate) fn labels(sidecar: &Sidecar) -> BTreeMap<String, String> {
+    let series = sidecar.metric(OPENED).series();
+    let [series] = series.as_slice() else {
+        panic!("{series:#?}")
+    };
+    series.labels.clone().into_iter().collect()
+}

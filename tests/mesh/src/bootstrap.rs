@@ -1,0 +1,248 @@
+//! The bootstraps of `envoy-config/`, adapted to a run: other ports, workloads and certificates, and parts left out.
+
+mod inbound;
+mod outside;
+mod upstream;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::labels;
+use crate::mesh_ca::Identity;
+use crate::workload::Workload;
+
+pub use self::inbound::Inbound;
+pub use self::outside::Outside;
+pub use self::upstream::Upstream;
+
+const CLIENT: &str = include_str!("../../../envoy-config/client-sidecar.yaml");
+const SERVER: &str = include_str!("../../../envoy-config/server-sidecar.yaml");
+
+/// An Envoy bootstrap.
+#[derive(Clone, Debug)]
+pub struct Bootstrap {
+    document: Value,
+}
+
+/// What is between the two sidecars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hop {
+    /// Mesh mTLS; the server has a filter chain for peers with the exchange's ALPN.
+    #[default]
+    Mesh,
+    /// Mesh mTLS; the server knows nothing of the exchange's ALPN.
+    MeshWithoutAlpn,
+    /// No TLS, and the client's control plane says so.
+    Plaintext,
+    /// TLS with a server outside the mesh: a host name's certificate, no client certificate, no metadata.
+    Foreign,
+}
+
+impl From<Value> for Bootstrap {
+    /// A bootstrap of one's own making.
+    fn from(document: Value) -> Self {
+        Self { document }
+    }
+}
+
+impl Bootstrap {
+    /// `envoy-config/client-sidecar.yaml`.
+    ///
+    /// # Errors
+    /// The file is not YAML.
+    pub fn client_sidecar() -> Result<Self> {
+        Self::parse(CLIENT)
+    }
+
+    /// `envoy-config/server-sidecar.yaml`.
+    ///
+    /// # Errors
+    /// The file is not YAML.
+    pub fn server_sidecar() -> Result<Self> {
+        Self::parse(SERVER)
+    }
+
+    /// Parses a bootstrap.
+    ///
+    /// # Errors
+    /// The text is not YAML.
+    pub fn parse(yaml: &str) -> Result<Self> {
+        let document = serde_saphyr::from_str(yaml)
+            .map_err(|error| Error::malformed("the Envoy bootstrap", error))?;
+        Ok(Self { document })
+    }
+
+    /// The document as JSON, which Envoy reads too.
+    #[must_use]
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// The document, for what has no function of its own.
+    pub fn document_mut(&mut self) -> &mut Value {
+        &mut self.document
+    }
+
+    /// Makes it the sidecar of `workload`, with its certificate, on ports that the system picks.
+    ///
+    /// # Errors
+    /// The document lacks a part.
+    pub fn run_as(&mut self, workload: &Workload, identity: &Identity) -> Result<()> {
+        self.set("/node", workload.node())?;
+        self.set("/admin/address/socket_address/port_value", json!(0))?;
+        for listener in self.array("/static_resources/listeners")? {
+            *at(listener, "/address/socket_address/port_value")? = json!(0);
+        }
+        self.each("tls_certificates", &mut |value| {
+            *value = json!([{
+                "certificate_chain": { "filename": identity.chain },
+                "private_key": { "filename": identity.key },
+            }]);
+        });
+        let root = json!({ "filename": identity.root });
+        self.each("trusted_ca", &mut |value| *value = root.clone());
+        Ok(())
+    }
+
+    /// Makes every filter load `wasm` with `configuration`; without a configuration, takes the filters out.
+    pub fn filter(&mut self, wasm: &Path, configuration: Option<&Value>) {
+        let Some(configuration) = configuration.map(Value::to_string) else {
+            return self.each("filters", &mut |filters| {
+                if let Some(filters) = filters.as_array_mut() {
+                    filters.retain(|filter| !is_wasm(filter));
+                }
+            });
+        };
+        self.each("local", &mut |local| *local = json!({ "filename": wasm }));
+        self.each("configuration", &mut |value| {
+            if let Some(value) = value.get_mut("value") {
+                *value = json!(configuration);
+            }
+        });
+    }
+
+    /// A client sidecar: one listener and one cluster per upstream, made like those for mongodb.
+    ///
+    /// # Errors
+    /// The document lacks a part.
+    pub fn upstreams(&mut self, upstreams: &[Upstream], foreign_root: &Path) -> Result<()> {
+        let resources = at(&mut self.document, "/static_resources")?;
+        let listener = at(resources, "/listeners/0")?.clone();
+        let cluster = at(resources, "/clusters/0")?.clone();
+        let listeners = upstreams
+            .iter()
+            .map(|upstream| upstream.listener(listener.clone()));
+        let clusters = upstreams
+            .iter()
+            .map(|upstream| upstream.cluster(cluster.clone(), foreign_root));
+        *at(resources, "/listeners")? = listeners.collect::<Result<_>>()?;
+        *at(resources, "/clusters")? = clusters.collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    /// A client sidecar: one more listener and cluster per destination outside the mesh.
+    ///
+    /// # Errors
+    /// The document lacks a part.
+    pub fn outside(&mut self, outside: &[Outside]) -> Result<()> {
+        let mut template = Self::client_sidecar()?;
+        let listener = at(&mut template.document, "/static_resources/listeners/0")?.take();
+        let cluster = at(&mut template.document, "/static_resources/clusters/0")?.take();
+        for each in outside {
+            self.array("/static_resources/listeners")?
+                .push(each.listener(listener.clone())?);
+            self.array("/static_resources/clusters")?
+                .push(each.cluster(cluster.clone())?);
+        }
+        Ok(())
+    }
+
+    /// Takes over the listeners and clusters of another sidecar: a client's and a server's make a whole one, as Istio
+    /// has it.
+    ///
+    /// # Errors
+    /// A document lacks a part.
+    pub fn absorb(&mut self, mut other: Self) -> Result<()> {
+        for part in ["/static_resources/listeners", "/static_resources/clusters"] {
+            let parts = std::mem::take(other.array(part)?);
+            self.array(part)?.extend(parts);
+        }
+        Ok(())
+    }
+
+    /// A server sidecar: the service that it stands for.
+    ///
+    /// # Errors
+    /// The document lacks a part.
+    pub fn serve(&mut self, inbound: &Inbound<'_>) -> Result<()> {
+        inbound.cluster(at(&mut self.document, "/static_resources/clusters/0")?)?;
+        inbound.listener(at(&mut self.document, "/static_resources/listeners/0")?)
+    }
+
+    fn set(&mut self, pointer: &str, value: Value) -> Result<()> {
+        *at(&mut self.document, pointer)? = value;
+        Ok(())
+    }
+
+    fn array(&mut self, pointer: &str) -> Result<&mut Vec<Value>> {
+        at(&mut self.document, pointer)?
+            .as_array_mut()
+            .ok_or_else(|| missing(pointer))
+    }
+
+    /// Calls `change` with the value of every member named `key`, at any depth.
+    fn each(&mut self, key: &str, change: &mut dyn FnMut(&mut Value)) {
+        each(&mut self.document, key, change);
+    }
+}
+
+const ENDPOINT: &str = "/load_assignment/endpoints/0/lb_endpoints/0";
+
+fn set_endpoint(cluster: &mut Value, address: SocketAddr) -> Result<()> {
+    *at(
+        cluster,
+        &format!("{ENDPOINT}/endpoint/address/socket_address"),
+    )? = json!({ "address": address.ip(), "port_value": address.port() });
+    Ok(())
+}
+
+fn services(name: &str, namespace: &str) -> Value {
+    let host = labels::host(name, namespace);
+    json!([{ "host": host, "name": name, "namespace": namespace }])
+}
+
+fn at<'a>(value: &'a mut Value, pointer: &str) -> Result<&'a mut Value> {
+    value.pointer_mut(pointer).ok_or_else(|| missing(pointer))
+}
+
+fn missing(path: &str) -> Error {
+    Error::Missing {
+        owner: "the Envoy bootstrap",
+        part: path.to_owned(),
+    }
+}
+
+fn each(value: &mut Value, key: &str, change: &mut dyn FnMut(&mut Value)) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                if name == key {
+                    change(member);
+                }
+                each(member, key, change);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| each(item, key, change)),
+        _ => {}
+    }
+}
+
+fn is_wasm(filter: &Value) -> bool {
+    let kind = filter
+        .pointer("/typed_config/@type")
+        .and_then(Value::as_str);
+    kind.is_some_and(|kind| kind.ends_with(".wasm.v3.Wasm"))
+}

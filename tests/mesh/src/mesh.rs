@@ -1,0 +1,211 @@
+//! One client sidecar, one sidecar per service, and taps at both ends.
+
+mod builder;
+mod counts;
+mod service;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::EnvoyBinary;
+use crate::envoy::Envoy;
+use crate::error::{Error, Result};
+use crate::exposition::{Exposition, Labels};
+use crate::labels::Reporter;
+use crate::poll::{self, Look};
+use crate::situation::Situation;
+use crate::tap::Tap;
+use crate::workload::Workload;
+
+pub use self::builder::{Builder, Filter};
+pub use self::counts::Counts;
+pub use self::service::Service;
+
+/// A running mesh. Dropping it stops its Envoys.
+#[derive(Debug)]
+pub struct Mesh {
+    situation: Situation,
+    workload: Workload,
+    settle_limit: Duration,
+    client: Envoy,
+    services: BTreeMap<String, Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    workload: Workload,
+    server: Envoy,
+    client_tap: Tap,
+    server_tap: Tap,
+}
+
+impl Mesh {
+    /// A mesh of this Envoy and this filter: ratings-v2 as the client, no service yet.
+    #[must_use]
+    pub fn builder(binary: &EnvoyBinary, wasm: &Path) -> Builder {
+        Builder::new(binary, wasm)
+    }
+
+    /// Where a client application connects to for a service.
+    ///
+    /// # Errors
+    /// There is no such service.
+    pub fn address(&self, service: &str) -> Result<SocketAddr> {
+        Ok(self.running(service)?.client_tap.address())
+    }
+
+    /// The client's sidecar.
+    #[must_use]
+    pub fn client(&self) -> &Envoy {
+        &self.client
+    }
+
+    /// A service's sidecar.
+    ///
+    /// # Errors
+    /// There is no such service.
+    pub fn server(&self, service: &str) -> Result<&Envoy> {
+        Ok(&self.running(service)?.server)
+    }
+
+    /// All sidecars, the client's first.
+    pub fn sidecars(&self) -> impl Iterator<Item = &Envoy> {
+        let servers = self.services.values().map(|running| &running.server);
+        std::iter::once(&self.client).chain(servers)
+    }
+
+    /// The names of the services.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.services.keys().map(String::as_str)
+    }
+
+    /// The sidecar that reports on a service as `reporter`.
+    ///
+    /// # Errors
+    /// There is no such service.
+    pub fn sidecar(&self, reporter: Reporter, service: &str) -> Result<&Envoy> {
+        match reporter {
+            Reporter::Source => Ok(&self.client),
+            Reporter::Destination => self.server(service),
+        }
+    }
+
+    /// The tap at the application's end of the sidecar that reports as `reporter`.
+    ///
+    /// # Errors
+    /// There is no such service.
+    pub fn tap(&self, reporter: Reporter, service: &str) -> Result<&Tap> {
+        let running = self.running(service)?;
+        Ok(match reporter {
+            Reporter::Source => &running.client_tap,
+            Reporter::Destination => &running.server_tap,
+        })
+    }
+
+    /// All 23 labels of a series when the reporter could judge its connections in full; see [`Situation::labels`].
+    ///
+    /// # Errors
+    /// There is no such service.
+    pub fn labels(&self, reporter: Reporter, service: &str) -> Result<Labels> {
+        self.labels_in(self.situation, reporter, service)
+    }
+
+    /// The same when the peer says nothing of itself.
+    ///
+    /// # Errors
+    /// There is no such service.
+    pub fn untold_labels(&self, reporter: Reporter, service: &str) -> Result<Labels> {
+        self.labels_in(Situation::Telemetry, reporter, service)
+    }
+
+    /// Forgets what the taps saw: from now on nothing can be compared with it.
+    pub fn forget(&self) {
+        for running in self.services.values() {
+            running.client_tap.forget();
+            running.server_tap.forget();
+        }
+    }
+
+    /// What the filter reports of a service, over all label sets.
+    ///
+    /// # Errors
+    /// There is no such service, or its Envoy does not answer.
+    pub fn reported(&self, reporter: Reporter, service: &str) -> Result<Counts> {
+        let metrics = self.sidecar(reporter, service)?.metrics()?;
+        Ok(Counts::reported(
+            &metrics,
+            &Self::selector(reporter, service),
+        ))
+    }
+
+    /// What the tap at the application's end saw.
+    ///
+    /// # Errors
+    /// There is no such service.
+    pub fn seen(&self, reporter: Reporter, service: &str) -> Result<Counts> {
+        Ok(Counts::seen(&self.tap(reporter, service)?.tally()))
+    }
+
+    /// Waits until the filter reports exactly what the tap saw, and returns that scrape. The traffic must have ended or
+    /// rest.
+    ///
+    /// # Errors
+    /// It never does: the message shows both.
+    pub fn settled(&self, reporter: Reporter, service: &str) -> Result<Exposition> {
+        let what =
+            format!("{service}'s metrics of reporter {reporter} being equal to the bytes seen");
+        let sidecar = self.sidecar(reporter, service)?;
+        let tap = self.tap(reporter, service)?;
+        poll::until(&what, self.settle_limit, || {
+            let seen = Counts::seen(&tap.tally());
+            let metrics = sidecar.metrics()?;
+            let reported = Counts::reported(&metrics, &Self::selector(reporter, service));
+            Ok(if seen == reported {
+                Look::Found(metrics)
+            } else {
+                Look::NotYet(format!("reported {reported:?}, seen {seen:?}"))
+            })
+        })
+    }
+
+    /// The same after the tap has seen the last connection close: before, a tap and a filter that both do not know of it agree.
+    ///
+    /// # Errors
+    /// It never does: the message shows both.
+    pub fn all_closed(&self, reporter: Reporter, service: &str) -> Result<Exposition> {
+        let what = format!("every connection of {service} being closed for {reporter}");
+        poll::until(&what, self.settle_limit, || {
+            let seen = self.seen(reporter, service)?;
+            Ok(if seen.opened > 0 && seen.open() == 0 {
+                Look::Found(())
+            } else {
+                Look::NotYet(format!("{seen:?}"))
+            })
+        })?;
+        self.settled(reporter, service)
+    }
+
+    /// The labels that every series of a reporter on a service has.
+    #[must_use]
+    pub fn selector(reporter: Reporter, service: &str) -> [(&'static str, &str); 2] {
+        [
+            ("reporter", reporter.as_str()),
+            ("destination_service_name", service),
+        ]
+    }
+
+    fn labels_in(&self, situation: Situation, reporter: Reporter, service: &str) -> Result<Labels> {
+        let server = &self.running(service)?.workload;
+        Ok(situation.labels(reporter, &self.workload, server))
+    }
+
+    fn running(&self, service: &str) -> Result<&Running> {
+        let missing = || Error::Missing {
+            owner: "the mesh",
+            part: format!("service {service}"),
+        };
+        self.services.get(service).ok_or_else(missing)
+    }
+}

@@ -1,0 +1,106 @@
+//! A service of a mesh and its sidecar.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+
+use super::{Builder, Filter};
+use crate::bootstrap::{Bootstrap, Hop, Inbound, Upstream};
+use crate::error::Result;
+use crate::labels;
+use crate::mesh_ca::MeshCa;
+use crate::situation::Situation;
+use crate::workload::Workload;
+
+/// The listener's name in `envoy-config/server-sidecar.yaml`.
+pub(super) const LISTENER: &str = "virtualInbound";
+
+/// A service of a mesh.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub(super) workload: Workload,
+    pub(super) port: u16,
+    pub(super) application: SocketAddr,
+    pub(super) hop: Hop,
+    pub(super) filter: Filter,
+    edit: Option<fn(&mut Value)>,
+}
+
+impl Service {
+    /// A service named like the workload's app, in front of the application at `application`.
+    #[must_use]
+    pub fn new(workload: Workload, port: u16, application: SocketAddr) -> Self {
+        Self {
+            workload,
+            port,
+            application,
+            hop: Hop::Mesh,
+            filter: Filter::Default,
+            edit: None,
+        }
+    }
+
+    /// What is between the client's sidecar and this one's.
+    #[must_use]
+    pub fn hop(mut self, hop: Hop) -> Self {
+        self.hop = hop;
+        self
+    }
+
+    /// This sidecar's filter.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// A last change to this sidecar's bootstrap, for what has no function of its own.
+    #[must_use]
+    pub fn edit(mut self, edit: fn(&mut Value)) -> Self {
+        self.edit = Some(edit);
+        self
+    }
+
+    /// The mesh decides, unless the service has a hop of its own.
+    pub(super) fn settle(&mut self, situation: Situation) {
+        if self.hop == Hop::Mesh {
+            self.hop = situation.hop();
+        }
+    }
+
+    pub(super) fn bootstrap(
+        &self,
+        mesh: &Builder,
+        ca: &MeshCa,
+        foreign_ca: &MeshCa,
+        application: SocketAddr,
+    ) -> Result<Bootstrap> {
+        let Workload { app, namespace, .. } = &self.workload;
+        let identity = match self.hop {
+            Hop::Foreign => foreign_ca.issue_for_host(&labels::host(app, namespace))?,
+            _ => self.workload.certificate(&ca)?,
+        };
+        let mut bootstrap = Bootstrap::server_sidecar()?;
+        bootstrap.run_as(&self.workload, &identity)?;
+        bootstrap.serve(&Inbound {
+            workload: &self.workload,
+            port: self.port,
+            application,
+            hop: self.hop,
+        })?;
+        bootstrap.filter(&mesh.wasm, mesh.resolve(&self.filter));
+        if let Some(edit) = self.edit {
+            edit(bootstrap.document_mut());
+        }
+        Ok(bootstrap)
+    }
+
+    pub(super) fn upstream(&self, sidecar: SocketAddr) -> Upstream {
+        Upstream {
+            workload: self.workload.clone(),
+            port: self.port,
+            address: sidecar,
+            hop: self.hop,
+        }
+    }
+}

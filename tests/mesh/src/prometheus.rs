@@ -1,0 +1,156 @@
+//! A real Prometheus, if it is installed.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::databases::free_address;
+use crate::envoy::{Envoy, http_get, http_query};
+use crate::error::{Context, Error, Result};
+use crate::exposition::{Labels, Series};
+use crate::poll::Look;
+use crate::process::{self, Process};
+use crate::tools;
+use crate::{Scratch, workspace};
+
+const REMEDY: &str = "Install it (Debian: `apt install prometheus`) to run what needs it";
+const RULES: &str = "envoy-config/prometheus/tcp-peer-stats.rules.yaml";
+
+/// A Prometheus that scrapes Envoys every second and evaluates the rules of `envoy-config/` as often.
+#[derive(Debug)]
+pub struct Prometheus {
+    _server: Process,
+    address: SocketAddr,
+}
+
+impl Prometheus {
+    /// Starts one on these Envoys.
+    ///
+    /// # Errors
+    /// It is not installed ([`Error::NotInstalled`]) or does not start.
+    pub fn start<'a>(
+        scratch: &Scratch,
+        envoys: impl IntoIterator<Item = &'a Envoy>,
+    ) -> Result<Self> {
+        let prometheus = tools::daemon("prometheus", REMEDY)?;
+        let dir = scratch.folder("prometheus")?;
+        let targets = envoys.into_iter().map(
+            |envoy| json!({ "targets": [envoy.admin()], "labels": { "sidecar": envoy.name() } }),
+        );
+        // JSON is YAML.
+        let config = json!({
+            "global": { "scrape_interval": "1s", "evaluation_interval": "1s" },
+            "rule_files": [workspace::root().join(RULES)],
+            "scrape_configs": [{
+                "job_name": "envoy",
+                "metrics_path": "/stats/prometheus",
+                "static_configs": targets.collect::<Vec<_>>(),
+            }],
+        });
+        let file = dir.join("prometheus.yml");
+        fs::write(&file, format!("{config:#}"))
+            .context(|| format!("cannot write {}", file.display()))?;
+        let address = free_address()?;
+        let mut command = Command::new(prometheus);
+        command.arg(format!("--config.file={}", file.display()));
+        command.arg(format!(
+            "--storage.tsdb.path={}",
+            dir.join("data").display()
+        ));
+        // The demo may be left running.
+        command.arg("--storage.tsdb.retention.time=6h");
+        command.arg(format!("--web.listen-address={address}"));
+        let mut server = Process::spawn("prometheus", command, &dir.join("prometheus.log"))?;
+        server.until("prometheus becoming ready", Duration::from_secs(60), || {
+            Ok(match http_get(&format!("http://{address}/-/ready")) {
+                Ok(_ready) => Look::Found(()),
+                Err(error) => Look::NotYet(error.to_string()),
+            })
+        })?;
+        Ok(Self {
+            _server: server,
+            address,
+        })
+    }
+
+    /// Its address in a browser.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Asks its HTTP API for the newest values of a PromQL expression. What is computed has no name.
+    ///
+    /// # Errors
+    /// It does not answer, or not as documented; an expression that it cannot read is answered with an error.
+    pub fn query(&self, expression: &str) -> Result<Vec<Series>> {
+        let data = self.get("query", &[("query", expression)])?;
+        let result = data.get("result").and_then(Value::as_array);
+        let result = result.ok_or_else(|| Error::malformed("Prometheus' answer", &data))?;
+        let series = result.iter().map(|sample| {
+            parse(sample).ok_or_else(|| Error::malformed("Prometheus' answer", sample))
+        });
+        series.collect()
+    }
+
+    /// Asks it for the values that a label has in the series of a selector.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn label_values(&self, selector: &str, label: &str) -> Result<Vec<String>> {
+        let data = self.get(&format!("label/{label}/values"), &[("match[]", selector)])?;
+        serde_json::from_value(data).map_err(|error| Error::malformed("Prometheus' answer", error))
+    }
+
+    /// The rules that it has not evaluated without an error, each with what it says of it.
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub fn unhealthy_rules(&self) -> Result<Vec<String>> {
+        let data = self.get("rules", &[])?;
+        let array = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).cloned();
+        let groups = array(&data, "groups").unwrap_or_default();
+        let rules = groups.iter().filter_map(|group| array(group, "rules"));
+        let unhealthy = rules
+            .flatten()
+            .filter(|rule| rule.get("health").and_then(Value::as_str) != Some("ok"));
+        Ok(unhealthy.map(|rule| rule.to_string()).collect())
+    }
+
+    /// The data of its answer.
+    fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value> {
+        let text = http_query(&format!("{}/api/v1/{path}", self.url()), parameters)?;
+        let mut answer: Value = serde_json::from_str(&text)
+            .map_err(|error| Error::malformed("Prometheus' answer", error))?;
+        let data = answer.get_mut("data").map(Value::take);
+        data.ok_or_else(|| Error::malformed("Prometheus' answer", text))
+    }
+}
+
+/// Runs Prometheus' tool for rules and configurations, in a folder.
+///
+/// # Errors
+/// It is not installed ([`Error::NotInstalled`]), or it finds a fault: the message carries its last lines.
+pub fn promtool(dir: &Path, arguments: &[&str]) -> Result<Output> {
+    let mut command = Command::new(tools::daemon("promtool", REMEDY)?);
+    command.args(arguments).current_dir(dir);
+    process::run("promtool", command)
+}
+
+fn parse(sample: &Value) -> Option<Series> {
+    let members = sample.get("metric")?.as_object()?.iter();
+    let mut labels: Labels = members
+        .map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect::<Option<_>>()?;
+    let name = labels.remove("__name__").unwrap_or_default();
+    let value = sample.pointer("/value/1")?.as_str()?.parse().ok()?;
+    Some(Series {
+        name,
+        labels,
+        value,
+    })
+}

@@ -1,0 +1,100 @@
+//! A real registry for OCI images, if it is installed.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::Scratch;
+use crate::databases::free_address;
+use crate::error::{Context, Result};
+use crate::poll::Look;
+use crate::process::Process;
+use crate::tools;
+
+const REMEDY: &str = "Install it (Debian: `apt install docker-registry`) to run what needs it";
+
+/// Who may use a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Open,
+    /// Who is in this htpasswd file; passwords must be hashed with bcrypt.
+    Htpasswd(&'static str),
+}
+
+/// A docker-registry on plain HTTP, with nothing in it.
+#[derive(Debug)]
+pub struct Registry {
+    _server: Process,
+    address: SocketAddr,
+    storage: PathBuf,
+}
+
+impl Registry {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// It is not installed ([`crate::Error::NotInstalled`]) or does not start.
+    pub fn start(scratch: &Scratch, access: Access) -> Result<Self> {
+        let program = tools::daemon("docker-registry", REMEDY)?;
+        let dir = scratch.folder("registry")?;
+        let storage = dir.join("storage");
+        let address = free_address()?;
+        // JSON is YAML.
+        let mut config = json!({
+            "version": "0.1",
+            "log": { "accesslog": { "disabled": true } },
+            "storage": { "filesystem": { "rootdirectory": storage } },
+            "http": { "addr": address },
+        });
+        if let Access::Htpasswd(text) = access {
+            let file = dir.join("htpasswd");
+            write(&file, text)?;
+            let basic = json!({ "htpasswd": { "realm": "testbed", "path": file } });
+            config
+                .as_object_mut()
+                .and_then(|config| config.insert("auth".into(), basic));
+        }
+        let file = dir.join("config.yml");
+        write(&file, &format!("{config:#}"))?;
+        let mut command = Command::new(program);
+        command.arg("serve").arg(file);
+        let mut server = Process::spawn("docker-registry", command, &dir.join("log"))?;
+        server.until("docker-registry listening", Duration::from_secs(60), || {
+            Ok(match std::net::TcpStream::connect(address) {
+                Ok(_connected) => Look::Found(()),
+                Err(error) => Look::NotYet(error.to_string()),
+            })
+        })?;
+        Ok(Self {
+            _server: server,
+            address,
+            storage,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The file that it keeps a blob or a manifest in, by its digest: `sha256:` and 64 hexadecimal digits.
+    #[must_use]
+    pub fn file(&self, digest: &str) -> PathBuf {
+        let hex = digest.trim_start_matches("sha256:");
+        let blobs = self.storage.join("docker/registry/v2/blobs/sha256");
+        blobs
+            .join(hex.get(..2).unwrap_or_default())
+            .join(hex)
+            .join("data")
+    }
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    fs::write(file, text).context(|| format!("cannot write {}", file.display()))
+}

@@ -1,0 +1,251 @@
+//! Putting a topology together.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::edge::Edge;
+use super::relay::{Callee, Line, Relay};
+use super::service::{Manner, Service, Target};
+use super::{INBOUND, Sidecar, Topology};
+use crate::EnvoyBinary;
+use crate::Scratch;
+use crate::bootstrap::{Bootstrap, Hop, Inbound, Outside, Upstream};
+use crate::envoy::Envoy;
+use crate::error::{Error, Result};
+use crate::mesh_ca::MeshCa;
+use crate::tap::Tap;
+
+const SETTLE_LIMIT: Duration = Duration::from_secs(30);
+const REPORTING_DURATION: &str = "500ms";
+
+/// What a topology shall be like.
+#[derive(Clone, Debug)]
+pub struct Builder {
+    binary: EnvoyBinary,
+    wasm: PathBuf,
+    configuration: Value,
+    concurrency: u32,
+    settle_limit: Duration,
+}
+
+impl Builder {
+    pub(super) fn new(binary: &EnvoyBinary, wasm: &Path) -> Self {
+        Self {
+            binary: binary.clone(),
+            wasm: wasm.to_owned(),
+            configuration: json!({ "tcp_reporting_duration": REPORTING_DURATION }),
+            concurrency: 1,
+            settle_limit: SETTLE_LIMIT,
+        }
+    }
+
+    /// The configuration of every filter. Without this, only the reporting interval is set.
+    #[must_use]
+    pub fn configuration(mut self, configuration: Value) -> Self {
+        self.configuration = configuration;
+        self
+    }
+
+    /// Worker threads per Envoy, 1 unless set.
+    #[must_use]
+    pub fn concurrency(mut self, workers: u32) -> Self {
+        self.concurrency = workers;
+        self
+    }
+
+    /// How long [`Topology::settled`] waits, for reporting intervals of many seconds.
+    #[must_use]
+    pub fn settle_limit(mut self, limit: Duration) -> Self {
+        self.settle_limit = limit;
+        self
+    }
+
+    /// Makes certificates and starts everything. Files go to `scratch`. The user talks to the last service.
+    ///
+    /// # Errors
+    /// An Envoy does not start, or a service calls one that was not started before it.
+    pub fn start(self, services: &[Service], scratch: &Scratch) -> Result<Topology> {
+        self.start_watched(services, scratch, |_| Ok(()))
+    }
+
+    /// [`Self::start`], with `watch` looking at every sidecar that has started.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; or `watch` failed, which ends it.
+    pub fn start_watched(
+        self,
+        services: &[Service],
+        scratch: &Scratch,
+        mut watch: impl FnMut(&Envoy) -> Result<()>,
+    ) -> Result<Topology> {
+        let dir = scratch.folder("topology")?;
+        let ca = MeshCa::create(&dir.join("ca"))?;
+        let mut topology = Topology {
+            settle_limit: self.settle_limit,
+            sidecars: BTreeMap::new(),
+            outsiders: BTreeMap::new(),
+            edges: Vec::new(),
+        };
+        for (seed, service) in (1..).zip(services) {
+            self.add(&mut topology, *service, seed, &ca, &dir)?;
+            watch(&topology.sidecar(service.app)?.envoy)?;
+        }
+        if let Some(entrance) = services.last() {
+            let address = topology.sidecar(entrance.app)?.envoy.listener(INBOUND)?;
+            topology.edges.push(Edge {
+                source: None,
+                target: Target::Mesh(entrance.app),
+                service: Some(*entrance),
+                tap: Tap::start(address)?,
+            });
+        }
+        Ok(topology)
+    }
+
+    fn add(
+        &self,
+        topology: &mut Topology,
+        service: Service,
+        seed: u64,
+        ca: &MeshCa,
+        dir: &Path,
+    ) -> Result<()> {
+        let relay = Relay::start(service.app, service.manner, seed)?;
+        let tap = Tap::start(relay.address())?;
+        for call in service.calls {
+            topology.add_outsider(call.to)?;
+        }
+        let bootstrap = self.bootstrap(topology, service, tap.address(), ca)?;
+        let name = service.workload().name;
+        let envoy = Envoy::start(
+            &self.binary,
+            &name,
+            bootstrap.document(),
+            self.concurrency,
+            dir,
+        )?;
+
+        let mut lines = Vec::new();
+        for call in service.calls {
+            let tap = Tap::start(envoy.listener(call.to.name())?)?;
+            let called = topology.called(call.to)?;
+            lines.push(Line {
+                callee: match (call.to, called) {
+                    (Target::BlackHole, _) => Callee::Nobody,
+                    (_, Some(service)) if service.manner == Manner::Greets => Callee::Greets,
+                    _ => Callee::Answers,
+                },
+                address: tap.address(),
+                kept: call.kept.then(Mutex::default),
+            });
+            topology.edges.push(Edge {
+                source: Some(service),
+                target: call.to,
+                service: called,
+                tap,
+            });
+        }
+        relay.connect(lines);
+        let sidecar = Sidecar {
+            service,
+            envoy,
+            tap,
+            relay,
+        };
+        topology.sidecars.insert(service.app, sidecar);
+        Ok(())
+    }
+
+    /// One sidecar with a listener inwards and one outwards for everyone whom the service calls.
+    fn bootstrap(
+        &self,
+        topology: &Topology,
+        service: Service,
+        application: SocketAddr,
+        ca: &MeshCa,
+    ) -> Result<Bootstrap> {
+        let workload = service.workload();
+        let mut upstreams = Vec::new();
+        let mut outside = Vec::new();
+        for call in service.calls {
+            match call.to {
+                Target::Mesh(app) => upstreams.push(topology.sidecar(app)?.upstream()?),
+                Target::ServiceEntry(host) => outside.push(Outside::ServiceEntry {
+                    host: host.to_owned(),
+                    port: 80,
+                    address: topology.outsider(call.to)?,
+                }),
+                Target::Passthrough => outside.push(Outside::Passthrough {
+                    address: topology.outsider(call.to)?,
+                }),
+                Target::BlackHole => outside.push(Outside::BlackHole),
+            }
+        }
+        let mut inwards = Bootstrap::server_sidecar()?;
+        inwards.serve(&Inbound {
+            workload: &workload,
+            port: service.port,
+            application,
+            hop: match service.manner {
+                Manner::Public => Hop::Plaintext,
+                Manner::Answers | Manner::Greets => Hop::Mesh,
+            },
+        })?;
+        let mut bootstrap = Bootstrap::client_sidecar()?;
+        bootstrap.upstreams(&upstreams, &ca.root())?;
+        bootstrap.outside(&outside)?;
+        bootstrap.absorb(inwards)?;
+        bootstrap.run_as(&workload, &workload.certificate(&ca)?)?;
+        bootstrap.filter(&self.wasm, Some(&self.configuration));
+        Ok(bootstrap)
+    }
+}
+
+impl Sidecar {
+    fn upstream(&self) -> Result<Upstream> {
+        Ok(Upstream {
+            workload: self.service.workload(),
+            port: self.service.port,
+            address: self.envoy.listener(INBOUND)?,
+            hop: Hop::Mesh,
+        })
+    }
+}
+
+impl Topology {
+    /// Starts what is outside the mesh, once.
+    fn add_outsider(&mut self, target: Target) -> Result<()> {
+        let is_there = self.outsiders.contains_key(target.name());
+        if is_there || matches!(target, Target::Mesh(_) | Target::BlackHole) {
+            return Ok(());
+        }
+        let seed = 20 + self.outsiders.len() as u64;
+        let relay = Relay::start(target.name(), Manner::Answers, seed)?;
+        let tap = Tap::start(relay.address())?;
+        self.outsiders.insert(target.name(), (relay, tap));
+        Ok(())
+    }
+
+    fn outsider(&self, target: Target) -> Result<SocketAddr> {
+        let (_, tap) = self
+            .outsiders
+            .get(target.name())
+            .ok_or_else(|| Error::Missing {
+                owner: "the mesh",
+                part: target.name().to_owned(),
+            })?;
+        Ok(tap.address())
+    }
+
+    fn called(&self, target: Target) -> Result<Option<Service>> {
+        match target {
+            Target::Mesh(app) => Ok(Some(self.sidecar(app)?.service)),
+            _ => Ok(None),
+        }
+    }
+}

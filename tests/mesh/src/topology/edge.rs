@@ -1,0 +1,129 @@
+//! Who calls whom, and what a series on it must look like.
+
+use super::service::{Manner, Service, Target};
+use crate::Counts;
+use crate::exposition::Labels;
+use crate::labels::{self, Reporter};
+use crate::tap::Tap;
+use crate::workload::Workload;
+
+/// One service calling another, or the user calling the first.
+#[derive(Debug)]
+pub struct Edge {
+    pub(super) source: Option<Service>,
+    pub(super) target: Target,
+    /// The called service, if it is in the mesh.
+    pub(super) service: Option<Service>,
+    /// At the caller's end.
+    pub(super) tap: Tap,
+}
+
+impl Edge {
+    /// The calling workload; the user has none.
+    #[must_use]
+    pub fn source(&self) -> Option<Workload> {
+        self.source.map(|service| service.workload())
+    }
+
+    /// Whom it calls.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    /// The called workload, if it is in the mesh.
+    #[must_use]
+    pub fn destination(&self) -> Option<Workload> {
+        self.service.map(|service| service.workload())
+    }
+
+    /// Caller, called and service as a graph names them: an unknown caller is `unknown`, an unknown workload has the
+    /// service's name.
+    #[must_use]
+    pub fn ends(&self) -> [String; 3] {
+        let service = self.target.name().to_owned();
+        let source = self.source().map(|from| from.name);
+        let destination = self.destination().map(|to| to.name);
+        [
+            source.unwrap_or_else(|| "unknown".to_owned()),
+            destination.unwrap_or_else(|| service.clone()),
+            service,
+        ]
+    }
+
+    /// The ends that have a sidecar, and the workload it belongs to.
+    pub fn reporters(&self) -> impl Iterator<Item = (Reporter, Workload)> {
+        let source = self.source().map(|from| (Reporter::Source, from));
+        let destination = self.destination().map(|to| (Reporter::Destination, to));
+        source.into_iter().chain(destination)
+    }
+
+    /// What the caller's application saw.
+    #[must_use]
+    pub fn seen(&self) -> Counts {
+        Counts::seen(&self.tap.tally())
+    }
+
+    /// All 23 labels that a reporter's series must have.
+    #[must_use]
+    pub fn labels(&self, reporter: Reporter) -> Labels {
+        let nobody = Workload::bookinfo("unknown", "unknown");
+        let source = self.source().unwrap_or_else(|| nobody.clone());
+        let destination = self.destination().unwrap_or(nobody);
+        let mut labels = labels::exchanged(reporter, &source, &destination);
+        if self.source.is_none() {
+            labels.extend(unknown("source"));
+            labels.extend(labels::owned([
+                ("connection_security_policy", "none"),
+                ("destination_principal", "unknown"),
+            ]));
+        }
+        if self.service.is_none() {
+            labels.extend(unknown("destination"));
+            labels.extend(labels::owned(self.service_outside()));
+        }
+        let greets = |service: Service| service.manner == Manner::Greets;
+        if reporter == Reporter::Source && self.service.is_some_and(greets) {
+            // A greeting leaves before the client is known, so it carries no frame: the client knows the server by the
+            // endpoint's metadata, which has no app and version.
+            labels.extend(labels::owned([
+                ("destination_app", "unknown"),
+                ("destination_version", "unknown"),
+            ]));
+        }
+        labels
+    }
+
+    fn service_outside(&self) -> [(&'static str, &'static str); 5] {
+        let name = self.target.name();
+        let (host, namespace, flags) = match self.target {
+            Target::Mesh(_) | Target::Passthrough => ("unknown", "unknown", "-"),
+            Target::ServiceEntry(host) => (host, "default", "-"),
+            Target::BlackHole => ("unknown", "unknown", "UH"),
+        };
+        [
+            // The certificate of the upstream connection, which has none.
+            ("source_principal", "unknown"),
+            ("destination_service", host),
+            ("destination_service_name", name),
+            ("destination_service_namespace", namespace),
+            ("response_flags", flags),
+        ]
+    }
+}
+
+/// The labels of a side of which nothing is known.
+fn unknown(side: &str) -> Vec<(String, String)> {
+    let names = [
+        "workload",
+        "workload_namespace",
+        "principal",
+        "app",
+        "version",
+        "canonical_service",
+        "cluster",
+    ];
+    let labels = names.map(|name| (format!("{side}_{name}"), "unknown".to_owned()));
+    let revision = (format!("{side}_canonical_revision"), "latest".to_owned());
+    labels.into_iter().chain([revision]).collect()
+}

@@ -1,0 +1,113 @@
+//! `.ci/release` refuses what is not ready, and says what remains of what is. Its tests and builds are left out here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use mesh::{Scratch, process, workspace};
+
+type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A clone of the repository with the script as it is now, and a changelog that is ready.
+struct Clone {
+    root: PathBuf,
+    _scratch: Scratch,
+}
+
+impl Clone {
+    /// Nothing if the sources are no clone themselves.
+    fn new() -> Result<Option<Self>> {
+        if !workspace::root().join(".git").exists() {
+            unmet::skip("these sources are no git clone. Clone the repository to test the release");
+            return Ok(None);
+        }
+        let scratch = Scratch::new("release")?;
+        let root = scratch.path().join("clone");
+        let mut git = Command::new("git");
+        git.args(["clone", "--quiet"]).arg(workspace::root());
+        git.arg(&root);
+        process::run("git clone", git)?;
+        let script = ".ci/release";
+        fs::copy(workspace::root().join(script), root.join(script))?;
+        let clone = Self {
+            root,
+            _scratch: scratch,
+        };
+        clone.changelog(&format!(
+            "## [Unreleased]\n\n## [{VERSION}]\n\n- Something.\n"
+        ))?;
+        Ok(Some(clone))
+    }
+
+    fn git(&self, arguments: &[&str]) -> Result {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=test", "-c", "user.email=test@example.com"]);
+        git.args(arguments).current_dir(&self.root);
+        process::run("git", git)?;
+        Ok(())
+    }
+
+    fn changelog(&self, text: &str) -> Result {
+        fs::write(self.root.join("CHANGELOG.md"), text)?;
+        self.git(&["add", "--all"])?;
+        self.git(&["commit", "--quiet", "--allow-empty", "--message", "test"])
+    }
+
+    fn release(&self, arguments: &[&str]) -> Result<Output> {
+        let mut script = Command::new(self.root.join(".ci/release"));
+        script.args(arguments).arg("--dry-run");
+        // It finds its repository by itself.
+        Ok(script.current_dir(Path::new("/")).output()?)
+    }
+
+    fn refuses(&self, version: &str, reason: &str) -> Result {
+        let output = self.release(&[version])?;
+        let said = String::from_utf8(output.stderr)?;
+        assert!(!output.status.success(), "{said}");
+        assert!(said.contains(reason), "{said}");
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_ready_is_told_what_remains() -> Result {
+    let Some(clone) = Clone::new()? else {
+        return Ok(());
+    };
+    let output = clone.release(&[VERSION, "--to", "registry.test/filter"])?;
+    let said = String::from_utf8(output.stdout)?;
+    assert!(output.status.success(), "{said}");
+    for remaining in [
+        format!("git tag --annotate v{VERSION}"),
+        format!("git push origin v{VERSION}"),
+        format!("cargo oci push registry.test/filter:{VERSION}"),
+    ] {
+        assert!(said.contains(&remaining), "{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_not_ready_is_refused() -> Result {
+    let Some(clone) = Clone::new()? else {
+        return Ok(());
+    };
+    clone.refuses("99.0.0", &format!("Cargo.toml says {VERSION}, not 99.0.0"))?;
+    fs::write(clone.root.join("untracked"), "")?;
+    clone.refuses(VERSION, "the tree has changes")?;
+    fs::remove_file(clone.root.join("untracked"))?;
+
+    clone.changelog(&format!(
+        "## [Unreleased]\n\n- New.\n\n## [{VERSION}]\n\n- Old.\n"
+    ))?;
+    clone.refuses(VERSION, "something in [Unreleased]")?;
+    clone.changelog(&format!(
+        "## [Unreleased]\n\n## [{VERSION}]\n\n## [0.0.1]\n\n- Old.\n"
+    ))?;
+    clone.refuses(VERSION, &format!("nothing in a section [{VERSION}]"))?;
+
+    clone.git(&["tag", &format!("v{VERSION}")])?;
+    clone.refuses(VERSION, "is there already")
+}
