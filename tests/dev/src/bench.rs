@@ -24,7 +24,7 @@ pub use self::statistics::Spread;
 use crate::soak::{Load, raise_file_limit};
 use mesh::EnvoyBinary;
 use mesh::error::{Context, Result};
-use mesh::{Scratch, workspace};
+use mesh::workspace;
 
 /// Measure what the filter costs real Envoys.
 ///
@@ -82,12 +82,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 /// See [`run`].
 pub fn measure(options: &Options) -> Result<Report> {
     raise_file_limit();
-    let scratch = Scratch::new("bench-envoy")?;
     let load = Load::start()?;
     let binary = EnvoyBinary::find(options.envoy_version.as_deref())?;
     let before = Machine::look()?;
-    let mut measures = round::work(options, &binary, &load, &scratch)?;
-    measures.extend(round::memory(options, &binary, &load, &scratch)?);
+    let mut measures = round::work(options, &binary, &load)?;
+    measures.extend(round::memory(options, &binary, &load)?);
     Ok(Report {
         envoy: binary.version,
         machine: before,

@@ -18,7 +18,6 @@ use self::pair::Memory;
 pub(crate) use self::pair::{Pair, raise_file_limit};
 pub use self::report::{Report, Sidecar};
 use mesh::EnvoyBinary;
-use mesh::Scratch;
 use mesh::error::Result;
 use mesh::labels::Reporter;
 use mesh::wasm;
@@ -74,14 +73,12 @@ pub fn run(options: &Options) -> ExitCode {
 /// A part does not start, or the applications lost a connection or a byte.
 pub fn soak(options: &Options) -> Result<Report> {
     raise_file_limit();
-    let scratch = Scratch::new("soak")?;
     let load = Load::start()?;
     let pair = Pair::start(
         &EnvoyBinary::find(None)?,
         &wasm::build()?,
         Some(&json!({ "tcp_reporting_duration": "1s" })),
         load.application(),
-        &scratch.folder("soak")?,
     )?;
     let started = Instant::now();
     load.one_by_one(pair.address(), WARM_UP, Duration::ZERO)?;

@@ -20,6 +20,7 @@ mod mesh;
 pub mod native;
 pub mod prometheus;
 pub mod registry;
+mod sidecar;
 pub mod situation;
 pub mod tap;
 pub mod tools;

@@ -37,8 +37,10 @@ pub struct Mesh {
 struct Running {
     workload: Workload,
     server: Envoy,
-    client_tap: Tap,
-    server_tap: Tap,
+    /// Where clients connect to.
+    address: SocketAddr,
+    /// At the client application's and at the server application's end.
+    taps: Option<(Tap, Tap)>,
 }
 
 impl Mesh {
@@ -53,7 +55,7 @@ impl Mesh {
     /// # Errors
     /// There is no such service.
     pub fn address(&self, service: &str) -> Result<SocketAddr> {
-        Ok(self.running(service)?.client_tap.address())
+        Ok(self.running(service)?.address)
     }
 
     /// The client's sidecar.
@@ -95,12 +97,16 @@ impl Mesh {
     /// The tap at the application's end of the sidecar that reports as `reporter`.
     ///
     /// # Errors
-    /// There is no such service.
+    /// There is no such service, or the mesh has no taps.
     pub fn tap(&self, reporter: Reporter, service: &str) -> Result<&Tap> {
-        let running = self.running(service)?;
+        let taps = self.running(service)?.taps.as_ref();
+        let (client, server) = taps.ok_or_else(|| Error::Missing {
+            owner: "the mesh",
+            part: format!("tap at {service}"),
+        })?;
         Ok(match reporter {
-            Reporter::Source => &running.client_tap,
-            Reporter::Destination => &running.server_tap,
+            Reporter::Source => client,
+            Reporter::Destination => server,
         })
     }
 
@@ -122,9 +128,13 @@ impl Mesh {
 
     /// Forgets what the taps saw: from now on nothing can be compared with it.
     pub fn forget(&self) {
-        for running in self.services.values() {
-            running.client_tap.forget();
-            running.server_tap.forget();
+        for (client, server) in self
+            .services
+            .values()
+            .filter_map(|running| running.taps.as_ref())
+        {
+            client.forget();
+            server.forget();
         }
     }
 

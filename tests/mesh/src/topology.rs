@@ -9,24 +9,18 @@ mod service;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use self::relay::{Callee, Relay};
-use crate::EnvoyBinary;
 use crate::envoy::Envoy;
 use crate::error::{Context, Error, Result};
 use crate::exposition::{Exposition, Series};
 use crate::poll::{self, Look};
 use crate::tap::{Tally, Tap};
 
-pub use self::builder::Builder;
 pub use self::edge::Edge;
 pub use self::graph::{Graph, Link};
 pub use self::service::{BOOKINFO, Call, Manner, Service, Target};
-
-/// The listener's name in `envoy-config/server-sidecar.yaml`.
-const INBOUND: &str = "virtualInbound";
 
 /// A running topology. Dropping it stops its Envoys.
 #[derive(Debug)]
@@ -52,12 +46,6 @@ struct Sidecar {
 pub type Scrape = BTreeMap<String, Exposition>;
 
 impl Topology {
-    /// A topology of this Envoy and this filter.
-    #[must_use]
-    pub fn builder(binary: &EnvoyBinary, wasm: &Path) -> Builder {
-        Builder::new(binary, wasm)
-    }
-
     /// Who calls whom.
     #[must_use]
     pub fn edges(&self) -> &[Edge] {

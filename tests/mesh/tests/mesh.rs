@@ -1,4 +1,4 @@
-//! The testbed itself: a mesh without the filter relays everything, whatever is between its sidecars.
+//! A mesh without the filter relays everything, whatever is between its sidecars.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,7 +12,7 @@ use mesh::{Scratch, Workload};
 
 #[test]
 fn a_mesh_without_the_filter_passes_every_byte_over_every_hop() {
-    let scratch = Scratch::new("testbed").unwrap();
+    let scratch = Scratch::new("mesh").unwrap();
     let app = App::start(apps::echo).unwrap();
     let binary = EnvoyBinary::find(None).unwrap();
     let hops = [
@@ -32,10 +32,12 @@ fn a_mesh_without_the_filter_passes_every_byte_over_every_hop() {
     for (name, _hop) in hops {
         let mut client = TcpStream::connect(mesh.address(name).unwrap()).unwrap();
         client.write_all(name.as_bytes()).unwrap();
+        // Envoy's TLS inspector resets a plaintext connection that the client half-closes right behind its first bytes.
+        let mut answer = vec![0; name.len()];
+        client.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, name.as_bytes());
         client.shutdown(Shutdown::Write).unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
-        assert_eq!(answer, name);
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
         let [near, far] = Reporter::BOTH.map(|reporter| mesh.tap(reporter, name).unwrap().tally());
         assert!(near.same_bytes(&far), "{name}: {near:?} {far:?}");
         assert_eq!(near.received(), name.len() as u64);

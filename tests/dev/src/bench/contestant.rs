@@ -31,14 +31,6 @@ pub(super) struct Modules {
 impl Contestant {
     /// All, in the order of the odd rounds.
     pub const ALL: [Self; 3] = [Self::NoFilter, Self::EmptyFilter, Self::Filter];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::NoFilter => "no filter",
-            Self::EmptyFilter => "empty filter",
-            Self::Filter => "tcp-peer-stats",
-        }
-    }
 }
 
 impl Modules {

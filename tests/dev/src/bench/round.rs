@@ -11,7 +11,6 @@ use super::statistics::quantile;
 use super::traffic;
 use crate::soak::{Load, Pair};
 use mesh::EnvoyBinary;
-use mesh::Scratch;
 use mesh::error::{Context, Result};
 
 /// How much less the round before the first does, which warms compilers, caches and sessions up.
@@ -21,14 +20,9 @@ const REST: Duration = Duration::from_secs(3);
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// CPU time and latency, of Envoys that live through all rounds.
-pub(super) fn work(
-    options: &Options,
-    binary: &EnvoyBinary,
-    load: &Load,
-    scratch: &Scratch,
-) -> Result<Vec<Measure>> {
+pub(super) fn work(options: &Options, binary: &EnvoyBinary, load: &Load) -> Result<Vec<Measure>> {
     let modules = Modules::build()?;
-    let start = |contestant| start(contestant, &modules, binary, load, scratch, 0);
+    let start = |contestant| start(contestant, &modules, binary, load);
     let [none, empty, filter] = Contestant::ALL.map(start);
     let pairs = [none?, empty?, filter?];
     let mut measures = vec![
@@ -67,7 +61,6 @@ pub(super) fn memory(
     options: &Options,
     binary: &EnvoyBinary,
     load: &Load,
-    scratch: &Scratch,
 ) -> Result<Option<Measure>> {
     let modules = Modules::build()?;
     let name = format!(
@@ -78,7 +71,7 @@ pub(super) fn memory(
     for round in 1..=options.memory_rounds {
         let mut figures = [0.0; 3];
         for (contestant, figure) in Contestant::ALL.into_iter().zip(&mut figures) {
-            let pair = start(contestant, &modules, binary, load, scratch, round)?;
+            let pair = start(contestant, &modules, binary, load)?;
             let _held = traffic::hold(pair.address(), options.idle).context(what)?;
             thread::sleep(REST);
             let [client, server] = pair.memory()?;
@@ -95,12 +88,9 @@ fn start(
     modules: &Modules,
     binary: &EnvoyBinary,
     load: &Load,
-    scratch: &Scratch,
-    round: usize,
 ) -> Result<Pair> {
-    let dir = scratch.folder(&format!("{}-{round}", contestant.name().replace(' ', "-")))?;
     let (wasm, configuration) = modules.of(contestant);
-    Pair::start(binary, wasm, configuration, load.application(), &dir)
+    Pair::start(binary, wasm, configuration, load.application())
 }
 
 /// All work of a round, or the n-th part of it.
@@ -125,7 +115,7 @@ fn one(options: &Options, part: usize, pair: &Pair) -> Result<[f64; 5]> {
 
 /// CPU time of both sidecars while something is done.
 fn cpu<T>(pair: &Pair, work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
-    let time = || -> Result<Duration> { pair.envoys().map(cpu_time).into_iter().sum() };
+    let time = || -> Result<Duration> { pair.envoys().map(cpu_time).sum() };
     let before = time()?;
     let done = work()?;
     Ok((time()? - before, done))

@@ -13,11 +13,11 @@ use super::options::Options;
 use super::parts;
 use super::progress::step;
 use super::report::{Check, Findings, Kept, Report, Setup};
-use mesh::Scratch;
 use mesh::envoy::Envoy;
 use mesh::error::Result;
 use mesh::prometheus::Prometheus;
 use mesh::topology::{self, BOOKINFO, Graph, Scrape, Topology};
+use mesh::{Mesh, Scratch};
 
 const VISITS: u32 = 10;
 
@@ -41,10 +41,10 @@ impl<'a> Stage<'a> {
         let envoy = parts::find_envoy(options)?;
         let reporting_duration = options.reporting_duration;
         let millis = reporting_duration.as_millis();
-        let topology = Topology::builder(&envoy, &wasm)
+        let topology = Mesh::builder(&envoy, &wasm)
             .configuration(json!({ "tcp_reporting_duration": format!("{millis}ms") }))
             .settle_limit(Duration::from_secs(20) + 3 * reporting_duration)
-            .start_watched(&BOOKINFO, scratch, |sidecar| {
+            .start_topology(&BOOKINFO, scratch, |sidecar| {
                 let url = sidecar.url("/stats/prometheus");
                 step("sidecar", &format!("{}, {url}", sidecar.name()));
                 interrupt.check()

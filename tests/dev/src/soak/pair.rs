@@ -10,27 +10,26 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::load::Load;
-use mesh::Counts;
-use mesh::EnvoyBinary;
-use mesh::bootstrap::{Bootstrap, Hop, Inbound, Upstream};
 use mesh::envoy::Envoy;
 use mesh::error::{Context, Error, Result};
 use mesh::labels::Reporter;
-use mesh::mesh_ca::MeshCa;
 use mesh::poll::{self, Look};
-use mesh::workload::Workload;
+use mesh::{Counts, EnvoyBinary, Filter, Mesh, Scratch, Service, Workload};
 
 const PORT: u16 = 7000;
 const SETTLE_LIMIT: Duration = Duration::from_secs(120);
 /// Far more than the default of 1024 connections to a cluster.
 const BREAKER: u32 = 1_000_000;
 
-/// Two sidecars.
+/// The service's name.
+const SERVICE: &str = "soak";
+
+/// Two sidecars without taps.
 #[derive(Debug)]
 pub(crate) struct Pair {
-    client: Envoy,
-    server: Envoy,
+    mesh: Mesh,
     address: SocketAddr,
+    _scratch: Scratch,
 }
 
 /// What an Envoy occupies.
@@ -45,52 +44,30 @@ pub struct Memory {
 }
 
 impl Pair {
-    /// Starts both with a filter, or without one if it has no configuration. Files go to `dir`.
+    /// Starts both with a filter, or without one if it has no configuration.
     pub(crate) fn start(
         binary: &EnvoyBinary,
         wasm: &Path,
         configuration: Option<&Value>,
         application: SocketAddr,
-        dir: &Path,
     ) -> Result<Self> {
-        let ca = MeshCa::create(&dir.join("ca"))?;
-        let (hop, port) = (Hop::Mesh, PORT);
-        let (caller, callee) = (Workload::ratings_v2(), Workload::bookinfo("soak", "v1"));
-
-        let mut bootstrap = Bootstrap::server_sidecar()?;
-        bootstrap.run_as(&callee, &callee.certificate(&ca)?)?;
-        let workload = &callee;
-        bootstrap.serve(&Inbound {
-            workload,
-            port,
-            application,
-            hop,
-        })?;
-        bootstrap.filter(wasm, configuration);
-        open_breakers(&mut bootstrap);
-        let server = Envoy::start(binary, &callee.name, bootstrap.document(), 1, dir)?;
-
-        let mut bootstrap = Bootstrap::client_sidecar()?;
-        bootstrap.run_as(&caller, &caller.certificate(&ca)?)?;
-        let address = server.listener("virtualInbound")?;
-        let (name, workload) = (callee.app.clone(), callee);
-        bootstrap.upstreams(
-            &[Upstream {
-                workload,
-                port,
-                address,
-                hop,
-            }],
-            &ca.root(),
-        )?;
-        bootstrap.filter(wasm, configuration);
-        open_breakers(&mut bootstrap);
-        let client = Envoy::start(binary, &caller.name, bootstrap.document(), 1, dir)?;
-        let address = client.listener(&name)?;
+        let scratch = Scratch::new("pair")?;
+        let filter =
+            configuration.map_or(Filter::Absent, |value| Filter::Configured(value.clone()));
+        let service = Service::new(Workload::bookinfo(SERVICE, "v1"), PORT, application)
+            .filter(filter.clone())
+            .edit(open_breakers);
+        let mesh = Mesh::builder(binary, wasm)
+            .client_filter(filter)
+            .edit_client(open_breakers)
+            .service(service)
+            .without_taps()
+            .start(&scratch)?;
+        let address = mesh.address(SERVICE)?;
         Ok(Self {
-            client,
-            server,
+            mesh,
             address,
+            _scratch: scratch,
         })
     }
 
@@ -101,7 +78,7 @@ impl Pair {
 
     /// What a sidecar's filter counted.
     pub(super) fn reported(&self, reporter: Reporter) -> Result<Counts> {
-        let metrics = self.sidecar(reporter).metrics()?;
+        let metrics = self.mesh.sidecar(reporter, SERVICE)?.metrics()?;
         Ok(Counts::reported(
             &metrics,
             &[("reporter", reporter.as_str())],
@@ -110,13 +87,13 @@ impl Pair {
 
     /// How many exchanges of a sidecar told who the peer is.
     pub(super) fn exchanged(&self, reporter: Reporter) -> Result<u64> {
-        let metrics = self.sidecar(reporter).metrics()?;
+        let metrics = self.mesh.sidecar(reporter, SERVICE)?.metrics()?;
         Ok(metrics.sum("istio_tcp_peer_exchange_total", &[("result", "exchanged")]) as u64)
     }
 
     /// How many connections a sidecar's Envoy has open.
     pub(super) fn open(&self, reporter: Reporter) -> Result<u64> {
-        let metrics = self.sidecar(reporter).metrics()?;
+        let metrics = self.mesh.sidecar(reporter, SERVICE)?.metrics()?;
         Ok(metrics.sum("envoy_cluster_upstream_cx_active", &[]) as u64)
     }
 
@@ -148,20 +125,14 @@ impl Pair {
     }
 
     /// The client's and the server's Envoy.
-    pub(crate) fn envoys(&self) -> [&Envoy; 2] {
-        [&self.client, &self.server]
+    pub(crate) fn envoys(&self) -> impl Iterator<Item = &Envoy> {
+        self.mesh.sidecars()
     }
 
     /// What the client's and the server's Envoy occupy.
     pub(crate) fn memory(&self) -> Result<[Memory; 2]> {
-        Ok([memory(&self.client)?, memory(&self.server)?])
-    }
-
-    fn sidecar(&self, reporter: Reporter) -> &Envoy {
-        match reporter {
-            Reporter::Source => &self.client,
-            Reporter::Destination => &self.server,
-        }
+        let server = self.mesh.server(SERVICE)?;
+        Ok([memory(self.mesh.client())?, memory(server)?])
     }
 }
 
@@ -175,10 +146,8 @@ pub(crate) fn raise_file_limit() {
     let _refused = setrlimit(Resource::Nofile, raised);
 }
 
-fn open_breakers(bootstrap: &mut Bootstrap) {
-    let clusters = bootstrap
-        .document_mut()
-        .pointer_mut("/static_resources/clusters");
+fn open_breakers(bootstrap: &mut Value) {
+    let clusters = bootstrap.pointer_mut("/static_resources/clusters");
     for cluster in clusters.and_then(Value::as_array_mut).into_iter().flatten() {
         if let Some(cluster) = cluster.as_object_mut() {
             let threshold = json!({ "max_connections": BREAKER, "max_pending_requests": BREAKER });

@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use mesh::EnvoyBinary;
 use mesh::exposition::Series;
 use mesh::labels::METRICS;
 use mesh::poll::{self, Look};
 use mesh::prometheus::Prometheus;
 use mesh::topology::{self, BOOKINFO, Topology};
-use mesh::{Scratch, available, wasm};
+use mesh::{EnvoyBinary, Mesh, Scratch, available, wasm};
 
 use crate::kiali::{self, Rate};
 use crate::trouble::Trouble;
@@ -38,9 +37,9 @@ const EDGES: [&str; 9] = [
 #[test]
 fn kiali_grafana_and_prometheus_find_what_istio_gives_them() -> Result {
     let scratch = Scratch::new("contracts")?;
-    let topology = Topology::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
+    let topology = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
         .concurrency(2)
-        .start(&BOOKINFO, &scratch)?;
+        .start_topology(&BOOKINFO, &scratch, |_| Ok(()))?;
     let trouble = Trouble::start(&scratch)?;
     let sidecars = topology.sidecars().chain(trouble.sidecars());
     let prometheus = available(Prometheus::start(&scratch, sidecars))?;

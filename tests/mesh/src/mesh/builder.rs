@@ -1,19 +1,20 @@
 //! Putting a mesh together.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::service::{self, Service};
+use super::service::Service;
 use super::{Mesh, Running};
 use crate::EnvoyBinary;
 use crate::Scratch;
-use crate::bootstrap::{Bootstrap, Upstream};
-use crate::envoy::Envoy;
+use crate::bootstrap::Upstream;
 use crate::error::Result;
 use crate::mesh_ca::MeshCa;
+use crate::sidecar::{Common, INBOUND, Outbound, Sidecar};
 use crate::situation::Situation;
 use crate::tap::Tap;
 use crate::workload::Workload;
@@ -37,32 +38,34 @@ pub enum Filter {
 /// What a mesh shall be like.
 #[derive(Clone, Debug)]
 pub struct Builder {
-    binary: EnvoyBinary,
+    pub(crate) common: Common,
     server_binary: EnvoyBinary,
-    pub(super) wasm: PathBuf,
     client: Workload,
     client_filter: Filter,
     client_edit: Option<fn(&mut Value)>,
     situation: Situation,
-    configuration: Value,
-    concurrency: u32,
-    settle_limit: Duration,
+    pub(crate) configuration: Value,
+    pub(crate) settle_limit: Duration,
+    taps: bool,
     services: Vec<Service>,
 }
 
 impl Builder {
     pub(super) fn new(binary: &EnvoyBinary, wasm: &Path) -> Self {
         Self {
-            binary: binary.clone(),
+            common: Common {
+                binary: binary.clone(),
+                wasm: wasm.to_owned(),
+                concurrency: 1,
+            },
             server_binary: binary.clone(),
-            wasm: wasm.to_owned(),
             client: Workload::ratings_v2(),
             client_filter: Filter::Default,
             client_edit: None,
             situation: Situation::default(),
             configuration: json!({ "tcp_reporting_duration": REPORTING_DURATION }),
-            concurrency: 1,
             settle_limit: SETTLE_LIMIT,
+            taps: true,
             services: Vec::new(),
         }
     }
@@ -112,11 +115,11 @@ impl Builder {
     /// Worker threads per Envoy, 1 unless set.
     #[must_use]
     pub fn concurrency(mut self, workers: u32) -> Self {
-        self.concurrency = workers;
+        self.common.concurrency = workers;
         self
     }
 
-    /// How long [`Mesh::settled`] waits, for reporting intervals of many seconds.
+    /// How long [`Mesh::settled`] and [`Topology::settled`](crate::topology::Topology::settled) wait, for reporting intervals of many seconds.
     #[must_use]
     pub fn settle_limit(mut self, limit: Duration) -> Self {
         self.settle_limit = limit;
@@ -127,6 +130,14 @@ impl Builder {
     #[must_use]
     pub fn service(mut self, service: Service) -> Self {
         self.services.push(service);
+        self
+    }
+
+    /// Leaves the taps out: clients connect to the client's sidecar, and the servers' sidecars to the applications.
+    /// For loads that the taps would slow down; [`Mesh::tap`] and what compares with taps fails then.
+    #[must_use]
+    pub fn without_taps(mut self) -> Self {
+        self.taps = false;
         self
     }
 
@@ -142,48 +153,56 @@ impl Builder {
         let dir = scratch.folder("mesh")?;
         let ca = MeshCa::create(&dir.join("ca"))?;
         let foreign_ca = MeshCa::create(&dir.join("foreign-ca"))?;
+        let server = Common {
+            binary: self.server_binary.clone(),
+            ..self.common.clone()
+        };
+        let mut upstreams = Vec::new();
         let mut servers = Vec::new();
         for service in &self.services {
-            let server_tap = Tap::start(service.application)?;
-            let bootstrap = service.bootstrap(&self, &ca, &foreign_ca, server_tap.address())?;
-            let name = &service.workload.name;
-            let binary = &self.server_binary;
-            let server = Envoy::start(binary, name, bootstrap.document(), self.concurrency, &dir)?;
-            let upstream = service.upstream(server.listener(service::LISTENER)?);
-            servers.push((upstream, server, server_tap));
+            let tap = self.tap(service.application)?;
+            let application = tap.as_ref().map_or(service.application, Tap::address);
+            let identity = service.identity(&ca, &foreign_ca)?;
+            let envoy = Sidecar {
+                workload: &service.workload,
+                identity: &identity,
+                inbound: Some(service.inbound(application)),
+                outbound: None,
+                configuration: self.resolve(&service.filter),
+                edit: service.edit,
+            }
+            .start(&server, &dir)?;
+            upstreams.push(service.upstream(envoy.listener(INBOUND)?));
+            servers.push((envoy, tap));
         }
-
-        let mut bootstrap = Bootstrap::client_sidecar()?;
-        bootstrap.run_as(&self.client, &self.client.certificate(&ca)?)?;
-        let upstreams: Vec<Upstream> = servers
-            .iter()
-            .map(|(upstream, ..)| upstream.clone())
-            .collect();
-        bootstrap.upstreams(&upstreams, &foreign_ca.root())?;
-        bootstrap.filter(&self.wasm, self.resolve(&self.client_filter));
-        if let Some(edit) = self.client_edit {
-            edit(bootstrap.document_mut());
+        let client = Sidecar {
+            workload: &self.client,
+            identity: &self.client.certificate(&ca)?,
+            inbound: None,
+            outbound: Some(Outbound {
+                upstreams: &upstreams,
+                outside: &[],
+                foreign_ca: &foreign_ca,
+            }),
+            configuration: self.resolve(&self.client_filter),
+            edit: self.client_edit,
         }
-        let client = Envoy::start(
-            &self.binary,
-            &self.client.name,
-            bootstrap.document(),
-            self.concurrency,
-            &dir,
-        )?;
+        .start(&self.common, &dir)?;
 
         let mut services = BTreeMap::new();
-        for (upstream, server, server_tap) in servers {
-            let workload = upstream.workload;
-            let client_tap = Tap::start(client.listener(&workload.app)?)?;
+        for (Upstream { workload, .. }, (server, server_tap)) in upstreams.into_iter().zip(servers)
+        {
+            let listener = client.listener(&workload.app)?;
+            let client_tap = self.tap(listener)?;
+            let address = client_tap.as_ref().map_or(listener, Tap::address);
             let name = workload.app.clone();
             services.insert(
                 name,
                 Running {
                     workload,
                     server,
-                    client_tap,
-                    server_tap,
+                    address,
+                    taps: client_tap.zip(server_tap),
                 },
             );
         }
@@ -194,6 +213,10 @@ impl Builder {
             client,
             services,
         })
+    }
+
+    fn tap(&self, to: SocketAddr) -> Result<Option<Tap>> {
+        self.taps.then(|| Tap::start(to)).transpose()
     }
 
     /// The configuration that a filter gets, if there is one.

@@ -4,16 +4,13 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::{Builder, Filter};
-use crate::bootstrap::{Bootstrap, Hop, Inbound, Upstream};
+use super::Filter;
+use crate::bootstrap::{Hop, Inbound, Upstream};
 use crate::error::Result;
 use crate::labels;
-use crate::mesh_ca::MeshCa;
+use crate::mesh_ca::{Identity, MeshCa};
 use crate::situation::Situation;
 use crate::workload::Workload;
-
-/// The listener's name in `envoy-config/server-sidecar.yaml`.
-pub(super) const LISTENER: &str = "virtualInbound";
 
 /// A service of a mesh.
 #[derive(Clone, Debug)]
@@ -23,7 +20,7 @@ pub struct Service {
     pub(super) application: SocketAddr,
     pub(super) hop: Hop,
     pub(super) filter: Filter,
-    edit: Option<fn(&mut Value)>,
+    pub(super) edit: Option<fn(&mut Value)>,
 }
 
 impl Service {
@@ -68,31 +65,22 @@ impl Service {
         }
     }
 
-    pub(super) fn bootstrap(
-        &self,
-        mesh: &Builder,
-        ca: &MeshCa,
-        foreign_ca: &MeshCa,
-        application: SocketAddr,
-    ) -> Result<Bootstrap> {
+    /// The certificate of its sidecar.
+    pub(super) fn identity(&self, ca: &MeshCa, foreign_ca: &MeshCa) -> Result<Identity> {
         let Workload { app, namespace, .. } = &self.workload;
-        let identity = match self.hop {
-            Hop::Foreign => foreign_ca.issue_for_host(&labels::host(app, namespace))?,
-            _ => self.workload.certificate(&ca)?,
-        };
-        let mut bootstrap = Bootstrap::server_sidecar()?;
-        bootstrap.run_as(&self.workload, &identity)?;
-        bootstrap.serve(&Inbound {
+        match self.hop {
+            Hop::Foreign => foreign_ca.issue_for_host(&labels::host(app, namespace)),
+            _ => self.workload.certificate(ca),
+        }
+    }
+
+    pub(super) fn inbound(&self, application: SocketAddr) -> Inbound<'_> {
+        Inbound {
             workload: &self.workload,
             port: self.port,
             application,
             hop: self.hop,
-        })?;
-        bootstrap.filter(&mesh.wasm, mesh.resolve(&self.filter));
-        if let Some(edit) = self.edit {
-            edit(bootstrap.document_mut());
         }
-        Ok(bootstrap)
     }
 
     pub(super) fn upstream(&self, sidecar: SocketAddr) -> Upstream {

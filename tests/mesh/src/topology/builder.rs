@@ -2,82 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
-use std::time::Duration;
-
-use serde_json::{Value, json};
 
 use super::edge::Edge;
 use super::relay::{Callee, Line, Relay};
 use super::service::{Manner, Service, Target};
-use super::{INBOUND, Sidecar, Topology};
-use crate::EnvoyBinary;
-use crate::Scratch;
-use crate::bootstrap::{Bootstrap, Hop, Inbound, Outside, Upstream};
+use super::{Sidecar, Topology};
+use crate::bootstrap::{Hop, Inbound, Outside, Upstream};
 use crate::envoy::Envoy;
 use crate::error::{Error, Result};
 use crate::mesh_ca::MeshCa;
+use crate::sidecar::{self, INBOUND, Outbound};
 use crate::tap::Tap;
-
-const SETTLE_LIMIT: Duration = Duration::from_secs(30);
-const REPORTING_DURATION: &str = "500ms";
-
-/// What a topology shall be like.
-#[derive(Clone, Debug)]
-pub struct Builder {
-    binary: EnvoyBinary,
-    wasm: PathBuf,
-    configuration: Value,
-    concurrency: u32,
-    settle_limit: Duration,
-}
+use crate::{Builder, Scratch};
 
 impl Builder {
-    pub(super) fn new(binary: &EnvoyBinary, wasm: &Path) -> Self {
-        Self {
-            binary: binary.clone(),
-            wasm: wasm.to_owned(),
-            configuration: json!({ "tcp_reporting_duration": REPORTING_DURATION }),
-            concurrency: 1,
-            settle_limit: SETTLE_LIMIT,
-        }
-    }
-
-    /// The configuration of every filter. Without this, only the reporting interval is set.
-    #[must_use]
-    pub fn configuration(mut self, configuration: Value) -> Self {
-        self.configuration = configuration;
-        self
-    }
-
-    /// Worker threads per Envoy, 1 unless set.
-    #[must_use]
-    pub fn concurrency(mut self, workers: u32) -> Self {
-        self.concurrency = workers;
-        self
-    }
-
-    /// How long [`Topology::settled`] waits, for reporting intervals of many seconds.
-    #[must_use]
-    pub fn settle_limit(mut self, limit: Duration) -> Self {
-        self.settle_limit = limit;
-        self
-    }
-
-    /// Makes certificates and starts everything. Files go to `scratch`. The user talks to the last service.
+    /// Starts one sidecar for each of `services`, for what comes in and for what goes out, instead of a [`Mesh`](crate::Mesh).
+    /// The user talks to the last service. `watch` is called with every sidecar that has started.
     ///
     /// # Errors
-    /// An Envoy does not start, or a service calls one that was not started before it.
-    pub fn start(self, services: &[Service], scratch: &Scratch) -> Result<Topology> {
-        self.start_watched(services, scratch, |_| Ok(()))
-    }
-
-    /// [`Self::start`], with `watch` looking at every sidecar that has started.
-    ///
-    /// # Errors
-    /// As [`Self::start`]; or `watch` failed, which ends it.
-    pub fn start_watched(
+    /// An Envoy does not start, a service calls one that was not started before it, or `watch` failed.
+    pub fn start_topology(
         self,
         services: &[Service],
         scratch: &Scratch,
@@ -120,15 +66,7 @@ impl Builder {
         for call in service.calls {
             topology.add_outsider(call.to)?;
         }
-        let bootstrap = self.bootstrap(topology, service, tap.address(), ca)?;
-        let name = service.workload().name;
-        let envoy = Envoy::start(
-            &self.binary,
-            &name,
-            bootstrap.document(),
-            self.concurrency,
-            dir,
-        )?;
+        let envoy = self.start_sidecar(topology, service, tap.address(), ca, dir)?;
 
         let mut lines = Vec::new();
         for call in service.calls {
@@ -162,13 +100,14 @@ impl Builder {
     }
 
     /// One sidecar with a listener inwards and one outwards for everyone whom the service calls.
-    fn bootstrap(
+    fn start_sidecar(
         &self,
         topology: &Topology,
         service: Service,
         application: SocketAddr,
         ca: &MeshCa,
-    ) -> Result<Bootstrap> {
+        dir: &Path,
+    ) -> Result<Envoy> {
         let workload = service.workload();
         let mut upstreams = Vec::new();
         let mut outside = Vec::new();
@@ -186,23 +125,27 @@ impl Builder {
                 Target::BlackHole => outside.push(Outside::BlackHole),
             }
         }
-        let mut inwards = Bootstrap::server_sidecar()?;
-        inwards.serve(&Inbound {
+        sidecar::Sidecar {
             workload: &workload,
-            port: service.port,
-            application,
-            hop: match service.manner {
-                Manner::Public => Hop::Plaintext,
-                Manner::Answers | Manner::Greets => Hop::Mesh,
-            },
-        })?;
-        let mut bootstrap = Bootstrap::client_sidecar()?;
-        bootstrap.upstreams(&upstreams, &ca.root())?;
-        bootstrap.outside(&outside)?;
-        bootstrap.absorb(inwards)?;
-        bootstrap.run_as(&workload, &workload.certificate(&ca)?)?;
-        bootstrap.filter(&self.wasm, Some(&self.configuration));
-        Ok(bootstrap)
+            identity: &workload.certificate(ca)?,
+            inbound: Some(Inbound {
+                workload: &workload,
+                port: service.port,
+                application,
+                hop: match service.manner {
+                    Manner::Public => Hop::Plaintext,
+                    Manner::Answers | Manner::Greets => Hop::Mesh,
+                },
+            }),
+            outbound: Some(Outbound {
+                upstreams: &upstreams,
+                outside: &outside,
+                foreign_ca: ca,
+            }),
+            configuration: Some(&self.configuration),
+            edit: None,
+        }
+        .start(&self.common, dir)
     }
 }
 

@@ -1,0 +1,97 @@
+//! One sidecar: a bootstrap of `envoy-config/`, adapted to a workload, and the Envoy that runs it.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::bootstrap::{Bootstrap, Inbound, Outside, Upstream};
+use crate::envoy::Envoy;
+use crate::error::Result;
+use crate::mesh_ca::Identity;
+use crate::workload::Workload;
+use crate::{EnvoyBinary, mesh_ca::MeshCa};
+
+/// The listener's name in `envoy-config/server-sidecar.yaml`.
+pub(crate) const INBOUND: &str = "virtualInbound";
+
+/// What all sidecars of a mesh have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    pub(crate) binary: EnvoyBinary,
+    pub(crate) wasm: PathBuf,
+    /// Worker threads.
+    pub(crate) concurrency: u32,
+}
+
+/// A sidecar that is not running yet.
+#[derive(Debug)]
+pub(crate) struct Sidecar<'a> {
+    pub(crate) workload: &'a Workload,
+    pub(crate) identity: &'a Identity,
+    /// The service that it stands for.
+    pub(crate) inbound: Option<Inbound<'a>>,
+    /// The services that the workload calls; `None` leaves the outbound listeners out.
+    pub(crate) outbound: Option<Outbound<'a>>,
+    /// The configuration of its filters; `None` leaves the filters out.
+    pub(crate) configuration: Option<&'a Value>,
+    pub(crate) edit: Option<fn(&mut Value)>,
+}
+
+/// The clusters of a sidecar's outbound side.
+#[derive(Debug)]
+pub(crate) struct Outbound<'a> {
+    pub(crate) upstreams: &'a [Upstream],
+    /// Destinations outside the mesh.
+    pub(crate) outside: &'a [Outside],
+    /// The authority of upstreams with [`Hop::Foreign`](crate::Hop::Foreign).
+    pub(crate) foreign_ca: &'a MeshCa,
+}
+
+impl Sidecar<'_> {
+    /// Starts it. Files go to `dir`.
+    pub(crate) fn start(&self, common: &Common, dir: &Path) -> Result<Envoy> {
+        let bootstrap = self.bootstrap(&common.wasm)?;
+        let name = &self.workload.name;
+        Envoy::start(
+            &common.binary,
+            name,
+            bootstrap.document(),
+            common.concurrency,
+            dir,
+        )
+    }
+
+    fn bootstrap(&self, wasm: &Path) -> Result<Bootstrap> {
+        let mut bootstrap = match (&self.outbound, &self.inbound) {
+            (Some(outbound), Some(inbound)) => {
+                let mut bootstrap = outbound.bootstrap()?;
+                bootstrap.absorb(server(inbound)?)?;
+                bootstrap
+            }
+            (Some(outbound), None) => outbound.bootstrap()?,
+            (None, Some(inbound)) => server(inbound)?,
+            (None, None) => Bootstrap::client_sidecar()?,
+        };
+        bootstrap.run_as(self.workload, self.identity)?;
+        bootstrap.filter(wasm, self.configuration);
+        if let Some(edit) = self.edit {
+            edit(bootstrap.document_mut());
+        }
+        Ok(bootstrap)
+    }
+}
+
+impl Outbound<'_> {
+    fn bootstrap(&self) -> Result<Bootstrap> {
+        let mut bootstrap = Bootstrap::client_sidecar()?;
+        bootstrap.upstreams(self.upstreams, &self.foreign_ca.root())?;
+        bootstrap.outside(self.outside)?;
+        Ok(bootstrap)
+    }
+}
+
+fn server(inbound: &Inbound<'_>) -> Result<Bootstrap> {
+    let mut bootstrap = Bootstrap::server_sidecar()?;
+    bootstrap.serve(inbound)?;
+    Ok(bootstrap)
+}
