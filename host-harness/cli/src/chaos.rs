@@ -11,8 +11,8 @@ use crate::filter::Filter;
 use crate::output::outln;
 use crate::run::{self, files};
 
-/// How many violations of a scenario are told in full.
-const TOLD: usize = 5;
+/// The number of violations of a scenario that are printed.
+const SHOWN: usize = 5;
 
 /// Let host calls fail, systematically.
 ///
@@ -47,7 +47,7 @@ pub(crate) enum Error {
     Chaos { path: String, source: ChaosError },
 }
 
-/// What came of the cases.
+/// The outcome of the cases.
 #[derive(Debug, Default)]
 struct Tally {
     cases: u64,
@@ -56,9 +56,9 @@ struct Tally {
     refused: u64,
     /// Cases in which a filter trapped or burned all fuel.
     traps: u64,
-    /// Cases in which any law was broken.
+    /// Cases in which an invariant did not hold.
     losses: u64,
-    told: Vec<String>,
+    shown: Vec<String>,
 }
 
 impl Chaos {
@@ -75,7 +75,7 @@ impl Chaos {
                         let tally = disturb(file, &module);
                         let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
                         if let (Ok(total), Ok(tally)) = (&mut *total, &tally) {
-                            tally.tell(file);
+                            tally.print(file);
                             total.add(tally);
                         }
                         if let (Ok(_), Err(error)) = (&*total, tally) {
@@ -132,7 +132,7 @@ fn disturb(file: &Path, module: &Module) -> Result<Tally, Error> {
         tally.traps += u64::from(outcome.violations.iter().any(is_trap));
         if let Some(violation) = outcome.violations.first() {
             tally.losses += 1;
-            tally.told.push(format!("{case}: {violation}"));
+            tally.shown.push(format!("{case}: {violation}"));
         }
     }
     Ok(tally)
@@ -147,7 +147,7 @@ impl Tally {
         self.losses += other.losses;
     }
 
-    fn tell(&self, file: &Path) {
+    fn print(&self, file: &Path) {
         let verdict = if self.losses == 0 { "ok    " } else { "FAILED" };
         outln!(
             "{verdict}  {}: {} cases, {} losses",
@@ -155,7 +155,7 @@ impl Tally {
             self.cases,
             self.losses
         );
-        for line in self.told.iter().take(TOLD) {
+        for line in self.shown.iter().take(SHOWN) {
             outln!("        {line}");
         }
     }

@@ -2,7 +2,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::judge::{FormatError, shorten};
 
-/// The members of a JSON object; what is wrong with them is told with the vector's name and the
+/// The members of a JSON object; errors name the vector's name and the
 /// field's path.
 pub(crate) struct Fields<'a> {
     vector: String,

@@ -99,7 +99,7 @@ fn once(options: &Options, interrupt: &Interrupt) -> Result<bool> {
     })
 }
 
-/// The part of `--keep` that stays: it owns everything, and ends when it is told to.
+/// The part of `--keep` that stays: it owns everything and ends on SIGTERM.
 fn supervised(options: &Options, interrupt: &Interrupt) -> Result<bool> {
     let supervisor = keep::Supervisor::begin()?;
     interrupt.listen()?;

@@ -88,7 +88,7 @@ const LINK_HEADER: [&str; 11] = [
     "SOURCE",
     "DESTINATION",
     "SERVICE",
-    "TOLD BY",
+    "REPORTED BY",
     "SECURITY",
     "FLAGS",
     "OPENED",

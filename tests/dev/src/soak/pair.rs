@@ -85,7 +85,7 @@ impl Pair {
         ))
     }
 
-    /// How many exchanges of a sidecar told who the peer is.
+    /// The number of exchanges of a sidecar that brought the peer's metadata.
     pub(super) fn exchanged(&self, reporter: Reporter) -> Result<u64> {
         let metrics = self.mesh.sidecar(reporter, SERVICE)?.metrics()?;
         Ok(metrics.sum("istio_tcp_peer_exchange_total", &[("result", "exchanged")]) as u64)

@@ -32,7 +32,7 @@ pub struct Sidecar {
     pub reporter: Reporter,
     /// What its filter counted.
     pub counts: Counts,
-    /// How many exchanges told who the peer is.
+    /// The number of exchanges that brought the peer's metadata.
     pub exchanged: u64,
     /// How many connections its Envoy has open.
     pub open: u64,

@@ -73,7 +73,7 @@ impl MariaDb {
     }
 }
 
-/// A server program with nothing but its own defaults, run by whoever runs us: it refuses root unless told.
+/// A server program with nothing but its own defaults, run by the current user: it refuses root without `--user`.
 fn as_owner(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.arg("--no-defaults");

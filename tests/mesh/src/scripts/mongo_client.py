@@ -34,9 +34,9 @@ for rating in RATINGS:
     check(rating)
 print("ready", flush=True)
 
-told = threading.Event()
-threading.Thread(target=lambda: (sys.stdin.readline(), told.set()), daemon=True).start()
-while not told.wait(0.2):
+stop = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.readline(), stop.set()), daemon=True).start()
+while not stop.wait(0.2):
     check(RATINGS[0])
 print("resting", flush=True)
 for _ in sys.stdin:

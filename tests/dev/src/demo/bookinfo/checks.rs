@@ -100,7 +100,7 @@ fn edge(edge: &Edge, scrape: &Scrape) -> Check {
     let [source, destination, _] = edge.ends();
     let told_by: Vec<_> = reported.iter().map(|(each, _)| each.as_str()).collect();
     let what = format!(
-        "{source} → {destination}: exact counts, all 23 labels right, told by {}",
+        "{source} → {destination}: exact counts, all 23 labels right, reported by {}",
         told_by.join(" and ")
     );
     let failed = parts.iter().filter(|part| !part.ok);
@@ -149,7 +149,7 @@ fn bytes(topology: &Topology, target: Target) -> Option<Check> {
     Some(Check::new(what, ok, detail))
 }
 
-/// Connections that are open are told while they are.
+/// Open connections are reported while they are open.
 fn open(graph: &Graph) -> Check {
     let open = graph.edges.iter().filter(|link| link.open > 0);
     let open: Vec<_> = open

@@ -14,12 +14,12 @@ use mesh::topology::{Graph, Link};
 /// Rates are over this long: a few reports of the demo's filters, so that they do not jump with each.
 const WINDOW: Duration = Duration::from_secs(8);
 
-/// The sidecars, and what they told of late.
+/// The sidecars and their latest metrics.
 #[derive(Debug)]
 pub(super) struct Watched {
     sources: Vec<Source>,
     /// The last word of each sidecar, by name: a missed look is no mesh without it.
-    told: BTreeMap<String, Exposition>,
+    latest: BTreeMap<String, Exposition>,
     /// Every link's counts, oldest first.
     history: VecDeque<(Instant, BTreeMap<[String; 3], Counts>)>,
 }
@@ -49,7 +49,7 @@ impl Watched {
     pub(super) fn new(sources: Vec<Source>) -> Self {
         Self {
             sources,
-            told: BTreeMap::new(),
+            latest: BTreeMap::new(),
             history: VecDeque::new(),
         }
     }
@@ -58,13 +58,13 @@ impl Watched {
     pub(super) fn look(&mut self, now: Instant) -> String {
         let mut silent = Vec::new();
         for Source { name, metrics } in &self.sources {
-            let told = http_get(metrics).and_then(|text| Exposition::parse(&text));
-            match told {
-                Ok(told) => drop(self.told.insert(name.clone(), told)),
+            let metrics = http_get(metrics).and_then(|text| Exposition::parse(&text));
+            match metrics {
+                Ok(metrics) => drop(self.latest.insert(name.clone(), metrics)),
                 Err(_silent) => silent.push(name.as_str()),
             }
         }
-        let graph = Graph::read(self.told.values().flat_map(Exposition::iter));
+        let graph = Graph::read(self.latest.values().flat_map(Exposition::iter));
         self.history.push_back((now, counts(&graph)));
         // The oldest one is that from which the window is measured.
         let is_old = |(then, _): &(Instant, _)| now.duration_since(*then) >= WINDOW;
