@@ -5,8 +5,10 @@
 mod duration;
 mod error;
 mod exchange;
+pub(crate) mod expression;
 mod limits;
 mod metrics;
+mod suggestion;
 mod value;
 
 use std::time::Duration;
@@ -14,11 +16,12 @@ use std::time::Duration;
 pub use duration::DurationError;
 pub use error::ConfigError;
 pub use exchange::{Mode, PeerExchange};
+pub use expression::ExpressionError;
 pub use limits::{Limits, Ports};
 pub use metrics::{Cel, Definition, MetricConfig};
 use value::{Field, Object};
 
-use crate::naming::{self, Naming};
+use crate::labels::naming::{self, Naming};
 
 /// How often open connections are reported when the configuration does not say (Istio's Wasm default).
 pub const DEFAULT_REPORTING_DURATION: Duration = Duration::from_secs(15);

@@ -1,23 +1,17 @@
 //! One connection: its bytes, its part in the exchange, the series it is counted under.
 
-mod evidence;
-mod facts;
-mod identity;
-mod opening;
-
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::expression::Moment;
+use crate::config::expression::Moment;
+use crate::exchange::Opening;
 use crate::host::{Buffer, ContextId, Host, Status};
 use crate::labels::Reporter;
-use crate::metric::Metric;
+use crate::labels::metric::Metric;
+use crate::peer::Evidence;
+use crate::peer::filter_state;
 use crate::plugin::Plugin;
-use crate::publish;
 use crate::series::Series;
-pub(crate) use evidence::{Evidence, Link, Told};
-pub(crate) use identity::Identity;
-use opening::Opening;
 
 /// A connection from its open to its close.
 ///
@@ -153,7 +147,9 @@ impl Connection {
             |link| plugin.local_san(link),
         );
         let identity = plugin.identify(evidence, told.as_deref());
-        if let Err(status) = publish::publish(plugin.host(), self.reporter, &identity.published) {
+        if let Err(status) =
+            filter_state::publish(plugin.host(), self.reporter, &identity.published)
+        {
             plugin.warn(|| format!("the host does not take the peer: {status}"));
         }
         let values = plugin.evaluate(moment);

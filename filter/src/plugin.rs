@@ -7,21 +7,22 @@ use std::rc::Rc;
 use peer_exchange::{DEFAULT_MAX_PAYLOAD, InvalidFrame, Payload};
 use prost::Message as _;
 
-use crate::attributes::{Attributes, Roots, path};
+use crate::config::expression::{Expressions, Moment, Values};
 use crate::config::{Config, ConfigError, Limits, Mode};
-use crate::connection::{Connection, Evidence, Identity, Link, Told};
-use crate::diagnostics::Diagnostics;
-use crate::envoy::SetEnvoyFilterStateArguments;
-use crate::expression::{Expressions, Moment, Values};
-use crate::extended::Extended;
+use crate::connection::Connection;
+use crate::exchange::refused::Refused;
+use crate::host::attributes::{Attributes, Roots, path};
+use crate::host::envoy::SetEnvoyFilterStateArguments;
 use crate::host::{ContextId, Host};
-use crate::known::Known;
+use crate::labels::metric::Metric;
 use crate::labels::{Reporter, Workload};
-use crate::layout::Layout;
-use crate::metric::Metric;
-use crate::node::LocalNode;
-use crate::publish;
-use crate::refused::Refused;
+use crate::peer::Known;
+use crate::peer::LocalNode;
+use crate::peer::filter_state;
+use crate::peer::{Evidence, Identity, Link, Told};
+use crate::series::diagnostics::Diagnostics;
+use crate::series::extended::Extended;
+use crate::series::selection::Layout;
 use crate::series::{Series, SeriesTable};
 
 /// The filter state that Envoy's tcp_proxy takes the ALPN list of its upstream connection from.
@@ -46,7 +47,7 @@ pub struct Plugin<H> {
     offer: Vec<u8>,
     expressions: Expressions,
     layout: Layout,
-    series: RefCell<SeriesTable>,
+    pub(crate) series: RefCell<SeriesTable>,
     extended: Option<Extended>,
     diagnostics: Diagnostics,
     refused: RefCell<Refused>,
@@ -75,7 +76,7 @@ impl<H: Host> Plugin<H> {
         };
         let mut expressions = Expressions::default();
         let layout = Layout::compile(&host, roots, &config, &mut expressions)?;
-        publish::declare(&host);
+        filter_state::declare(&host);
         log::info!(
             "tcp-peer-stats {}: node {:?}, peer exchange {} (configured {}; native exchange filter: {}), \
              reporting every {:?}",
@@ -420,6 +421,3 @@ impl<H: Host> Plugin<H> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

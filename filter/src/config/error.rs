@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::DurationError;
-use crate::expression::ExpressionError;
+use super::expression::ExpressionError;
 
 /// Why a configuration is refused.
 ///

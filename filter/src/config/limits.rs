@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::ConfigError;
 use super::value::{Field, Object};
-use crate::naming::DEFAULT_MAX_VALUE_LEN;
+use crate::labels::naming::DEFAULT_MAX_VALUE_LEN;
 
 /// `limits`: what peers can make the filter keep, send and read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

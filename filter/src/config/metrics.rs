@@ -1,13 +1,14 @@
 //! `metrics[]` and `definitions[]`: what users change about labels and add to the metrics.
 
+use super::expression::ExpressionError;
+use super::suggestion::nearest;
 use super::value::{Field, Object};
 use super::{ConfigError, Notices};
-use crate::diagnostics;
-use crate::expression::ExpressionError;
+use crate::host::MetricKind;
 use crate::labels::STANDARD_LABELS;
-use crate::metric::{HTTP_METRICS, Metric, MetricKind};
-use crate::naming::{self, Naming};
-use crate::nearest::nearest;
+use crate::labels::metric::{HTTP_METRICS, Metric};
+use crate::labels::naming::{self, Naming};
+use crate::series::diagnostics;
 
 /// A CEL expression and its place.
 #[derive(Clone, Debug, Eq, PartialEq)]

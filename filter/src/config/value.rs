@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
+use super::suggestion::nearest;
 use super::{ConfigError, DurationError};
-use crate::nearest::nearest;
 
 /// A JSON object and its place.
 pub(super) struct Object<'a> {

@@ -8,9 +8,9 @@
 use peer_exchange::Struct;
 use prost::Message as _;
 
-use crate::attributes::pairs;
+use super::filter_state::MAPS;
+use crate::host::attributes::pairs;
 use crate::labels::Workload;
-use crate::publish::MAPS;
 
 /// The peer's labels that the property's bytes tell of.
 pub(crate) fn read(raw: &[u8]) -> Option<Workload> {
