@@ -3,12 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::expression::Moment;
+use crate::config::Moment;
 use crate::exchange::Opening;
 use crate::host::{Buffer, ContextId, Host, Status};
-use crate::labels::Reporter;
-use crate::labels::metric::Metric;
-use crate::peer::Evidence;
+use crate::labels::Metric;
+use crate::labels::{Reporter, ResponseFlags};
+use crate::peer::ConnectionAttributes;
 use crate::peer::filter_state;
 use crate::plugin::Plugin;
 use crate::series::Series;
@@ -137,18 +137,19 @@ impl Connection {
         let opening = self.opening.as_deref();
         let told = opening.and_then(Opening::told);
         let exchanged = told.is_some();
-        let evidence = Evidence::gather(
+        let mut attributes = ConnectionAttributes::read(
             &plugin.attributes(),
             plugin.mode(),
             self.reporter,
-            told.as_deref(),
-            opening.is_some_and(|opening| opening.is_handshaking(&plugin.attributes())),
             opening.and_then(Opening::upstream_san),
-            |link| plugin.local_san(link),
         );
-        let identity = plugin.identify(evidence, told.as_deref());
+        attributes.metadata = told.as_ref().map(|told| told.number);
+        attributes.is_handshaking =
+            opening.is_some_and(|opening| opening.is_handshaking(&plugin.attributes()));
+        attributes.local_san = plugin.local_san(&attributes.tls);
+        let identity = plugin.identify(attributes, told.as_deref());
         if let Err(status) =
-            filter_state::publish(plugin.host(), self.reporter, &identity.published)
+            filter_state::write(plugin.host(), self.reporter, &identity.filter_state)
         {
             plugin.warn(|| format!("the host does not take the peer: {status}"));
         }
@@ -161,7 +162,7 @@ impl Connection {
         plugin.observe(&series, &values);
         if let (Some(extended), Some(opened), true) = (plugin.extended(), self.opened_at, exchanged)
         {
-            extended.exchanged(plugin.host(), plugin.layout(), &series, opened);
+            extended.exchanged(plugin.host(), plugin.selection(), &series, opened);
         }
         self.series = Some(series);
         plugin.decided(self.id);
@@ -205,10 +206,10 @@ impl Connection {
         series.add(Metric::Open, -1);
         plugin.report_close(series);
         if let Some(extended) = plugin.extended() {
-            let flags = plugin.attributes().response_flags();
+            let flags = ResponseFlags(plugin.attributes().response_flags());
             extended.closed(
                 plugin.host(),
-                plugin.layout(),
+                plugin.selection(),
                 series,
                 self.opened_at,
                 flags,

@@ -5,4 +5,3 @@ mod reader;
 pub(crate) mod refused;
 
 pub(crate) use opening::Opening;
-pub(crate) use reader::Outcome;

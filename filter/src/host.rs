@@ -5,5 +5,9 @@ mod calls;
 pub(crate) mod envoy;
 #[cfg(test)]
 pub(crate) mod fake;
+mod status;
+mod warnings;
 
-pub use calls::{Buffer, ContextId, Host, MetricId, MetricKind, Status};
+pub use calls::{Buffer, ContextId, Host, MetricId, MetricKind};
+pub use status::{HostError, Status};
+pub(crate) use warnings::Warnings;

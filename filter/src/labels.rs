@@ -1,12 +1,21 @@
-//! The labels: their names, their values and how they travel in a stat's name.
+//! Labels: the standard ones, their values, the metrics' names and how a stat's name encodes both.
 
-pub(crate) mod metric;
-pub(crate) mod naming;
-pub(crate) mod response_flags;
+mod label_set;
+mod metric;
+mod naming;
+mod response_flags;
 mod standard;
+mod workload;
 
-pub use naming::Naming;
-pub(crate) use standard::{
-    Labels, RESPONSE_FLAGS, Reporter, STANDARD_LABELS, SecurityPolicy, Service, UNKNOWN, Workload,
-    either,
+pub(crate) use label_set::{LabelSet, Reporter, SecurityPolicy, Service, first_known};
+pub(crate) use metric::{
+    DIAGNOSTICS, HTTP_METRICS, Metric, PEER_EXCHANGES, PEER_MISMATCHES, REFUSED_HOSTS,
+    SERIES_OVERFLOWS, UNUSABLE_VALUES,
 };
+pub use naming::Naming;
+pub(crate) use naming::{
+    DEFAULT_MAX_VALUE_LEN, FLAG_SEPARATORS, ends_like, is_configuration, is_separator, tame,
+};
+pub(crate) use response_flags::ResponseFlags;
+pub(crate) use standard::{LabelValue, RESPONSE_FLAGS, STANDARD_LABELS, StandardLabel, UNKNOWN};
+pub(crate) use workload::Workload;

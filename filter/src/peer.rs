@@ -1,4 +1,4 @@
-//! The peer: who is at the other end.
+//! The peer: its metadata, its labels and its message in the filter state.
 
 mod cache;
 mod connection_attributes;
@@ -12,7 +12,7 @@ mod service;
 mod sources;
 mod weighted_cache;
 
-pub(crate) use cache::Known;
-pub(crate) use connection_attributes::{Evidence, Link, Told};
+pub(crate) use cache::{PeerCache, PeerMetadata};
+pub(crate) use connection_attributes::{ConnectionAttributes, TlsPair};
 pub(crate) use local_node::LocalNode;
-pub(crate) use resolved::Identity;
+pub(crate) use resolved::ResolvedPeer;

@@ -7,23 +7,19 @@ use std::rc::Rc;
 use peer_exchange::{DEFAULT_MAX_PAYLOAD, InvalidFrame, Payload};
 use prost::Message as _;
 
-use crate::config::expression::{Expressions, Moment, Values};
 use crate::config::{Config, ConfigError, Limits, Mode};
+use crate::config::{ExpressionValues, Expressions, Moment};
 use crate::connection::Connection;
 use crate::exchange::refused::Refused;
 use crate::host::attributes::{Attributes, Roots, path};
 use crate::host::envoy::SetEnvoyFilterStateArguments;
 use crate::host::{ContextId, Host};
-use crate::labels::metric::Metric;
+use crate::labels::Metric;
 use crate::labels::{Reporter, Workload};
-use crate::peer::Known;
 use crate::peer::LocalNode;
 use crate::peer::filter_state;
-use crate::peer::{Evidence, Identity, Link, Told};
-use crate::series::diagnostics::Diagnostics;
-use crate::series::extended::Extended;
-use crate::series::selection::Layout;
-use crate::series::{Series, SeriesTable};
+use crate::peer::{ConnectionAttributes, PeerCache, PeerMetadata, ResolvedPeer, TlsPair};
+use crate::series::{Diagnostics, ExtendedMetrics, LabelSelection, Series, SeriesTable};
 
 /// The filter state that Envoy's tcp_proxy takes the ALPN list of its upstream connection from.
 const ALPN_FILTER_STATE: &str = "envoy.network.application_protocols";
@@ -46,12 +42,12 @@ pub struct Plugin<H> {
     /// Has outbound connections offer the exchange's ALPN; empty to leave it to the cluster.
     offer: Vec<u8>,
     expressions: Expressions,
-    layout: Layout,
+    selection: LabelSelection,
     pub(crate) series: RefCell<SeriesTable>,
-    extended: Option<Extended>,
+    extended: Option<ExtendedMetrics>,
     diagnostics: Diagnostics,
     refused: RefCell<Refused>,
-    known: RefCell<Known>,
+    known: RefCell<PeerCache>,
     /// Connections whose labels are not frozen yet.
     undecided: RefCell<BTreeMap<ContextId, Rc<RefCell<Connection>>>>,
     /// The host calls `on_tick`.
@@ -75,7 +71,7 @@ impl<H: Host> Plugin<H> {
             (mode, _) => mode,
         };
         let mut expressions = Expressions::default();
-        let layout = Layout::compile(&host, roots, &config, &mut expressions)?;
+        let selection = LabelSelection::compile(&host, roots, &config, &mut expressions)?;
         filter_state::declare(&host);
         log::info!(
             "tcp-peer-stats {}: node {:?}, peer exchange {} (configured {}; native exchange filter: {}), \
@@ -113,11 +109,11 @@ impl<H: Host> Plugin<H> {
                 false => Vec::new(),
             },
             expressions,
-            layout,
+            selection,
             series: RefCell::new(SeriesTable::new(config.limits.max_series)),
             extended: config
                 .extended_metrics
-                .then(|| Extended::new(config.limits.max_series)),
+                .then(|| ExtendedMetrics::new(config.limits.max_series)),
             diagnostics: Diagnostics::default(),
             refused: RefCell::default(),
             known: RefCell::default(),
@@ -181,13 +177,13 @@ impl<H: Host> Plugin<H> {
     pub fn on_tick(&self) {
         self.ticks.set(self.ticks.get() + 1);
         self.warnings.set(0);
-        self.known.borrow_mut().forget_local_sans();
+        self.known.borrow_mut().drop_local_sans();
         self.freeze_overdue();
-        self.series.borrow().flush(&self.host, &self.layout);
+        self.series.borrow().report(&self.host, &self.selection);
         if let Some(extended) = &self.extended {
-            extended.flush(&self.host);
+            extended.report(&self.host);
         }
-        self.diagnostics.flush(&self.host, self.layout.naming());
+        self.diagnostics.report(&self.host, self.selection.naming());
     }
 
     /// Freezes the labels of connections that have been undecided for too long.
@@ -256,12 +252,12 @@ impl<H: Host> Plugin<H> {
         self.ticks.get()
     }
 
-    pub(crate) fn layout(&self) -> &Layout {
-        &self.layout
+    pub(crate) fn selection(&self) -> &LabelSelection {
+        &self.selection
     }
 
     /// What records the metrics that Istio does not have, if they are asked for.
-    pub(crate) fn extended(&self) -> Option<&Extended> {
+    pub(crate) fn extended(&self) -> Option<&ExtendedMetrics> {
         self.extended.as_ref()
     }
 
@@ -323,13 +319,13 @@ impl<H: Host> Plugin<H> {
     ///
     /// # Errors
     /// It is worthless.
-    pub(crate) fn read(&self, payload: Payload) -> Result<Option<Rc<Told>>, InvalidFrame> {
-        self.known.borrow_mut().read(payload)
+    pub(crate) fn read(&self, payload: Payload) -> Result<Option<Rc<PeerMetadata>>, InvalidFrame> {
+        self.known.borrow_mut().decode(payload)
     }
 
     /// The URI SAN of our own certificate on the connection of the effective context; up to one
     /// reporting interval old, where the peer has a certificate as well and the link has a cluster.
-    pub(crate) fn local_san(&self, link: &Link) -> Option<String> {
+    pub(crate) fn local_san(&self, link: &TlsPair) -> Option<String> {
         let path = match link.reporter {
             Reporter::Source => path::UPSTREAM_LOCAL_SAN,
             Reporter::Destination | Reporter::Waypoint => path::LOCAL_SAN,
@@ -342,60 +338,64 @@ impl<H: Host> Plugin<H> {
     }
 
     /// What the evidence of a connection amounts to, with what the peer told.
-    pub(crate) fn identify(&self, evidence: Evidence, told: Option<&Told>) -> Rc<Identity> {
+    pub(crate) fn identify(
+        &self,
+        evidence: ConnectionAttributes,
+        told: Option<&PeerMetadata>,
+    ) -> Rc<ResolvedPeer> {
         let max = self.config.limits.max_label_length;
         let mut known = self.known.borrow_mut();
-        let identity = known.identify(evidence, told.map(|told| &told.metadata), &self.local, max);
-        if identity.facts.contradiction {
-            self.diagnostics.peer_mismatch(identity.facts.reporter);
+        let identity = known.resolve(evidence, told.map(|told| &told.metadata), &self.local, max);
+        if identity.namespace_mismatch {
+            self.diagnostics.peer_mismatch(identity.labels.reporter);
         }
         identity
     }
 
     /// What the configured expressions are worth for the connection of the effective context.
-    pub(crate) fn evaluate(&self, moment: Moment) -> Values {
+    pub(crate) fn evaluate(&self, moment: Moment) -> ExpressionValues {
         self.expressions.evaluate(&self.host, moment)
     }
 
     /// The series of a connection.
-    pub(crate) fn series(&self, identity: &Identity, values: &Values) -> Rc<Series> {
+    pub(crate) fn series(&self, identity: &ResolvedPeer, values: &ExpressionValues) -> Rc<Series> {
         self.diagnostics
-            .unusable_values(identity.facts.reporter, values.unusable());
+            .unusable_values(identity.labels.reporter, values.unusable());
         let series = match identity.series.get() {
             Some(series) => Rc::clone(series),
             None => self.find_series(identity, values),
         };
         if self.config.debug {
-            let opened = self.layout.stat(series.key(), Metric::Opened as usize);
+            let opened = series.stat_name(&self.selection, Metric::Opened);
             log::info!("connection: {}", opened.unwrap_or_default());
         }
         series
     }
 
-    fn find_series(&self, identity: &Identity, values: &Values) -> Rc<Series> {
+    fn find_series(&self, identity: &ResolvedPeer, values: &ExpressionValues) -> Rc<Series> {
         let mut table = self.series.borrow_mut();
-        let facts = &identity.facts;
-        let key = self.layout.encode(&facts.labels().values(), values);
-        if let Some(series) = table.get(&self.host, &self.layout, &key) {
+        let labels = &identity.labels;
+        let key = self.selection.key(&labels.values(), values);
+        if let Some(series) = table.get(&self.host, &self.selection, key) {
             if self.expressions.is_empty() {
                 identity.series.get_or_init(|| Rc::clone(&series));
             }
             return series;
         }
-        self.diagnostics.overflow(facts.reporter);
+        self.diagnostics.overflow(labels.reporter);
         let max = self.config.limits.max_series;
         self.warn(|| format!("{max} series: further peers are counted as unknown"));
-        let facts = facts.clone().coarse();
+        let labels = labels.clone().without_peers();
         let key = self
-            .layout
-            .encode(&facts.labels().values(), &Values::default());
-        table.get_coarse(&self.host, &self.layout, &key)
+            .selection
+            .key(&labels.values(), &ExpressionValues::default());
+        table.get_coarse(&self.host, &self.selection, key)
     }
 
     /// Counts a connection in the metrics of the user's own.
-    pub(crate) fn observe(&self, series: &Rc<Series>, values: &Values) {
-        for (index, value) in self.layout.defined(values) {
-            series.observe(&self.host, &self.layout, index, value);
+    pub(crate) fn observe(&self, series: &Rc<Series>, values: &ExpressionValues) {
+        for (index, value) in self.selection.defined(values) {
+            series.add_defined(&self.host, &self.selection, index, value);
         }
     }
 
@@ -406,9 +406,9 @@ impl<H: Host> Plugin<H> {
 
     /// A connection is over: what its series moved is reported at once.
     pub(crate) fn report_close(&self, series: &Series) {
-        series.flush(&self.host, &self.layout);
+        series.report(&self.host, &self.selection);
         if self.config.tcp_reporting_duration.is_zero() {
-            self.diagnostics.flush(&self.host, self.layout.naming());
+            self.diagnostics.report(&self.host, self.selection.naming());
         }
     }
 

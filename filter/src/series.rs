@@ -1,9 +1,16 @@
-//! The series: label sets, their metrics, and what the host has not been told yet.
+//! Series: the label sets that connections are counted under, and the counts of the host's stats.
 
-pub(crate) mod diagnostics;
-pub(crate) mod extended;
+mod diagnostics;
+mod extended;
+mod key;
+mod metric_labels;
+mod outcome;
 mod pending;
-pub(crate) mod selection;
+mod selection;
 mod table;
 
+pub(crate) use diagnostics::Diagnostics;
+pub(crate) use extended::ExtendedMetrics;
+pub(crate) use outcome::Outcome;
+pub(crate) use selection::LabelSelection;
 pub(crate) use table::{Series, SeriesTable};

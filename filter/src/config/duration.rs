@@ -1,15 +1,12 @@
-//! Durations as Go writes them: `15s`, `1m30s`, `500ms`.
+//! Durations in Go's notation: `15s`, `1m30s`, `500ms`.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::ConfigError;
-use super::value::Field;
-
 /// The longest period: proxy-wasm takes a tick period as 32 bits of milliseconds.
 const MAX: Duration = Duration::from_millis(u32::MAX as u64);
 
-/// Why a text is no duration that a host could wait for.
+/// Why a text is no duration of a host's tick.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum DurationError {
@@ -17,7 +14,7 @@ pub enum DurationError {
     Unparsable,
     /// Below zero.
     Negative,
-    /// Above zero and below a millisecond, which a host would round to "never".
+    /// Above zero and below a millisecond: the host would turn the tick off.
     BelowMillisecond,
     /// More milliseconds than fit into 32 bits.
     TooLong,
@@ -36,14 +33,11 @@ impl fmt::Display for DurationError {
     }
 }
 
-/// The duration that a key has.
-pub(super) fn of(field: &Field<'_>) -> Result<Duration, ConfigError> {
-    let text = field.string()?;
-    parse(text).map_err(|reason| field.duration_error(text, reason))
-}
-
 /// Parses a duration in Go's notation (`time.ParseDuration`).
-fn parse(text: &str) -> Result<Duration, DurationError> {
+///
+/// # Errors
+/// The text is no duration, or not one that a host's tick can have.
+pub(super) fn parse(text: &str) -> Result<Duration, DurationError> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

@@ -1,14 +1,14 @@
-//! `peer_exchange`: whether, where and how the exchange is done.
+//! `peer_exchange`.
 
 use std::time::Duration;
 
+use super::error::ConfigError;
 use super::value::Object;
-use super::{ConfigError, duration};
 
-/// How long a host that answered a frame with something else is left alone, unless configured.
+/// The default of `refused_duration`.
 const REFUSED_DURATION: Duration = Duration::from_secs(300);
 
-/// `peer_exchange`: whether, where and how the exchange is done.
+/// `peer_exchange`: on which connections frames are read and written.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerExchange {
     /// When to write a frame and when to look for one.
@@ -83,7 +83,7 @@ impl PeerExchange {
                 "advertise_alpn" => parsed.advertise_alpn = field.boolean()?,
                 "protocols" => parsed.protocols = field.strings()?,
                 "clusters" => parsed.clusters = field.strings()?,
-                "refused_duration" => parsed.refused_duration = duration::of(&field)?,
+                "refused_duration" => parsed.refused_duration = field.duration()?,
                 _ => return Err(field.unknown(Self::KEYS)),
             }
         }

@@ -5,17 +5,18 @@
 //! [`dialect`].
 
 mod dialect;
-mod error;
+pub(super) mod error;
+mod names;
+mod presence;
 mod token;
+mod values;
 
 use crate::host::attributes::Roots;
 use crate::host::{Host, Status};
-pub(crate) use dialect::Absent;
-pub use error::ExpressionError;
 
-/// An expression of [`Expressions`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct ExpressionId(usize);
+pub use error::ExpressionError;
+pub(crate) use names::{AbsentAttribute, PEER_MAPS};
+pub(crate) use values::{ExpressionId, ExpressionValues};
 
 /// The compiled expressions of a plugin; the same text is compiled once.
 #[derive(Debug, Default)]
@@ -26,26 +27,22 @@ pub(crate) struct Expressions {
 #[derive(Debug)]
 struct Compiled {
     text: String,
-    /// What the host calls it.
+    /// The host's token for it.
     token: Vec<u8>,
-    /// The path, if it is nothing but an attribute's.
+    /// The attribute's path, if the expression is nothing else.
     path: Option<String>,
 }
 
-/// Where the host is when expressions are evaluated.
+/// Where expressions are evaluated.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Moment {
     /// In a callback of the connection.
     Callback,
-    /// In a tick, with the connection as the effective context. Expressions see the context of
-    /// the callback, which is the plugin's; properties see the effective one (measured in
-    /// Envoy 1.40). So what is only a path has its value, and what is more has none.
+    /// In a tick, with the connection as the effective context. The host evaluates expressions in the
+    /// context of the callback, which is the plugin's, and properties in the effective one (measured
+    /// in Envoy 1.40): an expression that is only a path has its value, any other has none.
     Tick,
 }
-
-/// What the expressions are worth for one connection.
-#[derive(Debug, Default)]
-pub(crate) struct Values(Vec<Vec<u8>>);
 
 impl Expressions {
     /// Compiles an expression of the configuration. `absent` is called for each attribute in it that
@@ -58,7 +55,7 @@ impl Expressions {
         host: &H,
         roots: Roots,
         text: &str,
-        mut absent: impl FnMut(&Absent),
+        mut absent: impl FnMut(&AbsentAttribute),
     ) -> Result<ExpressionId, ExpressionError> {
         let translated = dialect::translate(text, roots)?;
         translated.absent.iter().for_each(&mut absent);
@@ -77,90 +74,26 @@ impl Expressions {
         Ok(ExpressionId(self.compiled.len() - 1))
     }
 
-    /// Whether there are none.
+    /// Whether no expression is configured.
     pub(crate) fn is_empty(&self) -> bool {
         self.compiled.is_empty()
     }
 
-    /// Evaluates all of them for the effective context. What cannot be evaluated has no value.
-    pub(crate) fn evaluate<H: Host>(&self, host: &H, moment: Moment) -> Values {
-        let value = |Compiled { token, path, .. }: &Compiled| match (moment, path) {
-            (Moment::Tick, Some(path)) => host.property(path).ok().flatten().unwrap_or_default(),
-            _ => host
-                .call_foreign_function("expr_evaluate", token)
-                .unwrap_or_default(),
-        };
-        Values(self.compiled.iter().map(value).collect())
-    }
-}
-
-impl Values {
-    /// The value as a label has it; `None` when there is none, or none that is a text, a number or a
-    /// boolean.
-    ///
-    /// The host gives bytes without their type: a string as it is, a number in 8 little-endian
-    /// bytes, a boolean in one, a map or a list as pairs, a message in its wire form. 8 bytes that
-    /// are text are taken for text.
-    pub(crate) fn text(&self, id: ExpressionId) -> Option<String> {
-        let raw = self.0.get(id.0)?.as_slice();
-        match raw {
-            [] => None,
-            [0] => Some("false".to_owned()),
-            [1] => Some("true".to_owned()),
-            _ => match text(raw) {
-                Some(text) => Some(text.to_owned()),
-                None => number(raw).map(|number| number.to_string()),
-            },
+    /// Evaluates all expressions in the effective context. One that fails has no value.
+    pub(crate) fn evaluate<H: Host>(&self, host: &H, moment: Moment) -> ExpressionValues {
+        let mut values = Vec::with_capacity(self.compiled.len());
+        for Compiled { token, path, .. } in &self.compiled {
+            values.push(match (moment, path) {
+                (Moment::Tick, Some(path)) => {
+                    host.property(path).ok().flatten().unwrap_or_default()
+                }
+                _ => host
+                    .call_foreign_function("expr_evaluate", token)
+                    .unwrap_or_default(),
+            });
         }
+        ExpressionValues(values)
     }
-
-    /// How many values there are that no label can have: maps, lists, messages and other bytes.
-    pub(crate) fn unusable(&self) -> i64 {
-        let usable = |raw: &[u8]| {
-            matches!(raw, [] | [0 | 1]) || text(raw).is_some() || number(raw).is_some()
-        };
-        let unusable = self.0.iter().filter(|raw| !usable(raw)).count();
-        i64::try_from(unusable).unwrap_or(i64::MAX)
-    }
-
-    /// Whether a condition holds.
-    pub(crate) fn holds(&self, id: ExpressionId) -> bool {
-        self.0.get(id.0).is_some_and(|raw| *raw == [1])
-    }
-
-    /// The value as a number: an integer, a boolean as 0 or 1, or digits; `None` for all else.
-    pub(crate) fn integer(&self, id: ExpressionId) -> Option<i64> {
-        match self.0.get(id.0)?.as_slice() {
-            [boolean @ (0 | 1)] => Some(i64::from(*boolean)),
-            raw => {
-                let digits = std::str::from_utf8(raw)
-                    .ok()
-                    .and_then(|text| text.parse().ok());
-                digits.or_else(|| number(raw))
-            }
-        }
-    }
-}
-
-/// The text that the bytes are; `None` if they are none. Maps and lists have NULs in them; a message
-/// begins with the tag of a field, which is a control character for the first three.
-fn text(raw: &[u8]) -> Option<&str> {
-    let is_text = |c: char| !c.is_control() || matches!(c, '\t' | '\n' | '\r');
-    let text = std::str::from_utf8(raw).ok()?;
-    (!text.starts_with('\n') && text.chars().all(is_text)).then_some(text)
-}
-
-/// The whole number that 8 bytes are: an integer, or a double as all numbers of node metadata are. The
-/// bits of a double, read as an integer, are larger than any attribute's.
-fn number(raw: &[u8]) -> Option<i64> {
-    const DOUBLES: u64 = 1 << 61;
-    const MAX_WHOLE: f64 = (1u64 << 53) as f64;
-    let integer = i64::from_le_bytes(raw.try_into().ok()?);
-    if integer.unsigned_abs() < DOUBLES {
-        return Some(integer);
-    }
-    let double = f64::from_bits(integer.cast_unsigned());
-    (double.fract() == 0.0 && double.abs() < MAX_WHOLE).then_some(double as i64)
 }
 
 #[cfg(test)]
@@ -169,7 +102,7 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     fn values(raw: &[u8]) -> (Option<String>, Option<i64>, bool) {
-        let values = Values(vec![raw.to_vec()]);
+        let values = ExpressionValues(vec![raw.to_vec()]);
         let id = ExpressionId(0);
         (values.text(id), values.integer(id), values.holds(id))
     }
@@ -237,7 +170,7 @@ mod tests {
             (b"text\xff", 1),
             (b"\xff", 1),
         ] {
-            let values = Values(vec![b"fine".to_vec(), raw.to_vec()]);
+            let values = ExpressionValues(vec![b"fine".to_vec(), raw.to_vec()]);
             assert_eq!(values.unusable(), unusable, "{raw:?}");
             let shown = values.text(ExpressionId(1));
             assert_eq!(shown.is_none(), unusable == 1 || raw.is_empty(), "{raw:?}");

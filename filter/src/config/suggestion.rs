@@ -1,4 +1,4 @@
-//! The known name that a misspelt one most likely means.
+//! Suggestions for misspelt names.
 
 /// The closest of `names` to `wrong`; `""` when there are none.
 pub(crate) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> &'a str {

@@ -1,12 +1,14 @@
-//! JSON values that know where they stand, so that every fault names its place.
+//! JSON values with their place in the document, which every error names.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::duration;
+use super::error::ConfigError;
 use super::suggestion::nearest;
-use super::{ConfigError, DurationError};
 
 /// A JSON object and its place.
 pub(super) struct Object<'a> {
@@ -41,7 +43,7 @@ impl<'a> Object<'a> {
         Ok(fields)
     }
 
-    /// Its keys as they are, where they are the user's own names.
+    /// Its keys as they are, for objects whose keys are the user's own names.
     pub(super) fn entries(&self) -> impl Iterator<Item = Field<'a>> + '_ {
         self.map.iter().map(|(name, value)| Field {
             path: self.path_of(name),
@@ -50,7 +52,7 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// The error for a key that has to be there and is not.
+    /// The error for a required key that is missing.
     pub(super) fn missing(&self, name: &str) -> ConfigError {
         ConfigError::MissingKey {
             path: self.path_of(name),
@@ -98,7 +100,7 @@ impl<'a> Field<'a> {
             .ok_or_else(|| self.wrong_type("a string"))
     }
 
-    /// A boolean, or its name in a string, as configurations of Istio 1.7 have it.
+    /// A boolean, or its name in a string, as in configurations of Istio 1.7.
     pub(super) fn boolean(&self) -> Result<bool, ConfigError> {
         match self.value {
             Value::Bool(value) => Ok(*value),
@@ -108,7 +110,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A whole number, however it is written: a `WasmPlugin`'s are floating-point ones.
+    /// A whole number in any notation: the numbers of a `WasmPlugin` are floating-point ones.
     pub(super) fn integer(&self, allowed: RangeInclusive<u64>) -> Result<u64, ConfigError> {
         let whole = |number: f64| (number >= 0.0 && number.fract() == 0.0).then_some(number as u64);
         let number = self.value.as_u64().or_else(|| whole(self.value.as_f64()?));
@@ -129,12 +131,15 @@ impl<'a> Field<'a> {
             .value
             .as_array()
             .ok_or_else(|| self.wrong_type(expected))?;
-        let item = |(index, value)| Field {
-            path: format!("{}[{index}]", self.path),
-            name: self.name.clone(),
-            value,
-        };
-        Ok(items.iter().enumerate().map(item).collect())
+        let mut fields = Vec::with_capacity(items.len());
+        for (index, value) in items.iter().enumerate() {
+            fields.push(Field {
+                path: format!("{}[{index}]", self.path),
+                name: self.name.clone(),
+                value,
+            });
+        }
+        Ok(fields)
     }
 
     pub(super) fn strings(&self) -> Result<Vec<String>, ConfigError> {
@@ -145,7 +150,7 @@ impl<'a> Field<'a> {
             .collect()
     }
 
-    /// The value that a text stands for.
+    /// The value of a text in `table`.
     pub(super) fn one_of<T: Copy>(&self, table: &[(&'static str, T)]) -> Result<T, ConfigError> {
         let text = self.string()?;
         match table.iter().find(|(name, _)| *name == text) {
@@ -178,19 +183,22 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub(super) fn duration_error(&self, found: &str, reason: DurationError) -> ConfigError {
-        ConfigError::Duration {
+    /// A duration in Go's notation.
+    pub(super) fn duration(&self) -> Result<Duration, ConfigError> {
+        let text = self.string()?;
+        duration::parse(text).map_err(|reason| ConfigError::Duration {
             path: self.path.clone(),
-            found: found.to_owned(),
+            found: text.to_owned(),
             reason,
-        }
+        })
     }
 
     /// The name of a metric or a label.
     pub(super) fn identifier(&self, found: &str) -> Result<String, ConfigError> {
-        let begins = found.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if begins && found.chars().all(goes_on) {
+        let is_name = !found.is_empty()
+            && !found.starts_with(|c: char| c.is_ascii_digit())
+            && found.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if is_name {
             return Ok(found.to_owned());
         }
         Err(ConfigError::Name {

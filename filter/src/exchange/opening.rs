@@ -2,13 +2,14 @@
 
 use std::rc::Rc;
 
-use super::reader::{Event, Outcome, Reader};
+use super::reader::{Event, Reader};
 use crate::config::Mode;
 use crate::host::attributes::{Attributes, path};
 use crate::host::{Buffer, Host, Status};
 use crate::labels::Reporter;
-use crate::peer::Told;
+use crate::peer::PeerMetadata;
 use crate::plugin::Plugin;
+use crate::series::Outcome;
 
 /// What a connection has to remember while the exchange is open.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub(crate) struct Opening {
     heard_downstream: bool,
     /// The host did not take back what must not go on.
     stuck: bool,
-    told: Option<Rc<Told>>,
+    told: Option<Rc<PeerMetadata>>,
     /// The URI of the upstream's certificate, once the gates wanted it.
     upstream_san: Option<String>,
 }
@@ -89,7 +90,7 @@ impl Opening {
     }
 
     /// What the peer told of itself.
-    pub(crate) fn told(&self) -> Option<Rc<Told>> {
+    pub(crate) fn told(&self) -> Option<Rc<PeerMetadata>> {
         self.told.as_ref().map(Rc::clone)
     }
 

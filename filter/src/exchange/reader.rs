@@ -9,63 +9,6 @@ use peer_exchange::{Decoded, Decoder, MAGIC, Payload, TooLarge, Truncated};
 
 use crate::host::{Buffer, Host, Status};
 
-/// How the exchange of a connection ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Outcome {
-    /// The peer's frame was taken off and told who it is.
-    Exchanged,
-    /// The peer's bytes do not begin with a frame.
-    Absent,
-    /// A whole frame with a worthless payload was taken off.
-    Malformed,
-    /// A good frame without metadata was taken off.
-    NoMetadata,
-    /// The header announces more than is accepted; the connection is closed.
-    TooLarge,
-    /// The stream ended inside the frame.
-    Truncated,
-    /// Nothing shows that the peer takes part, or the mode says no.
-    NotAttempted,
-    /// The peer refused the exchange a short while ago, so it was left alone.
-    Suppressed,
-    /// A second frame stands behind the first: two exchange filters are installed.
-    Duplicate,
-    /// The host refused to hand over or to edit the bytes.
-    HostFailure,
-}
-
-impl Outcome {
-    /// Every outcome.
-    pub(crate) const ALL: [Self; 10] = [
-        Self::Exchanged,
-        Self::Absent,
-        Self::Malformed,
-        Self::NoMetadata,
-        Self::TooLarge,
-        Self::Truncated,
-        Self::NotAttempted,
-        Self::Suppressed,
-        Self::Duplicate,
-        Self::HostFailure,
-    ];
-
-    /// The value of the label `result`.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Exchanged => "exchanged",
-            Self::Absent => "absent",
-            Self::Malformed => "malformed",
-            Self::NoMetadata => "no_metadata",
-            Self::TooLarge => "too_large",
-            Self::Truncated => "truncated",
-            Self::NotAttempted => "not_attempted",
-            Self::Suppressed => "suppressed",
-            Self::Duplicate => "duplicate",
-            Self::HostFailure => "host_failure",
-        }
-    }
-}
-
 /// How many bytes are read at once, if there are as many: all of a usual frame.
 const READ_AHEAD: usize = 2048;
 

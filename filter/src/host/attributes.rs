@@ -3,17 +3,17 @@
 //! Encodings: strings raw, integers little-endian in 8 bytes, booleans in 1 byte, maps as
 //! [`pairs`] (Envoy's `serializeValue` in `source/extensions/common/wasm/context.cc`).
 
-use super::calls::{Host, Status};
-use crate::labels::response_flags::ResponseFlags;
+use super::calls::Host;
+use super::status::Status;
 
 pub(crate) mod pairs;
 pub(crate) mod path;
 
-/// Where this host keeps the attributes of the proxy's configuration.
+/// The root of the attributes of the proxy's configuration in this host.
 ///
 /// Envoy moved `node`, `listener_direction`, `cluster_name`, `cluster_metadata` and
-/// `upstream_host_metadata` under the root `xds`; proxies of Istio 1.7's time know only the bare
-/// names. One look at configure time decides it for the life of the VM.
+/// `upstream_host_metadata` under the root `xds`; proxies of Istio 1.7 have the bare names only.
+/// It is determined once, when the plugin is configured.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Roots {
     /// `xds.node`, `xds.cluster_name`, …
@@ -23,12 +23,12 @@ pub(crate) enum Roots {
 }
 
 impl Roots {
-    /// The path as this host has it, for the log.
+    /// The path in this host, with dots, for the log.
     pub(crate) fn name(self, path: &str) -> String {
         self.resolve(path).replace('\0', ".")
     }
 
-    /// The path as this host has it.
+    /// The path in this host.
     fn resolve(self, path: &str) -> &str {
         match self {
             Self::Xds => path,
@@ -39,8 +39,8 @@ impl Roots {
 
 /// The attributes of the effective context.
 ///
-/// A read that fails for whatever reason answers like an absent attribute: every label has a
-/// fallback. Only what decides where a frame is to be expected tells why it is not to be had.
+/// A read that fails counts as an absent attribute, because every label has a fallback. Only the
+/// attributes that decide where a frame is expected return the status of a failed read.
 pub(crate) struct Attributes<'a, H> {
     host: &'a H,
     roots: Roots,
@@ -51,15 +51,20 @@ impl<'a, H: Host> Attributes<'a, H> {
         Self { host, roots }
     }
 
+    /// The host of these attributes.
+    pub(crate) fn host(&self) -> &'a H {
+        self.host
+    }
+
     /// The attribute's bytes.
     ///
     /// # Errors
-    /// The host does not say.
+    /// The hostcall failed.
     pub(crate) fn get(&self, path: &str) -> Result<Option<Vec<u8>>, Status> {
         self.host.property(self.roots.resolve(path))
     }
 
-    /// The attribute's bytes, if there are any.
+    /// The attribute's bytes; `None` if the read failed.
     pub(crate) fn bytes(&self, path: &str) -> Option<Vec<u8>> {
         self.get(path).ok().flatten()
     }
@@ -77,7 +82,7 @@ impl<'a, H: Host> Attributes<'a, H> {
     /// Whether the downstream connection has mutual TLS.
     ///
     /// # Errors
-    /// The host does not say.
+    /// The hostcall failed.
     pub(crate) fn is_mtls(&self) -> Result<bool, Status> {
         let mtls = self.get(path::MTLS)?;
         Ok(mtls.is_some_and(|mtls| matches!(mtls.as_slice(), [byte] if *byte != 0)))
@@ -86,7 +91,7 @@ impl<'a, H: Host> Attributes<'a, H> {
     /// The URI of the upstream's certificate.
     ///
     /// # Errors
-    /// The host does not say.
+    /// The hostcall failed.
     pub(crate) fn upstream_uri_san(&self) -> Result<Option<String>, Status> {
         Ok(self.get(path::UPSTREAM_PEER_SAN)?.and_then(text))
     }
@@ -94,16 +99,16 @@ impl<'a, H: Host> Attributes<'a, H> {
     /// The listener's `envoy.config.core.v3.TrafficDirection`: 0 unspecified, 1 inbound, 2 outbound.
     ///
     /// # Errors
-    /// The host does not say.
+    /// The hostcall failed.
     pub(crate) fn listener_direction(&self) -> Result<Option<i64>, Status> {
         let direction = self.get(path::LISTENER_DIRECTION)?;
         Ok(direction.and_then(|direction| integer(&direction)))
     }
 
-    /// The response flags so far.
-    pub(crate) fn response_flags(&self) -> ResponseFlags {
+    /// The response flags so far, as Envoy's bit mask.
+    pub(crate) fn response_flags(&self) -> u64 {
         let flags = self.integer(path::RESPONSE_FLAGS).unwrap_or_default();
-        ResponseFlags(flags.cast_unsigned())
+        flags.cast_unsigned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! A host for unit tests: holds one data callback's buffer, answers properties, counts metrics.
+//! A host for unit tests: it has one data callback's buffer, properties and metrics.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use prost::Message as _;
 
-use super::calls::{Buffer, ContextId, Host, MetricId, MetricKind, Status};
+use super::calls::{Buffer, ContextId, Host, MetricId, MetricKind};
 use super::envoy::SetEnvoyFilterStateArguments;
+use super::status::Status;
 
 #[derive(Debug, Default)]
 pub(crate) struct FakeHost {

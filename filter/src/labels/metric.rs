@@ -2,7 +2,7 @@
 
 use crate::host::MetricKind;
 
-/// The metrics of a connection. The first four are Istio's; the rest is opt-in.
+/// The metrics of a connection. The first four are Istio's; the others are opt-in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Metric {
     /// Connections opened.
@@ -15,16 +15,16 @@ pub(crate) enum Metric {
     Received,
     /// Connections that are open now.
     Open,
-    /// How long connections lasted, in milliseconds.
+    /// The duration of connections, in milliseconds.
     ConnectionDuration,
-    /// How long it took until the peer's frame was read, in milliseconds from the open.
+    /// The time from the open until the peer's frame was read, in milliseconds.
     ExchangeDuration,
-    /// Connections closed, with the response flags that they had in the end.
+    /// Connections closed, with their response flags at the close.
     Terminated,
 }
 
 impl Metric {
-    /// Istio's.
+    /// Istio's metrics.
     pub(crate) const STANDARD: [Self; 4] = [Self::Opened, Self::Closed, Self::Sent, Self::Received];
 
     /// Every metric, in the order of the enumeration.
@@ -39,7 +39,7 @@ impl Metric {
         Self::Terminated,
     ];
 
-    /// Its name without the prefix, as `metrics[].name` of the configuration has it.
+    /// Its name without the prefix, as in `metrics[].name` of the configuration.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Opened => "tcp_connections_opened_total",
@@ -64,7 +64,27 @@ impl Metric {
     }
 }
 
-/// Metrics that Istio's stats filter records for HTTP and gRPC and this one never does.
+/// Exchanges by reporter and result.
+pub(crate) const PEER_EXCHANGES: &str = "tcp_peer_exchange_total";
+/// Connections with coarser labels because the series are at their limit.
+pub(crate) const SERIES_OVERFLOWS: &str = "tcp_series_overflow_total";
+/// Upstream addresses that were put on the list of refused hosts.
+pub(crate) const REFUSED_HOSTS: &str = "tcp_refused_hosts_total";
+/// Peers with another namespace in their metadata than in their certificate.
+pub(crate) const PEER_MISMATCHES: &str = "tcp_peer_mismatch_total";
+/// Values of expressions that are neither text nor number.
+pub(crate) const UNUSABLE_VALUES: &str = "tcp_unusable_values_total";
+
+/// The filter's counters about itself, without the prefix.
+pub(crate) const DIAGNOSTICS: [&str; 5] = [
+    PEER_EXCHANGES,
+    SERIES_OVERFLOWS,
+    REFUSED_HOSTS,
+    PEER_MISMATCHES,
+    UNUSABLE_VALUES,
+];
+
+/// Metrics that Istio's stats filter records for HTTP and gRPC, and this filter does not.
 pub(crate) const HTTP_METRICS: [&str; 6] = [
     "requests_total",
     "request_duration_milliseconds",

@@ -1,87 +1,99 @@
-//! What is known of peers, from earlier connections.
+//! The cache of peers, from earlier connections.
 
 use std::rc::Rc;
 
 use peer_exchange::{InvalidFrame, Metadata, Payload};
 
-use super::connection_attributes::{Evidence, Link, Told};
-use super::resolved::Identity;
-use super::weighted_cache::Cache;
+use super::connection_attributes::{ConnectionAttributes, TlsPair};
+use super::resolved::ResolvedPeer;
+use super::weighted_cache::WeightedCache;
 use crate::labels::Workload;
 
-/// What frames tell and what evidence amounts to.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    told: Cache<Payload, Told>,
-    frames_read: u64,
-    identities: Cache<Evidence, Identity>,
-    /// The URI SANs of our own certificates.
-    local_sans: Cache<Link, String>,
+/// The metadata of a peer's frame.
+#[derive(Debug)]
+pub(crate) struct PeerMetadata {
+    /// Frames with equal payloads have equal numbers, others have different ones.
+    pub(crate) number: u64,
+    pub(crate) metadata: Metadata,
 }
 
-impl Known {
-    /// What a frame tells of its sender; nothing if it has no metadata.
+/// The decoded frames and the resolved peers of earlier connections.
+#[derive(Debug, Default)]
+pub(crate) struct PeerCache {
+    metadata: WeightedCache<Payload, PeerMetadata>,
+    frames_decoded: u64,
+    resolved: WeightedCache<ConnectionAttributes, ResolvedPeer>,
+    /// The URI SANs of this proxy's certificates.
+    local_sans: WeightedCache<TlsPair, String>,
+}
+
+impl PeerCache {
+    /// The metadata in a frame's payload; `None` if it has none.
     ///
     /// # Errors
-    /// It is worthless.
-    pub(crate) fn read(&mut self, payload: Payload) -> Result<Option<Rc<Told>>, InvalidFrame> {
-        if let Some(told) = self.told.get(&payload) {
-            return Ok(Some(told));
+    /// The payload is malformed.
+    pub(crate) fn decode(
+        &mut self,
+        payload: Payload,
+    ) -> Result<Option<Rc<PeerMetadata>>, InvalidFrame> {
+        if let Some(cached) = self.metadata.get(&payload) {
+            return Ok(Some(cached));
         }
         let Some(metadata) = payload.frame()?.metadata() else {
             return Ok(None);
         };
-        self.frames_read += 1;
-        let told = Told {
-            number: self.frames_read,
+        self.frames_decoded += 1;
+        let decoded = PeerMetadata {
+            number: self.frames_decoded,
             metadata,
         };
-        let weight = weight(&payload, &told.metadata);
-        Ok(Some(self.told.insert(payload, weight, told)))
+        let weight = weight(&payload, &decoded.metadata);
+        Ok(Some(self.metadata.insert(payload, weight, decoded)))
     }
 
-    /// The URI SAN of the certificate that we use on a link. The host is asked with `read` once in a
-    /// while only: Envoy's TLS library keeps what it had to parse for it with each connection.
+    /// The URI SAN of this proxy's certificate on the connections of `pair`. Only the first call
+    /// for a pair calls `read`: Envoy's TLS library keeps the parsed certificate with each
+    /// connection whose SAN is read.
     pub(crate) fn local_san(
         &mut self,
-        link: &Link,
+        pair: &TlsPair,
         read: impl FnOnce() -> Option<String>,
     ) -> Option<String> {
-        if let Some(san) = self.local_sans.get(link) {
+        if let Some(san) = self.local_sans.get(pair) {
             return Some(String::clone(&san));
         }
         let san = read()?;
-        let known = self.local_sans.insert(link.clone(), san.len(), san);
-        Some(String::clone(&known))
+        let cached = self.local_sans.insert(pair.clone(), san.len(), san);
+        Some(String::clone(&cached))
     }
 
-    /// Has the host asked again, as certificates are replaced now and then.
-    pub(crate) fn forget_local_sans(&mut self) {
-        self.local_sans = Cache::default();
+    /// Drops the SANs of this proxy's certificates, because certificates are replaced.
+    pub(crate) fn drop_local_sans(&mut self) {
+        self.local_sans = WeightedCache::default();
     }
 
-    /// What the evidence of a connection amounts to. `exchanged` is what the peer told, `local` this
-    /// workload; texts that are published have up to `max` bytes.
-    pub(crate) fn identify(
+    /// Resolves the attributes of a connection. `metadata` is the peer's, `local` is this workload;
+    /// texts in the filter state have up to `max_len` bytes.
+    pub(crate) fn resolve(
         &mut self,
-        evidence: Evidence,
-        exchanged: Option<&Metadata>,
+        attributes: ConnectionAttributes,
+        metadata: Option<&Metadata>,
         local: &Workload,
-        max: usize,
-    ) -> Rc<Identity> {
-        if let Some(known) = self.identities.get(&evidence) {
-            return known;
+        max_len: usize,
+    ) -> Rc<ResolvedPeer> {
+        if let Some(cached) = self.resolved.get(&attributes) {
+            return cached;
         }
-        let identity = Identity::of(&evidence, exchanged, local, max);
-        let weight = identity.weight().saturating_add(evidence.len());
-        self.identities.insert(evidence, weight, identity)
+        let resolved = ResolvedPeer::new(&attributes, metadata, local, max_len);
+        let weight = resolved.weight().saturating_add(attributes.raw_len());
+        self.resolved.insert(attributes, weight, resolved)
     }
 }
 
-/// About how many bytes a frame takes, with what it tells: many short labels are more than they
-/// are on the wire.
+/// About how many bytes a payload and its metadata take. Many short labels take more than on the
+/// wire.
 fn weight(payload: &Payload, metadata: &Metadata) -> usize {
-    /// Two strings and what the allocator adds.
+    /// Two strings and the allocator's overhead.
     const PAIR: usize = 2 * (size_of::<String>() + 16);
     let pairs = metadata.labels.len() + metadata.platform_metadata.len();
     pairs
@@ -91,8 +103,9 @@ fn weight(payload: &Payload, metadata: &Metadata) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use peer_exchange::{Decoded, Decoder, Frame, Struct};
+
+    use super::*;
 
     fn payload(workload: &str) -> Payload {
         let frame = Frame::new(Struct::from_iter([("WORKLOAD_NAME", workload)]), "");
@@ -103,13 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn equal_frames_are_read_once() {
-        let mut known = Known::default();
-        let mut read = |workload| {
-            let told = known.read(payload(workload)).expect("a good frame");
-            told.expect("metadata")
+    fn equal_frames_are_decoded_once() {
+        let mut cache = PeerCache::default();
+        let mut decode = |workload| {
+            let decoded = cache.decode(payload(workload)).expect("a good frame");
+            decoded.expect("metadata")
         };
-        let (one, two, again) = (read("one"), read("two"), read("one"));
+        let (one, two, again) = (decode("one"), decode("two"), decode("one"));
         assert!(Rc::ptr_eq(&one, &again));
         assert_ne!(one.number, two.number);
         assert_eq!(two.metadata.workload_name, "two");
@@ -126,9 +139,9 @@ mod tests {
         let Decoded::Frame(payload) = decoder.decode(&frame.encode()).decoded else {
             panic!("a whole frame");
         };
-        let mut known = Known::default();
-        let mut read = || known.read(payload.clone()).expect("a good frame");
-        let (once, again) = (read().expect("metadata"), read().expect("metadata"));
+        let mut cache = PeerCache::default();
+        let mut decode = || cache.decode(payload.clone()).expect("a good frame");
+        let (once, again) = (decode().expect("metadata"), decode().expect("metadata"));
         assert_ne!(once.number, again.number);
     }
 }

@@ -1,37 +1,34 @@
-//! What the host and the peer say of a connection: all that its labels follow from.
-
-use peer_exchange::Metadata;
+//! The host's attributes of a connection that its labels follow from.
 
 use crate::config::Mode;
 use crate::host::Host;
 use crate::host::attributes::{Attributes, path};
-use crate::labels::Reporter;
-use crate::labels::response_flags::ResponseFlags;
+use crate::labels::{Reporter, ResponseFlags};
 
-/// The evidence, as it came. Equal evidence means equal labels.
+/// The attributes of one connection. Equal attributes mean equal labels.
 #[derive(Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Evidence {
-    pub(crate) link: Link,
-    /// The client's TLS handshake is not over: it has had no chance to show a certificate.
-    pub(crate) handshaking: bool,
-    /// The URI SAN of our own certificate.
+pub(crate) struct ConnectionAttributes {
+    pub(crate) tls: TlsPair,
+    /// The client's TLS handshake is not over: it could not show a certificate yet.
+    pub(crate) is_handshaking: bool,
+    /// The URI SAN of this proxy's certificate.
     pub(crate) local_san: Option<String>,
-    /// The number of what the peer told.
-    pub(crate) told: Option<u64>,
-    /// The peer that a native exchange filter left, where ours only counts.
-    pub(crate) native: Option<Vec<u8>>,
-    /// The server's URI SAN behind a waypoint.
-    pub(crate) server_san: Option<String>,
+    /// The number of the peer's [`PeerMetadata`](super::PeerMetadata).
+    pub(crate) metadata: Option<u64>,
+    /// The peer that a native exchange filter found, in mode `off`.
+    pub(super) native: Option<Vec<u8>>,
+    /// The URI SAN of the server behind a waypoint.
+    pub(super) server_san: Option<String>,
     /// The server's `istio.workload`.
-    pub(crate) endpoint: Option<String>,
+    pub(super) endpoint: Option<String>,
     /// The first of the cluster's `istio.services`.
-    pub(crate) service: Option<Vec<u8>>,
-    pub(crate) response_flags: ResponseFlags,
+    pub(super) service: Option<Vec<u8>>,
+    pub(super) response_flags: ResponseFlags,
 }
 
-/// Between which proxies the connection is; both use the same certificates on all of them.
+/// The peer and the cluster of a connection: all connections of one pair use the same certificates.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Link {
+pub(crate) struct TlsPair {
     pub(crate) reporter: Reporter,
     /// The upstream cluster's name.
     pub(crate) cluster: Option<String>,
@@ -39,61 +36,57 @@ pub(crate) struct Link {
     pub(crate) peer_san: Option<String>,
 }
 
-/// What one frame tells; equal numbers are equal frames.
-#[derive(Debug)]
-pub(crate) struct Told {
-    pub(crate) number: u64,
-    pub(crate) metadata: Metadata,
-}
-
-impl Evidence {
-    /// Asks the host about the connection of the effective context. `handshaking` tells whether the
-    /// client's TLS handshake is not over, `upstream_san` is the upstream's certificate if it is known
-    /// already, `local_san` finds our own.
-    pub(crate) fn gather<H: Host>(
+impl ConnectionAttributes {
+    /// Reads the attributes of the effective context. `upstream_san` is the URI SAN of the
+    /// upstream's certificate, if it was read before.
+    ///
+    /// This proxy's SAN and the number of the metadata remain unset.
+    pub(crate) fn read<H: Host>(
         attributes: &Attributes<'_, H>,
         mode: Mode,
         reporter: Reporter,
-        told: Option<&Told>,
-        handshaking: bool,
         upstream_san: Option<String>,
-        local_san: impl FnOnce(&Link) -> Option<String>,
     ) -> Self {
         let native = match reporter {
             _ if mode != Mode::Off => None,
             Reporter::Source => attributes.bytes(path::NATIVE_UPSTREAM),
             Reporter::Destination | Reporter::Waypoint => attributes.bytes(path::NATIVE_DOWNSTREAM),
         };
-        let upstream_san = || upstream_san.or_else(|| attributes.text(path::UPSTREAM_PEER_SAN));
+        let upstream_san = match reporter {
+            Reporter::Source | Reporter::Waypoint => {
+                upstream_san.or_else(|| attributes.text(path::UPSTREAM_PEER_SAN))
+            }
+            Reporter::Destination => None,
+        };
         let (peer_san, server_san) = match reporter {
-            Reporter::Source => (upstream_san(), None),
-            Reporter::Destination => (attributes.text(path::PEER_SAN), None),
-            Reporter::Waypoint => (attributes.text(path::PEER_SAN), upstream_san()),
+            Reporter::Source => (upstream_san, None),
+            Reporter::Destination | Reporter::Waypoint => {
+                (attributes.text(path::PEER_SAN), upstream_san)
+            }
         };
         let endpoint = match reporter {
             Reporter::Source | Reporter::Waypoint => attributes.text(path::ENDPOINT),
             Reporter::Destination => None,
         };
-        let link = Link {
-            reporter,
-            cluster: attributes.text(path::CLUSTER),
-            peer_san,
-        };
         Self {
-            handshaking,
-            local_san: local_san(&link),
-            link,
-            told: told.map(|told| told.number),
+            tls: TlsPair {
+                reporter,
+                cluster: attributes.text(path::CLUSTER),
+                peer_san,
+            },
+            is_handshaking: false,
+            local_san: None,
+            metadata: None,
             native,
             server_san,
             endpoint,
             service: attributes.bytes(path::SERVICE),
-            response_flags: attributes.response_flags(),
+            response_flags: ResponseFlags(attributes.response_flags()),
         }
     }
 
-    /// How many bytes of it are in none of the facts.
-    pub(crate) fn len(&self) -> usize {
+    /// The length of the attributes that no label contains as they are.
+    pub(super) fn raw_len(&self) -> usize {
         let raw = [&self.native, &self.service].into_iter().flatten();
         raw.map(Vec::len).sum()
     }

@@ -1,25 +1,23 @@
-//! The peer for others: access logs, network RBAC, other filters and our own expressions.
+//! The peer in the connection's filter state, for access logs, network RBAC, other filters and the
+//! configured expressions.
 //!
-//! It is a `google.protobuf.Struct` in the connection's filter state, `wasm.downstream_peer` on
-//! the server's side and `wasm.upstream_peer` on the client's, with the fields' names of modern
-//! Istio and those of Istio 1.7. Declared as such a message, CEL can walk it.
+//! It is a `google.protobuf.Struct`, `wasm.downstream_peer` on the server's side and
+//! `wasm.upstream_peer` on the client's. Its fields have the names of modern Istio and those of
+//! Istio 1.7. Declared as a message, CEL expressions can select its fields.
 
 use peer_exchange::{Metadata, Struct, Value};
 use prost::Message as _;
 
+use crate::config::PEER_MAPS;
 use crate::host::envoy::DeclarePropertyArguments;
 use crate::host::{Host, Status};
-use crate::labels::naming::tame;
-use crate::labels::{Reporter, Workload};
+use crate::labels::{Reporter, Workload, tame};
 
-/// The fields of a peer that are maps of texts; all others are texts.
-pub(crate) const MAPS: [&str; 2] = ["labels", "platform_metadata"];
-
-/// How many bytes of a peer's labels are published, and how many of its platform's metadata. The
-/// host keeps them as long as the connection lasts.
+/// The limit on the bytes of a peer's labels, and on those of its platform's metadata. The host
+/// keeps them as long as the connection lasts.
 const MAX_MAP_LEN: usize = 8 * 1024;
 
-/// The property of the peer that a reporter sees.
+/// The property of a reporter's peer.
 pub(crate) fn property(reporter: Reporter) -> &'static str {
     match reporter {
         Reporter::Source => "upstream_peer",
@@ -27,7 +25,7 @@ pub(crate) fn property(reporter: Reporter) -> &'static str {
     }
 }
 
-/// Tells the host what the properties are, once per root context.
+/// Declares the properties, once per root context.
 pub(crate) fn declare<H: Host>(host: &H) {
     for reporter in [Reporter::Source, Reporter::Destination] {
         let argument = DeclarePropertyArguments {
@@ -41,47 +39,41 @@ pub(crate) fn declare<H: Host>(host: &H) {
             // A second configuration of the same context finds it declared.
             Ok(_) | Err(Status::BAD_ARGUMENT) => {}
             Err(status) => log::warn!(
-                "{} cannot be declared: expressions will not see the peer: {status}",
+                "declaring the property {} failed: {status}; expressions cannot read the peer",
                 property(reporter)
             ),
         }
     }
 }
 
-/// Leaves the encoded peer in the connection's filter state; nothing if nothing is known of it.
-pub(crate) fn publish<H: Host>(host: &H, reporter: Reporter, peer: &[u8]) -> Result<(), Status> {
+/// Writes the encoded peer to the connection's filter state, unless nothing is known of it.
+pub(crate) fn write<H: Host>(host: &H, reporter: Reporter, peer: &[u8]) -> Result<(), Status> {
     match peer {
         [] => Ok(()),
         peer => host.set_property(property(reporter), peer),
     }
 }
 
-/// What is published of a peer. It goes into logs and lives as long as the connection, so texts are
-/// tamed to `max` bytes.
-pub(crate) fn describe(peer: &Workload, exchanged: Option<&Metadata>, max: usize) -> Struct {
+/// The peer's message. Its texts have up to `max` bytes and no control characters: they go into logs
+/// and stay as long as the connection.
+pub(super) fn peer(peer: &Workload, metadata: Option<&Metadata>, max: usize) -> Struct {
     let nothing = Metadata::default();
-    let metadata = exchanged.unwrap_or(&nothing);
-    let strings = |members: &[(&str, &str)]| {
-        let mut message = Struct::default();
-        for (name, value) in members.iter().filter(|(_, value)| !value.is_empty()) {
-            message.insert(*name, tame(value, max).as_ref());
-        }
-        message
-    };
-    let mut labels = strings(&[
-        ("app", &peer.app),
+    let metadata = metadata.unwrap_or(&nothing);
+    let labels = [
+        ("app", peer.app.as_str()),
         ("version", &peer.version),
         ("service.istio.io/canonical-name", &peer.canonical_service),
         (
             "service.istio.io/canonical-revision",
             &peer.canonical_revision,
         ),
-    ]);
+    ];
+    let mut labels = texts(&labels, max);
     add(&mut labels, &metadata.labels, max);
     let mut platform = Struct::default();
     add(&mut platform, &metadata.platform_metadata, max);
-    let mut message = strings(&[
-        ("app", &peer.app),
+    let fields = [
+        ("app", peer.app.as_str()),
         ("app_containers", &metadata.app_containers),
         ("availability_zone", &metadata.availability_zone),
         ("cluster", &peer.cluster),
@@ -100,8 +92,9 @@ pub(crate) fn describe(peer: &Workload, exchanged: Option<&Metadata>, max: usize
         ("version", &peer.version),
         ("workload", &peer.workload),
         ("workload_name", &peer.workload),
-    ]);
-    for (name, map) in MAPS.into_iter().zip([labels, platform]) {
+    ];
+    let mut message = texts(&fields, max);
+    for (name, map) in PEER_MAPS.into_iter().zip([labels, platform]) {
         if !map.fields.is_empty() {
             message.insert(name, map);
         }
@@ -109,13 +102,15 @@ pub(crate) fn describe(peer: &Workload, exchanged: Option<&Metadata>, max: usize
     message
 }
 
-/// Adds what a native exchange filter left of the peer and `message` does not have yet: its kind,
-/// place and name, and its additional labels.
-pub(crate) fn complete(message: &mut Struct, native: &Struct, max: usize) {
+/// Adds the fields that only a native exchange filter's peer has: its type, location and name, and
+/// its additional labels.
+pub(super) fn add_native(message: &mut Struct, native: &Struct, max: usize) {
     for (name, value) in &native.fields {
         if let Some(map) = native.child(name) {
-            let pair = |(name, value): (&String, &Value)| (name.clone(), value.as_str().to_owned());
-            let pairs: Vec<_> = map.fields.iter().map(pair).collect();
+            let mut pairs = Vec::with_capacity(map.fields.len());
+            for (name, value) in &map.fields {
+                pairs.push((name.clone(), value.as_str().to_owned()));
+            }
             let mut completed = message.child(name).cloned().unwrap_or_default();
             add(&mut completed, &pairs, max);
             message.insert(name, completed);
@@ -125,7 +120,16 @@ pub(crate) fn complete(message: &mut Struct, native: &Struct, max: usize) {
     }
 }
 
-/// Adds the pairs of a map, as many as fit.
+/// The members that are not empty.
+fn texts(members: &[(&str, &str)], max: usize) -> Struct {
+    let mut message = Struct::default();
+    for (name, value) in members.iter().filter(|(_, value)| !value.is_empty()) {
+        message.insert(*name, tame(value, max).as_ref());
+    }
+    message
+}
+
+/// Adds the pairs of a map, up to the limit of its bytes.
 fn add(message: &mut Struct, map: &[(String, String)], max: usize) {
     let mut room = MAX_MAP_LEN;
     for (name, value) in map {
@@ -143,16 +147,16 @@ mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
 
-    fn published(peer: &Workload, exchanged: Option<&Metadata>) -> Option<Struct> {
+    fn written(peer: &Workload, exchanged: Option<&Metadata>) -> Option<Struct> {
         let host = FakeHost::default();
-        let message = describe(peer, exchanged, 512);
-        publish(&&host, Reporter::Source, &message.encode_to_vec()).expect("a host that takes it");
+        let message = super::peer(peer, exchanged, 512);
+        write(&&host, Reporter::Source, &message.encode_to_vec()).expect("a host that takes it");
         let raw = host.properties.borrow().get("upstream_peer").cloned()?;
         Some(Struct::decode(raw.as_slice()).expect("a Struct"))
     }
 
     #[test]
-    fn a_peer_has_the_names_of_both_worlds() {
+    fn a_peer_has_the_fields_of_modern_istio_and_of_istio_1_7() {
         let peer = Workload {
             workload: "mongodb-v1".to_owned(),
             canonical_service: "mongodb".to_owned(),
@@ -189,11 +193,11 @@ mod tests {
             ("workload_name", "mongodb-v1"),
         ]);
         expected.insert("labels", labels);
-        assert_eq!(published(&peer, Some(&metadata)), Some(expected));
+        assert_eq!(written(&peer, Some(&metadata)), Some(expected));
     }
 
     #[test]
-    fn what_a_native_filter_left_completes_the_peer() {
+    fn a_native_filters_peer_adds_its_own_fields() {
         let mut native = Struct::from_iter([("workload", "native"), ("type", "deployment")]);
         native.insert("labels", Struct::from_iter([("role", "primary\n")]));
         let peer = Workload {
@@ -201,8 +205,8 @@ mod tests {
             app: "a".to_owned(),
             ..Workload::default()
         };
-        let mut message = describe(&peer, None, 512);
-        complete(&mut message, &native, 512);
+        let mut message = super::peer(&peer, None, 512);
+        add_native(&mut message, &native, 512);
         assert_eq!(message.string("workload"), "known");
         assert_eq!(message.string("type"), "deployment");
         let labels = Struct::from_iter([("app", "a"), ("role", "primary_")]);
@@ -210,12 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_not_published() {
-        assert_eq!(published(&Workload::default(), None), None);
+    fn an_unknown_peer_is_not_written() {
+        assert_eq!(written(&Workload::default(), None), None);
     }
 
     #[test]
-    fn what_a_peer_says_is_bounded_and_fit_for_a_log() {
+    fn a_peers_texts_are_bounded_and_have_no_control_characters() {
         let long = |index: u32| (format!("{index:04}"), "x".repeat(5000));
         let metadata = Metadata {
             owner: "o".repeat(60_000),
@@ -226,7 +230,7 @@ mod tests {
             workload: "evil\n{\"level\":\"info\"}\u{1b}[2J".to_owned(),
             ..Workload::default()
         };
-        let message = describe(&peer, Some(&metadata), 512);
+        let message = super::peer(&peer, Some(&metadata), 512);
         assert_eq!(message.string("workload"), "evil_{\"level\":\"info\"}_[2J");
         assert_eq!(message.string("owner").len(), 512);
         let labels = message.child("labels").expect("labels");

@@ -1,10 +1,10 @@
-//! Texts whose parts have fixed places, such as a SPIFFE id's path.
+//! Texts with parts at fixed places, such as the path of a SPIFFE id.
 
-/// The most parts that a known form has: those of Consul's SPIFFE ids.
+/// The largest number of parts: those of Consul's SPIFFE ids.
 const MAX: usize = 9;
 
-/// The parts of a text, none of them empty. They are not on the heap, which spares allocations with
-/// every new peer.
+/// The parts of a text, none of them empty. They are on the stack, which saves allocations for every
+/// new peer.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     parts: [&'a str; MAX],
@@ -12,7 +12,7 @@ pub(crate) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// The parts between separators; `None` if one is empty or there are more than any form has.
+    /// The parts between separators; `None` if one is empty or there are too many.
     pub(crate) fn of(text: &'a str, separator: char) -> Option<Self> {
         let mut parts = [""; MAX];
         let mut count = 0;

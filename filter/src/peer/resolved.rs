@@ -1,4 +1,4 @@
-//! Who takes part in a connection, and what follows from it for all connections alike.
+//! The result of resolving a connection's attributes.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -6,46 +6,51 @@ use std::rc::Rc;
 use peer_exchange::Metadata;
 use prost::Message as _;
 
-use super::connection_attributes::Evidence;
+use super::connection_attributes::ConnectionAttributes;
 use super::filter_state;
 use super::native;
-use super::resolve::Facts;
-use crate::labels::Workload;
+use super::resolve::resolve;
+use crate::labels::{LabelSet, Workload};
 use crate::series::Series;
 
-/// What equal [`Evidence`] amounts to.
+/// Everything that equal [`ConnectionAttributes`] have in common.
 #[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) facts: Facts,
-    /// The peer for others, encoded; empty when nothing is known of it.
-    pub(crate) published: Vec<u8>,
-    /// Where such connections are counted, if that follows from nothing else.
+pub(crate) struct ResolvedPeer {
+    pub(crate) labels: LabelSet,
+    /// The peer claims another namespace than its certificate has.
+    pub(crate) namespace_mismatch: bool,
+    /// The encoded peer for the filter state; empty if nothing is known of it.
+    pub(crate) filter_state: Vec<u8>,
+    /// The series of such connections, if it depends on nothing else.
     pub(crate) series: OnceCell<Rc<Series>>,
 }
 
-impl Identity {
-    /// `exchanged` is what the peer told, `local` this workload; the texts that are published have
-    /// up to `max` bytes.
-    pub(crate) fn of(
-        evidence: &Evidence,
-        exchanged: Option<&Metadata>,
+impl ResolvedPeer {
+    /// `metadata` is the peer's, `local` is this workload; texts in the filter state have up to
+    /// `max_len` bytes.
+    pub(super) fn new(
+        attributes: &ConnectionAttributes,
+        metadata: Option<&Metadata>,
         local: &Workload,
-        max: usize,
+        max_len: usize,
     ) -> Self {
-        let facts = Facts::of(evidence, exchanged, local);
-        let mut published = filter_state::describe(facts.peer(), exchanged, max);
-        if let Some(native) = evidence.native.as_deref().and_then(native::fields) {
-            filter_state::complete(&mut published, &native, max);
+        let (labels, namespace_mismatch) = resolve(attributes, metadata, local);
+        let mut peer = filter_state::peer(labels.peer(), metadata, max_len);
+        if let Some(native) = attributes.native.as_deref().and_then(native::fields) {
+            filter_state::add_native(&mut peer, &native, max_len);
         }
         Self {
-            published: published.encode_to_vec(),
-            facts,
+            labels,
+            namespace_mismatch,
+            filter_state: peer.encode_to_vec(),
             series: OnceCell::new(),
         }
     }
 
     /// About how many bytes it takes.
-    pub(crate) fn weight(&self) -> usize {
-        self.published.len().saturating_add(self.facts.len())
+    pub(super) fn weight(&self) -> usize {
+        let labels = self.labels.values();
+        let labels: usize = labels.iter().map(|value| value.len()).sum();
+        self.filter_state.len().saturating_add(labels)
     }
 }

@@ -1,11 +1,14 @@
-//! `destination_service*`: the service that a connection asked for.
+//! `destination_service*`: the service that the client requested.
 
 mod consul;
+mod parts;
+
+use parts::ServiceParts;
 
 use crate::host::attributes::pairs;
-use crate::labels::{Service, either};
+use crate::labels::{Service, first_known};
 
-/// Clusters that stand for "no service in particular"; their own name is the service's name.
+/// Clusters of no particular service. Their own name is the service's name.
 const SPECIAL_CLUSTERS: [&str; 5] = [
     "BlackHoleCluster",
     "PassthroughCluster",
@@ -14,11 +17,11 @@ const SPECIAL_CLUSTERS: [&str; 5] = [
     "InboundPassthroughClusterIpv6",
 ];
 
-/// The service behind the connection's upstream cluster; what is not known stays empty.
+/// The service of the connection's upstream cluster; an unknown value is empty.
 ///
-/// The cluster's metadata names it (`istio.services[0]`, written by Istio's control plane). What
-/// the metadata lacks is read from the host in the cluster's name, where the name has one.
-pub(crate) fn requested(metadata: Option<&[u8]>, cluster: &str) -> Service {
+/// The cluster's metadata names it (`istio.services[0]`, written by Istio's control plane). Values
+/// that the metadata lacks are read from the host in the cluster's name, if there is one.
+pub(super) fn requested(metadata: Option<&[u8]>, cluster: &str) -> Service {
     if SPECIAL_CLUSTERS.contains(&cluster) {
         return Service {
             name: cluster.to_owned(),
@@ -32,15 +35,15 @@ pub(crate) fn requested(metadata: Option<&[u8]>, cluster: &str) -> Service {
         "" => host_of(cluster).map_or(("", cluster), |host| (host, "")),
         host => (host, ""),
     };
-    let place = match name.is_empty() || namespace.is_empty() {
-        true => Place::of(host),
-        false => Place::default(),
+    let parts = match name.is_empty() || namespace.is_empty() {
+        true => parts_of(host),
+        false => ServiceParts::default(),
     };
     Service {
         host: host.to_owned(),
-        name: either(name, place.name).to_owned(),
-        namespace: either(namespace, place.namespace).to_owned(),
-        cluster: place.cluster.to_owned(),
+        name: first_known(name, parts.name).to_owned(),
+        namespace: first_known(namespace, parts.namespace).to_owned(),
+        cluster: parts.cluster.to_owned(),
         upstream: upstream.to_owned(),
     }
 }
@@ -70,39 +73,31 @@ fn istio(cluster: &str) -> Option<&str> {
 
 /// Clusters that are named like a service of Kubernetes.
 fn kubernetes(cluster: &str) -> Option<&str> {
-    Place::in_kubernetes(cluster).map(|_| cluster)
+    parts_in_kubernetes(cluster).map(|_| cluster)
 }
 
-/// What a host tells of its service.
-#[derive(Clone, Copy, Debug, Default)]
-struct Place<'a> {
-    name: &'a str,
-    namespace: &'a str,
-    /// The data centre, in Consul.
-    cluster: &'a str,
-}
-
-impl<'a> Place<'a> {
-    fn of(host: &'a str) -> Self {
-        let known = Self::in_kubernetes(host).or_else(|| consul::place(host));
-        // Hosts outside the mesh are told apart by their whole name only.
-        known.unwrap_or_else(|| Self {
+/// The parts of a host's name; a host outside the mesh is its own name.
+fn parts_of(host: &str) -> ServiceParts<'_> {
+    parts_in_kubernetes(host)
+        .or_else(|| consul::parts(host))
+        .unwrap_or_else(|| ServiceParts {
             name: host,
-            ..Self::default()
+            ..ServiceParts::default()
         })
-    }
+}
 
-    /// Reads `NAME.NAMESPACE.svc.DOMAIN`, whatever the cluster's domain is.
-    fn in_kubernetes(host: &'a str) -> Option<Self> {
-        let mut labels = host.splitn(4, '.');
-        match (labels.next()?, labels.next()?, labels.next()?) {
-            (name, namespace, "svc") if !name.is_empty() && !namespace.is_empty() => Some(Self {
+/// Reads `NAME.NAMESPACE.svc.DOMAIN` with any domain.
+fn parts_in_kubernetes(host: &str) -> Option<ServiceParts<'_>> {
+    let mut labels = host.splitn(4, '.');
+    match (labels.next()?, labels.next()?, labels.next()?) {
+        (name, namespace, "svc") if !name.is_empty() && !namespace.is_empty() => {
+            Some(ServiceParts {
                 name,
                 namespace,
-                ..Self::default()
-            }),
-            _ => None,
+                ..ServiceParts::default()
+            })
         }
+        _ => None,
     }
 }
 

@@ -1,46 +1,46 @@
-//! Who the other end is, from the sources in order of trust.
+//! The labels of a peer, from the sources in order of trust.
 //!
-//! For each label the first source that has it: the TLS certificate's SAN (principal, and the
-//! namespace inside it), the exchanged metadata, the endpoint's metadata, what a native exchange
-//! filter found out. What none has stays empty and is shown as `unknown`.
+//! Each label has the value of the first source that has one: the SAN of the TLS certificate
+//! (principal, and the namespace in it), the metadata of the peer's frame, the endpoint's metadata,
+//! the peer that a native exchange filter found. A value that no source has is `unknown`.
 
 use peer_exchange::Metadata;
 
 use super::parts::Parts;
 use crate::labels::Workload;
 
-/// What one connection knows of its peer.
+/// The sources of a peer's labels on one connection.
 #[derive(Debug, Default)]
-pub(crate) struct Sources<'a> {
+pub(crate) struct PeerSources<'a> {
     /// The first URI SAN of the peer's certificate.
     pub(crate) san: Option<&'a str>,
-    /// The metadata that the peer sent.
-    pub(crate) exchanged: Option<&'a Metadata>,
-    /// The endpoint's `istio.workload`, on the client's side.
+    /// The metadata in the peer's frame.
+    pub(crate) metadata: Option<&'a Metadata>,
+    /// The server's `istio.workload`.
     pub(crate) endpoint: Option<&'a str>,
-    /// What a native exchange filter found out, where ours only counts.
+    /// The peer that a native exchange filter found, in mode `off`.
     pub(crate) native: Option<Workload>,
-    /// Whether only a certificate proves an identity. Istio's servers want that of their clients;
-    /// its clients take a server's word where there is none.
-    pub(crate) proven: bool,
+    /// The peer is the client. Istio takes a client's principal from its certificate only, and a
+    /// server's from its metadata if it has no certificate.
+    pub(crate) is_client: bool,
 }
 
-impl Sources<'_> {
-    /// Whether the peer claims another namespace than its certificate has.
-    pub(crate) fn contradict(&self) -> bool {
-        let claimed = self.exchanged.map_or("", |peer| peer.namespace.as_str());
+impl PeerSources<'_> {
+    /// Whether the peer's metadata has another namespace than its certificate.
+    pub(crate) fn namespace_mismatch(&self) -> bool {
+        let claimed = self.metadata.map_or("", |peer| peer.namespace.as_str());
         let certified = self.san.and_then(namespace_of);
         !claimed.is_empty() && certified.is_some_and(|certified| certified != claimed)
     }
 
     /// The peer's labels.
     pub(crate) fn workload(self) -> Workload {
-        let mut peer = self.exchanged.map(from_metadata).unwrap_or_default();
+        let mut peer = self.metadata.map(from_metadata).unwrap_or_default();
         let endpoint = self.endpoint.and_then(from_endpoint);
         for other in [endpoint, self.native].into_iter().flatten() {
-            fill(&mut peer, other);
+            peer.fill_from(other);
         }
-        if self.proven {
+        if self.is_client {
             peer.principal.clear();
         }
         if let Some(san) = self.san.filter(|san| !san.is_empty()) {
@@ -70,33 +70,14 @@ fn from_metadata(metadata: &Metadata) -> Workload {
 /// plane writes it into the endpoint metadata `istio.workload`; old ones leave the cluster out.
 fn from_endpoint(text: &str) -> Option<Workload> {
     let mut parts = text.split(';');
-    let mut part = || parts.next().map(str::to_owned);
     Some(Workload {
-        workload: part()?,
-        namespace: part()?,
-        canonical_service: part()?,
-        canonical_revision: part()?,
-        cluster: part().unwrap_or_default(),
+        workload: parts.next()?.to_owned(),
+        namespace: parts.next()?.to_owned(),
+        canonical_service: parts.next()?.to_owned(),
+        canonical_revision: parts.next()?.to_owned(),
+        cluster: parts.next().unwrap_or_default().to_owned(),
         ..Workload::default()
     })
-}
-
-/// Takes from `other` what `peer` does not have.
-fn fill(peer: &mut Workload, other: Workload) {
-    for (mine, theirs) in [
-        (&mut peer.workload, other.workload),
-        (&mut peer.namespace, other.namespace),
-        (&mut peer.canonical_service, other.canonical_service),
-        (&mut peer.canonical_revision, other.canonical_revision),
-        (&mut peer.principal, other.principal),
-        (&mut peer.app, other.app),
-        (&mut peer.version, other.version),
-        (&mut peer.cluster, other.cluster),
-    ] {
-        if mine.is_empty() {
-            *mine = theirs;
-        }
-    }
 }
 
 /// The namespace in a SPIFFE id, where the id has a place for it:
@@ -106,7 +87,7 @@ fn fill(peer: &mut Workload, other: Workload) {
 /// | `spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT` | Istio (`ParseIdentity` in `pkg/spiffe`) |
 /// | `spiffe://DOMAIN[/ap/PARTITION]/ns/NAMESPACE/dc/DATACENTER/svc/SERVICE` | Consul (`agent/connect/uri_service.go`) |
 ///
-/// Elsewhere `/ns/` is a part of somebody's own path and tells nothing.
+/// In any other path `/ns/` has no meaning.
 pub(crate) fn namespace_of(san: &str) -> Option<&str> {
     let parts = Parts::of(san.strip_prefix("spiffe://")?, '/')?;
     match parts.as_slice() {

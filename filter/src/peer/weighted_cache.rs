@@ -1,40 +1,40 @@
-//! What was found out once and need not be found out again.
+//! A cache with a limit on the sum of its entries' weights.
 
 use std::hash::Hash;
 use std::rc::Rc;
 
 use hashbrown::{Equivalent, HashMap};
 
-/// How many bytes a cache holds, as the weights of its values count them: several hundred peers.
+/// The limit, in bytes: several hundred peers.
 const MAX_WEIGHT: usize = 1024 * 1024;
 
-/// What every entry weighs beside its value's own weight. It bounds how many there are: keys are
-/// the peers' choice, and who knows the hash can have all of them collide.
+/// The weight of an entry without its value. It bounds the number of entries: peers choose the keys,
+/// and may choose ones with equal hashes.
 const ENTRY_WEIGHT: usize = 1024;
 
-/// Values by what they follow from. A full cache forgets all of them, so what peers can fill it
-/// with is bounded, and only costs the time to find it out again.
+/// Values by key. A full cache drops all of them: its memory is bounded, whatever peers send, and
+/// the values are computed again.
 #[derive(Debug)]
-pub(crate) struct Cache<K, V> {
-    known: HashMap<K, Rc<V>>,
+pub(crate) struct WeightedCache<K, V> {
+    entries: HashMap<K, Rc<V>>,
     weight: usize,
 }
 
-impl<K, V> Default for Cache<K, V> {
+impl<K, V> Default for WeightedCache<K, V> {
     fn default() -> Self {
         Self {
-            known: HashMap::default(),
+            entries: HashMap::default(),
             weight: 0,
         }
     }
 }
 
-impl<K: Eq + Hash, V> Cache<K, V> {
+impl<K: Eq + Hash, V> WeightedCache<K, V> {
     pub(crate) fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<Rc<V>> {
-        self.known.get(key).map(Rc::clone)
+        self.entries.get(key).map(Rc::clone)
     }
 
-    /// Remembers a value of about `weight` bytes.
+    /// Adds a value of about `weight` bytes.
     pub(crate) fn insert(&mut self, key: K, weight: usize, value: V) -> Rc<V> {
         let value = Rc::new(value);
         let weight = weight.saturating_add(ENTRY_WEIGHT);
@@ -43,10 +43,10 @@ impl<K: Eq + Hash, V> Cache<K, V> {
         }
         self.weight = self.weight.saturating_add(weight);
         if self.weight > MAX_WEIGHT {
-            self.known.clear();
+            self.entries.clear();
             self.weight = weight;
         }
-        self.known.insert(key, Rc::clone(&value));
+        self.entries.insert(key, Rc::clone(&value));
         value
     }
 }
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn a_value_is_found_by_its_key() {
-        let mut cache = Cache::default();
+        let mut cache = WeightedCache::default();
         assert_eq!(cache.get(&1), None);
         let one = cache.insert(1, 1, "one");
         assert!(Rc::ptr_eq(&one, &cache.get(&1).expect("it was put there")));
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_full_cache_forgets_everything_else() {
-        let mut cache = Cache::default();
+        let mut cache = WeightedCache::default();
         const ALL: usize = MAX_WEIGHT - ENTRY_WEIGHT;
         cache.insert(1, ALL, "one");
         cache.insert(2, ALL + 1, "too much");

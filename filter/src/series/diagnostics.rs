@@ -1,35 +1,21 @@
-//! What the filter says of itself: counters that are on by default.
+//! The filter's counters about itself, which are always on.
 
-use super::pending::Instrument;
-use crate::exchange::Outcome;
-use crate::host::Host;
-use crate::host::MetricKind;
-use crate::labels::Reporter;
-use crate::labels::naming::Naming;
-
-const OUTCOMES: &str = "tcp_peer_exchange_total";
-const OVERFLOWS: &str = "tcp_series_overflow_total";
-const REFUSED_HOSTS: &str = "tcp_refused_hosts_total";
-const PEER_MISMATCHES: &str = "tcp_peer_mismatch_total";
-const UNUSABLE_VALUES: &str = "tcp_unusable_values_total";
-
-/// The counters' names, without the prefix.
-pub(crate) const NAMES: [&str; 5] = [
-    OUTCOMES,
-    OVERFLOWS,
-    REFUSED_HOSTS,
-    PEER_MISMATCHES,
+use super::outcome::Outcome;
+use super::pending::PendingStat;
+use crate::host::{Host, MetricKind};
+use crate::labels::{
+    Naming, PEER_EXCHANGES, PEER_MISMATCHES, REFUSED_HOSTS, Reporter, SERIES_OVERFLOWS,
     UNUSABLE_VALUES,
-];
+};
 
 /// Counters of one reporter.
 #[derive(Debug)]
 struct PerReporter {
-    outcomes: [Instrument; Outcome::ALL.len()],
-    overflows: Instrument,
-    refused_hosts: Instrument,
-    peer_mismatches: Instrument,
-    unusable_values: Instrument,
+    outcomes: [PendingStat; Outcome::ALL.len()],
+    overflows: PendingStat,
+    refused_hosts: PendingStat,
+    peer_mismatches: PendingStat,
+    unusable_values: PendingStat,
 }
 
 /// `istio_tcp_peer_exchange_total{reporter,result}`, and by reporter alone
@@ -43,7 +29,6 @@ pub(crate) struct Diagnostics {
 
 impl Default for PerReporter {
     fn default() -> Self {
-        let counter = || Instrument::new(MetricKind::Counter);
         Self {
             outcomes: Outcome::ALL.map(|_| counter()),
             overflows: counter(),
@@ -54,13 +39,17 @@ impl Default for PerReporter {
     }
 }
 
+fn counter() -> PendingStat {
+    PendingStat::new(MetricKind::Counter)
+}
+
 impl Diagnostics {
     /// An exchange ended.
     pub(crate) fn outcome(&self, reporter: Reporter, outcome: Outcome) {
         self.count(reporter, |counters| counters.outcomes.get(outcome as usize));
     }
 
-    /// This many expressions of a connection had a value that is neither text nor number.
+    /// `count` expressions of a connection had a value that is neither text nor number.
     pub(crate) fn unusable_values(&self, reporter: Reporter, count: i64) {
         if let Some(counters) = self.by_reporter.get(reporter as usize) {
             counters.unusable_values.add(count);
@@ -72,44 +61,57 @@ impl Diagnostics {
         self.count(reporter, |counters| Some(&counters.overflows));
     }
 
-    /// An upstream address was put on the refused list.
+    /// An upstream address was put on the list of refused hosts.
     pub(crate) fn refused_host(&self, reporter: Reporter) {
         self.count(reporter, |counters| Some(&counters.refused_hosts));
     }
 
-    /// A peer claimed another namespace than its certificate has.
+    /// A peer's metadata has another namespace than its certificate.
     pub(crate) fn peer_mismatch(&self, reporter: Reporter) {
         self.count(reporter, |counters| Some(&counters.peer_mismatches));
     }
 
-    fn count(&self, reporter: Reporter, counter: impl FnOnce(&PerReporter) -> Option<&Instrument>) {
+    fn count(
+        &self,
+        reporter: Reporter,
+        counter: impl FnOnce(&PerReporter) -> Option<&PendingStat>,
+    ) {
         if let Some(counter) = self.by_reporter.get(reporter as usize).and_then(counter) {
             counter.add(1);
         }
     }
 
-    pub(crate) fn flush<H: Host>(&self, host: &H, naming: &Naming) {
-        for (reporter, counters) in Reporter::ALL.iter().zip(&self.by_reporter) {
-            let name = |result: Option<Outcome>, metric: &str| {
-                let mut name = String::new();
-                naming.push_label(&mut name, "reporter", reporter.name());
-                if let Some(outcome) = result {
-                    naming.push_label(&mut name, "result", outcome.name());
-                }
-                name.push_str(&naming.metric(metric));
-                name
-            };
+    /// Sends all pending amounts to the host.
+    pub(crate) fn report<H: Host>(&self, host: &H, naming: &Naming) {
+        for (reporter, counters) in Reporter::ALL.into_iter().zip(&self.by_reporter) {
             for (outcome, counter) in Outcome::ALL.into_iter().zip(&counters.outcomes) {
-                counter.flush(host, || name(Some(outcome), OUTCOMES));
+                counter.send(host, || {
+                    stat_name(naming, reporter, Some(outcome), PEER_EXCHANGES)
+                });
             }
             for (counter, metric) in [
-                (&counters.overflows, OVERFLOWS),
+                (&counters.overflows, SERIES_OVERFLOWS),
                 (&counters.refused_hosts, REFUSED_HOSTS),
                 (&counters.peer_mismatches, PEER_MISMATCHES),
                 (&counters.unusable_values, UNUSABLE_VALUES),
             ] {
-                counter.flush(host, || name(None, metric));
+                counter.send(host, || stat_name(naming, reporter, None, metric));
             }
         }
     }
+}
+
+fn stat_name(
+    naming: &Naming,
+    reporter: Reporter,
+    outcome: Option<Outcome>,
+    metric: &str,
+) -> String {
+    let mut name = String::new();
+    naming.push_label(&mut name, "reporter", reporter.name());
+    if let Some(outcome) = outcome {
+        naming.push_label(&mut name, "result", outcome.name());
+    }
+    name.push_str(&naming.metric(metric));
+    name
 }

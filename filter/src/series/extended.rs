@@ -1,90 +1,92 @@
-//! The metrics that Istio does not have, for those who ask for them.
+//! The opt-in metrics that Istio does not have.
 
-use hashbrown::HashMap;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use super::pending::Instrument;
-use super::selection::Layout;
-use super::table::Series;
-use crate::host::Host;
-use crate::host::MetricKind;
-use crate::labels::metric::Metric;
-use crate::labels::response_flags::ResponseFlags;
+use hashbrown::HashMap;
 
-/// What they need that no series has.
+use super::pending::PendingStat;
+use super::selection::LabelSelection;
+use super::table::Series;
+use crate::host::{Host, MetricKind};
+use crate::labels::{Metric, RESPONSE_FLAGS, ResponseFlags};
+
+/// The state of the opt-in metrics that is not part of a series.
 #[derive(Debug)]
-pub(crate) struct Extended {
-    /// Connections closed, by stat: the flags in it are not those of the series.
-    terminated: RefCell<HashMap<String, Instrument>>,
-    /// The host did not take all of it.
-    owing: Cell<bool>,
+pub(crate) struct ExtendedMetrics {
+    /// Connections closed, by the name of the stat: it has the response flags of the close, which
+    /// may be others than those of the series.
+    terminated: RefCell<HashMap<String, PendingStat>>,
+    /// A stat was not sent because a hostcall failed.
+    is_pending: Cell<bool>,
     max: usize,
 }
 
-impl Extended {
-    /// `max` is how many stats the flags at the close may make.
+impl ExtendedMetrics {
+    /// `max` is how many stats the flags of the close can make.
     pub(crate) fn new(max: usize) -> Self {
         Self {
             terminated: RefCell::default(),
-            owing: Cell::new(false),
+            is_pending: Cell::new(false),
             max,
         }
     }
 
-    /// The peer's frame was read on a connection that opened at `opened`.
+    /// Records the duration of an exchange on a connection that opened at `opened`.
     pub(crate) fn exchanged<H: Host>(
         &self,
         host: &H,
-        layout: &Layout,
+        selection: &LabelSelection,
         series: &Series,
         opened: Duration,
     ) {
         if let Some(millis) = millis_since(host, opened) {
-            series.record(host, layout, Metric::ExchangeDuration, millis);
+            series.record(host, selection, Metric::ExchangeDuration, millis);
         }
     }
 
-    /// A connection is over, with these flags; `opened` is when it opened, if the host told.
+    /// Counts a connection that closed with these flags; `opened` is when it opened, if the host
+    /// returned the time.
     pub(crate) fn closed<H: Host>(
         &self,
         host: &H,
-        layout: &Layout,
+        selection: &LabelSelection,
         series: &Series,
         opened: Option<Duration>,
         flags: ResponseFlags,
     ) {
         if let Some(millis) = opened.and_then(|opened| millis_since(host, opened)) {
-            series.record(host, layout, Metric::ConnectionDuration, millis);
+            series.record(host, selection, Metric::ConnectionDuration, millis);
         }
-        let Some(stat) = layout.stat(series.key(), Metric::Terminated as usize) else {
+        let Some(stat) = series.stat_name(selection, Metric::Terminated) else {
             return;
         };
         let mut terminated = self.terminated.borrow_mut();
-        let final_stat = layout
-            .naming()
-            .replace_flags(&stat, "response_flags", &flags.to_string());
+        let final_stat =
+            selection
+                .naming()
+                .replace_flags(&stat, RESPONSE_FLAGS, &flags.to_string());
         let stat = match terminated.contains_key(&final_stat) || terminated.len() < self.max {
             true => final_stat,
             false => stat,
         };
         let counter = terminated
             .entry(stat.clone())
-            .or_insert_with(|| Instrument::new(MetricKind::Counter));
+            .or_insert_with(|| PendingStat::new(MetricKind::Counter));
         counter.add(1);
-        if !counter.flush(host, || stat) {
-            self.owing.set(true);
+        if !counter.send(host, || stat) {
+            self.is_pending.set(true);
         }
     }
 
-    /// Tells the host what it did not take before.
-    pub(crate) fn flush<H: Host>(&self, host: &H) {
-        if !self.owing.replace(false) {
+    /// Sends the counts again whose hostcalls failed.
+    pub(crate) fn report<H: Host>(&self, host: &H) {
+        if !self.is_pending.replace(false) {
             return;
         }
         for (stat, counter) in self.terminated.borrow().iter() {
-            if !counter.flush(host, || stat.clone()) {
-                self.owing.set(true);
+            if !counter.send(host, || stat.clone()) {
+                self.is_pending.set(true);
             }
         }
     }

@@ -1,20 +1,19 @@
-//! One stat of the host and what the host has not been told yet.
+//! One stat of the host, with the amount that is not reported yet.
 
 use std::cell::Cell;
 
-use crate::host::MetricKind;
-use crate::host::{Host, MetricId};
+use crate::host::{Host, MetricId, MetricKind};
 
-/// One stat of the host and what the host has not been told yet.
+/// One stat of the host, with the amount that is not reported yet.
 #[derive(Debug)]
-pub(crate) struct Instrument {
+pub(super) struct PendingStat {
     kind: MetricKind,
     id: Cell<Option<MetricId>>,
     pending: Cell<i64>,
 }
 
-impl Instrument {
-    pub(crate) fn new(kind: MetricKind) -> Self {
+impl PendingStat {
+    pub(super) fn new(kind: MetricKind) -> Self {
         Self {
             kind,
             id: Cell::new(None),
@@ -22,28 +21,28 @@ impl Instrument {
         }
     }
 
-    pub(crate) fn kind(&self) -> MetricKind {
+    pub(super) fn kind(&self) -> MetricKind {
         self.kind
     }
 
-    /// Adds to a counter or a gauge; the host is told at the next flush.
-    pub(crate) fn add(&self, by: i64) {
+    /// Adds to a counter or a gauge; [`send`](Self::send) reports it.
+    pub(super) fn add(&self, by: i64) {
         self.pending.set(self.pending.get().saturating_add(by));
     }
 
-    /// Hands one value to a histogram, or sets a gauge. What the host does not take is lost.
-    pub(crate) fn record<H: Host>(&self, host: &H, value: u64, name: impl FnOnce() -> String) {
+    /// Records one value of a histogram, or sets a gauge. If the hostcall fails, the value is lost.
+    pub(super) fn record<H: Host>(&self, host: &H, value: u64, name: impl FnOnce() -> String) {
         if let Some(id) = self.define(host, name)
             && let Err(status) = host.record(id, value)
         {
-            log::debug!("the host does not record {value}: {status}");
+            log::debug!("recording the value {value} failed: {status}");
         }
     }
 
-    /// Makes the stat known to the host, which shows a counter or a gauge as 0 from then on.
+    /// Defines the stat, which the host shows as 0 from then on if it is a counter or a gauge.
     ///
-    /// A host that refuses is asked again at the next flush.
-    pub(crate) fn define<H: Host>(
+    /// If the hostcall fails, the next call tries again.
+    pub(super) fn define<H: Host>(
         &self,
         host: &H,
         name: impl FnOnce() -> String,
@@ -54,8 +53,9 @@ impl Instrument {
         self.id.get()
     }
 
-    /// Tells the host; what it does not take stays pending. Says whether nothing is left.
-    pub(crate) fn flush<H: Host>(&self, host: &H, name: impl FnOnce() -> String) -> bool {
+    /// Adds the pending amount to the host's stat. Returns `false` if a hostcall failed and the
+    /// amount is still pending.
+    pub(super) fn send<H: Host>(&self, host: &H, name: impl FnOnce() -> String) -> bool {
         let pending = self.pending.get();
         if pending == 0 {
             return true;
@@ -63,10 +63,10 @@ impl Instrument {
         let Some(id) = self.define(host, name) else {
             return false;
         };
-        let taken = host.increment(id, pending).is_ok();
-        if taken {
+        let sent = host.increment(id, pending).is_ok();
+        if sent {
             self.pending.set(0);
         }
-        taken
+        sent
     }
 }

@@ -1,108 +1,39 @@
-//! Which labels each metric has, and where their values come from.
+//! The metrics of a configuration and the selection of each one's labels.
 //!
 //! Without a configuration every metric has the standard labels. `metrics[]` changes that, entry
 //! by entry, for one metric or for all, always or only where a condition holds.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
-use crate::config::expression::{Absent, ExpressionId, Expressions, Values};
-use crate::config::{Cel, Config, ConfigError};
-use crate::host::Host;
-use crate::host::MetricKind;
+use super::key::{SeriesKey, SetOfMetric};
+use super::metric_labels::{Base, Entry, Label, Origin, SelectedMetric};
+use crate::config::{Cel, Config, ConfigError, ExpressionId, ExpressionValues, Expressions};
 use crate::host::attributes::Roots;
-use crate::labels::metric::Metric;
-use crate::labels::naming::{self, Naming};
-use crate::labels::{RESPONSE_FLAGS, STANDARD_LABELS, UNKNOWN};
-
-/// Where the value of a label comes from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Origin {
-    /// The standard label at this index.
-    Standard(usize),
-    /// An expression's value.
-    Expression(ExpressionId),
-}
-
-/// One label of a metric.
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Label {
-    name: Cow<'static, str>,
-    origin: Origin,
-}
-
-/// An entry of `metrics[]`, compiled.
-#[derive(Debug)]
-struct Entry {
-    metric: String,
-    condition: Option<ExpressionId>,
-    drop: bool,
-    remove: Vec<String>,
-    set: Vec<(String, ExpressionId)>,
-}
-
-/// A metric that connections are counted in.
-#[derive(Debug)]
-struct MetricSpec {
-    name: String,
-    kind: MetricKind,
-    base: Base,
-}
-
-/// What a metric is before `metrics[]` changes it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Base {
-    /// One of [`Metric`], with the standard labels.
-    Standard,
-    /// One of [`Metric`] that is not asked for.
-    Off,
-    /// `definitions[]`: without labels; a connection counts for this much.
-    Defined(ExpressionId),
-}
+use crate::host::{Host, MetricKind};
+use crate::labels::{LabelValue, Metric, Naming, STANDARD_LABELS, UNKNOWN, is_configuration};
 
 /// The metrics of a configuration and their labels. [`Metric`]s come first, by their number.
 #[derive(Debug)]
-pub(crate) struct Layout {
+pub(crate) struct LabelSelection {
     naming: Naming,
-    metrics: Vec<MetricSpec>,
+    metrics: Vec<SelectedMetric>,
     entries: Vec<Entry>,
     /// The expressions whose values no peer chooses.
     configured: Vec<ExpressionId>,
-    /// The labels of all metrics, where no condition makes them differ between connections.
-    fixed: Option<Assignment>,
+    /// The label sets of every connection, if no entry has a condition.
+    fixed: Option<LabelSets>,
 }
 
-/// The different label sets and which metric has which.
-#[derive(Clone, Debug, Default)]
-struct Assignment {
+/// The different label sets of all metrics.
+#[derive(Clone, Debug)]
+struct LabelSets {
     sets: Vec<Vec<Label>>,
-    /// The last line of a [`SeriesKey`].
-    codes: String,
+    set_of: SetOfMetric,
 }
 
-/// The label sets of one connection, encoded: the lines of its text are the heads of stat names
-/// (all that stands in front of a metric's own name), the last line tells each metric's head.
-///
-/// Equal keys are the same series of all metrics. Values have no line breaks in them.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) struct SeriesKey(String);
-
-impl SeriesKey {
-    /// What stands for the first head in the last line; the second follows it, and so on.
-    const FIRST: u32 = 'a' as u32;
-    /// What stands for a metric that is left out.
-    const DROPPED: char = '-';
-
-    /// The head of the metric at `index` of the layout; `None` if it is left out.
-    pub(crate) fn head(&self, index: usize) -> Option<&str> {
-        let (heads, assignment) = self.0.rsplit_once('\n')?;
-        let head = assignment.chars().nth(index)?;
-        let head = u32::from(head).checked_sub(Self::FIRST)?;
-        heads.split('\n').nth(usize::try_from(head).ok()?)
-    }
-}
-
-impl Layout {
-    /// The metrics that a configuration asks for, its expressions compiled.
+impl LabelSelection {
+    /// Compiles the metrics of a configuration.
     ///
     /// # Errors
     /// An expression that the host cannot evaluate.
@@ -113,21 +44,27 @@ impl Layout {
         expressions: &mut Expressions,
     ) -> Result<Self, ConfigError> {
         let mut compile = |cel: &Cel| {
-            let absent = |absent: &Absent| log::warn!("{}: {absent}", cel.path);
-            let compiled = expressions.compile(host, roots, &cel.text, absent);
-            compiled.map_err(|reason| cel.refused(reason))
+            expressions
+                .compile(host, roots, &cel.text, |absent| {
+                    log::warn!("{}: {absent}", cel.path);
+                })
+                .map_err(|reason| cel.error(reason))
         };
         let mut metrics = Vec::new();
         for metric in Metric::ALL {
-            let wanted = config.extended_metrics || Metric::STANDARD.contains(&metric);
-            metrics.push(MetricSpec {
+            let enabled = config.extended_metrics || Metric::STANDARD.contains(&metric);
+            metrics.push(SelectedMetric {
                 name: metric.name().to_owned(),
                 kind: metric.kind(),
-                base: if wanted { Base::Standard } else { Base::Off },
+                base: if enabled {
+                    Base::Standard
+                } else {
+                    Base::Disabled
+                },
             });
         }
         for definition in &config.definitions {
-            metrics.push(MetricSpec {
+            metrics.push(SelectedMetric {
                 name: definition.name.clone(),
                 kind: definition.kind,
                 base: Base::Defined(compile(&definition.value)?),
@@ -140,7 +77,7 @@ impl Layout {
             let mut set = Vec::new();
             for (label, cel) in &metric.dimensions {
                 let id = compile(cel)?;
-                if naming::is_configuration(&cel.text) {
+                if is_configuration(&cel.text) {
                     configured.push(id);
                 }
                 set.push((label.clone(), id));
@@ -153,17 +90,21 @@ impl Layout {
                 set,
             });
         }
-        let mut layout = Self {
+        let mut selection = Self {
             naming: config.naming.clone(),
             metrics,
             entries,
             configured,
             fixed: None,
         };
-        if layout.entries.iter().all(|entry| entry.condition.is_none()) {
-            layout.fixed = Some(layout.assign(&Values::default()));
+        if selection
+            .entries
+            .iter()
+            .all(|entry| entry.condition.is_none())
+        {
+            selection.fixed = Some(selection.label_sets(&ExpressionValues::default()));
         }
-        Ok(layout)
+        Ok(selection)
     }
 
     pub(crate) fn naming(&self) -> &Naming {
@@ -171,126 +112,104 @@ impl Layout {
     }
 
     /// The kinds of all metrics.
-    pub(crate) fn kinds(&self) -> impl Iterator<Item = MetricKind> {
+    pub(super) fn kinds(&self) -> impl Iterator<Item = MetricKind> {
         self.metrics.iter().map(|metric| metric.kind)
     }
 
-    /// What a connection adds to the metrics of the user's own: their indices and values.
-    pub(crate) fn defined(&self, values: &Values) -> impl Iterator<Item = (usize, i64)> {
+    /// The indices of the metrics of `definitions[]`, and the amount that a connection with these
+    /// values adds to each.
+    pub(crate) fn defined(&self, values: &ExpressionValues) -> impl Iterator<Item = (usize, i64)> {
         let metrics = self.metrics.iter().enumerate();
         metrics.filter_map(|(index, metric)| match metric.base {
             Base::Defined(value) => Some((index, values.integer(value).unwrap_or_default())),
-            Base::Standard | Base::Off => None,
+            Base::Standard | Base::Disabled => None,
         })
     }
 
-    /// The stat of the metric at `index` in a series; `None` if it is left out there.
-    pub(crate) fn stat(&self, key: &SeriesKey, index: usize) -> Option<String> {
+    /// The name of the stat of the metric at `index`; `None` if the metric is left out.
+    pub(crate) fn stat_name(&self, key: &SeriesKey, index: usize) -> Option<String> {
         let metric = self.metrics.get(index)?;
         Some(format!(
             "{}{}",
-            key.head(index)?,
+            key.labels(index)?,
             self.naming.metric(&metric.name)
         ))
     }
 
-    /// The label sets of a connection whose standard labels are `standard`.
-    pub(crate) fn encode(&self, standard: &[Cow<'_, str>], values: &Values) -> SeriesKey {
-        let assignment = match &self.fixed {
+    /// The label sets of a connection with these values of the standard labels.
+    pub(crate) fn key(&self, standard: &[Cow<'_, str>], values: &ExpressionValues) -> SeriesKey {
+        let selected = match &self.fixed {
             Some(fixed) => Cow::Borrowed(fixed),
-            None => Cow::Owned(self.assign(values)),
+            None => Cow::Owned(self.label_sets(values)),
         };
-        let mut text = String::with_capacity(1024 * assignment.sets.len());
-        for set in &assignment.sets {
-            for Label { name, origin } in set {
-                let value = match origin {
-                    Origin::Standard(index) => {
-                        standard.get(*index).map(|value| Cow::Borrowed(&**value))
+        let mut label_sets = Vec::with_capacity(selected.sets.len());
+        for set in &selected.sets {
+            let mut encoded = String::with_capacity(1024);
+            for label in set {
+                self.encode(&mut encoded, label, standard, values);
+            }
+            label_sets.push(encoded);
+        }
+        SeriesKey {
+            label_sets,
+            set_of: Rc::clone(&selected.set_of),
+        }
+    }
+
+    fn encode(
+        &self,
+        encoded: &mut String,
+        label: &Label,
+        standard: &[Cow<'_, str>],
+        values: &ExpressionValues,
+    ) {
+        let Label { name, origin } = label;
+        match origin {
+            Origin::Standard(index) => {
+                let value = standard.get(*index).map_or(UNKNOWN, |value| value);
+                match STANDARD_LABELS.get(*index).map(|label| label.value) {
+                    Some(LabelValue::ResponseFlags) => {
+                        self.naming.push_flags(encoded, name, value);
                     }
-                    Origin::Expression(id) => values.text(*id).map(Cow::Owned),
-                };
+                    _ => self.naming.push_label(encoded, name, value),
+                }
+            }
+            Origin::Expression(id) => {
+                let value = values.text(*id);
                 let value = value.as_deref().unwrap_or(UNKNOWN);
-                match origin {
-                    Origin::Standard(RESPONSE_FLAGS) => {
-                        self.naming.push_flags(&mut text, name, value);
-                    }
-                    Origin::Expression(id) if self.configured.contains(id) => {
-                        self.naming.push_configured(&mut text, name, value);
-                    }
-                    _ => self.naming.push_label(&mut text, name, value),
+                match self.configured.contains(id) {
+                    true => self.naming.push_configured(encoded, name, value),
+                    false => self.naming.push_label(encoded, name, value),
                 }
             }
-            text.push('\n');
         }
-        text.push_str(&assignment.codes);
-        SeriesKey(text)
     }
 
-    /// Gives every metric its labels, and equal labels to metrics that have them in common.
-    fn assign(&self, values: &Values) -> Assignment {
-        let mut assignment = Assignment::default();
+    /// Selects the labels of every metric; metrics with equal labels share a set.
+    fn label_sets(&self, values: &ExpressionValues) -> LabelSets {
+        let mut sets = Vec::new();
+        let mut set_of = Vec::with_capacity(self.metrics.len());
         for metric in &self.metrics {
-            let code = self.labels(metric, values).and_then(|labels| {
-                let sets = &mut assignment.sets;
-                let known = sets.iter().position(|set| *set == labels);
-                let index = known.unwrap_or_else(|| {
-                    sets.push(labels);
-                    sets.len() - 1
-                });
-                char::from_u32(SeriesKey::FIRST + u32::try_from(index).ok()?)
-            });
-            assignment.codes.push(code.unwrap_or(SeriesKey::DROPPED));
+            let labels = metric.labels(&self.entries, values);
+            set_of.push(labels.and_then(|labels| index_of(&mut sets, labels)));
         }
-        assignment
+        LabelSets {
+            sets,
+            set_of: set_of.into(),
+        }
     }
+}
 
-    /// The labels that a metric has where the conditions are as they are; `None` if it is dropped.
-    fn labels(&self, metric: &MetricSpec, values: &Values) -> Option<Vec<Label>> {
-        let mut labels = Vec::new();
-        match metric.base {
-            Base::Off => return None,
-            Base::Defined(_) => {}
-            Base::Standard => {
-                let standard = STANDARD_LABELS.iter().enumerate();
-                labels.extend(standard.map(|(index, label)| Label {
-                    name: Cow::Borrowed(label.name),
-                    origin: Origin::Standard(index),
-                }));
-            }
+/// The index of a label set, which is appended if it is a new one.
+fn index_of(sets: &mut Vec<Vec<Label>>, labels: Vec<Label>) -> Option<u16> {
+    let index = match sets.iter().position(|set| *set == labels) {
+        Some(index) => index,
+        None => {
+            sets.push(labels);
+            sets.len() - 1
         }
-        for entry in &self.entries {
-            let applies = (entry.metric.is_empty() || entry.metric == metric.name)
-                && entry
-                    .condition
-                    .is_none_or(|condition| values.holds(condition));
-            if !applies {
-                continue;
-            }
-            if entry.drop {
-                return None;
-            }
-            labels.retain(|label| !entry.remove.iter().any(|name| *name == label.name));
-            for (name, id) in &entry.set {
-                let origin = Origin::Expression(*id);
-                match labels.iter_mut().find(|label| label.name == name.as_str()) {
-                    Some(label) => label.origin = origin,
-                    None => {
-                        // The expressions of stats_tags take the first place that they match, which
-                        // is in a longer label if that comes first.
-                        let longer = |label: &Label| naming::ends_like(&label.name, name);
-                        let place = labels.iter().position(longer).unwrap_or(labels.len());
-                        let name = Cow::Owned(name.clone());
-                        let mut carried = Label { name, origin };
-                        for label in labels.iter_mut().skip(place) {
-                            std::mem::swap(label, &mut carried);
-                        }
-                        labels.push(carried);
-                    }
-                }
-            }
-        }
-        Some(labels)
-    }
+    };
+    u16::try_from(index).ok()
 }
 
 #[cfg(test)]

@@ -1,33 +1,27 @@
-//! One language for the names of Istio 1.7, of modern Istio and of the host.
+//! Translation of expressions into the host's names.
 //!
-//! Configurations name the same things differently: `node.metadata[…]` and `xds.node.metadata[…]`,
-//! `upstream_peer.labels['app'].value` and `filter_state.upstream_peer.labels['app']`. The peer of
-//! either spelling is the one that this filter publishes (`wasm.upstream_peer`, to which a host
-//! resolves the bare name); the rest is under the root where this host keeps it.
+//! Istio 1.7, modern Istio and the host name the same things differently: `node.metadata[…]` and
+//! `xds.node.metadata[…]`, `upstream_peer.labels['app'].value` and
+//! `filter_state.upstream_peer.labels['app']`. A peer in any spelling is the one that this filter
+//! writes to the filter state (`wasm.upstream_peer`, which the host also finds by its bare name);
+//! all other names get the root that they have in this host.
 
-mod names;
-mod presence;
-
-use super::ExpressionError;
-use super::token::{Kind, Token, tokens};
+use super::error::ExpressionError;
+use super::names::{AbsentAttribute, BARE, PEER_FIELDS, PEER_MAPS, PEERS, WASM, XDS};
+use super::presence;
+use super::token::{Kind, Token, emit, texts, tokens};
 use crate::config::suggestion::{is_close, nearest};
 use crate::host::attributes::Roots;
-use crate::peer::filter_state::MAPS;
-pub(crate) use names::Absent;
-use names::{BARE, PEER_FIELDS, PEERS, XDS};
-
-/// What the keys of properties that Wasm filters set begin with in filter state.
-const WASM: &str = "wasm.";
 
 /// An expression in the host's names.
 #[derive(Debug, Default)]
 pub(super) struct Translated {
     pub(super) text: String,
     /// Attributes in it that TCP connections do not have.
-    pub(super) absent: Vec<Absent>,
+    pub(super) absent: Vec<AbsentAttribute>,
 }
 
-/// Puts an expression into the host's names.
+/// Translates an expression into the host's names.
 ///
 /// # Errors
 /// A name in it does not exist.
@@ -57,28 +51,18 @@ pub(super) fn translate(text: &str, roots: Roots) -> Result<Translated, Expressi
     Ok(translated)
 }
 
-/// Writes `text` in the place of `word`.
-fn emit(word: &Token<'_>, text: &str, out: &mut String) {
-    if word.spaced && !out.is_empty() {
-        out.push(' ');
-    }
-    out.push_str(text);
-}
-
-/// The parts of an expression that is nothing but the path of an attribute: `a.b['c']`.
+/// The parts of an attribute's path like `a.b['c']`; `None` if the expression is anything else.
 pub(super) fn path(text: &str) -> Option<Vec<String>> {
     let words = tokens(text).ok()?;
     let (first, mut rest) = words.split_first()?;
-    let is_name = |token: &Token<'_>| token.kind == Kind::Identifier;
-    let is_attribute = BARE
-        .into_iter()
-        .chain(XDS)
-        .chain(PEERS)
-        .any(|name| name == first.text);
+    let is_attribute =
+        BARE.contains(&first.text) || XDS.contains(&first.text) || PEERS.contains(&first.text);
     let mut path = vec![first.text.to_owned()];
     while !rest.is_empty() {
         let (part, behind) = match rest {
-            [dot, name, behind @ ..] if dot.text == "." && is_name(name) => (name.text, behind),
+            [dot, name, behind @ ..] if dot.text == "." && name.kind == Kind::Identifier => {
+                (name.text, behind)
+            }
             [open, name, close, behind @ ..] if open.text == "[" && close.text == "]" => {
                 (name.quoted()?, behind)
             }
@@ -107,11 +91,11 @@ fn root(
     let name = first.text;
     let member = member(words);
     let mut absent = match (name, member) {
-        ("request" | "response", Some((member, _))) => Absent::http(name, member),
+        ("request" | "response", Some((member, _))) => AbsentAttribute::http(name, member),
         ("filter_state", Some((key, _))) => {
-            Absent::property(key.strip_prefix(WASM).unwrap_or_default())
+            AbsentAttribute::property(key.strip_prefix(WASM).unwrap_or_default())
         }
-        _ => Absent::property(name),
+        _ => AbsentAttribute::property(name),
     };
     match (roots, member) {
         (Roots::Legacy, Some((selected, len))) if name == "xds" && XDS.contains(&selected) => {
@@ -131,7 +115,7 @@ fn root(
                 });
             }
             emit(first, name, out);
-            absent = Some(Absent::Property(name.to_owned()));
+            absent = Some(AbsentAttribute::Property(name.to_owned()));
         }
     }
     if let Some(absent) = absent.filter(|absent| !translated.absent.contains(absent)) {
@@ -140,7 +124,7 @@ fn root(
     Ok(1)
 }
 
-/// The member that `words` selects of their first one, and how many words that is besides it.
+/// The member that `words` select of their first one, and how many words that takes besides it.
 fn member<'a>(words: &[Token<'a>]) -> Option<(&'a str, usize)> {
     match texts(words) {
         [_, ".", name, ..] => Some((name, 2)),
@@ -194,21 +178,12 @@ fn fields(words: &[Token<'_>], out: &mut String) -> Result<usize, ExpressionErro
         emit(word, word.text, out);
     }
     let value = member > 0
-        && MAPS.contains(&name)
+        && PEER_MAPS.contains(&name)
         && matches!(
             texts(words.get(kept..).unwrap_or_default()),
             [".", "value", ..]
         );
     Ok(if value { kept + 2 } else { kept })
-}
-
-/// The texts of the first four words; `""` where there are fewer.
-fn texts<'a>(words: &[Token<'a>]) -> [&'a str; 4] {
-    let mut texts = [""; 4];
-    for (text, word) in texts.iter_mut().zip(words) {
-        *text = word.text;
-    }
-    texts
 }
 
 /// The variables of macros: `x` in `list.exists(x, x == 1)`.

@@ -1,6 +1,6 @@
-//! The words of a CEL expression, as far as names have to be told from the rest.
+//! The words of a CEL expression, as far as needed to find its names.
 
-use super::ExpressionError;
+use super::error::ExpressionError;
 
 /// What a piece of an expression is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,7 +37,24 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Cuts an expression into its pieces.
+/// Appends `text` in the place of `word`.
+pub(super) fn emit(word: &Token<'_>, text: &str, out: &mut String) {
+    if word.spaced && !out.is_empty() {
+        out.push(' ');
+    }
+    out.push_str(text);
+}
+
+/// The texts of the first four words; `""` where there are fewer.
+pub(super) fn texts<'a>(words: &[Token<'a>]) -> [&'a str; 4] {
+    let mut texts = [""; 4];
+    for (text, word) in texts.iter_mut().zip(words) {
+        *text = word.text;
+    }
+    texts
+}
+
+/// Splits an expression into its words.
 ///
 /// # Errors
 /// A string does not end.

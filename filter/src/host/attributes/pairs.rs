@@ -1,9 +1,9 @@
-//! Maps, as the host hands them over: lists of pairs.
+//! The host's encoding of maps: lists of pairs.
 
-/// The members of a map; `None` if the bytes are none.
+/// The members of a map; `None` if the bytes are no encoded map.
 ///
-/// They are `count, (key length, value length)*, (key NUL value NUL)*`, the lengths in 4
-/// little-endian bytes. A map in a map is encoded the same way. Members whose key is no text are
+/// The encoding is `count, (key length, value length)*, (key NUL value NUL)*`, the lengths in 4
+/// little-endian bytes. A map in a map is encoded the same way. Members whose key is not UTF-8 are
 /// left out.
 pub(crate) fn parse(raw: &[u8]) -> Option<Vec<(&str, &[u8])>> {
     let (count, mut lengths) = length(raw)?;
@@ -22,7 +22,7 @@ pub(crate) fn parse(raw: &[u8]) -> Option<Vec<(&str, &[u8])>> {
     bytes.is_empty().then_some(pairs)
 }
 
-/// The text of a key, `""` if there is none.
+/// The value of a key as text; `""` if there is none.
 pub(crate) fn get<'a>(pairs: &[(&'a str, &'a [u8])], key: &str) -> &'a str {
     let pair = pairs.iter().find(|(known, _)| *known == key);
     pair.and_then(|(_, value)| std::str::from_utf8(value).ok())

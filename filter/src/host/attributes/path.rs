@@ -1,7 +1,7 @@
-//! The paths of the attributes that we read, their parts separated by NUL. Those below `xds` are
-//! where [`Roots`](super::Roots) says.
+//! The paths of the attributes that the filter reads, their parts separated by NUL. Those that
+//! begin with `xds` have the root of [`Roots`](super::Roots).
 
-/// What the paths of the proxy's configuration begin with.
+/// The beginning of the paths of the proxy's configuration.
 pub(super) const XDS: &str = "xds\0";
 
 pub(crate) const NODE: &str = "xds\0node";
@@ -27,7 +27,7 @@ pub(crate) const SOURCE_ADDRESS: &str = "source\0address";
 pub(crate) const DESTINATION_PORT: &str = "destination\0port";
 pub(crate) const RESPONSE_FLAGS: &str = "response\0flags";
 
-/// The peer of the downstream connection that a native exchange filter left.
+/// The downstream peer in the filter state of a native exchange filter.
 pub(crate) const NATIVE_DOWNSTREAM: &str = "filter_state\0downstream_peer";
-/// The peer of the upstream connection that a native exchange filter left.
+/// The upstream peer in the filter state of a native exchange filter.
 pub(crate) const NATIVE_UPSTREAM: &str = "upstream_filter_state\0upstream_peer";

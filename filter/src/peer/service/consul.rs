@@ -10,18 +10,18 @@
 //!
 //! Read in Consul's `agent/connect/sni.go`.
 
-use super::Place;
+use super::parts::ServiceParts;
 use crate::peer::parts::Parts;
 
-/// The SNI in a cluster's name. In front of it may be what the cluster is for, such as
-/// `failover-target~` or the hash of its settings.
+/// The SNI in a cluster's name. It may have a prefix such as `failover-target~` or the hash of the
+/// cluster's settings.
 pub(super) fn host(cluster: &str) -> Option<&str> {
     let sni = cluster.rsplit('~').next()?;
-    place(sni).map(|_| sni)
+    parts(sni).map(|_| sni)
 }
 
-/// What an SNI tells of its service.
-pub(super) fn place(sni: &str) -> Option<Place<'_>> {
+/// The parts of an SNI.
+pub(super) fn parts(sni: &str) -> Option<ServiceParts<'_>> {
     let parts = Parts::of(sni, '.')?;
     let (name, namespace, cluster) = match parts.as_slice() {
         [
@@ -48,7 +48,7 @@ pub(super) fn place(sni: &str) -> Option<Place<'_>> {
         [name, namespace, _, _, "external", _, "consul"] => (name, namespace, ""),
         _ => return None,
     };
-    Some(Place {
+    Some(ServiceParts {
         name,
         namespace,
         cluster,

@@ -40,13 +40,13 @@ fn a_foreign_path_leaves_the_namespace_to_the_frame() {
         namespace: "shop".to_owned(),
         ..Metadata::default()
     };
-    let sources = || Sources {
+    let sources = || PeerSources {
         san: Some("spiffe://td/app/ns/x"),
-        exchanged: Some(&exchanged),
-        proven: true,
-        ..Sources::default()
+        metadata: Some(&exchanged),
+        is_client: true,
+        ..PeerSources::default()
     };
-    assert!(!sources().contradict());
+    assert!(!sources().namespace_mismatch());
     let peer = sources().workload();
     assert_eq!(
         (peer.namespace.as_str(), peer.principal.as_str()),
@@ -81,16 +81,16 @@ fn each_label_comes_from_the_first_source_that_has_it() {
         namespace: "exchanged".to_owned(),
         ..Metadata::default()
     };
-    let sources = Sources {
+    let sources = PeerSources {
         san: Some("spiffe://td/ns/san/sa/x"),
-        exchanged: Some(&exchanged),
+        metadata: Some(&exchanged),
         endpoint: Some("endpoint;endpoint;endpoint;endpoint;"),
         native: Some(Workload {
             canonical_service: "native".to_owned(),
             cluster: "native".to_owned(),
             ..Workload::default()
         }),
-        proven: true,
+        is_client: true,
     };
     let peer = sources.workload();
     assert_eq!(peer.principal, "spiffe://td/ns/san/sa/x");
@@ -116,18 +116,22 @@ fn only_a_claim_and_a_certificate_can_contradict_each_other() {
             namespace: namespace.to_owned(),
             ..Metadata::default()
         });
-        let sources = Sources {
+        let sources = PeerSources {
             san,
-            exchanged: exchanged.as_ref(),
-            ..Sources::default()
+            metadata: exchanged.as_ref(),
+            ..PeerSources::default()
         };
-        assert_eq!(sources.contradict(), contradict, "{san:?} {claimed:?}");
+        assert_eq!(
+            sources.namespace_mismatch(),
+            contradict,
+            "{san:?} {claimed:?}"
+        );
     }
 }
 
 #[test]
 fn nothing_known_leaves_everything_empty() {
-    assert_eq!(Sources::default().workload(), Workload::default());
+    assert_eq!(PeerSources::default().workload(), Workload::default());
 }
 
 #[test]
@@ -136,7 +140,7 @@ fn a_claimed_identity_is_believed_where_no_proof_is_wanted() {
         identity: "spiffe://td/ns/claimed/sa/x".to_owned(),
         ..Metadata::default()
     };
-    for (proven, san, principal) in [
+    for (is_client, san, principal) in [
         (false, None, "spiffe://td/ns/claimed/sa/x"),
         (true, None, ""),
         (
@@ -146,13 +150,17 @@ fn a_claimed_identity_is_believed_where_no_proof_is_wanted() {
         ),
         (true, Some("spiffe://td/ns/a/sa/b"), "spiffe://td/ns/a/sa/b"),
     ] {
-        let sources = Sources {
+        let sources = PeerSources {
             san,
-            exchanged: Some(&claim),
-            proven,
-            ..Sources::default()
+            metadata: Some(&claim),
+            is_client,
+            ..PeerSources::default()
         };
-        assert_eq!(sources.workload().principal, principal, "{proven} {san:?}");
+        assert_eq!(
+            sources.workload().principal,
+            principal,
+            "{is_client} {san:?}"
+        );
     }
 }
 
@@ -160,7 +168,7 @@ fn a_claimed_identity_is_believed_where_no_proof_is_wanted() {
 const PAGE: &str = include_str!("../../../docs/unknown-labels.md");
 
 /// The labels of one source in the order of the page's table.
-fn given(sources: Sources<'_>) -> [String; 8] {
+fn given(sources: PeerSources<'_>) -> [String; 8] {
     let peer = sources.workload();
     [
         peer.workload,
@@ -196,23 +204,23 @@ fn each_source_gives_what_the_page_says() {
             .into(),
         ..Metadata::default()
     };
-    let certificate = Sources {
+    let certificate = PeerSources {
         san: Some(ID),
-        ..Sources::default()
+        ..PeerSources::default()
     };
-    let exchanged = |proven| Sources {
-        exchanged: Some(&frame),
-        proven,
-        ..Sources::default()
+    let exchanged = |is_client| PeerSources {
+        metadata: Some(&frame),
+        is_client,
+        ..PeerSources::default()
     };
-    let endpoint = Sources {
+    let endpoint = PeerSources {
         endpoint: Some("workload;claimed;service;v1;cluster"),
-        ..Sources::default()
+        ..PeerSources::default()
     };
-    let native = |proven| Sources {
+    let native = |is_client| PeerSources {
         native: Some(from_metadata(&frame)),
-        proven,
-        ..Sources::default()
+        is_client,
+        ..PeerSources::default()
     };
     let columns = [
         (certificate, ["", "", "", "shop", ID, "", "", ""]),
@@ -242,9 +250,9 @@ fn each_source_gives_what_the_page_says() {
     assert_eq!(page, gives);
     // The server's side believes an identity only with a certificate.
     for sources in [exchanged(true), native(true)] {
-        let unproven = [
+        let unis_client = [
             "workload", "service", "v1", "claimed", "", "app", "version", "cluster",
         ];
-        assert_eq!(given(sources), unproven);
+        assert_eq!(given(sources), unis_client);
     }
 }

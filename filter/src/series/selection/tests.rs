@@ -1,11 +1,11 @@
 use super::*;
-use crate::config::expression::Moment;
+use crate::config::Moment;
 use crate::host::fake::FakeHost;
 
 /// The stats of one connection: the short labels make the standard ones countable.
 struct Case {
     host: FakeHost,
-    layout: Layout,
+    selection: LabelSelection,
     expressions: Expressions,
 }
 
@@ -14,10 +14,11 @@ impl Case {
         let host = FakeHost::default();
         let config = Config::parse(config.as_bytes()).expect(config);
         let mut expressions = Expressions::default();
-        let layout = Layout::compile(&&host, Roots::Xds, &config, &mut expressions).expect("CEL");
+        let selection =
+            LabelSelection::compile(&&host, Roots::Xds, &config, &mut expressions).expect("CEL");
         Self {
             host,
-            layout,
+            selection,
             expressions,
         }
     }
@@ -31,10 +32,13 @@ impl Case {
     /// The labels of a metric, the standard ones left out unless they have another value.
     fn labels(&self, metric: Metric) -> Option<Vec<String>> {
         let values = self.expressions.evaluate(&&self.host, Moment::Callback);
-        let standard = STANDARD_LABELS.map(|label| Cow::Borrowed(label.name));
-        let key = self.layout.encode(&standard, &values);
-        let stat = self.layout.stat(&key, metric as usize)?;
-        let name = self.layout.naming().metric(metric.name());
+        let standard: Vec<_> = STANDARD_LABELS
+            .iter()
+            .map(|label| Cow::Borrowed(label.name))
+            .collect();
+        let key = self.selection.key(&standard, &values);
+        let stat = self.selection.stat_name(&key, metric as usize)?;
+        let name = self.selection.naming().metric(metric.name());
         let head = stat
             .strip_suffix(&name)
             .expect("the metric's name comes last");
@@ -50,9 +54,12 @@ impl Case {
     /// How many labels a metric has.
     fn count(&self, metric: Metric) -> usize {
         let values = self.expressions.evaluate(&&self.host, Moment::Callback);
-        let standard = STANDARD_LABELS.map(|label| Cow::Borrowed(label.name));
-        let key = self.layout.encode(&standard, &values);
-        let head = key.head(metric as usize).unwrap_or_default();
+        let standard: Vec<_> = STANDARD_LABELS
+            .iter()
+            .map(|label| Cow::Borrowed(label.name))
+            .collect();
+        let key = self.selection.key(&standard, &values);
+        let head = key.labels(metric as usize).unwrap_or_default();
         head.matches(";.;").count()
     }
 }
@@ -70,10 +77,10 @@ fn without_a_configuration_every_metric_has_the_standard_labels() {
 #[test]
 fn the_stat_ends_in_prefix_and_name() {
     let case = Case::new(r#"{"stat_prefix": "acme"}"#);
-    let key = case.layout.encode(&[], &Values::default());
+    let key = case.selection.key(&[], &ExpressionValues::default());
     let stat = case
-        .layout
-        .stat(&key, Metric::Sent as usize)
+        .selection
+        .stat_name(&key, Metric::Sent as usize)
         .expect("a stat");
     assert!(
         stat.starts_with("reporter=.=unknown;.;source_workload=.="),
@@ -154,7 +161,7 @@ fn keys_differ_where_the_labels_or_the_metrics_do() {
     let key = |mtls: u8, reporter: &'static str| {
         let case = Case::new(config).worth("connection.mtls", [mtls]);
         let values = case.expressions.evaluate(&&case.host, Moment::Callback);
-        case.layout.encode(&[Cow::Borrowed(reporter)], &values)
+        case.selection.key(&[Cow::Borrowed(reporter)], &values)
     };
     assert_eq!(key(1, "a"), key(1, "a"));
     assert_ne!(key(1, "a"), key(0, "a"));
@@ -170,15 +177,15 @@ fn a_metric_of_the_users_own_has_only_labels_of_the_users_own() {
     .worth("7", 7i64.to_le_bytes())
     .worth("'x'", "x");
     let values = case.expressions.evaluate(&&case.host, Moment::Callback);
-    let key = case.layout.encode(&[], &values);
+    let key = case.selection.key(&[], &values);
     let index = Metric::ALL.len();
-    let stat = case.layout.stat(&key, index);
+    let stat = case.selection.stat_name(&key, index);
     assert_eq!(stat.as_deref(), Some("app=.=x;.;istio_bytes_hint"));
     assert_eq!(
-        case.layout.defined(&values).collect::<Vec<_>>(),
+        case.selection.defined(&values).collect::<Vec<_>>(),
         [(index, 7)]
     );
-    assert_eq!(case.layout.kinds().last(), Some(MetricKind::Histogram));
+    assert_eq!(case.selection.kinds().last(), Some(MetricKind::Histogram));
     assert_eq!(case.labels(Metric::Opened), Some(vec![]));
 }
 
@@ -202,10 +209,10 @@ fn a_label_comes_before_those_that_end_like_it() {
     assert!(place("tenant") < place("cc_tenant"), "{labels:?}");
     assert!(place("cc_tenant") < place("my_cc_tenant"), "{labels:?}");
     let standard = [const { Cow::Borrowed("x") }; 23];
-    let key = case.layout.encode(&standard, &Values::default());
+    let key = case.selection.key(&standard, &ExpressionValues::default());
     let stat = case
-        .layout
-        .stat(&key, Metric::Opened as usize)
+        .selection
+        .stat_name(&key, Metric::Opened as usize)
         .expect("a stat");
     for (label, value) in [
         ("app", "unknown"),

@@ -280,7 +280,7 @@ fn attributes_that_tcp_does_not_have_are_named_once() {
         let found: Vec<&str> = absent
             .iter()
             .map(|absent| match absent {
-                Absent::Http(name) | Absent::Property(name) => name.as_str(),
+                AbsentAttribute::Http(name) | AbsentAttribute::Property(name) => name.as_str(),
             })
             .collect();
         assert_eq!(found, names, "{text}");

@@ -1,14 +1,14 @@
-//! `has()` where CEL does not take it.
+//! `has()` with arguments that CEL does not accept.
 //!
-//! CEL's macro takes a selected field (`has(a.b)`) and nothing else. Istio's configurations also ask
-//! it for a peer (`has(filter_state.upstream_peer)`, which is a property's bare name here), for a
-//! property of another filter, and for a member of a map by index. All of these are memberships.
+//! CEL's macro accepts a selected field only (`has(a.b)`). Istio's configurations also use it with a
+//! peer (`has(filter_state.upstream_peer)`, a property's bare name here), with a property of another
+//! filter and with a member of a map by index. These become tests for membership (`in`).
 
-use super::{BARE, Kind, Token, WASM, XDS, emit, texts};
-use crate::config::expression::ExpressionError;
-use crate::config::expression::token::tokens;
+use super::error::ExpressionError;
+use super::names::{BARE, WASM, XDS};
+use super::token::{Kind, Token, emit, texts, tokens};
 
-/// Puts every `has()` of an expression in the host's names into a form that the host takes.
+/// Rewrites every `has()` of an expression in the host's names to a form that the host accepts.
 ///
 /// # Errors
 /// A string does not end.

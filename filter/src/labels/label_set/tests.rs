@@ -1,3 +1,4 @@
+use super::super::standard::RESPONSE_FLAGS;
 use super::*;
 
 fn workload(name: &str) -> Workload {
@@ -14,11 +15,11 @@ fn workload(name: &str) -> Workload {
 }
 
 fn written(source: &Workload, destination: &Workload, service: &Service) -> Vec<String> {
-    let labels = Labels {
+    let labels = LabelSet {
         reporter: Reporter::Source,
-        source,
-        destination,
-        service,
+        source: source.clone(),
+        destination: destination.clone(),
+        service: service.clone(),
         response_flags: ResponseFlags(0x20),
         security_policy: SecurityPolicy::Unknown,
     };
@@ -65,12 +66,15 @@ fn every_label_is_there_once_and_in_full() {
     assert_eq!(written(&workload("a"), &workload("b"), &service), expected);
 }
 
-// Shows: README.md, "none of them ever empty"
 #[test]
-fn the_flags_are_where_they_are_looked_for() {
-    assert_eq!(STANDARD_LABELS[RESPONSE_FLAGS].name, "response_flags");
+fn the_flags_have_a_label_of_their_name() {
+    let label = STANDARD_LABELS
+        .iter()
+        .find(|label| label.value == LabelValue::ResponseFlags);
+    assert_eq!(label.map(|label| label.name), Some(RESPONSE_FLAGS));
 }
 
+// Shows: README.md, "none of them ever empty"
 #[test]
 fn no_value_is_ever_empty() {
     let nobody = Workload::default();
@@ -86,4 +90,45 @@ fn no_value_is_ever_empty() {
         written.iter().all(|line| !line.ends_with('=')),
         "{written:?}"
     );
+}
+
+#[test]
+fn the_labels_without_peers_keep_this_workload_only() {
+    let labels = |reporter| LabelSet {
+        reporter,
+        source: workload("a"),
+        destination: workload("b"),
+        service: Service::default(),
+        response_flags: ResponseFlags(0),
+        security_policy: SecurityPolicy::None,
+    };
+    let nobody = Workload::default();
+    for (reporter, peer, source, destination) in [
+        (
+            Reporter::Source,
+            workload("b"),
+            workload("a"),
+            nobody.clone(),
+        ),
+        (
+            Reporter::Destination,
+            workload("a"),
+            nobody.clone(),
+            workload("b"),
+        ),
+        (
+            Reporter::Waypoint,
+            workload("a"),
+            nobody.clone(),
+            nobody.clone(),
+        ),
+    ] {
+        assert_eq!(labels(reporter).peer(), &peer, "{reporter:?}");
+        let coarse = labels(reporter).without_peers();
+        assert_eq!(
+            (coarse.source, coarse.destination),
+            (source, destination),
+            "{reporter:?}"
+        );
+    }
 }

@@ -1,8 +1,8 @@
-//! The names that expressions may have: of Envoy's attributes, of CEL and of Istio's peers.
+//! The names in expressions: of Envoy's attributes, of CEL and of Istio's peers.
 
 use std::fmt;
 
-/// What hosts keep under `xds` today and kept bare before.
+/// The attributes below the root `xds`; older hosts have their bare names.
 pub(super) const XDS: [&str; 12] = [
     "cluster_metadata",
     "cluster_name",
@@ -18,8 +18,11 @@ pub(super) const XDS: [&str; 12] = [
     "virtual_host_name",
 ];
 
-/// The peers that this filter publishes.
+/// The peers that this filter writes to the filter state.
 pub(super) const PEERS: [&str; 2] = ["downstream_peer", "upstream_peer"];
+
+/// The prefix of the properties of Wasm filters in the filter state.
+pub(super) const WASM: &str = "wasm.";
 
 /// Attributes that were always bare, and the words of CEL itself.
 pub(super) const BARE: [&str; 30] = [
@@ -55,7 +58,7 @@ pub(super) const BARE: [&str; 30] = [
     "dyn",
 ];
 
-/// The fields of a published peer: those of modern Istio's (`WorkloadMetadataObject`) and those of
+/// The fields of a peer: those of modern Istio's (`WorkloadMetadataObject`) and those of
 /// the peers of Istio 1.7 to 1.23 (`FlatNode`).
 pub(super) const PEER_FIELDS: [&str; 21] = [
     "app",
@@ -81,7 +84,10 @@ pub(super) const PEER_FIELDS: [&str; 21] = [
     "workload_name",
 ];
 
-/// The attributes of HTTP's roots that a TCP connection has, too (measured in Envoy 1.40). It also has
+/// The fields of a peer that are maps of texts; all others are texts.
+pub(crate) const PEER_MAPS: [&str; 2] = ["labels", "platform_metadata"];
+
+/// The attributes below HTTP's roots that a TCP connection has too (measured in Envoy 1.40). It also has
 /// `headers` and `trailers`, which are empty.
 const OF_CONNECTIONS: [(&str, &[&str]); 2] = [
     ("request", &["headers_bytes", "size", "time", "total_size"]),
@@ -91,20 +97,20 @@ const OF_CONNECTIONS: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// What Istio's peer exchange left beside the peers until 1.23.
+/// What Istio's peer exchange wrote beside the peers until 1.23.
 const PEER_IDS: [&str; 2] = ["downstream_peer_id", "upstream_peer_id"];
 
-/// An attribute that TCP connections do not have. As in CEL, an expression that needs it has no
+/// An attribute that TCP connections do not have. As in CEL, an expression that uses it has no
 /// value.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Absent {
+pub(crate) enum AbsentAttribute {
     /// Of HTTP requests, like `request.host`.
     Http(String),
     /// What another filter may have set, like the `istio_operationId` of Istio's attributegen.
     Property(String),
 }
 
-impl Absent {
+impl AbsentAttribute {
     /// The attribute `name` of `root`, if only HTTP requests have it.
     pub(super) fn http(root: &str, name: &str) -> Option<Self> {
         let (_, of_connections) = OF_CONNECTIONS.iter().find(|(known, _)| *known == root)?;
@@ -119,7 +125,7 @@ impl Absent {
     }
 }
 
-impl fmt::Display for Absent {
+impl fmt::Display for AbsentAttribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(name) => {
