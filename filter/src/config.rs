@@ -24,6 +24,7 @@ use crate::labels::{FLAG_SEPARATORS, Naming, is_separator};
 pub use cel::Cel;
 pub use definitions::Definition;
 pub use duration::DurationError;
+pub(crate) use duration::GoDuration;
 pub use error::ConfigError;
 pub use exchange::{Mode, PeerExchange};
 pub use expression::ExpressionError;

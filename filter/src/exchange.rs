@@ -1,7 +1,17 @@
-//! The exchange: reading the peer's frame and writing our own.
+//! The exchange: reads the peer's frame and writes this workload's.
 
-mod opening;
+mod context;
+mod directions;
+mod facts;
+mod failure;
+mod gates;
+mod local;
+mod progress;
 mod reader;
-pub(crate) mod refused;
+mod refused;
+mod state;
 
-pub(crate) use opening::Opening;
+pub(crate) use context::ExchangeContext;
+pub(crate) use local::LocalExchange;
+pub use progress::Flow;
+pub(crate) use state::Exchange;

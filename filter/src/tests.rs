@@ -90,7 +90,7 @@ fn inbound() -> FakeHost {
 struct Sim<'a> {
     host: &'a FakeHost,
     plugin: Plugin<&'a FakeHost>,
-    connection: Rc<RefCell<Connection>>,
+    connection: Rc<RefCell<Connection<&'a FakeHost>>>,
 }
 
 impl<'a> Sim<'a> {
@@ -126,7 +126,7 @@ impl<'a> Sim<'a> {
         let flow = self
             .connection
             .borrow_mut()
-            .on_data(&self.plugin, buffer, data.len(), false);
+            .on_data(buffer, data.len(), false);
         match flow {
             Flow::Continue => self.host.data.take(),
             Flow::Hold => Vec::new(),
@@ -134,7 +134,7 @@ impl<'a> Sim<'a> {
     }
 
     fn close(&self) {
-        self.connection.borrow_mut().on_close(&self.plugin);
+        self.connection.borrow_mut().on_close();
     }
 
     /// Everything that was told to the host, as (opened, closed, received, sent).

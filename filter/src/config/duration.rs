@@ -33,6 +33,28 @@ impl fmt::Display for DurationError {
     }
 }
 
+/// Displays a duration in Go's notation: `5m`, `1h30m`, `500ms`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct GoDuration(pub(crate) Duration);
+
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+        if hours > 0 {
+            write!(f, "{hours}h")?;
+        }
+        if minutes > 0 {
+            write!(f, "{minutes}m")?;
+        }
+        let rest = Duration::new(seconds % 60, self.0.subsec_nanos());
+        if rest.is_zero() && seconds > 0 {
+            return Ok(());
+        }
+        write!(f, "{rest:?}")
+    }
+}
+
 /// Parses a duration in Go's notation (`time.ParseDuration`).
 ///
 /// # Errors
@@ -135,6 +157,18 @@ mod tests {
             let parsed = parse(text).map(|duration| duration.as_millis());
             assert_eq!(parsed, Ok(millis), "{text}");
         }
+    }
+
+    #[test]
+    fn durations_are_displayed_as_in_go() {
+        for text in [
+            "0ns", "500ms", "1.5ms", "1s", "59s", "1m", "1m1s", "1h", "1h1m1.5s", "25h",
+        ] {
+            let duration = parse(text).expect(text);
+            assert_eq!(GoDuration(duration).to_string(), text);
+        }
+        assert_eq!(GoDuration(Duration::from_secs(300)).to_string(), "5m");
+        assert_eq!(GoDuration(Duration::from_secs(5400)).to_string(), "1h30m");
     }
 
     #[test]

@@ -1,46 +1,46 @@
-//! One connection's part in the exchange: taking the peer's frame off one direction and putting
-//! our own in front of the other.
+//! Takes the peer's frame off the beginning of one direction.
 //!
-//! Nothing here ever waits by pausing: bytes that may belong to a frame are drained into the
-//! decoder and the (possibly empty) rest goes on. Envoy's write path has no resume, and a paused
-//! frame could outgrow the connection's buffer limit.
+//! The reader never pauses the connection: it drains bytes that may belong to a frame into the
+//! decoder, and the rest, which may be empty, goes on. Envoy cannot resume its write path, and a
+//! paused frame could exceed the connection's buffer limit.
 
 use peer_exchange::{Decoded, Decoder, MAGIC, Payload, TooLarge, Truncated};
 
-use crate::host::{Buffer, Host, Status};
+use super::failure::HostFailure;
+use crate::host::{Buffer, Host, HostError};
 
-/// How many bytes are read at once, if there are as many: all of a usual frame.
+/// The number of bytes to read at once: the length of a usual frame.
 const READ_AHEAD: usize = 2048;
 
-/// Takes the peer's frame off the head of a direction.
+/// Takes the peer's frame off the beginning of one direction.
 #[derive(Debug)]
 pub(crate) enum Reader {
-    /// The frame, or what may become one, is being read.
+    /// Bytes of the frame, or bytes that may be its beginning, are read.
     Frame(Decoder),
-    /// The frame is off; the payload behind it agrees with this many bytes of a second magic.
-    Behind(usize),
+    /// The frame was taken off; the payload behind it begins with this many bytes of a second magic.
+    BehindFrame(usize),
 }
 
-/// What one data callback did to the direction that is read.
+/// The result of one data callback.
 #[derive(Debug)]
-pub(crate) struct Read {
+pub(crate) struct ReadStep {
     /// How many bytes of application payload go on.
     pub(crate) payload: usize,
-    /// What was decided, if anything.
-    pub(crate) event: Option<Event>,
+    /// What the peer's first bytes are, once that is known.
+    pub(crate) event: Option<FrameEvent>,
     /// The payload begins with a second frame.
     pub(crate) duplicate: bool,
-    /// Nothing more is to be read: the direction is plain payload from here on.
+    /// All further bytes are payload.
     pub(crate) finished: bool,
 }
 
-/// What the peer's first bytes turned out to be.
+/// What the peer's first bytes are.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum FrameEvent {
     /// A frame.
     Frame(Payload),
-    /// A frame that is too large: its end cannot be found and everything behind its header was
-    /// dropped.
+    /// A frame with a payload over the limit. The callback's bytes were dropped, because the payload
+    /// behind the frame cannot be found.
     TooLarge(TooLarge),
     /// No frame.
     Absent,
@@ -54,29 +54,34 @@ impl Reader {
         Self::Frame(Decoder::new(max_payload))
     }
 
-    /// Whether bytes of a frame, or of what may become one, are held.
+    /// Whether the decoder holds bytes of a frame, or bytes that may be its beginning.
     pub(crate) fn is_holding(&self) -> bool {
         match self {
             Self::Frame(decoder) => decoder.truncated() != Truncated::Header { held: &[] },
-            Self::Behind(_) => false,
+            Self::BehindFrame(_) => false,
         }
     }
 
-    /// Looks at the `size` bytes of a data callback.
+    /// Whether the frame was taken off.
+    pub(crate) fn is_behind_frame(&self) -> bool {
+        matches!(self, Self::BehindFrame(_))
+    }
+
+    /// Reads the `size` bytes of a data callback.
     ///
     /// # Errors
-    /// The host refused to show or to edit its buffer: the bytes that go on may have a frame in
-    /// them, or are not those that were sent, so the connection has to end.
-    pub(crate) fn read<H: Host>(
+    /// The host did not return or change its buffer. The connection has to end, because the bytes
+    /// that go on may contain a frame or differ from those that were sent.
+    pub(crate) fn take_frame<H: Host>(
         &mut self,
         host: &H,
         buffer: Buffer,
         size: usize,
         end_of_stream: bool,
-    ) -> Result<Read, Status> {
+    ) -> Result<ReadStep, HostFailure> {
         let decoder = match self {
             Self::Frame(decoder) => decoder,
-            Self::Behind(passed) => {
+            Self::BehindFrame(passed) => {
                 let passed = *passed;
                 return Ok(self.watch(host, buffer, passed, size, &[]));
             }
@@ -84,27 +89,28 @@ impl Reader {
         let mut taken = 0;
         while taken < size {
             let len = decoder.wants().max(READ_AHEAD).min(size - taken);
-            let bytes = host.buffer(buffer, taken, len)?;
-            if bytes.len() != len {
-                return Err(Status::BAD_ARGUMENT);
-            }
+            let bytes = host
+                .buffer(buffer, taken, len)
+                .map_err(HostError::Status)
+                .and_then(|bytes| HostError::check_length(bytes, len))
+                .map_err(HostFailure::reading_buffer)?;
             let step = decoder.decode(&bytes);
             taken += step.consumed;
             let event = match step.decoded {
                 Decoded::NeedMore => continue,
                 Decoded::NotFrame { held } => {
-                    return give_back(host, buffer, held, size, Event::Absent);
+                    return give_back(host, buffer, held, size, FrameEvent::Absent);
                 }
                 Decoded::TooLarge(too_large) => {
                     drain(host, buffer, size)?;
-                    return Ok(Read::finished(0, Event::TooLarge(too_large)));
+                    return Ok(ReadStep::finished(0, FrameEvent::TooLarge(too_large)));
                 }
-                Decoded::Frame(payload) => Event::Frame(payload),
+                Decoded::Frame(payload) => FrameEvent::Frame(payload),
             };
             drain(host, buffer, taken)?;
             let ahead = bytes.get(step.consumed..).unwrap_or_default();
             let watched = self.watch(host, buffer, 0, size - taken, ahead);
-            return Ok(Read {
+            return Ok(ReadStep {
                 event: Some(event),
                 ..watched
             });
@@ -113,7 +119,7 @@ impl Reader {
             return truncate(decoder, host, buffer, taken, size);
         }
         drain(host, buffer, taken)?;
-        Ok(Read {
+        Ok(ReadStep {
             payload: 0,
             event: None,
             duplicate: false,
@@ -121,8 +127,8 @@ impl Reader {
         })
     }
 
-    /// Looks for a second magic right behind the first frame; its bytes are payload and pass.
-    /// `ahead` is what was read of them already.
+    /// Looks for a second magic directly behind the first frame. Its bytes are payload and go on.
+    /// `ahead` are those that were read before.
     fn watch<H: Host>(
         &mut self,
         host: &H,
@@ -130,7 +136,7 @@ impl Reader {
         passed: usize,
         size: usize,
         ahead: &[u8],
-    ) -> Read {
+    ) -> ReadStep {
         let expected = MAGIC.get(passed..).unwrap_or_default();
         let window = expected.len().min(size);
         let expected_here = expected.get(..window).unwrap_or_default();
@@ -140,9 +146,9 @@ impl Reader {
                 .buffer(buffer, 0, window)
                 .is_ok_and(|bytes| bytes == expected_here),
         };
-        *self = Self::Behind(passed + window);
+        *self = Self::BehindFrame(passed + window);
         let whole = window == expected.len();
-        Read {
+        ReadStep {
             payload: size,
             event: None,
             duplicate: agrees && whole,
@@ -151,8 +157,8 @@ impl Reader {
     }
 }
 
-impl Read {
-    fn finished(payload: usize, event: Event) -> Self {
+impl ReadStep {
+    fn finished(payload: usize, event: FrameEvent) -> Self {
         Self {
             payload,
             event: Some(event),
@@ -162,53 +168,66 @@ impl Read {
     }
 }
 
-/// The stream ends inside what may be a frame: bytes that may be the application's go on, bytes
-/// that are a frame's do not.
+/// Handles a stream that ends inside a frame, or inside bytes that may be its beginning: bytes that
+/// may be payload go on, a frame's do not.
 fn truncate<H: Host>(
     decoder: &Decoder,
     host: &H,
     buffer: Buffer,
     taken: usize,
     size: usize,
-) -> Result<Read, Status> {
+) -> Result<ReadStep, HostFailure> {
     match decoder.truncated() {
-        Truncated::Header { held: [] } => Ok(Read::finished(size, Event::Absent)),
-        Truncated::Header { held } => {
-            give_back(host, buffer, earlier(held, taken), size, Event::Truncated)
-        }
+        Truncated::Header { held: [] } => Ok(ReadStep::finished(size, FrameEvent::Absent)),
+        Truncated::Header { held } => give_back(
+            host,
+            buffer,
+            earlier(held, taken),
+            size,
+            FrameEvent::Truncated,
+        ),
         Truncated::Payload { .. } => {
             drain(host, buffer, taken)?;
-            Ok(Read::finished(size - taken, Event::Truncated))
+            Ok(ReadStep::finished(size - taken, FrameEvent::Truncated))
         }
     }
 }
 
-/// What was held before this callback; the `taken` bytes of this one are still in its buffer.
+/// The bytes held before this callback; the `taken` bytes of this one are still in its buffer.
 fn earlier(held: &[u8], taken: usize) -> &[u8] {
     held.get(..held.len().saturating_sub(taken))
         .unwrap_or_default()
 }
 
-/// Ends the reading with what was held back in its place, in front of this callback's bytes.
+/// Puts the held bytes back in front of this callback's bytes and ends the reading.
 fn give_back<H: Host>(
     host: &H,
     buffer: Buffer,
     held: &[u8],
     size: usize,
-    event: Event,
-) -> Result<Read, Status> {
+    event: FrameEvent,
+) -> Result<ReadStep, HostFailure> {
     if !held.is_empty() {
-        host.replace_front(buffer, 0, held)?;
+        replace_front(host, buffer, 0, held)?;
     }
-    Ok(Read::finished(held.len() + size, event))
+    Ok(ReadStep::finished(held.len() + size, event))
 }
 
-fn drain<H: Host>(host: &H, buffer: Buffer, len: usize) -> Result<(), Status> {
-    if len > 0 {
-        host.replace_front(buffer, len, &[])
-    } else {
-        Ok(())
+fn drain<H: Host>(host: &H, buffer: Buffer, len: usize) -> Result<(), HostFailure> {
+    if len == 0 {
+        return Ok(());
     }
+    replace_front(host, buffer, len, &[])
+}
+
+fn replace_front<H: Host>(
+    host: &H,
+    buffer: Buffer,
+    len: usize,
+    with: &[u8],
+) -> Result<(), HostFailure> {
+    host.replace_front(buffer, len, with)
+        .map_err(HostFailure::changing_buffer)
 }
 
 #[cfg(test)]

@@ -5,20 +5,19 @@ use std::cell::Cell;
 /// How many warnings are logged in a reporting interval: no peer can flood the log.
 const MAX_PER_INTERVAL: u32 = 10;
 
-/// Logs a limited number of warnings in each reporting interval.
+/// The number of warnings in a reporting interval, up to a limit.
 #[derive(Debug, Default)]
 pub(crate) struct Warnings {
     logged: Cell<u32>,
 }
 
 impl Warnings {
-    /// Logs a warning, unless this interval's limit is reached.
-    pub(crate) fn warn(&self, message: impl FnOnce() -> String) {
+    /// Counts a warning. Returns `false` if this interval's limit is reached and it may not be
+    /// logged.
+    pub(crate) fn allow(&self) -> bool {
         let logged = self.logged.get();
-        if logged < MAX_PER_INTERVAL {
-            self.logged.set(logged + 1);
-            log::warn!("{}", message());
-        }
+        self.logged.set(logged.saturating_add(1));
+        logged < MAX_PER_INTERVAL
     }
 
     /// Starts a new reporting interval.

@@ -1,4 +1,4 @@
-//! This proxy's own node: who we are, what we send, what else is compiled in.
+//! This proxy's node: the labels and the frame of this workload, and native exchange filters.
 
 use peer_exchange::{Frame, HEADER_LEN, Locality, Metadata, Struct, Style};
 use prost::Message as _;
@@ -11,16 +11,15 @@ use crate::labels::Workload;
 /// The ending of the names of native exchange filters, in Istio's proxy and in Envoy contrib.
 const NATIVE_EXCHANGE: &str = "metadata_exchange";
 
-/// What the bootstrap says of this node, read once per plugin.
+/// The node of the bootstrap, read once per plugin.
 #[derive(Debug, Default)]
 pub(crate) struct LocalNode {
     node: envoy::Node,
 }
 
 impl LocalNode {
-    /// Reads the whole node message: tens of KiB, most of it the list of extensions.
-    ///
-    /// Also tells where this host keeps the attributes of its configuration.
+    /// Reads the whole node message: tens of KiB, most of it the list of extensions. Also returns the
+    /// root of the attributes of the proxy's configuration in this host.
     pub(crate) fn read<H: Host>(host: &H) -> (Self, Roots) {
         for roots in [Roots::Xds, Roots::Legacy] {
             let Some(raw) = Attributes::new(host, roots).bytes(path::NODE) else {
@@ -28,10 +27,10 @@ impl LocalNode {
             };
             match envoy::Node::decode(raw.as_slice()) {
                 Ok(node) => return (Self { node }, roots),
-                Err(error) => log::warn!("{}: unreadable node: {error}", roots.name(path::NODE)),
+                Err(error) => log::warn!("decoding {} failed: {error}", roots.name(path::NODE)),
             }
         }
-        log::warn!("the host tells nothing of its node: this workload's labels will be unknown");
+        log::warn!("the host has no node: this workload's labels are unknown");
         (Self::default(), Roots::Xds)
     }
 
@@ -39,8 +38,7 @@ impl LocalNode {
         &self.node.id
     }
 
-    /// The name of a native exchange filter in this binary. Two exchange filters in one chain
-    /// corrupt the stream, so where there is one, ours stands back.
+    /// The name of a native exchange filter that is compiled into this proxy.
     pub(crate) fn native_exchange(&self) -> Option<&str> {
         let mut names = self
             .node
@@ -75,9 +73,8 @@ impl LocalNode {
         }
     }
 
-    /// The frame that tells peers who we are: a constant of the node. One with a payload of more
-    /// than `max` bytes would have every connection closed by its receiver, so metadata that does
-    /// not fit is left out.
+    /// This workload's frame. Metadata is left out if the payload would have more than `max` bytes,
+    /// because receivers close connections with a longer one.
     pub(crate) fn frame(&self, additional_labels: &[String], max: u32) -> Vec<u8> {
         let nothing = Struct::default();
         let locality = self.node.locality.as_ref();
@@ -103,7 +100,7 @@ impl LocalNode {
             false => (Frame::new(nothing, "").encode(), "any metadata"),
         };
         log::error!(
-            "the frame of this node has a payload of {} bytes, more than the {max} that peers take: \
+            "the frame of this node has a payload of {} bytes, more than the {max} that peers accept; \
              it is sent without {without}",
             payload(&frame),
         );

@@ -6,7 +6,7 @@ use super::*;
 fn outbound_writes_its_frame_and_takes_the_peers_off() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
-    let mine = sim.plugin.frame().to_vec();
+    let mine = sim.plugin.shared.exchange.frame().to_vec();
     assert_eq!(sim.down(b"query"), [mine.as_slice(), b"query"].concat());
     assert_eq!(sim.down(b"more"), b"more");
     assert_eq!(
@@ -34,7 +34,7 @@ fn inbound_takes_the_clients_frame_off_and_answers() {
         sim.down(&[peer_frame(), b"query".to_vec()].concat()),
         b"query"
     );
-    let mine = sim.plugin.frame().to_vec();
+    let mine = sim.plugin.shared.exchange.frame().to_vec();
     assert_eq!(sim.up(b"answer"), [mine.as_slice(), b"answer"].concat());
     sim.close();
     let labels = [
@@ -85,7 +85,7 @@ fn a_frame_behind_a_greeting_is_taken_off_in_every_mode_that_reads() {
 fn on_puts_the_frame_in_front_of_a_greeting() {
     let host = inbound();
     let sim = Sim::mode(&host, "on");
-    let mine = sim.plugin.frame().to_vec();
+    let mine = sim.plugin.shared.exchange.frame().to_vec();
     assert_eq!(sim.up(b"greeting"), [mine.as_slice(), b"greeting"].concat());
     assert_eq!(
         sim.down(&[peer_frame(), b"login".to_vec()].concat()),
@@ -165,6 +165,8 @@ fn auto_stands_back_beside_a_native_exchange_filter() {
             let config = format!(r#"{{"peer_exchange": {{"mode": "{mode}"}}}}"#);
             Plugin::configure(&host, 1, config.as_bytes())
                 .expect("a good configuration")
+                .shared
+                .exchange
                 .mode()
         };
         assert_eq!(configured("auto"), Mode::Off);
@@ -206,12 +208,10 @@ fn a_host_that_refuses_the_frame_is_left_alone_for_a_while() {
         host.data.replace(b"query".to_vec());
         connection
             .borrow_mut()
-            .on_data(&sim.plugin, Buffer::Downstream, 5, false);
+            .on_data(Buffer::Downstream, 5, false);
         let wrote = host.data.take() != b"query";
         host.data.replace(b"answer".to_vec());
-        connection
-            .borrow_mut()
-            .on_data(&sim.plugin, Buffer::Upstream, 6, false);
+        connection.borrow_mut().on_data(Buffer::Upstream, 6, false);
         assert_eq!(host.data.take(), b"answer");
         wrote
     };
@@ -287,15 +287,15 @@ fn an_oversized_frame_in_the_last_bytes_closes_when_their_callback_is_over() {
     let sim = Sim::mode(&host, "auto");
     host.data
         .replace(b"\x3d\x23\x04\x67\xff\xff\xff\xff".to_vec());
-    let last = |connection: &mut Connection| {
-        connection.on_data(&sim.plugin, Buffer::Upstream, 8, true);
+    let last = |connection: &mut Connection<_>| {
+        connection.on_data(Buffer::Upstream, 8, true);
     };
     last(&mut sim.connection.borrow_mut());
     assert_eq!(host.data.take(), b"");
     assert!(!host.closed.get());
-    sim.connection.borrow_mut().on_upstream_end(&sim.plugin);
+    sim.connection.borrow_mut().on_upstream_close();
     assert!(host.closed.replace(false));
-    sim.connection.borrow_mut().on_upstream_end(&sim.plugin);
+    sim.connection.borrow_mut().on_upstream_close();
     assert!(!host.closed.get(), "once");
     assert_eq!(sim.outcome("too_large"), 1);
 }
@@ -325,8 +325,7 @@ fn a_suppressed_exchange_is_one_even_if_the_server_never_answers() {
     sim.up(b"what?");
     let next = sim.plugin.on_new_connection(3).expect("a connection");
     host.data.replace(b"query".to_vec());
-    next.borrow_mut()
-        .on_data(&sim.plugin, Buffer::Downstream, 5, false);
-    next.borrow_mut().on_close(&sim.plugin);
+    next.borrow_mut().on_data(Buffer::Downstream, 5, false);
+    next.borrow_mut().on_close();
     assert_eq!(sim.outcome("suppressed"), 1);
 }

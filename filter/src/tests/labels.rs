@@ -183,9 +183,9 @@ fn beyond_the_limit_of_series_a_gateway_counts_nobody_by_name() {
     let host = inbound();
     let configuration = br#"{"reporter": "SERVER_GATEWAY"}"#;
     let plugin = Plugin::configure(&host, 1, configuration).expect("a good configuration");
-    plugin.series.replace(SeriesTable::new(0));
+    plugin.shared.series.replace(SeriesTable::new(0));
     let connection = plugin.on_new_connection(2).expect("a connection");
-    connection.borrow_mut().on_close(&plugin);
+    connection.borrow_mut().on_close();
     let opened = host.metric(&[
         "reporter=.=waypoint;",
         "source_workload=.=unknown;",
@@ -231,9 +231,9 @@ fn a_peer_that_comes_back_and_its_replicas_are_counted_in_the_same_series() {
         let connection = sim.plugin.on_new_connection(id).expect("a connection");
         host.data.replace(stream.clone());
         let mut connection = connection.borrow_mut();
-        connection.on_data(&sim.plugin, Buffer::Downstream, stream.len(), false);
+        connection.on_data(Buffer::Downstream, stream.len(), false);
         assert_eq!(host.data.take(), b"query");
-        connection.on_close(&sim.plugin);
+        connection.on_close();
     }
     assert_eq!(sim.counts(&["source_workload=.=peer;"]), (4, 4, 20, 0));
     assert_eq!(host.stats().len(), stats);

@@ -75,8 +75,11 @@ fn a_node_that_is_unreadable_or_missing_is_told() {
     let lines = logged(|| {
         Sim::mode(&host, "auto");
     });
-    assert_has(&lines, "WARN xds.node: unreadable node");
-    assert_has(&lines, "WARN the host tells nothing of its node");
+    assert_has(&lines, "WARN decoding xds.node failed");
+    assert_has(
+        &lines,
+        "WARN the host has no node: this workload's labels are unknown",
+    );
 }
 
 #[test]
@@ -87,20 +90,22 @@ fn a_worthless_frame_is_told_with_the_address_it_came_from() {
             "malformed",
             frame_of(&[0xff]),
             "query",
-            Some("worthless frame"),
+            Some("malformed frame"),
         ),
         ("no_metadata", frame_of(&no_metadata), "query", None),
         (
             "duplicate",
             peer_frame().repeat(2),
             "",
-            Some("a second frame behind the first: two exchange filters"),
+            Some("a second frame follows the first: the peer has two exchange filters"),
         ),
         (
             "too_large",
             [&MAGIC[..], &[0xff; 4]].concat(),
             "",
-            Some("connection closed"),
+            Some(
+                "oversized frame: its payload of 4294967295 bytes is longer than the accepted 65536; connection closed",
+            ),
         ),
     ] {
         let host = inbound();
@@ -132,7 +137,7 @@ fn a_frame_that_breaks_off_is_counted() {
     let half = &frame[..frame.len() / 2];
     host.data.replace(half.to_vec());
     let mut connection = sim.connection.borrow_mut();
-    let flow = connection.on_data(&sim.plugin, Buffer::Downstream, half.len(), true);
+    let flow = connection.on_data(Buffer::Downstream, half.len(), true);
     drop(connection);
     assert_eq!(flow, Flow::Continue);
     assert_eq!(host.data.take(), b"");
@@ -149,10 +154,10 @@ fn a_host_that_hides_the_bytes_is_told_and_the_connection_closed() {
     let lines = logged(|| {
         sim.up(&peer_frame());
     });
-    let reason = "the host refuses what the exchange needs: InternalFailure (10)";
+    let reason = "reading the buffer failed: InternalFailure (10)";
     assert_has(
         &lines,
-        &format!("10.0.0.1:5432: connection closed: {reason}"),
+        &format!("10.0.0.1:5432: {reason}; connection closed"),
     );
     assert!(host.closed.get());
     // What comes after it goes nowhere.
@@ -169,16 +174,14 @@ fn an_upstream_that_takes_no_part_is_told_once_and_left_alone() {
     });
     assert_has(
         &lines,
-        "10.0.0.1:5432 does not take part in the peer exchange: left alone for 300s",
+        "peer exchange to 10.0.0.1:5432 (cluster outbound|5432||db.data.svc.cluster.local) disabled for 5m: the server answered without it",
     );
     sim.plugin.on_tick();
     assert_eq!(host.metric(&["istio_tcp_refused_hosts_total"]), 1);
     let again = sim.plugin.on_new_connection(3).expect("a port to look at");
     host.data.replace(b"query".to_vec());
     let lines = logged(|| {
-        again
-            .borrow_mut()
-            .on_data(&sim.plugin, Buffer::Downstream, 5, false);
+        again.borrow_mut().on_data(Buffer::Downstream, 5, false);
     });
     assert_eq!(host.data.take(), b"query");
     assert_eq!(lines, [""; 0]);
@@ -224,7 +227,7 @@ fn a_host_that_stays_in_another_context_is_told() {
             .set(Some((host.hostcalls.get() + call, Status(2))));
         let lines = logged(|| sim.plugin.on_tick());
         lines.iter().any(|line| {
-            line.contains("does not return to the plugin's own context: BadArgument (2)")
+            line.contains("returning to the plugin's own context failed: BadArgument (2)")
         })
     });
     assert!(told, "none of {calls} calls");
@@ -252,14 +255,14 @@ fn attributes_that_tcp_does_not_have_are_told_by_place() {
         warnings,
         [
             "WARN definitions[0].value: TCP connections do not have response.code, HTTP requests do; \
-             what needs it is unknown",
+             an expression that uses it has no value",
             "WARN metrics[0].match: TCP connections do not have request.method, HTTP requests do; \
-             what needs it is unknown",
+             an expression that uses it has no value",
             "WARN metrics[0].dimensions.operation: TCP connections do not have istio_operationId unless \
-             another filter sets it (a text has quotes of its own: 'istio_operationId'); what needs it is \
-             unknown",
+             another filter sets it (a text has quotes of its own: 'istio_operationId'); an expression that \
+             uses it has no value",
             "WARN metrics[0].dimensions.operation: TCP connections do not have request.host, HTTP \
-             requests do; what needs it is unknown",
+             requests do; an expression that uses it has no value",
             "WARN metrics[1] (requests_total), metrics[2] (response_bytes) ignored: metrics of HTTP are \
              not recorded",
         ]
@@ -312,7 +315,7 @@ fn a_frame_over_the_limit_is_sent_without_what_does_not_fit() {
             Some((frame, without)) => {
                 assert_eq!(bytes, [frame.encode(), b"query".to_vec()].concat());
                 let told = told.expect("a line");
-                let parts = [" bytes, more than the 65536 that peers take", without];
+                let parts = [" bytes, more than the 65536 that peers accept", without];
                 assert!(parts.iter().all(|part| told.contains(part)), "{told}");
             }
         }

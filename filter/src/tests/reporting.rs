@@ -128,7 +128,7 @@ fn a_connection_that_never_came_to_data_is_opened_and_closed_with_its_flags() {
 fn peers_beyond_the_limit_of_series_share_one() {
     let host = inbound();
     let plugin = Plugin::configure(&host, 1, b"").expect("a good configuration");
-    plugin.series.replace(SeriesTable::new(1));
+    plugin.shared.series.replace(SeriesTable::new(1));
     for workload in ["a", "b", "c"] {
         let connection = plugin.on_new_connection(2).expect("a connection");
         let frame = Frame::new(metadata(workload), "").encode();
@@ -136,8 +136,8 @@ fn peers_beyond_the_limit_of_series_share_one() {
         host.data.replace(frame);
         connection
             .borrow_mut()
-            .on_data(&plugin, Buffer::Downstream, len, false);
-        connection.borrow_mut().on_close(&plugin);
+            .on_data(Buffer::Downstream, len, false);
+        connection.borrow_mut().on_close();
     }
     plugin.on_tick();
     let closed = |workload: &str| {
@@ -162,7 +162,7 @@ fn no_claim_of_a_peer_multiplies_the_coarse_series() {
     host.set("upstream.uri_san_peer_certificate", "");
     let plugin = Plugin::configure(&host, 1, br#"{"peer_exchange": {"mode": "on"}}"#);
     let plugin = plugin.expect("a good configuration");
-    plugin.series.replace(SeriesTable::new(1));
+    plugin.shared.series.replace(SeriesTable::new(1));
     for namespace in ["a", "b", "c"] {
         let connection = plugin.on_new_connection(2).expect("a connection");
         let claim = Struct::from_iter([("NAMESPACE", Value::from(namespace))]);
@@ -171,8 +171,8 @@ fn no_claim_of_a_peer_multiplies_the_coarse_series() {
         host.data.replace(frame);
         connection
             .borrow_mut()
-            .on_data(&plugin, Buffer::Upstream, len, false);
-        connection.borrow_mut().on_close(&plugin);
+            .on_data(Buffer::Upstream, len, false);
+        connection.borrow_mut().on_close();
     }
     plugin.on_tick();
     let closed = |namespace: &str| {
@@ -195,7 +195,7 @@ fn an_own_certificate_that_is_replaced_is_noticed_within_an_interval() {
     let plugin = Plugin::configure(&host, 1, b"").expect("a good configuration");
     let connect = || {
         let connection = plugin.on_new_connection(2).expect("a connection");
-        connection.borrow_mut().on_close(&plugin);
+        connection.borrow_mut().on_close();
     };
     let closed = |san: &str| {
         host.metric(&[

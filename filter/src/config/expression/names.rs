@@ -139,6 +139,6 @@ impl fmt::Display for AbsentAttribute {
                 )?;
             }
         }
-        f.write_str("; what needs it is unknown")
+        f.write_str("; an expression that uses it has no value")
     }
 }

@@ -1,6 +1,7 @@
 use peer_exchange::{Frame, HEADER_LEN, Struct, Value};
 
 use super::*;
+use crate::host::Status;
 use crate::host::fake::FakeHost;
 
 /// What a stream of chunks turned into.
@@ -25,7 +26,7 @@ fn feed(chunks: &[&[u8]], end: bool) -> Seen {
             None => seen.payload += chunk.len(),
             Some(active) => {
                 let read = active
-                    .read(&host, Buffer::Downstream, chunk.len(), end)
+                    .take_frame(&host, Buffer::Downstream, chunk.len(), end)
                     .expect("a host that works");
                 seen.payload += read.payload;
                 seen.duplicates += usize::from(read.duplicate);
@@ -40,14 +41,14 @@ fn feed(chunks: &[&[u8]], end: bool) -> Seen {
     seen
 }
 
-fn name(event: &Event) -> String {
+fn name(event: &FrameEvent) -> String {
     match event {
-        Event::Frame(payload) => match payload.frame().map(|frame| frame.metadata()) {
+        FrameEvent::Frame(payload) => match payload.frame().map(|frame| frame.metadata()) {
             Ok(Some(metadata)) => format!("peer {}", metadata.workload_name),
             Ok(None) => "no metadata".to_owned(),
             Err(_) => "malformed".to_owned(),
         },
-        Event::TooLarge(_) => "too large".to_owned(),
+        FrameEvent::TooLarge(_) => "too large".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     }
 }
@@ -194,7 +195,7 @@ fn a_whole_frame_takes_two_hostcalls() {
     host.data.replace([frame, vec![b'x'; 100_000]].concat());
     let size = host.data.borrow().len();
     let read = Reader::new(peer_exchange::DEFAULT_MAX_PAYLOAD)
-        .read(&host, Buffer::Downstream, size, false)
+        .take_frame(&host, Buffer::Downstream, size, false)
         .expect("a host that works");
     assert_eq!(read.payload, 100_000);
     // A look at the first bytes, which shows what stands behind the frame as well; the drain.
@@ -209,12 +210,16 @@ fn a_host_that_hides_its_buffer_ends_the_connection() {
         let mut reader = Reader::new(peer_exchange::DEFAULT_MAX_PAYLOAD);
         host.data.replace(frame[..held].to_vec());
         let _ = reader
-            .read(&host, Buffer::Downstream, held, false)
+            .take_frame(&host, Buffer::Downstream, held, false)
             .expect("a host that works");
         host.fail_from
             .set(Some((host.hostcalls.get() + 1, Status(10))));
-        let read = reader.read(&host, Buffer::Downstream, 4, false);
-        assert_eq!(read.err(), Some(Status(10)), "{held} bytes held");
+        let read = reader.take_frame(&host, Buffer::Downstream, 4, false);
+        assert_eq!(
+            read.err(),
+            Some(HostFailure::reading_buffer(Status(10))),
+            "{held} bytes held"
+        );
     }
 }
 
@@ -224,13 +229,13 @@ fn a_host_that_does_not_edit_its_buffer_ends_the_connection() {
     let frame = frame();
     host.data.replace(frame.clone());
     host.fail_from.set(Some((2, Status(10))));
-    let read = Reader::new(peer_exchange::DEFAULT_MAX_PAYLOAD).read(
+    let read = Reader::new(peer_exchange::DEFAULT_MAX_PAYLOAD).take_frame(
         &host,
         Buffer::Downstream,
         frame.len(),
         false,
     );
-    assert_eq!(read.err(), Some(Status(10)));
+    assert_eq!(read.err(), Some(HostFailure::changing_buffer(Status(10))));
 }
 
 #[test]
@@ -247,8 +252,23 @@ fn a_reader_holds_bytes_only_while_a_frame_is_incomplete() {
     ] {
         let mut reader = Reader::new(peer_exchange::DEFAULT_MAX_PAYLOAD);
         host.data.replace(bytes.to_vec());
-        let read = reader.read(&host, Buffer::Downstream, bytes.len(), false);
+        let read = reader.take_frame(&host, Buffer::Downstream, bytes.len(), false);
         read.expect("a host that works");
         assert_eq!(reader.is_holding(), holding, "{} bytes", bytes.len());
     }
+}
+
+/// A host that returns fewer bytes than there are.
+#[test]
+fn a_short_read_ends_the_connection() {
+    let host = &FakeHost::default();
+    host.data.replace(frame());
+    let size = host.data.borrow().len() + 1;
+    let mut reader = Reader::new(peer_exchange::DEFAULT_MAX_PAYLOAD);
+    let step = reader.take_frame(&host, Buffer::Downstream, size, false);
+    let error = HostError::ShortRead {
+        expected: size,
+        returned: size - 1,
+    };
+    assert_eq!(step.err(), Some(HostFailure::reading_buffer(error)));
 }
