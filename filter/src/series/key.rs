@@ -12,7 +12,7 @@ pub(crate) struct SeriesKey {
 
 /// The index of each metric's label set, by the index of the metric; `None` if the metric is left
 /// out.
-pub(super) type SetOfMetric = Rc<[Option<u16>]>;
+pub(super) type SetOfMetric = Rc<Vec<Option<u16>>>;
 
 impl SeriesKey {
     /// Frees the memory that was reserved for longer label sets.

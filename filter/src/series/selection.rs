@@ -195,7 +195,7 @@ impl LabelSelection {
         }
         LabelSets {
             sets,
-            set_of: set_of.into(),
+            set_of: Rc::new(set_of),
         }
     }
 }
