@@ -1,9 +1,10 @@
-//! The whole core with a host of its own: one folder for each subject.
+//! Tests of the whole core with a fake host. Read `one_connection` first.
 
 mod configuration;
 mod exchange;
 mod labels;
 mod log;
+mod one_connection;
 mod peers;
 mod reporting;
 
@@ -56,7 +57,7 @@ fn host(extensions: &[&str]) -> FakeHost {
     host
 }
 
-/// An outbound connection's facts: mTLS to a host that takes part.
+/// The attributes of an outbound connection: mTLS to a host that supports the exchange.
 fn outbound() -> FakeHost {
     let host = host(&[]);
     host.set("xds.listener_direction", 2i64.to_le_bytes());
@@ -74,7 +75,7 @@ fn outbound() -> FakeHost {
     host
 }
 
-/// An inbound connection's facts: mTLS from a client.
+/// The attributes of an inbound connection: mTLS from a client.
 fn inbound() -> FakeHost {
     let host = host(&[]);
     host.set("xds.listener_direction", 1i64.to_le_bytes());
@@ -137,7 +138,7 @@ impl<'a> Sim<'a> {
         self.connection.borrow_mut().on_close();
     }
 
-    /// Everything that was told to the host, as (opened, closed, received, sent).
+    /// The values of the host's stats, as (opened, closed, received, sent).
     fn counts(&self, labels: &[&str]) -> (u64, u64, u64, u64) {
         let metric = |name: &str| self.host.metric(&[labels, &[name]].concat());
         (

@@ -116,12 +116,7 @@ fn the_labels_without_peers_keep_this_workload_only() {
             nobody.clone(),
             workload("b"),
         ),
-        (
-            Reporter::Waypoint,
-            workload("a"),
-            nobody.clone(),
-            nobody.clone(),
-        ),
+        (Reporter::Waypoint, workload("a"), nobody.clone(), nobody),
     ] {
         assert_eq!(labels(reporter).peer(), &peer, "{reporter:?}");
         let coarse = labels(reporter).without_peers();
