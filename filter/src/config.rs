@@ -1,29 +1,42 @@
-//! The plugin configuration: JSON text, parsed once, every fault named by its path.
+//! The plugin configuration: JSON text, parsed once. Every error names the place of its key.
 //!
-//! It is Istio's `stats.PluginConfig`, as far as it concerns TCP, with keys of our own beside it.
+//! It is the part of Istio's `stats.PluginConfig` that concerns TCP, with additional keys.
 
+mod cel;
+mod definitions;
 mod duration;
 mod error;
 mod exchange;
+mod expression;
+mod label_notices;
 mod limits;
 mod metrics;
+mod notices;
+mod suggestion;
 mod value;
 
 use std::time::Duration;
 
-pub use duration::DurationError;
-pub use error::ConfigError;
-pub use exchange::{Mode, PeerExchange};
-pub use limits::{Limits, Ports};
-pub use metrics::{Cel, Definition, MetricConfig};
 use value::{Field, Object};
 
-use crate::naming::{self, Naming};
+use crate::labels::{FLAG_SEPARATORS, Naming, is_separator};
 
-/// How often open connections are reported when the configuration does not say (Istio's Wasm default).
+pub use cel::Cel;
+pub use definitions::Definition;
+pub use duration::DurationError;
+pub(crate) use duration::GoDuration;
+pub use error::ConfigError;
+pub use exchange::{Mode, PeerExchange};
+pub use expression::ExpressionError;
+pub(crate) use expression::{ExpressionId, ExpressionValues, Expressions, Moment, PEER_MAPS};
+pub use limits::{Limits, Ports};
+pub use metrics::MetricConfig;
+pub use notices::Notices;
+
+/// The default of `tcp_reporting_duration` (that of Istio's Wasm filter).
 pub const DEFAULT_REPORTING_DURATION: Duration = Duration::from_secs(15);
 
-/// Fields of Istio's configuration that change nothing about TCP, or nothing any more.
+/// Keys of Istio's configuration without an effect here, and the reason.
 const WITHOUT_EFFECT: [(&str, &str); 4] = [
     ("disable_host_header_fallback", "TCP has no host header"),
     ("max_peer_cache_size", "the cache of peers has a fixed size"),
@@ -33,57 +46,35 @@ const WITHOUT_EFFECT: [(&str, &str); 4] = [
 
 /// The plugin's configuration.
 ///
-/// An empty text and `{}` are the defaults: a `WasmPlugin` without `pluginConfig` delivers zero bytes.
+/// An empty text and `{}` are the defaults: a `WasmPlugin` without `pluginConfig` delivers zero
+/// bytes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     /// How metrics are named: `stat_prefix`, `field_separator`, `value_separator`,
     /// `response_flags_separator`.
     pub naming: Naming,
-    /// How often open connections are reported; zero means only when they close.
+    /// How often open connections are reported; zero: only at their close.
     pub tcp_reporting_duration: Duration,
     /// Changes to the metrics' labels.
     pub metrics: Vec<MetricConfig>,
-    /// Metrics of the user's own.
+    /// The user's own metrics.
     pub definitions: Vec<Definition>,
-    /// Whether this is a gateway in front of servers: `reporter: SERVER_GATEWAY`.
+    /// Whether the proxy is a gateway in front of servers: `reporter: SERVER_GATEWAY`.
     pub server_gateway: bool,
     /// Whether every connection is logged.
     pub debug: bool,
-    /// How peers learn of each other.
+    /// On which connections frames are read and written.
     pub peer_exchange: PeerExchange,
-    /// Labels of this workload that its frame carries besides Istio's fixed ones.
+    /// Labels of this workload in its frame, besides Istio's fixed ones.
     pub additional_labels: Vec<String>,
-    /// What peers can make the filter keep, send and read.
+    /// Bounds on memory and work that peers can cause.
     pub limits: Limits,
-    /// The connections that the filter looks at.
+    /// The connections that the filter handles.
     pub ports: Ports,
-    /// Whether the metrics that Istio does not have are recorded.
+    /// Whether the opt-in metrics are recorded.
     pub extended_metrics: bool,
-    /// What does not do what one may think, and why: lines for the log.
+    /// Lines for the log about keys without the expected effect.
     pub notices: Notices,
-}
-
-/// Lines for the log about keys that are accepted and do not do what one may think.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Notices(Vec<String>);
-
-impl Notices {
-    fn no_effect(&mut self, path: &str, reason: &str) {
-        self.0.push(format!("{path} has no effect: {reason}"));
-    }
-
-    fn ignored(&mut self, paths: &str, reason: &str) {
-        self.0.push(format!("{paths} ignored: {reason}"));
-    }
-
-    fn hint(&mut self, path: &str, hint: &str) {
-        self.0.push(format!("{path}: {hint}"));
-    }
-
-    /// The lines.
-    pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
 }
 
 impl Default for Config {
@@ -127,10 +118,10 @@ impl Config {
         "graceful_deletion_interval",
     ];
 
-    /// Parses the bytes that the host delivers as the plugin's configuration.
+    /// Parses the bytes of the plugin's configuration.
     ///
     /// # Errors
-    /// The first fault, with the path of the key, what was found and what is allowed.
+    /// The first error, with the place of the key, its value and the allowed values.
     pub fn parse(raw: &[u8]) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         if raw.iter().all(u8::is_ascii_whitespace) {
@@ -145,18 +136,15 @@ impl Config {
         let mut metrics = None;
         for field in Object::root(&document)?.fields()? {
             match field.name() {
-                // Read when all definitions are known.
+                // Its entries may name any definition.
                 "metrics" => metrics = Some(field),
                 _ => config.read(&field)?,
             }
         }
         if let Some(field) = metrics {
-            config.metrics = metrics::metrics(
-                &field,
-                &config.definitions,
-                &config.naming,
-                &mut config.notices,
-            )?;
+            let metrics = metrics::metrics(&field, &config.definitions, &mut config.notices)?;
+            label_notices::check(&metrics, &config.naming, &mut config.notices);
+            config.metrics = metrics.into_iter().map(|(_, metric)| metric).collect();
         }
         config.naming.max_value_len = config.limits.max_label_length;
         Ok(config)
@@ -164,8 +152,8 @@ impl Config {
 
     fn read(&mut self, field: &Field<'_>) -> Result<(), ConfigError> {
         match field.name() {
-            "tcp_reporting_duration" => self.tcp_reporting_duration = duration::of(field)?,
-            "definitions" => self.definitions = metrics::definitions(field, &mut self.notices)?,
+            "tcp_reporting_duration" => self.tcp_reporting_duration = field.duration()?,
+            "definitions" => self.definitions = definitions::definitions(field, &mut self.notices)?,
             "reporter" => {
                 self.server_gateway =
                     field.one_of(&[("UNSPECIFIED", false), ("SERVER_GATEWAY", true)])?;
@@ -174,7 +162,7 @@ impl Config {
             "field_separator" => self.naming.field_separator = separator(field)?,
             "value_separator" => self.naming.value_separator = separator(field)?,
             "response_flags_separator" => {
-                self.naming.flag_separator = field.one_of(&naming::FLAG_SEPARATORS)?;
+                self.naming.flag_separator = field.one_of(&FLAG_SEPARATORS)?;
             }
             "debug" => self.debug = field.boolean()?,
             "peer_exchange" => self.peer_exchange = PeerExchange::parse(&field.object()?)?,
@@ -199,7 +187,7 @@ fn is_text(raw: &[u8]) -> bool {
 
 fn separator(field: &Field<'_>) -> Result<String, ConfigError> {
     let text = field.string()?;
-    if naming::is_separator(text) {
+    if is_separator(text) {
         return Ok(text.to_owned());
     }
     Err(ConfigError::Separator {

@@ -1,128 +1,126 @@
-//! One connection: its bytes, its part in the exchange, the series it is counted under.
+//! One connection: its bytes, its exchange and the series it is counted in.
 
-mod evidence;
-mod facts;
-mod identity;
-mod opening;
-
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use crate::expression::Moment;
+use crate::config::Moment;
+use crate::exchange::{Exchange, Flow};
+use crate::host::attributes::path;
 use crate::host::{Buffer, ContextId, Host, Status};
-use crate::labels::Reporter;
-use crate::metric::Metric;
-use crate::plugin::Plugin;
-use crate::publish;
+use crate::labels::{Metric, Reporter, ResponseFlags};
+use crate::peer::{ConnectionAttributes, PeerMetadata, filter_state};
 use crate::series::Series;
-pub(crate) use evidence::{Evidence, Link, Told};
-pub(crate) use identity::Identity;
-use opening::Opening;
+use crate::shared::Shared;
 
 /// A connection from its open to its close.
 ///
-/// Bytes are bytes of payload: behind the peer's frame, in front of our own. Received is what
-/// flows from the client to the server, sent what flows back, on both reporters.
+/// Bytes are bytes of payload: behind the peer's frame, in front of this workload's. Received is
+/// the direction from the client to the server, sent the other one, on both reporters.
 ///
 /// The labels are computed once and frozen: opened, closed, sent and received of a connection
-/// always land in the same series, so opened − closed is exactly what is open.
+/// always belong to the same series, so opened − closed is the number of open connections.
 #[derive(Debug)]
-pub struct Connection {
+pub struct Connection<H> {
+    shared: Rc<Shared<H>>,
     id: ContextId,
     reporter: Reporter,
-    /// How many ticks the plugin had seen when the connection opened.
-    opened_at_tick: u64,
-    /// When it opened, if somebody wants to know how long it lasts.
+    is_closed: bool,
+    /// [`Shared::ticks`] when the connection opened.
+    opened_at_tick: u32,
+    /// The time of the open, if a metric depends on it.
     opened_at: Option<Duration>,
-    /// Bytes from before the freeze.
+    /// Bytes before the labels were frozen.
     received: i64,
     sent: i64,
-    /// Where the connection is counted, from the freeze on.
+    /// The series, once the labels are frozen.
     series: Option<Rc<Series>>,
-    /// What is needed until the exchange is over.
-    opening: Option<Box<Opening>>,
-    closed: bool,
+    /// `None` once the exchange is over.
+    opening: Option<Box<Opening<H>>>,
 }
 
-/// What happens to the bytes of a data callback.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Flow {
-    /// They go on.
-    Continue,
-    /// They stay where they are: the connection is lost, and the host neither closes it nor lets go
-    /// of them.
-    Hold,
+/// The state of a connection until its exchange is over.
+#[derive(Debug)]
+struct Opening<H> {
+    exchange: Exchange,
+    metadata: Option<Rc<PeerMetadata>>,
+    /// A callback with the client's bytes, or their end, shows that its TLS handshake is over.
+    client_spoke: bool,
+    undecided: Rc<Undecided<H>>,
 }
 
-impl Connection {
-    /// `unplaced`: why the host does not tell the reporter, which is a guess then.
-    pub(crate) fn new<H: Host>(
-        plugin: &Plugin<H>,
+/// The connections whose labels are not frozen.
+pub(crate) type Undecided<H> = RefCell<BTreeMap<ContextId, Weak<RefCell<Connection<H>>>>>;
+
+impl<H: Host> Connection<H> {
+    /// Opens a connection and adds it to `undecided`. `unknown_direction`: the status with which
+    /// reading the listener's direction failed.
+    pub(crate) fn open(
+        shared: Rc<Shared<H>>,
+        undecided: &Rc<Undecided<H>>,
         id: ContextId,
         reporter: Reporter,
-        unplaced: Option<Status>,
-    ) -> Self {
-        Self {
+        unknown_direction: Option<Status>,
+    ) -> Rc<RefCell<Self>> {
+        let opening = Opening {
+            exchange: Exchange::new(&shared.exchange, reporter, unknown_direction),
+            metadata: None,
+            client_spoke: false,
+            undecided: Rc::clone(undecided),
+        };
+        let opened_at = match shared.extended {
+            Some(_) => shared.host.now().ok(),
+            None => None,
+        };
+        let connection = Rc::new(RefCell::new(Self {
             id,
             reporter,
-            opened_at_tick: plugin.ticks(),
-            opened_at: plugin.extended().and_then(|_| plugin.host().now().ok()),
+            is_closed: false,
+            opened_at_tick: shared.ticks(),
+            opened_at,
             received: 0,
             sent: 0,
             series: None,
-            opening: Some(Box::new(Opening::new(plugin, reporter, unplaced))),
-            closed: false,
-        }
+            opening: Some(Box::new(opening)),
+            shared,
+        }));
+        undecided
+            .borrow_mut()
+            .insert(id, Rc::downgrade(&connection));
+        connection
     }
 
-    /// `size` bytes in `buffer`, or the end of that direction, or both.
-    pub fn on_data<H: Host>(
-        &mut self,
-        plugin: &Plugin<H>,
-        buffer: Buffer,
-        size: usize,
-        end_of_stream: bool,
-    ) -> Flow {
-        let payload = match &mut self.opening {
-            None => size,
-            Some(opening) => {
-                let payload = opening.on_data(plugin, buffer, size, end_of_stream);
-                self.proceed(plugin);
-                payload
-            }
-        };
-        self.count(buffer, i64::try_from(payload).unwrap_or(i64::MAX));
-        match &self.opening {
-            Some(opening) if opening.is_stuck() => Flow::Hold,
-            _ => Flow::Continue,
-        }
-    }
-
-    /// Behind the data callback with the upstream's last bytes: what is to be done there and must not
-    /// be done in it.
-    pub fn on_upstream_end<H: Host>(&mut self, plugin: &Plugin<H>) {
+    /// Handles a data callback: `size` bytes in `buffer`, or the end of that direction, or both.
+    pub fn on_data(&mut self, buffer: Buffer, size: usize, end_of_stream: bool) -> Flow {
+        let mut flow = Flow::Continue;
+        let mut payload = size;
         if let Some(opening) = &mut self.opening {
-            opening.on_upstream_end(plugin);
+            opening.client_spoke |= buffer == Buffer::Downstream;
+            let context = self.shared.exchange_context();
+            let progress = opening
+                .exchange
+                .on_data(&context, buffer, size, end_of_stream);
+            if let Some(frame) = progress.frame {
+                opening.metadata = self.shared.decode(self.reporter, frame);
+            }
+            (payload, flow) = (progress.payload, progress.flow);
+            let (is_decided, is_over) = (opening.exchange.is_decided(), opening.exchange.is_over());
+            if is_decided && self.series.is_none() {
+                self.freeze(Moment::Callback);
+            }
+            if is_over && self.series.is_some() {
+                self.opening = None;
+            }
         }
+        self.count(buffer, i64::try_from(payload).unwrap_or(i64::MAX));
+        flow
     }
 
-    /// Freezes the labels when the exchange is decided, forgets the opening when it is over.
-    fn proceed<H: Host>(&mut self, plugin: &Plugin<H>) {
-        if self.series.is_none()
-            && self
-                .opening
-                .as_ref()
-                .is_some_and(|opening| opening.is_decided())
-        {
-            self.freeze(plugin, Moment::Callback);
-        }
-        if self.series.is_some()
-            && self
-                .opening
-                .as_ref()
-                .is_some_and(|opening| opening.is_over())
-        {
-            self.opening = None;
+    /// Handles the end of the upstream's stream, after the data callback with its last bytes.
+    pub fn on_upstream_close(&mut self) {
+        if let Some(opening) = &mut self.opening {
+            opening.exchange.on_upstream_close(&self.shared.host);
         }
     }
 
@@ -138,81 +136,110 @@ impl Connection {
         }
     }
 
-    /// Computes the labels, for good, and counts what is known so far.
-    fn freeze<H: Host>(&mut self, plugin: &Plugin<H>, moment: Moment) {
-        let opening = self.opening.as_deref();
-        let told = opening.and_then(Opening::told);
-        let exchanged = told.is_some();
-        let evidence = Evidence::gather(
-            &plugin.attributes(),
-            plugin.mode(),
+    /// Computes the labels and counts the connection and its bytes so far.
+    fn freeze(&mut self, moment: Moment) {
+        let shared = &self.shared;
+        let Some(opening) = &self.opening else { return };
+        let mut attributes = ConnectionAttributes::read(
+            &shared.attributes(),
+            shared.exchange.mode(),
             self.reporter,
-            told.as_deref(),
-            opening.is_some_and(|opening| opening.is_handshaking(&plugin.attributes())),
-            opening.and_then(Opening::upstream_san),
-            |link| plugin.local_san(link),
+            opening.exchange.upstream_san(),
         );
-        let identity = plugin.identify(evidence, told.as_deref());
-        if let Err(status) = publish::publish(plugin.host(), self.reporter, &identity.published) {
-            plugin.warn(|| format!("the host does not take the peer: {status}"));
+        attributes.metadata = opening.metadata.as_ref().map(|peer| peer.number);
+        attributes.is_handshaking = self.is_handshaking(opening);
+        attributes.local_san = shared.local_san(&attributes.tls);
+        let peer = shared.resolve(attributes, opening.metadata.as_deref());
+        let written = filter_state::write(&shared.host, self.reporter, &peer.filter_state);
+        if let Err(status) = written
+            && shared.warnings.allow()
+        {
+            log::warn!("writing the peer to the filter state failed: {status}");
         }
-        let values = plugin.evaluate(moment);
-        let series = plugin.series(&identity, &values);
+        let values = shared.expressions.evaluate(&shared.host, moment);
+        let series = shared.series(&peer, &values);
         series.add(Metric::Opened, 1);
         series.add(Metric::Open, 1);
         series.add(Metric::Received, self.received);
         series.add(Metric::Sent, self.sent);
-        plugin.observe(&series, &values);
-        if let (Some(extended), Some(opened), true) = (plugin.extended(), self.opened_at, exchanged)
-        {
-            extended.exchanged(plugin.host(), plugin.layout(), &series, opened);
+        for (index, value) in shared.selection.defined(&values) {
+            series.add_defined(&shared.host, &shared.selection, index, value);
         }
+        if let (Some(extended), Some(opened), Some(_)) =
+            (&shared.extended, self.opened_at, &opening.metadata)
+        {
+            extended.exchanged(&shared.host, &shared.selection, &series, opened);
+        }
+        opening.undecided.borrow_mut().remove(&self.id);
         self.series = Some(series);
-        plugin.decided(self.id);
     }
 
     /// Freezes the labels of a connection that has been undecided for a whole reporting interval.
     ///
-    /// Not while the ends are still finding each other: labels taken then would stay wrong.
-    pub(crate) fn freeze_overdue<H: Host>(&mut self, plugin: &Plugin<H>) {
-        // The first tick comes sooner than an interval after the open, the second does not.
-        let overdue = plugin.ticks() >= self.opened_at_tick.saturating_add(2);
-        if !overdue || self.series.is_some() || self.closed {
+    /// It does not while the connection is not established: the labels would stay wrong.
+    pub(crate) fn freeze_if_overdue(&mut self) {
+        // The first tick after the open comes before an interval is over, the second does not.
+        let is_overdue = self.shared.ticks().wrapping_sub(self.opened_at_tick) >= 2;
+        if !is_overdue || self.series.is_some() || self.is_closed {
             return;
         }
-        if plugin.host().set_effective_context(self.id).is_err() {
-            return;
-        }
-        let established = self
-            .opening
-            .as_ref()
-            .is_none_or(|opening| opening.is_established(&plugin.attributes()));
-        if established {
-            self.freeze(plugin, Moment::Tick);
+        let host = &self.shared.host;
+        if host.set_effective_context(self.id).is_ok() && self.is_established() {
+            self.freeze(Moment::Tick);
         }
     }
 
-    /// The connection is over; what it moved is reported now. Only the first call counts.
-    pub fn on_close<H: Host>(&mut self, plugin: &Plugin<H>) {
-        if std::mem::replace(&mut self.closed, true) {
+    /// Whether all certificates that the labels depend on are known, if there are any.
+    ///
+    /// The bytes of a server that speaks first come before the client's TLS handshake is over, when
+    /// its certificate is missing. An upstream that is not connected has none either.
+    fn is_established(&self) -> bool {
+        let Some(opening) = &self.opening else {
+            return true;
+        };
+        match self.reporter {
+            _ if opening.client_spoke => true,
+            Reporter::Source => {
+                let attributes = self.shared.attributes();
+                attributes.text(path::UPSTREAM_ADDRESS).is_some()
+            }
+            Reporter::Destination | Reporter::Waypoint => !self.is_handshaking(opening),
+        }
+    }
+
+    /// Whether the client's TLS handshake may not be over: the connection has TLS, the client sent
+    /// nothing, and the host has no certificate of it. Envoy has a TLS version before the handshake
+    /// is over.
+    fn is_handshaking(&self, opening: &Opening<H>) -> bool {
+        let attributes = self.shared.attributes();
+        !opening.client_spoke
+            && self.reporter != Reporter::Source
+            && attributes.text(path::TLS_VERSION).is_some()
+            && attributes.is_mtls() != Ok(true)
+    }
+
+    /// Handles the close and reports the connection. Only the first call has an effect.
+    pub fn on_close(&mut self) {
+        if std::mem::replace(&mut self.is_closed, true) {
             return;
         }
-        if let Some(opening) = &mut self.opening {
-            opening.on_close(plugin);
+        if let Some(opening) = &self.opening {
+            opening.exchange.on_close(&self.shared.diagnostics);
         }
         if self.series.is_none() {
-            self.freeze(plugin, Moment::Callback);
+            self.freeze(Moment::Callback);
         }
         self.opening = None;
         let Some(series) = &self.series else { return };
         series.add(Metric::Closed, 1);
         series.add(Metric::Open, -1);
-        plugin.report_close(series);
-        if let Some(extended) = plugin.extended() {
-            let flags = plugin.attributes().response_flags();
+        let shared = &self.shared;
+        shared.report_close(series);
+        if let Some(extended) = &shared.extended {
+            let flags = ResponseFlags(shared.attributes().response_flags());
             extended.closed(
-                plugin.host(),
-                plugin.layout(),
+                &shared.host,
+                &shared.selection,
                 series,
                 self.opened_at,
                 flags,

@@ -1,41 +1,48 @@
 //! The filter's core: peer exchange and TCP stats, for any host.
 //!
-//! Data flows one way: **bytes → exchange → peer → labels → series → host**. A [`Plugin`] is one
-//! configuration in one VM; each of its [`Connection`]s takes the peer's frame off one direction,
-//! puts our own in front of the other, and counts what is left under one frozen label set. The
-//! core knows neither proxy-wasm nor Envoy's binary: all it asks for is a [`Host`](host::Host).
+//! Data flows through five stages: **config → exchange → peer → labels → series**. A [`Plugin`] is
+//! one configuration in one VM. Each of its [`Connection`]s reads the peer's frame in one
+//! direction, writes this workload's frame in the other, and counts the payload under one frozen
+//! label set. The core depends on neither proxy-wasm nor Envoy, only on the trait
+//! [`Host`](host::Host).
+//!
+//! A module may import from the modules below it in this order: `plugin`, `connection`, `shared`,
+//! `exchange`, `peer`, `series`, `config`, `labels`, `host`.
 #![forbid(unsafe_code)]
 
-mod attributes;
-mod cache;
-pub mod config;
-mod connection;
-mod diagnostics;
-mod envoy;
-mod exchange;
-mod expression;
-mod extended;
-#[cfg(test)]
-mod fake;
-pub mod host;
-mod instrument;
-mod known;
-mod labels;
-mod layout;
-mod metric;
-mod naming;
-mod nearest;
-mod node;
-mod parts;
-mod peer;
+/// The plugin's life cycle: configure, tick, new connection.
 mod plugin;
-mod publish;
-mod refused;
-mod response_flags;
-mod series;
-mod service;
 
-pub use connection::{Connection, Flow};
-pub use expression::ExpressionError;
-pub use naming::Naming;
+/// One connection: bytes to payload, payload to counts.
+mod connection;
+
+/// State that all connections of a plugin share.
+mod shared;
+
+/// Stage 1, the configuration: JSON, expressions and the errors in them.
+pub mod config;
+
+/// Stage 2, the exchange: whether frames may be read and written, and the bytes of both.
+mod exchange;
+
+/// Stage 3, the peer: its metadata and certificates, resolved to labels.
+mod peer;
+
+/// Stage 4, the labels: the standard ones, their values, and their encoding in a stat's name.
+mod labels;
+
+/// Stage 5, the series: the label sets of all connections, and their counts until the host has
+/// them.
+mod series;
+
+/// The host: its calls, its attributes and its messages.
+pub mod host;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::ExpressionError;
+pub use connection::Connection;
+pub use exchange::Flow;
+pub use labels::Naming;
 pub use plugin::Plugin;

@@ -87,7 +87,7 @@ fn a_worthless_frame_is_taken_off_and_costs_nothing_else() -> Result {
     check_outcomes(&fixture.mesh, Reporter::Destination, "malformed", 1)?;
     let log = fixture.mesh.server(SERVICE)?.log_text()?;
     assert!(
-        log.contains("worthless frame: its payload is no Any"),
+        log.contains("malformed frame: its payload is no Any"),
         "{log}"
     );
     Ok(())

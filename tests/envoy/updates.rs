@@ -120,7 +120,7 @@ fn a_refused_configuration_leaves_the_old_listener_in_place() -> Result {
     let (reloaded, mut held) = start("update-refused")?;
     reloaded.refuse()?;
     let log = reloaded.envoy.log_text()?;
-    assert!(log.contains("configuration refused"), "{log}");
+    assert!(log.contains("configuration rejected"), "{log}");
     assert!(log.contains("limits.max_serious"), "{log}");
     echo(&mut held)?;
     echo(&mut reloaded.connect()?)?;

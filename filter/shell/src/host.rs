@@ -1,14 +1,15 @@
-//! The hostcalls, raw: every status comes back as the number that the host gave.
+//! The raw hostcalls: every status is returned as the host's number.
 //!
-//! The one place with `unsafe`. Each call passes pointers to live slices and out-parameters of the
-//! caller's own; what the host hands over was allocated by the guest's `proxy_on_memory_allocate`
-//! (the SDK's, a `Vec` with exactly the asked capacity) and is taken back as such a `Vec`.
+//! The only file with `unsafe`. Each call passes pointers to live slices and to local
+//! out-parameters. The host allocates the bytes that it returns with the guest's
+//! `proxy_on_memory_allocate` (the SDK's, a `Vec` of exactly the requested capacity), and they
+//! become such a `Vec` again.
 #![allow(unsafe_code)]
 
 use std::ptr;
 use std::time::Duration;
 
-use tcp_peer_stats_core::host::{Buffer, ContextId, Host, MetricId, MetricKind, Status};
+use tcp_peer_stats_core::host::{Buffer, ContextId, Host, HostError, MetricId, MetricKind, Status};
 
 unsafe extern "C" {
     fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
@@ -156,20 +157,18 @@ impl Host for ProxyWasm {
     }
 }
 
-/// The `size` bytes of the plugin's configuration. What is not the whole of it is none: a default in
-/// its place would do what nobody asked for.
-pub(crate) fn plugin_configuration(size: usize) -> Result<Vec<u8>, Status> {
+/// Returns the `size` bytes of the plugin's configuration.
+///
+/// # Errors
+/// The hostcall failed, or returned only a part of them.
+pub(crate) fn plugin_configuration(size: usize) -> Result<Vec<u8>, HostError> {
     if size == 0 {
         return Ok(Vec::new());
     }
-    let configuration = buffer_bytes(PLUGIN_CONFIGURATION, 0, size)?;
-    match configuration.len() == size {
-        true => Ok(configuration),
-        false => Err(Status::BAD_ARGUMENT),
-    }
+    HostError::check_length(buffer_bytes(PLUGIN_CONFIGURATION, 0, size)?, size)
 }
 
-/// Hands a line to the host's log. A host that does not want it is left alone.
+/// Writes a line to the host's log. A failure is ignored.
 pub(crate) fn log(level: u32, message: &str) {
     // SAFETY: `message` outlives the call.
     let _ = unsafe { proxy_log(level, message.as_ptr(), message.len()) };
@@ -195,7 +194,7 @@ fn done(status: u32) -> Result<(), Status> {
     }
 }
 
-/// Runs a hostcall that hands bytes over, and takes them.
+/// Makes a hostcall that returns bytes.
 fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, Status> {
     let mut data = ptr::null_mut();
     let mut size = 0;
@@ -203,6 +202,6 @@ fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8
     if data.is_null() {
         return Ok(Vec::new());
     }
-    // SAFETY: the host got `data` from `proxy_on_memory_allocate(size)` and gave it away.
+    // SAFETY: the host allocated `data` with `proxy_on_memory_allocate(size)` and does not keep it.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
 }

@@ -1,8 +1,8 @@
-//! The filter as a proxy-wasm network filter: binds the core to the host, and does nothing else.
+//! The filter as a proxy-wasm network filter: the binding of the core to the host.
 //!
-//! The SDK exports the callbacks and keeps the contexts. Hostcalls do not go through it: its
-//! wrappers panic on statuses they do not expect, and a panic takes the VM and every connection
-//! in it down. The module `host` makes them and returns what the host says.
+//! The SDK exports the callbacks and keeps the contexts. The hostcalls are made by the module
+//! `host`, because the SDK's wrappers panic on unexpected statuses, and a panic ends the VM and
+//! every connection in it.
 
 // The SDK's macro writes an undocumented `_initialize`.
 #![allow(missing_docs)]
@@ -10,7 +10,7 @@
 mod host;
 mod logger;
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, RootContext, StreamContext};
@@ -36,17 +36,17 @@ impl Context for Root {}
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         let configured = host::plugin_configuration(size)
-            .map_err(|status| format!("the host hides the configuration: {status}"))
+            .map_err(|error| format!("reading the configuration failed: {error}"))
             .and_then(|raw| {
-                Plugin::configure(ProxyWasm, self.id, &raw).map_err(|fault| fault.to_string())
+                Plugin::configure(ProxyWasm, self.id, &raw).map_err(|error| error.to_string())
             });
         match configured {
             Ok(plugin) => {
                 self.plugin = Some(Rc::new(plugin));
                 true
             }
-            Err(fault) => {
-                log::error!("tcp-peer-stats: configuration refused: {fault}");
+            Err(error) => {
+                log::error!("tcp-peer-stats: configuration rejected: {error}");
                 false
             }
         }
@@ -59,10 +59,9 @@ impl RootContext for Root {
     }
 
     fn create_stream_context(&self, id: u32) -> Option<Box<dyn StreamContext>> {
-        let plugin = self.plugin.as_ref().map(Rc::clone);
         Some(Box::new(Stream {
             id,
-            plugin,
+            plugin: self.plugin.as_ref().map(Rc::clone),
             connection: None,
         }))
     }
@@ -72,31 +71,31 @@ impl RootContext for Root {
     }
 }
 
-/// A stream context: one connection, or none that the plugin looks at. Then everything passes.
+/// A stream context: one connection, or `None` if it passes uncounted.
 struct Stream {
     id: u32,
     plugin: Option<Rc<Plugin<ProxyWasm>>>,
-    connection: Option<Rc<RefCell<Connection>>>,
+    connection: Option<Rc<RefCell<Connection<ProxyWasm>>>>,
 }
 
 impl Stream {
+    fn connection(&self) -> Option<RefMut<'_, Connection<ProxyWasm>>> {
+        self.connection.as_ref()?.try_borrow_mut().ok()
+    }
+
     fn on_data(&self, buffer: Buffer, size: usize, end_of_stream: bool) -> Action {
-        if let (Some(plugin), Some(connection)) = (&self.plugin, &self.connection)
-            && let Ok(mut connection) = connection.try_borrow_mut()
-        {
-            return match connection.on_data(plugin, buffer, size, end_of_stream) {
-                Flow::Continue => Action::Continue,
-                Flow::Hold => Action::Pause,
-            };
+        let Some(mut connection) = self.connection() else {
+            return Action::Continue;
+        };
+        match connection.on_data(buffer, size, end_of_stream) {
+            Flow::Continue => Action::Continue,
+            Flow::Hold => Action::Pause,
         }
-        Action::Continue
     }
 
     fn close(&self) {
-        if let (Some(plugin), Some(connection)) = (&self.plugin, &self.connection)
-            && let Ok(mut connection) = connection.try_borrow_mut()
-        {
-            connection.on_close(plugin);
+        if let Some(mut connection) = self.connection() {
+            connection.on_close();
         }
     }
 }
@@ -121,10 +120,8 @@ impl StreamContext for Stream {
     }
 
     fn on_upstream_close(&mut self, _: PeerType) {
-        if let (Some(plugin), Some(connection)) = (&self.plugin, &self.connection)
-            && let Ok(mut connection) = connection.try_borrow_mut()
-        {
-            connection.on_upstream_end(plugin);
+        if let Some(mut connection) = self.connection() {
+            connection.on_upstream_close();
         }
     }
 
@@ -134,7 +131,7 @@ impl StreamContext for Stream {
 }
 
 impl Drop for Stream {
-    /// A host that deletes a stream without logging it still gets the stream's last report.
+    /// A host may delete a stream without a call of `on_log`.
     fn drop(&mut self) {
         self.close();
     }

@@ -1,15 +1,12 @@
-//! Durations as Go writes them: `15s`, `1m30s`, `500ms`.
+//! Durations in Go's notation: `15s`, `1m30s`, `500ms`.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::ConfigError;
-use super::value::Field;
-
 /// The longest period: proxy-wasm takes a tick period as 32 bits of milliseconds.
 const MAX: Duration = Duration::from_millis(u32::MAX as u64);
 
-/// Why a text is no duration that a host could wait for.
+/// Why a text is no duration of a host's tick.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum DurationError {
@@ -17,7 +14,7 @@ pub enum DurationError {
     Unparsable,
     /// Below zero.
     Negative,
-    /// Above zero and below a millisecond, which a host would round to "never".
+    /// Above zero and below a millisecond: the host would turn the tick off.
     BelowMillisecond,
     /// More milliseconds than fit into 32 bits.
     TooLong,
@@ -36,14 +33,33 @@ impl fmt::Display for DurationError {
     }
 }
 
-/// The duration that a key has.
-pub(super) fn of(field: &Field<'_>) -> Result<Duration, ConfigError> {
-    let text = field.string()?;
-    parse(text).map_err(|reason| field.duration_error(text, reason))
+/// Displays a duration in Go's notation: `5m`, `1h30m`, `500ms`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct GoDuration(pub(crate) Duration);
+
+impl fmt::Display for GoDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+        if hours > 0 {
+            write!(f, "{hours}h")?;
+        }
+        if minutes > 0 {
+            write!(f, "{minutes}m")?;
+        }
+        let rest = Duration::new(seconds % 60, self.0.subsec_nanos());
+        if rest.is_zero() && seconds > 0 {
+            return Ok(());
+        }
+        write!(f, "{rest:?}")
+    }
 }
 
 /// Parses a duration in Go's notation (`time.ParseDuration`).
-fn parse(text: &str) -> Result<Duration, DurationError> {
+///
+/// # Errors
+/// The text is no duration, or not one that a host's tick can have.
+pub(super) fn parse(text: &str) -> Result<Duration, DurationError> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -137,10 +153,24 @@ mod tests {
             ("0", 0),
             ("0s", 0),
             ("-0s", 0),
+            ("1ms", 1),
+            ("4294967295ms", 4_294_967_295),
         ] {
             let parsed = parse(text).map(|duration| duration.as_millis());
             assert_eq!(parsed, Ok(millis), "{text}");
         }
+    }
+
+    #[test]
+    fn durations_are_displayed_as_in_go() {
+        for text in [
+            "0ns", "500ms", "1.5ms", "1s", "59s", "1m", "1m1s", "1h", "1h1m1.5s", "25h",
+        ] {
+            let duration = parse(text).expect(text);
+            assert_eq!(GoDuration(duration).to_string(), text);
+        }
+        assert_eq!(GoDuration(Duration::from_secs(300)).to_string(), "5m");
+        assert_eq!(GoDuration(Duration::from_secs(5400)).to_string(), "1h30m");
     }
 
     #[test]
@@ -158,7 +188,9 @@ mod tests {
             ("-1s", DurationError::Negative),
             ("999us", DurationError::BelowMillisecond),
             ("1ns", DurationError::BelowMillisecond),
+            ("999999ns", DurationError::BelowMillisecond),
             ("1200h", DurationError::TooLong),
+            ("4294967296ms", DurationError::TooLong),
             (
                 "99999999999999999999999999999999999999999999h",
                 DurationError::TooLong,

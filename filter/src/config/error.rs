@@ -1,39 +1,39 @@
-//! Why a configuration is refused.
+//! Why a configuration is rejected.
 
 use std::fmt;
 
-use super::DurationError;
-use crate::expression::ExpressionError;
+use super::duration::DurationError;
+use super::expression::error::ExpressionError;
 
-/// Why a configuration is refused.
+/// Why a configuration is rejected.
 ///
-/// `path` is the key's place in the document, written `peer_exchange.clusters[2]`.
+/// `path` is the place of the key in the document, like `peer_exchange.clusters[2]`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The text is not JSON.
     NotJson {
-        /// Where and what, in the parser's words.
+        /// The parser's message, with line and column.
         reason: String,
     },
-    /// Bytes that are no text. Envoy hands a `google.protobuf.Struct` over as protobuf, and not as JSON as its documentation has it
-    /// (`MessageUtil::anyToBytes`).
+    /// The bytes are no text. Envoy passes a `google.protobuf.Struct` as protobuf and not, as its
+    /// documentation says, as JSON (`MessageUtil::anyToBytes`).
     NotText,
     /// A key that does not exist.
     UnknownKey {
         /// The key's place.
         path: String,
-        /// The closest key that does exist.
+        /// The closest key that exists there.
         nearest: &'static str,
         /// Every key that exists there.
         allowed: &'static [&'static str],
     },
-    /// A key or a name that stands there twice; snake_case and camelCase are one key.
+    /// A key or a name that is given twice; snake_case and camelCase are one key.
     Repeated {
         /// The place of one of them.
         path: String,
     },
-    /// A key that has to be there and is not.
+    /// A required key is missing.
     MissingKey {
         /// The key's place.
         path: String,
@@ -42,61 +42,61 @@ pub enum ConfigError {
     WrongType {
         /// The key's place.
         path: String,
-        /// The type that belongs there.
+        /// The expected type.
         expected: &'static str,
-        /// The type and, if short, the value that stands there.
+        /// The type of the value and, if it is short, the value.
         found: String,
     },
     /// A number that is too small or too large.
     OutOfRange {
         /// The key's place.
         path: String,
-        /// What stands there.
+        /// The value.
         found: u64,
-        /// The least and the greatest number that may stand there.
+        /// The least and the greatest allowed number.
         allowed: (u64, u64),
     },
-    /// A text that is none of the allowed ones.
+    /// A text that is none of the allowed values.
     UnknownValue {
         /// The key's place.
         path: String,
-        /// What stands there.
+        /// The value.
         found: String,
-        /// The closest of the allowed ones.
+        /// The closest allowed value.
         nearest: String,
-        /// What may stand there.
+        /// The allowed values.
         allowed: Vec<String>,
     },
-    /// A text that is no name of a metric or of a label.
+    /// A text that is no name of a metric or label.
     Name {
         /// The key's place.
         path: String,
-        /// What stands there.
+        /// The value.
         found: String,
     },
-    /// A separator that cannot be told from the text around it.
+    /// A separator that labels or values may contain.
     Separator {
         /// The key's place.
         path: String,
-        /// What stands there.
+        /// The value.
         found: String,
     },
     /// A text that is no duration.
     Duration {
         /// The key's place.
         path: String,
-        /// What stands there.
+        /// The value.
         found: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: DurationError,
     },
     /// An expression that cannot be evaluated.
     Expression {
         /// The key's place.
         path: String,
-        /// What stands there.
+        /// The value.
         found: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: ExpressionError,
     },
 }

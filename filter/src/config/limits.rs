@@ -1,15 +1,15 @@
-//! `limits` and `ports`: what the filter keeps away from.
+//! `limits` and `ports`.
 
 use std::ops::RangeInclusive;
 
-use super::ConfigError;
+use super::error::ConfigError;
 use super::value::{Field, Object};
-use crate::naming::DEFAULT_MAX_VALUE_LEN;
+use crate::labels::DEFAULT_MAX_VALUE_LEN;
 
-/// `limits`: what peers can make the filter keep, send and read.
+/// `limits`: bounds on memory and work that peers can cause.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// How many series one VM keeps before peers are no longer told apart.
+    /// How many series one VM keeps; further peers are counted as `unknown`.
     pub max_series: usize,
     /// The longest label value, in bytes; the rest is cut off.
     pub max_label_length: usize,
@@ -17,8 +17,8 @@ pub struct Limits {
     pub max_frame_bytes: u32,
 }
 
-/// `ports`: the connections that the filter looks at, by the port that the client asked for
-/// (`destination.port`). It lets all others pass, unseen and uncounted.
+/// `ports`: the connections that the filter handles, by the port that the client connected to
+/// (`destination.port`). All others pass uncounted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Ports {
     /// Only these; all if there are none.
@@ -73,21 +73,23 @@ impl Ports {
         Ok(ports)
     }
 
-    /// Whether every port is looked at.
+    /// Whether connections to every port are handled.
     pub fn is_all(&self) -> bool {
         self.include.is_empty() && self.exclude.is_empty()
     }
 
-    /// Whether connections to this port are looked at.
+    /// Whether connections to this port are handled.
     pub fn contains(&self, port: u16) -> bool {
         (self.include.is_empty() || self.include.contains(&port)) && !self.exclude.contains(&port)
     }
 }
 
 fn list(field: &Field<'_>) -> Result<Vec<u16>, ConfigError> {
-    let items = field.list("a list of ports")?;
-    let port = |item: &Field<'_>| Ok(u16::try_from(item.integer(1..=65_535)?).unwrap_or(u16::MAX));
-    items.iter().map(port).collect()
+    let mut ports = Vec::new();
+    for item in field.list("a list of ports")? {
+        ports.push(u16::try_from(item.integer(1..=65_535)?).unwrap_or(u16::MAX));
+    }
+    Ok(ports)
 }
 
 fn size(field: &Field<'_>, allowed: RangeInclusive<u64>) -> Result<usize, ConfigError> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::metric::MetricKind;
+use crate::host::MetricKind;
 
 fn parsed(text: &str) -> Config {
     Config::parse(text.as_bytes()).expect(text)

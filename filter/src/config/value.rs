@@ -1,12 +1,17 @@
-//! JSON values that know where they stand, so that every fault names its place.
+//! JSON values with their place in the document, which every error names.
+//!
+//! They are read without serde's derived deserialization: for the same keys it adds 54 KiB to the
+//! .wasm of 345 KiB, with `serde_path_to_error` 87 KiB, and its errors lack the nearest valid name.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::{ConfigError, DurationError};
-use crate::nearest::nearest;
+use super::duration;
+use super::error::ConfigError;
+use super::suggestion::nearest;
 
 /// A JSON object and its place.
 pub(super) struct Object<'a> {
@@ -41,7 +46,7 @@ impl<'a> Object<'a> {
         Ok(fields)
     }
 
-    /// Its keys as they are, where they are the user's own names.
+    /// Its keys as they are, for objects whose keys are the user's own names.
     pub(super) fn entries(&self) -> impl Iterator<Item = Field<'a>> + '_ {
         self.map.iter().map(|(name, value)| Field {
             path: self.path_of(name),
@@ -50,7 +55,7 @@ impl<'a> Object<'a> {
         })
     }
 
-    /// The error for a key that has to be there and is not.
+    /// The error for a required key that is missing.
     pub(super) fn missing(&self, name: &str) -> ConfigError {
         ConfigError::MissingKey {
             path: self.path_of(name),
@@ -98,7 +103,7 @@ impl<'a> Field<'a> {
             .ok_or_else(|| self.wrong_type("a string"))
     }
 
-    /// A boolean, or its name in a string, as configurations of Istio 1.7 have it.
+    /// A boolean, or its name in a string, as in configurations of Istio 1.7.
     pub(super) fn boolean(&self) -> Result<bool, ConfigError> {
         match self.value {
             Value::Bool(value) => Ok(*value),
@@ -108,11 +113,13 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A whole number, however it is written: a `WasmPlugin`'s are floating-point ones.
+    /// A whole number in any notation: the numbers of a `WasmPlugin` are floating-point ones.
     pub(super) fn integer(&self, allowed: RangeInclusive<u64>) -> Result<u64, ConfigError> {
-        let whole = |number: f64| (number >= 0.0 && number.fract() == 0.0).then_some(number as u64);
-        let number = self.value.as_u64().or_else(|| whole(self.value.as_f64()?));
-        let number = number.ok_or_else(|| self.wrong_type("a whole number"))?;
+        let number = match (self.value.as_u64(), self.value.as_f64()) {
+            (Some(number), _) => number,
+            (None, Some(number)) if number >= 0.0 && number.fract() == 0.0 => number as u64,
+            _ => return Err(self.wrong_type("a whole number")),
+        };
         if allowed.contains(&number) {
             return Ok(number);
         }
@@ -129,12 +136,15 @@ impl<'a> Field<'a> {
             .value
             .as_array()
             .ok_or_else(|| self.wrong_type(expected))?;
-        let item = |(index, value)| Field {
-            path: format!("{}[{index}]", self.path),
-            name: self.name.clone(),
-            value,
-        };
-        Ok(items.iter().enumerate().map(item).collect())
+        let mut fields = Vec::with_capacity(items.len());
+        for (index, value) in items.iter().enumerate() {
+            fields.push(Field {
+                path: format!("{}[{index}]", self.path),
+                name: self.name.clone(),
+                value,
+            });
+        }
+        Ok(fields)
     }
 
     pub(super) fn strings(&self) -> Result<Vec<String>, ConfigError> {
@@ -145,7 +155,7 @@ impl<'a> Field<'a> {
             .collect()
     }
 
-    /// The value that a text stands for.
+    /// The value of a text in `table`.
     pub(super) fn one_of<T: Copy>(&self, table: &[(&'static str, T)]) -> Result<T, ConfigError> {
         let text = self.string()?;
         match table.iter().find(|(name, _)| *name == text) {
@@ -178,19 +188,22 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub(super) fn duration_error(&self, found: &str, reason: DurationError) -> ConfigError {
-        ConfigError::Duration {
+    /// A duration in Go's notation.
+    pub(super) fn duration(&self) -> Result<Duration, ConfigError> {
+        let text = self.string()?;
+        duration::parse(text).map_err(|reason| ConfigError::Duration {
             path: self.path.clone(),
-            found: found.to_owned(),
+            found: text.to_owned(),
             reason,
-        }
+        })
     }
 
     /// The name of a metric or a label.
     pub(super) fn identifier(&self, found: &str) -> Result<String, ConfigError> {
-        let begins = found.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if begins && found.chars().all(goes_on) {
+        let is_name = !found.is_empty()
+            && !found.starts_with(|c: char| c.is_ascii_digit())
+            && found.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if is_name {
             return Ok(found.to_owned());
         }
         Err(ConfigError::Name {

@@ -1,42 +1,40 @@
-//! The peer that a native exchange filter left in the filter state.
+//! The peer in the filter state of a native exchange filter.
 //!
 //! Istio 1.24 and later, and Envoy contrib: a `google.protobuf.Struct` under `downstream_peer` in
-//! the connection's filter state, or `upstream_peer` in its upstream connection's. The host gives
-//! one that it can walk as a list of pairs, any other, such as one that another plugin left, as the
-//! message that it is.
+//! the connection's filter state, or `upstream_peer` in its upstream connection's. The host returns
+//! it as a list of pairs if it can select its fields, and otherwise as an encoded message.
 
 use peer_exchange::Struct;
 use prost::Message as _;
 
-use crate::attributes::pairs;
+use crate::config::PEER_MAPS;
+use crate::host::attributes::pairs;
 use crate::labels::Workload;
-use crate::publish::MAPS;
 
-/// The peer's labels that the property's bytes tell of.
+/// The peer's labels in the property's bytes.
 pub(crate) fn read(raw: &[u8]) -> Option<Workload> {
     let fields = fields(raw)?;
-    let field = |name| fields.string(name).to_owned();
     Some(Workload {
-        workload: field("workload"),
-        canonical_service: field("service"),
-        canonical_revision: field("revision"),
-        namespace: field("namespace"),
-        principal: field("identity"),
-        app: field("app"),
-        version: field("version"),
-        cluster: field("cluster"),
+        workload: fields.string("workload").to_owned(),
+        canonical_service: fields.string("service").to_owned(),
+        canonical_revision: fields.string("revision").to_owned(),
+        namespace: fields.string("namespace").to_owned(),
+        principal: fields.string("identity").to_owned(),
+        app: fields.string("app").to_owned(),
+        version: fields.string("version").to_owned(),
+        cluster: fields.string("cluster").to_owned(),
     })
 }
 
-/// All fields of the peer that the property's bytes tell of: the additional labels of Istio 1.25 and
-/// later are in the map `labels`. A value that is no text is left out.
+/// All fields of the peer in the property's bytes: the additional labels of Istio 1.25 and later
+/// are in the map `labels`. A value that is no text is left out.
 pub(crate) fn fields(raw: &[u8]) -> Option<Struct> {
     let Some(pairs) = pairs::parse(raw) else {
         return Struct::decode(raw).ok();
     };
     let mut fields = Struct::default();
     for (name, value) in pairs {
-        if MAPS.contains(&name) {
+        if PEER_MAPS.contains(&name) {
             fields.insert(name, texts(&pairs::parse(value).unwrap_or_default()));
         } else if let Ok(text) = std::str::from_utf8(value) {
             fields.insert(name, text);
@@ -47,8 +45,13 @@ pub(crate) fn fields(raw: &[u8]) -> Option<Struct> {
 
 /// The members of a map that are texts.
 fn texts(pairs: &[(&str, &[u8])]) -> Struct {
-    let text = |&(name, value)| Some((name, std::str::from_utf8(value).ok()?));
-    pairs.iter().filter_map(text).collect()
+    let mut members = Struct::default();
+    for (name, value) in pairs {
+        if let Ok(text) = std::str::from_utf8(value) {
+            members.insert(*name, text);
+        }
+    }
+    members
 }
 
 #[cfg(test)]

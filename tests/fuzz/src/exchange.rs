@@ -19,19 +19,19 @@ pub(crate) fn run(
         *host.buffer.borrow_mut() = bytes.to_vec();
         connection
             .borrow_mut()
-            .on_data(plugin, *buffer, bytes.len(), *end);
+            .on_data(*buffer, bytes.len(), *end);
         let passed = host.buffer.take();
         match buffer {
             Buffer::Downstream => to_server.extend(passed),
             Buffer::Upstream => to_client.extend(passed),
         }
         if *buffer == Buffer::Upstream && *end {
-            connection.borrow_mut().on_upstream_end(plugin);
+            connection.borrow_mut().on_upstream_close();
         }
         plugin.on_tick();
     }
-    connection.borrow_mut().on_close(plugin);
-    connection.borrow_mut().on_close(plugin);
+    connection.borrow_mut().on_close();
+    connection.borrow_mut().on_close();
     plugin.on_tick();
     Some((to_server, to_client))
 }

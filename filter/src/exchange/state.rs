@@ -1,0 +1,325 @@
+//! The exchange of one connection: reads the peer's frame in one direction and writes this
+//! workload's frame in the other.
+
+use std::fmt;
+
+use peer_exchange::Payload;
+
+use super::context::ExchangeContext;
+use super::directions::{Reading, Writing};
+use super::facts::read_facts;
+use super::failure::HostFailure;
+use super::gates::{Gates, WriteGate};
+use super::local::LocalExchange;
+use super::progress::{Flow, Progress};
+use super::reader::{FrameEvent, Reader};
+use crate::config::Mode;
+use crate::host::{Buffer, Host, Status};
+use crate::labels::Reporter;
+use crate::series::{Diagnostics, Outcome};
+
+/// The exchange of one connection.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    reporter: Reporter,
+    /// `None` until a callback in which the TLS attributes are available.
+    gates: Option<Gates>,
+    reading: Reading,
+    writing: Writing,
+    flow: Flow,
+    /// The URI SAN of the upstream's certificate, if the gates depend on it.
+    upstream_san: Option<String>,
+}
+
+impl Exchange {
+    /// `unknown_direction`: the status with which reading the listener's direction failed; the
+    /// reporter is a guess then.
+    pub(crate) fn new(
+        local: &LocalExchange,
+        reporter: Reporter,
+        unknown_direction: Option<Status>,
+    ) -> Self {
+        let reading = match (local.mode(), unknown_direction) {
+            (Mode::Off, _) if local.is_native() => Reading::Native,
+            (Mode::Auto | Mode::Receive | Mode::On, Some(status)) => {
+                Reading::UnknownDirection(status)
+            }
+            _ => Reading::Frame(Reader::new(local.max_payload())),
+        };
+        Self {
+            reporter,
+            gates: None,
+            reading,
+            writing: Writing::Pending,
+            flow: Flow::Continue,
+            upstream_san: None,
+        }
+    }
+
+    /// The URI SAN of the upstream's certificate, if it was read.
+    pub(crate) fn upstream_san(&self) -> Option<String> {
+        self.upstream_san.clone()
+    }
+
+    /// Whether the peer's frame was read, or none will be.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.reading.is_decided()
+    }
+
+    /// Whether all further bytes are payload, in both directions.
+    pub(crate) fn is_over(&self) -> bool {
+        self.writing != Writing::Pending && matches!(self.reading, Reading::Payload)
+    }
+
+    /// Handles a data callback: `size` bytes in `buffer`, or the end of that direction, or both.
+    pub(crate) fn on_data<H: Host>(
+        &mut self,
+        context: &ExchangeContext<'_, H>,
+        buffer: Buffer,
+        size: usize,
+        end_of_stream: bool,
+    ) -> Progress {
+        let reads = self.reads(buffer);
+        if let Reading::UnknownDirection(status) = self.reading {
+            self.fail(context, HostFailure::reading_direction(status));
+        } else if reads && let Err(failure) = self.decide_gates(context) {
+            self.fail(context, failure);
+        }
+        let mut frame = None;
+        let payload = if self.reading.is_aborted() {
+            None
+        } else if reads {
+            self.read_frame(context, buffer, size, end_of_stream, &mut frame)
+        } else {
+            self.write_frame(context, buffer, size, end_of_stream);
+            Some(size)
+        };
+        if matches!(self.reading, Reading::Aborted) {
+            self.close(context, buffer, end_of_stream);
+        }
+        if payload.is_none() {
+            self.drop_bytes(context, buffer, size);
+        }
+        Progress {
+            payload: payload.unwrap_or_default(),
+            flow: self.flow,
+            frame,
+        }
+    }
+
+    /// Counts the outcome of an exchange that the connection's close ends.
+    pub(crate) fn on_close(&self, diagnostics: &Diagnostics) {
+        let outcome = match &self.reading {
+            Reading::Frame(reader) if reader.is_holding() => Outcome::Truncated,
+            Reading::Frame(reader) if !reader.is_behind_frame() => {
+                self.gates.map_or(Outcome::NotAttempted, absent)
+            }
+            Reading::Native if self.gates.is_none() => Outcome::NotAttempted,
+            _ => return,
+        };
+        diagnostics.outcome(self.reporter, outcome);
+    }
+
+    /// Closes a connection that was aborted in the callback of the upstream's last bytes.
+    pub(crate) fn on_upstream_close<H: Host>(&mut self, host: &H) {
+        if matches!(self.reading, Reading::AbortedInLastBytes) {
+            self.reading = Reading::Aborted;
+            close(host);
+        }
+    }
+
+    /// Whether the peer's frame comes in this direction; this workload's goes in the other.
+    fn reads(&self, buffer: Buffer) -> bool {
+        match self.reporter {
+            Reporter::Source => buffer == Buffer::Upstream,
+            Reporter::Destination | Reporter::Waypoint => buffer == Buffer::Downstream,
+        }
+    }
+
+    fn decide_gates<H: Host>(
+        &mut self,
+        context: &ExchangeContext<'_, H>,
+    ) -> Result<(), HostFailure> {
+        if self.gates.is_some() || self.reading.is_aborted() {
+            return Ok(());
+        }
+        let (facts, upstream_san) =
+            read_facts(context, self.reporter).map_err(HostFailure::reading_tls)?;
+        self.upstream_san = upstream_san;
+        let gates = Gates::decide(context.local.mode(), self.reporter, facts);
+        self.gates = Some(gates);
+        if !gates.read {
+            if !matches!(self.reading, Reading::Native) {
+                self.reading = Reading::Payload;
+            }
+            context
+                .diagnostics
+                .outcome(self.reporter, Outcome::NotAttempted);
+        }
+        Ok(())
+    }
+
+    /// Writes this workload's frame in front of the first bytes of its direction.
+    fn write_frame<H: Host>(
+        &mut self,
+        context: &ExchangeContext<'_, H>,
+        buffer: Buffer,
+        size: usize,
+        end_of_stream: bool,
+    ) {
+        // A server's first bytes may come before the client's handshake is over, when the TLS
+        // attributes are not available.
+        if self.reporter == Reporter::Source || context.local.mode() == Mode::On {
+            // If it fails, the direction that is read tries again.
+            let _ = self.decide_gates(context);
+        }
+        if self.writing != Writing::Pending || size == 0 && !end_of_stream {
+            return;
+        }
+        self.writing = Writing::Done;
+        let Some(gates) = self.gates.filter(|gates| gates.may_write()) else {
+            return;
+        };
+        let host = context.attributes.host();
+        let written = host.replace_front(buffer, 0, context.local.frame());
+        if written.is_ok() && gates.write == WriteGate::Unconfirmed {
+            self.writing = Writing::Unconfirmed;
+        }
+    }
+
+    /// Reads the peer's frame; returns how many bytes of payload go on, or `None` if the host
+    /// failed.
+    fn read_frame<H: Host>(
+        &mut self,
+        context: &ExchangeContext<'_, H>,
+        buffer: Buffer,
+        size: usize,
+        end_of_stream: bool,
+        frame: &mut Option<Payload>,
+    ) -> Option<usize> {
+        let reader = match &mut self.reading {
+            Reading::Frame(reader) => reader,
+            Reading::Native => {
+                self.reading = Reading::Payload;
+                return Some(size);
+            }
+            Reading::Payload => return Some(size),
+            Reading::UnknownDirection(_) | Reading::Aborted | Reading::AbortedInLastBytes => {
+                return None;
+            }
+        };
+        let host = context.attributes.host();
+        let step = match reader.take_frame(host, buffer, size, end_of_stream) {
+            Ok(step) => step,
+            Err(failure) => {
+                self.fail(context, failure);
+                return None;
+            }
+        };
+        if step.finished {
+            self.reading = Reading::Payload;
+        }
+        match step.event {
+            Some(FrameEvent::Frame(payload)) => {
+                if let Some(gates) = &mut self.gates {
+                    gates.frame_read();
+                }
+                *frame = Some(payload);
+            }
+            Some(FrameEvent::Absent) => self.no_frame(context, step.payload),
+            Some(FrameEvent::Truncated) => {
+                context
+                    .diagnostics
+                    .outcome(self.reporter, Outcome::Truncated);
+            }
+            Some(FrameEvent::TooLarge(too_large)) => {
+                let reason = format_args!("oversized frame: {too_large}");
+                self.abort(context, Outcome::TooLarge, &reason);
+            }
+            None => {}
+        }
+        if step.duplicate {
+            context
+                .diagnostics
+                .outcome(self.reporter, Outcome::Duplicate);
+            context.warn(
+                self.reporter,
+                &"a second frame follows the first: the peer has two exchange filters",
+            );
+        }
+        Some(step.payload)
+    }
+
+    /// The peer's first bytes, `payload` of them, are no frame.
+    fn no_frame<H: Host>(&self, context: &ExchangeContext<'_, H>, payload: usize) {
+        if self.writing == Writing::Unconfirmed
+            && payload > 0
+            && let Some(address) = context
+                .local
+                .refuse_upstream(&context.attributes, context.config.refused_duration)
+        {
+            context.warn_disabled(&address);
+            context.diagnostics.refused_host(self.reporter);
+        }
+        let outcome = self.gates.map_or(Outcome::Absent, absent);
+        context.diagnostics.outcome(self.reporter, outcome);
+    }
+
+    fn fail<H: Host>(&mut self, context: &ExchangeContext<'_, H>, failure: HostFailure) {
+        self.abort(context, Outcome::HostFailure, &failure);
+    }
+
+    /// Ends a connection whose payload cannot be separated from a frame.
+    fn abort<H: Host>(
+        &mut self,
+        context: &ExchangeContext<'_, H>,
+        outcome: Outcome,
+        reason: &dyn fmt::Display,
+    ) {
+        self.reading = Reading::Aborted;
+        context.diagnostics.outcome(self.reporter, outcome);
+        context.warn(self.reporter, &format_args!("{reason}; connection closed"));
+    }
+
+    /// Closes an aborted connection, but not in the callback of the upstream's last bytes: Envoy
+    /// calls `on_upstream_close` after it, in a context that would be deleted, and the SDK panics.
+    fn close<H: Host>(
+        &mut self,
+        context: &ExchangeContext<'_, H>,
+        buffer: Buffer,
+        end_of_stream: bool,
+    ) {
+        if buffer == Buffer::Upstream && end_of_stream {
+            self.reading = Reading::AbortedInLastBytes;
+        } else {
+            close(context.attributes.host());
+        }
+    }
+
+    /// Drops the bytes of an aborted connection.
+    fn drop_bytes<H: Host>(
+        &mut self,
+        context: &ExchangeContext<'_, H>,
+        buffer: Buffer,
+        size: usize,
+    ) {
+        let host = context.attributes.host();
+        if host.replace_front(buffer, size, &[]).is_err() {
+            self.flow = Flow::Hold;
+        }
+    }
+}
+
+/// The outcome if the peer sent no frame.
+fn absent(gates: Gates) -> Outcome {
+    match gates.write {
+        WriteGate::Refused => Outcome::Suppressed,
+        _ => Outcome::Absent,
+    }
+}
+
+fn close<H: Host>(host: &H) {
+    if let Err(status) = host.close_connection() {
+        log::error!("closing the connection failed: {status}");
+    }
+}

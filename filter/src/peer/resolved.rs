@@ -1,0 +1,56 @@
+//! The result of resolving a connection's attributes.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use peer_exchange::Metadata;
+use prost::Message as _;
+
+use super::connection_attributes::ConnectionAttributes;
+use super::filter_state;
+use super::native;
+use super::resolve::resolve;
+use crate::labels::{LabelSet, Workload};
+use crate::series::Series;
+
+/// Everything that equal [`ConnectionAttributes`] have in common.
+#[derive(Debug)]
+pub(crate) struct ResolvedPeer {
+    pub(crate) labels: LabelSet,
+    /// The peer claims another namespace than its certificate has.
+    pub(crate) namespace_mismatch: bool,
+    /// The encoded peer for the filter state; empty if nothing is known of it.
+    pub(crate) filter_state: Vec<u8>,
+    /// The series of such connections, if it depends on nothing else.
+    pub(crate) series: OnceCell<Rc<Series>>,
+}
+
+impl ResolvedPeer {
+    /// `metadata` is the peer's, `local` is this workload; texts in the filter state have up to
+    /// `max_len` bytes.
+    pub(super) fn new(
+        attributes: &ConnectionAttributes,
+        metadata: Option<&Metadata>,
+        local: &Workload,
+        max_len: usize,
+    ) -> Self {
+        let (labels, namespace_mismatch) = resolve(attributes, metadata, local);
+        let mut peer = filter_state::peer(labels.peer(), metadata, max_len);
+        if let Some(native) = attributes.native.as_deref().and_then(native::fields) {
+            filter_state::add_native(&mut peer, &native, max_len);
+        }
+        Self {
+            labels,
+            namespace_mismatch,
+            filter_state: peer.encode_to_vec(),
+            series: OnceCell::new(),
+        }
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        let labels = self.labels.values();
+        let labels: usize = labels.iter().map(|value| value.len()).sum();
+        self.filter_state.len().saturating_add(labels)
+    }
+}

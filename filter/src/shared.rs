@@ -1,0 +1,213 @@
+//! State that all connections of a plugin share: the configuration, the caches and the series.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use peer_exchange::{DEFAULT_MAX_PAYLOAD, Payload};
+
+use crate::config::{Config, ConfigError, ExpressionValues, Expressions};
+use crate::exchange::{ExchangeContext, LocalExchange};
+use crate::host::attributes::{Attributes, Roots, path};
+use crate::host::{Host, Warnings};
+use crate::labels::{Metric, Reporter, Workload};
+use crate::peer::{
+    ConnectionAttributes, LocalNode, PeerCache, PeerMetadata, ResolvedPeer, TlsPair,
+};
+use crate::series::{Diagnostics, ExtendedMetrics, LabelSelection, Outcome, Series, SeriesTable};
+
+/// State that all connections of a plugin share.
+#[derive(Debug)]
+pub(crate) struct Shared<H> {
+    pub(crate) host: H,
+    roots: Roots,
+    pub(crate) config: Config,
+    /// This workload, without its principal.
+    local: Workload,
+    pub(crate) exchange: LocalExchange,
+    pub(crate) expressions: Expressions,
+    pub(crate) selection: LabelSelection,
+    pub(crate) series: RefCell<SeriesTable>,
+    /// The opt-in metrics, if they are enabled.
+    pub(crate) extended: Option<ExtendedMetrics>,
+    pub(crate) diagnostics: Diagnostics,
+    pub(crate) warnings: Warnings,
+    peers: RefCell<PeerCache>,
+    /// The host calls `on_tick`.
+    pub(crate) is_ticking: bool,
+    /// How many reporting intervals are over.
+    ticks: Cell<u32>,
+}
+
+impl<H: Host> Shared<H> {
+    /// Compiles the configuration for a host with this node.
+    ///
+    /// # Errors
+    /// An expression that the host cannot evaluate.
+    pub(crate) fn new(
+        host: H,
+        roots: Roots,
+        node: &LocalNode,
+        config: Config,
+    ) -> Result<Self, ConfigError> {
+        let mut expressions = Expressions::default();
+        let selection = LabelSelection::compile(&host, roots, &config, &mut expressions)?;
+        let limits = config.limits;
+        let frame = node.frame(
+            &config.additional_labels,
+            limits.max_frame_bytes.max(DEFAULT_MAX_PAYLOAD),
+        );
+        Ok(Self {
+            host,
+            roots,
+            local: node.workload(),
+            exchange: LocalExchange::new(
+                config.peer_exchange.mode,
+                node.native_exchange().is_some(),
+                frame,
+                limits.max_frame_bytes,
+            ),
+            expressions,
+            selection,
+            series: RefCell::new(SeriesTable::new(limits.max_series)),
+            extended: config
+                .extended_metrics
+                .then(|| ExtendedMetrics::new(limits.max_series)),
+            diagnostics: Diagnostics::default(),
+            warnings: Warnings::default(),
+            peers: RefCell::default(),
+            is_ticking: false,
+            ticks: Cell::new(0),
+            config,
+        })
+    }
+
+    pub(crate) fn attributes(&self) -> Attributes<'_, H> {
+        Attributes::new(&self.host, self.roots)
+    }
+
+    pub(crate) fn exchange_context(&self) -> ExchangeContext<'_, H> {
+        ExchangeContext {
+            attributes: self.attributes(),
+            config: &self.config.peer_exchange,
+            local: &self.exchange,
+            diagnostics: &self.diagnostics,
+            warnings: &self.warnings,
+        }
+    }
+
+    /// How many reporting intervals are over, modulo 2^32.
+    pub(crate) fn ticks(&self) -> u32 {
+        self.ticks.get()
+    }
+
+    /// Starts a new reporting interval.
+    pub(crate) fn start_interval(&self) {
+        self.ticks.set(self.ticks.get().wrapping_add(1));
+        self.warnings.start_interval();
+        self.peers.borrow_mut().drop_local_sans();
+    }
+
+    /// Reports all series, metrics and diagnostics that changed.
+    pub(crate) fn report(&self) {
+        self.series.borrow().report(&self.host, &self.selection);
+        if let Some(extended) = &self.extended {
+            extended.report(&self.host);
+        }
+        self.diagnostics.report(&self.host, self.selection.naming());
+    }
+
+    /// Reports the series of a connection that closed.
+    pub(crate) fn report_close(&self, series: &Series) {
+        series.report(&self.host, &self.selection);
+        if self.config.tcp_reporting_duration.is_zero() {
+            self.diagnostics.report(&self.host, self.selection.naming());
+        }
+    }
+
+    /// Decodes the payload of a peer's frame and counts the outcome of its exchange; `None` if it
+    /// has no metadata or is malformed.
+    pub(crate) fn decode(&self, reporter: Reporter, payload: Payload) -> Option<Rc<PeerMetadata>> {
+        let decoded = self.peers.borrow_mut().decode(payload);
+        let outcome = match &decoded {
+            Ok(Some(_)) => Outcome::Exchanged,
+            Ok(None) => Outcome::NoMetadata,
+            Err(invalid) => {
+                let reason = format_args!("malformed frame: {invalid}");
+                self.exchange_context().warn(reporter, &reason);
+                Outcome::Malformed
+            }
+        };
+        self.diagnostics.outcome(reporter, outcome);
+        decoded.ok().flatten()
+    }
+
+    /// The URI SAN of this proxy's certificate on the connection of the effective context. If pair
+    /// has a cluster and the peer a certificate, it is up to one reporting interval old.
+    pub(crate) fn local_san(&self, pair: &TlsPair) -> Option<String> {
+        let path = match pair.reporter {
+            Reporter::Source => path::UPSTREAM_LOCAL_SAN,
+            Reporter::Destination | Reporter::Waypoint => path::LOCAL_SAN,
+        };
+        if self.is_ticking && pair.peer_san.is_some() && pair.cluster.is_some() {
+            let mut peers = self.peers.borrow_mut();
+            return peers.local_san(pair, || self.attributes().text(path));
+        }
+        self.attributes().text(path)
+    }
+
+    /// Resolves the attributes of a connection.
+    pub(crate) fn resolve(
+        &self,
+        attributes: ConnectionAttributes,
+        metadata: Option<&PeerMetadata>,
+    ) -> Rc<ResolvedPeer> {
+        let resolved = self.peers.borrow_mut().resolve(
+            attributes,
+            metadata.map(|metadata| &metadata.metadata),
+            &self.local,
+            self.config.limits.max_label_length,
+        );
+        if resolved.namespace_mismatch {
+            self.diagnostics.peer_mismatch(resolved.labels.reporter);
+        }
+        resolved
+    }
+
+    /// The series of a connection.
+    pub(crate) fn series(&self, peer: &ResolvedPeer, values: &ExpressionValues) -> Rc<Series> {
+        self.diagnostics
+            .unusable_values(peer.labels.reporter, values.unusable());
+        let series = match peer.series.get() {
+            Some(series) => Rc::clone(series),
+            None => self.find_series(peer, values),
+        };
+        if self.config.debug {
+            let opened = series.stat_name(&self.selection, Metric::Opened);
+            log::info!("connection: {}", opened.unwrap_or_default());
+        }
+        series
+    }
+
+    fn find_series(&self, peer: &ResolvedPeer, values: &ExpressionValues) -> Rc<Series> {
+        let mut table = self.series.borrow_mut();
+        let key = self.selection.key(&peer.labels.values(), values);
+        if let Some(series) = table.get(&self.host, &self.selection, key) {
+            if self.expressions.is_empty() {
+                peer.series.get_or_init(|| Rc::clone(&series));
+            }
+            return series;
+        }
+        self.diagnostics.overflow(peer.labels.reporter);
+        if self.warnings.allow() {
+            log::warn!(
+                "the limit of {} series is reached: further peers are counted as unknown",
+                self.config.limits.max_series
+            );
+        }
+        let labels = peer.labels.clone().without_peers();
+        let key = self
+            .selection
+            .key(&labels.values(), &ExpressionValues::default());
+        table.get_coarse(&self.host, &self.selection, key)
+    }
+}

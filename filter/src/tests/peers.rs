@@ -1,0 +1,167 @@
+//! The peer's labels and its message in the filter state.
+
+use super::*;
+
+/// Some fields of the published peer.
+fn published(host: &FakeHost, property: &str) -> Option<[String; 3]> {
+    let raw = host.properties.borrow().get(property).cloned()?;
+    let message = Struct::decode(raw.as_slice()).expect("a Struct");
+    Some(["workload", "namespace", "identity"].map(|field| message.string(field).to_owned()))
+}
+
+#[test]
+fn the_peer_is_published_before_its_first_byte_goes_on() {
+    let host = inbound();
+    let sim = Sim::mode(&host, "auto");
+    let frame = peer_frame();
+    let (head, tail) = frame.split_at(20);
+    assert_eq!(sim.down(head), b"");
+    assert_eq!(published(&host, "downstream_peer"), None);
+    assert_eq!(sim.down(&[tail, b"query"].concat()), b"query");
+    let peer = ["peer", "shop", CLIENT].map(str::to_owned);
+    assert_eq!(published(&host, "downstream_peer"), Some(peer));
+    assert_eq!(published(&host, "upstream_peer"), None);
+}
+
+// Shows: README.md, "connections whose peer claims another namespace than its certificate has (the certificate's is shown)"
+#[test]
+fn a_namespace_that_is_not_the_certificates_is_counted() {
+    for (host, reporter) in [(inbound(), "destination"), (outbound(), "source")] {
+        let sim = Sim::mode(&host, "auto");
+        match reporter {
+            "source" => sim.up(&peer_frame()),
+            _ => sim.down(&peer_frame()),
+        };
+        sim.plugin.on_tick();
+        let mismatches = host.metric(&["istio_tcp_peer_mismatch_total", reporter]);
+        assert_eq!(mismatches, 1, "{reporter}");
+    }
+}
+
+#[test]
+fn the_client_side_publishes_the_server() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "auto");
+    sim.down(b"query");
+    sim.up(&peer_frame());
+    let peer = ["peer", "data", SERVER].map(str::to_owned);
+    assert_eq!(published(&host, "upstream_peer"), Some(peer));
+}
+
+// Shows: README.md, "except `identity`, which is the certificate's where there is one"
+#[test]
+fn without_a_frame_the_certificate_is_published() {
+    let host = inbound();
+    let sim = Sim::mode(&host, "auto");
+    sim.down(b"query");
+    let peer = ["", "shop", CLIENT].map(str::to_owned);
+    assert_eq!(published(&host, "downstream_peer"), Some(peer));
+}
+
+#[test]
+fn properties_are_declared_as_messages_once() {
+    let host = inbound();
+    let sim = Sim::mode(&host, "auto");
+    sim.down(b"query");
+    let calls = host.foreign.borrow();
+    let declared = calls.iter().filter(|(name, _)| name == "declare_property");
+    let declared: Vec<_> = declared
+        .map(|(_, argument)| {
+            envoy::DeclarePropertyArguments::decode(argument.as_slice()).expect("a message")
+        })
+        .collect();
+    let names: Vec<_> = declared
+        .iter()
+        .map(|argument| argument.name.as_str())
+        .collect();
+    assert_eq!(names, ["upstream_peer", "downstream_peer"]);
+    for argument in &declared {
+        assert_eq!(
+            argument.schema,
+            b"type.googleapis.com/google.protobuf.Struct"
+        );
+        assert_eq!(
+            (argument.kind, argument.span, argument.readonly),
+            (3, 2, false)
+        );
+    }
+}
+
+#[test]
+fn beside_a_native_filter_its_peer_is_taken() {
+    let native = |name: &str| Struct::from_iter([("workload", name), ("namespace", "data")]);
+    let extensions = ["envoy.filters.network.metadata_exchange"];
+
+    // On the client's side the native filter reads behind us: its peer comes with the answer.
+    let host = FakeHost::default();
+    host.properties.replace(outbound().properties.take());
+    host.set("xds.node", node(&extensions).encode_to_vec());
+    let sim = Sim::mode(&host, "auto");
+    assert_eq!(sim.down(b"query"), b"query");
+    sim.plugin.on_tick();
+    assert_eq!(sim.counts(&[]).0, 0);
+    host.set(
+        "upstream_filter_state.upstream_peer",
+        native("server").encode_to_vec(),
+    );
+    assert_eq!(sim.up(b"answer"), b"answer");
+    sim.plugin.on_tick();
+    assert_eq!(
+        sim.counts(&["destination_workload=.=server;.;"]),
+        (1, 0, 5, 6)
+    );
+    sim.close();
+    assert_eq!(sim.counts(&[]), (1, 1, 5, 6));
+
+    // On the server's side it comes with the query, however early the greeting is.
+    let host = FakeHost::default();
+    host.properties.replace(inbound().properties.take());
+    host.set("xds.node", node(&extensions).encode_to_vec());
+    let sim = Sim::mode(&host, "auto");
+    assert_eq!(sim.up(b"greeting"), b"greeting");
+    host.set(
+        "filter_state.downstream_peer",
+        native("client").encode_to_vec(),
+    );
+    assert_eq!(sim.down(b"query"), b"query");
+    sim.plugin.on_tick();
+    assert_eq!(sim.counts(&["source_workload=.=client;.;"]), (1, 0, 5, 8));
+}
+
+#[test]
+fn a_waypoint_sees_both_ends_as_peers() {
+    let host = inbound();
+    host.set(
+        "xds.cluster_name",
+        "inbound-vip|5432|tcp|db.data.svc.cluster.local",
+    );
+    host.set("upstream.uri_san_peer_certificate", SERVER);
+    host.set(
+        "xds.upstream_host_metadata.filter_metadata.istio.workload",
+        "db-v1;data;db;;west",
+    );
+    let sim = Sim::new(&host, r#"{"reporter": "SERVER_GATEWAY"}"#);
+    sim.down(&[peer_frame(), b"query".to_vec()].concat());
+    sim.up(b"answer");
+    sim.close();
+    for label in [
+        "reporter=.=waypoint",
+        "source_workload=.=peer",
+        "source_workload_namespace=.=shop",
+        "source_canonical_revision=.=latest",
+        "destination_workload=.=db-v1",
+        "destination_workload_namespace=.=data",
+        "destination_principal=.=spiffe://cluster.local/ns/data/sa/server",
+        "destination_canonical_revision=.=unknown",
+        "destination_cluster=.=west",
+        "connection_security_policy=.=mutual_tls",
+    ] {
+        let label = format!("{label};.;");
+        assert_eq!(
+            sim.counts(&[&label]),
+            (1, 1, 5, 6),
+            "{label}: {:?}",
+            host.stats()
+        );
+    }
+}
