@@ -1,9 +1,5 @@
 //! What a .wasm file asks of a host and offers to it, without running it.
 
-mod panics;
-
-pub use panics::{Frame, PanicSite, Panics, PanicsError, Step};
-
 use crate::abi::AbiVersion;
 use crate::module::{self, LoadError};
 use crate::vm::WasmVm;

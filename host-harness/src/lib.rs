@@ -23,7 +23,7 @@ mod worker;
 pub use abi::{AbiVersion, LogLevel, MetricType, PeerType, Status};
 pub use clock::Clock;
 pub use host::{Answer, Calls, Fault, LogLine, Tls};
-pub use inspect::{Frame, Import, Inspection, Origin, PanicSite, Panics, PanicsError, Step};
+pub use inspect::{Import, Inspection, Origin};
 pub use l4::{App, Chunks, Connection, Relay};
 pub use module::{LoadError, Module};
 pub use property::{Cluster, Node, UpstreamHost, Value};

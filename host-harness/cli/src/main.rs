@@ -8,7 +8,6 @@ mod filter;
 mod growth;
 mod inspect;
 mod output;
-mod panics;
 mod run;
 mod serve;
 mod trace;
@@ -33,7 +32,6 @@ enum Command {
     Diff(diff::Diff),
     Growth(growth::Growth),
     Inspect(inspect::Inspect),
-    Panics(panics::PanicsOf),
     Run(run::Run),
     Serve(serve::Serve),
     Trace(trace::Trace),
@@ -49,7 +47,6 @@ fn main() -> ExitCode {
         Command::Diff(command) => command.run().map_err(Into::into),
         Command::Growth(command) => command.run().map_err(Into::into),
         Command::Inspect(command) => command.run().map_err(Into::into),
-        Command::Panics(command) => command.run().map_err(Into::into),
         Command::Run(command) => command.run().map_err(Into::into),
         Command::Serve(command) => command.run().map_err(Into::into),
         Command::Trace(command) => command.run().map_err(Into::into),

@@ -12,9 +12,10 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 
-use host_harness::{PanicSite, Panics};
-use reasons::Reason;
 use testbed::{wasm, workspace};
+use wasm_panics::{PanicSite, Panics};
+
+use reasons::Reason;
 
 const REASONS: &str = "filter/docs/panics.md";
 

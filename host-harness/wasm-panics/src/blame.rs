@@ -1,22 +1,23 @@
-//! Whose fault a panic is.
+//! Attributes a panic to the function that causes it.
 
 use std::collections::BTreeMap;
 
-use super::flow::{Callee, Flow};
-use super::path::Paths;
-use super::program::Program;
-use super::source::Source;
-use super::{Frame, PanicsError};
+use crate::error::PanicsError;
+use crate::flow::{Callee, Flow};
+use crate::path::Paths;
+use crate::program::Program;
+use crate::site::Frame;
+use crate::source::Source;
 
 /// Finds the callers of functions that panic on behalf of their callers.
 pub(super) struct Blame<'a> {
     program: &'a Program<'a>,
     source: &'a Source<'a>,
-    /// By callee: who calls it directly, and where.
+    /// By callee: the direct callers, each with the offset of its call.
     callers: BTreeMap<u32, Vec<(u32, usize)>>,
 }
 
-/// A function that is to blame, and the frames from the panic to it.
+/// The function that causes a panic, and the frames from the panic to it.
 type Blamed = (u32, Vec<Frame>);
 
 impl<'a> Blame<'a> {
@@ -42,7 +43,8 @@ impl<'a> Blame<'a> {
         }
     }
 
-    /// The frames of a place, outwards to the first function that answers for itself.
+    /// The frames of a place, outwards to the first function that does not panic on behalf of its
+    /// caller.
     pub(super) fn outwards(&self, function: u32, at: usize) -> Result<Vec<Blamed>, PanicsError> {
         let mut blamed = Vec::new();
         self.follow(
@@ -53,7 +55,7 @@ impl<'a> Blame<'a> {
         Ok(blamed)
     }
 
-    /// Follows the last function of a chain of calls, which these frames are of.
+    /// Follows the last function of a chain of calls; `frames` are the frames of that chain.
     fn follow(
         &self,
         chain: &mut Vec<u32>,
@@ -84,7 +86,7 @@ impl<'a> Blame<'a> {
     }
 }
 
-/// Where Rust's functions say of themselves when they panic, so that it is the caller's doing.
+/// Paths whose functions document when they panic: the caller violates their contract.
 const PASS_BLAME: [&str; 3] = ["core::", "alloc::string::", "alloc::vec::"];
 
 fn passes_blame(function: &str) -> bool {

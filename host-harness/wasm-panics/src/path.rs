@@ -1,27 +1,28 @@
-//! How the host's calls get to a function.
+//! Call paths from the exports to each function.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use super::Step;
-use super::flow::{Callee, Flow, never_returns};
-use super::program::Program;
-use super::source::Source;
+use crate::flow::{Callee, Flow, never_returns};
+use crate::program::Program;
+use crate::site::Step;
+use crate::source::Source;
 
-/// The best way to every function that the host can reach before a panic begins.
+/// The best path to every function that the host can reach before a panic begins.
 pub(super) struct Paths {
     arrivals: BTreeMap<u32, Arrival>,
     entries: BTreeMap<u32, String>,
 }
 
-/// How a function is best reached. The order of the fields is that of preference.
+/// The last step of the best path to a function. The order of the fields is the order of
+/// preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Arrival {
-    /// Indirect calls on the way.
+    /// The number of indirect calls on the path.
     indirect: u32,
-    /// Calls on the way.
+    /// The number of calls on the path.
     length: u32,
-    /// None: the host calls it.
+    /// `None` if the host calls the function.
     caller: Option<u32>,
 }
 
@@ -69,12 +70,12 @@ impl Paths {
         }
     }
 
-    /// The functions that can be reached.
+    /// The reachable functions.
     pub(super) fn reached(&self) -> impl Iterator<Item = u32> + '_ {
         self.arrivals.keys().copied()
     }
 
-    /// The way from an export to the function, both included.
+    /// The path from an export to the function, both included.
     pub(super) fn to(&self, function: u32, source: &Source<'_>) -> Vec<Step> {
         let mut path = Vec::new();
         let mut at = Some(function);

@@ -1,43 +1,43 @@
-//! Which instructions of a function can be reached, and whether it can return.
+//! Reachable instructions of a function, and whether it can return.
 
 use std::collections::BTreeSet;
 
 use wasmparser::{FunctionBody, Operator};
 
-use super::PanicsError;
-use super::program::Program;
+use crate::error::PanicsError;
+use crate::program::Program;
 
-/// Ends the process: it does not return.
+/// An import that never returns.
 const EXIT: &str = "wasi_snapshot_preview1.proc_exit";
 
-/// What a function does, as far as it can be reached from its start.
+/// The calls and traps of a function that can be reached from its start.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
-    /// It can return to its caller.
+    /// The function can return to its caller.
     pub(super) returns: bool,
     /// In the order of the code.
     pub(super) calls: Vec<Call>,
-    /// Where it executes `unreachable`, as offsets in the module.
+    /// The offsets of reachable `unreachable` instructions in the module.
     pub(super) traps: Vec<usize>,
 }
 
 #[derive(Debug)]
 pub(super) struct Call {
-    /// Its offset in the module.
+    /// The offset in the module.
     pub(super) at: usize,
     pub(super) callee: Callee,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Callee {
-    /// This function.
+    /// This function, by its index.
     Function(u32),
-    /// Some function of this type.
+    /// Any function of this type in a table.
     Type(u32),
 }
 
-/// The flow of every function. What calls only functions that never return does not return either, so they
-/// are walked until no more such functions are found.
+/// The flow of every function. A function that only calls functions that never return does not
+/// return either, so the functions are walked until no more such functions are found.
 pub(super) fn settle(program: &Program<'_>) -> Result<Vec<Flow>, PanicsError> {
     let mut endless = BTreeSet::new();
     loop {
@@ -53,8 +53,8 @@ pub(super) fn settle(program: &Program<'_>) -> Result<Vec<Flow>, PanicsError> {
         }
         let found: BTreeSet<u32> = (0..)
             .zip(&flows)
-            .filter(|(_, f)| !f.returns)
-            .map(|(i, _)| i)
+            .filter(|(_, flow)| !flow.returns)
+            .map(|(index, _)| index)
             .collect();
         if found == endless {
             return Ok(flows);
@@ -71,29 +71,29 @@ pub(super) fn never_returns(flows: &[Flow], function: u32) -> bool {
 
 struct Walk<'p, 'a> {
     program: &'p Program<'a>,
-    /// The functions that are known not to return.
+    /// The functions that never return, as far as found.
     endless: &'p BTreeSet<u32>,
     flow: Flow,
-    /// The blocks around the instruction, the function itself first.
+    /// The blocks around the current instruction; the function body is the first.
     blocks: Vec<Block>,
-    /// The instruction can be reached.
+    /// The current instruction can be reached.
     live: bool,
 }
 
 struct Block {
     kind: Kind,
-    /// Its start can be reached.
+    /// The start of the block can be reached.
     entered: bool,
-    /// Something branches to its end.
+    /// A reachable branch goes to the end of the block.
     left: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Block,
-    /// Without an `else` so far.
+    /// An `if` whose `else` was not seen yet.
     If,
-    /// A branch to it goes to its start.
+    /// A branch to a loop goes to its start.
     Loop,
 }
 

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
-use super::{Panics, PanicsError};
+use crate::{Panics, PanicsError};
 
 /// The sites of a module, each with its path.
 fn sites(module: &str) -> Vec<(String, String)> {
@@ -11,7 +11,7 @@ fn sites(module: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The sites of `body`, as the body of a function that a host calls. `$die` never returns, `$log` does.
+/// The sites of an exported function with this body. `$die` never returns, `$log` does.
 fn sites_in(body: &str) -> Vec<String> {
     let module = format!(
         "(module
@@ -117,7 +117,7 @@ fn names_of_rust_lose_their_mangling_and_their_hash() {
 }
 
 #[test]
-fn what_core_panics_for_is_told_of_each_caller() {
+fn a_panic_of_core_is_attributed_to_each_caller() {
     let found = sites(
         r#"(module
             (table funcref (elem $_ZN4core6shared17h0123456789abcdefE))
@@ -131,7 +131,7 @@ fn what_core_panics_for_is_told_of_each_caller() {
     let sites: Vec<_> = found.iter().map(|(site, _)| site.as_str()).collect();
     let expected = [
         "die ← core::expect ← core::shared ← two",
-        // It may be called indirectly too, and then nobody knows by whom.
+        // An indirect call may reach it too; the caller is unknown then.
         "die ← core::expect ← core::shared",
         "die ← core::expect ← one",
     ];
@@ -148,7 +148,7 @@ fn what_cannot_be_searched_is_an_error_that_names_the_remedy() {
         Panics::of(b"(module (tag) (func $run (throw 0)))"),
         Err(PanicsError::Exceptions)
     ));
-    assert!(matches!(Panics::of(b"(modul"), Err(PanicsError::Load(_))));
+    assert!(matches!(Panics::of(b"(modul"), Err(PanicsError::Text(_))));
     assert!(matches!(
         Panics::of(b"\0asm\x01\0\0\0\x01\xff"),
         Err(PanicsError::Malformed(_))

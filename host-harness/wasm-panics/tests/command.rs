@@ -1,4 +1,4 @@
-//! `cargo harness panics`, as a user calls it.
+//! The command `wasm-panics`, as a user calls it.
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
@@ -8,8 +8,8 @@ fn panics(module: &str, arguments: &[&str]) -> Output {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("filter.wasm");
     std::fs::write(&file, module).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-    command.arg("panics").args(arguments).arg(file);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wasm-panics"));
+    command.args(arguments).arg(file);
     command.output().unwrap()
 }
 

@@ -1,4 +1,4 @@
-//! What of a module matters here: its functions, who can enter them, and what names them.
+//! The parts of a module that the analysis needs: functions, entries, tables and names.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,30 +7,30 @@ use wasmparser::{
     Operator, Parser, Payload, TypeRef,
 };
 
-use super::PanicsError;
+use crate::error::PanicsError;
 
 #[derive(Default)]
 pub(super) struct Program<'a> {
-    /// By index: imports first.
+    /// By index; imports come first.
     pub(super) functions: Vec<Function<'a>>,
-    /// What the host calls: exports by their name, and the start function.
+    /// The functions that the host calls: exports with their names, and the start function.
     pub(super) entries: BTreeMap<u32, String>,
-    /// The functions whose address is taken: only they can be called indirectly.
+    /// The functions whose address is taken; only these can be called indirectly.
     pub(super) addressed: BTreeSet<u32>,
-    /// The custom sections.
+    /// The custom sections by name.
     pub(super) sections: HashMap<&'a str, &'a [u8]>,
-    /// Where the code section starts in the module; DWARF counts from there.
+    /// The offset of the code section in the module; DWARF addresses count from there.
     pub(super) code: usize,
     types: Vec<FuncType>,
 }
 
 #[derive(Default)]
 pub(super) struct Function<'a> {
-    /// Mangled, as the module has it; `module.name` of an import.
+    /// The name as in the module, mangled; `module.name` for an import.
     pub(super) name: Option<String>,
-    /// The first type that is equal to its own.
+    /// The first type that is equal to the function's type.
     pub(super) type_index: u32,
-    /// None for an import.
+    /// `None` for an import.
     pub(super) body: Option<FunctionBody<'a>>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Program<'a> {
         Ok(program)
     }
 
-    /// The first type that is equal to this one, so that two numbers of one type are one.
+    /// The first type that is equal to this one: a module may define one type twice.
     pub(super) fn type_index(&self, index: u32) -> u32 {
         let ty = self.types.get(index as usize);
         let equal = self.types.iter().position(|other| Some(other) == ty);
@@ -63,12 +63,12 @@ impl<'a> Program<'a> {
             .unwrap_or(index)
     }
 
-    /// How many functions the module has, without its imports.
+    /// The number of functions in the module, without imports.
     pub(super) fn bodies(&self) -> usize {
         self.functions.iter().filter(|f| f.body.is_some()).count()
     }
 
-    /// It is called otherwise than directly by another function.
+    /// The function is an entry, or can be called indirectly.
     pub(super) fn is_entered_from_elsewhere(&self, function: u32) -> bool {
         self.entries.contains_key(&function) || self.addressed.contains(&function)
     }

@@ -1,10 +1,11 @@
-//! What the functions are called, and which source an instruction came from.
+//! Names of functions, and the source locations of instructions.
 
 use addr2line::Context;
 use addr2line::gimli::{Dwarf, EndianSlice, LittleEndian};
 
-use super::program::Program;
-use super::{Frame, PanicsError};
+use crate::error::PanicsError;
+use crate::program::Program;
+use crate::site::Frame;
 
 type Bytes<'a> = EndianSlice<'a, LittleEndian>;
 
@@ -42,7 +43,7 @@ impl<'a> Source<'a> {
         name.cloned().unwrap_or_else(|| unnamed(function))
     }
 
-    /// The frames of the instruction at this offset of the module, which is in this function.
+    /// The frames of an instruction of this function, at this offset of the module.
     pub(super) fn frames(&self, function: u32, at: usize) -> Result<Vec<Frame>, PanicsError> {
         let mut frames = Vec::new();
         if let Some(debug) = &self.debug {
@@ -73,7 +74,7 @@ fn unnamed(function: u32) -> String {
     format!("function {function}")
 }
 
-/// Without the hash, so that a name stays what it is when other code changes.
+/// The name without its hash, which changes with the code.
 fn demangled(name: &str) -> String {
     format!("{:#}", rustc_demangle::demangle(name))
 }
