@@ -8,7 +8,7 @@ fn rig(script: &str, cluster: Cluster) -> Rig {
     let probe = Module::from_file(artifact::build("probe-filter", "wasm").unwrap()).unwrap();
     let outbound = Sidecar::outbound(&probe).plugin_config(script);
     let inbound = Sidecar::inbound(&probe).application_protocols(["istio-peer-exchange"]);
-    Rig::new(outbound.cluster(cluster), inbound)
+    Rig::builder(outbound.cluster(cluster), inbound)
         .mtls("spiffe://mesh/client", "spiffe://mesh/server")
         .start()
         .unwrap()

@@ -1,10 +1,13 @@
 //! The text of `/stats` and `/stats/prometheus`. Envoy: `StatsTextRender`, `PrometheusStatsFormatter`.
 
-use super::histogram::{Histogram, precise};
-use super::{Series, Stats, StatsTag};
 use std::collections::BTreeMap;
 
-/// The lines of one type of metric by family: families sorted by name, in each the series by stat name.
+use super::histogram::{Histogram, precise};
+use super::query::Series;
+use super::store::Stats;
+use super::tags::StatsTag;
+
+/// The lines of one metric type by family. Families are sorted by name, series by stat name.
 #[derive(Default)]
 struct Families(BTreeMap<String, Vec<String>>);
 
@@ -64,7 +67,7 @@ fn escape(value: &str) -> String {
 }
 
 impl Stats {
-    /// The text of `/stats`: counters and gauges, sorted by name.
+    /// Returns the text of `/stats`: counters and gauges, sorted by name.
     pub(crate) fn text(&self) -> String {
         let all: BTreeMap<_, _> = self.counters.iter().chain(&self.gauges).collect();
         let lines: Vec<_> = all
@@ -74,7 +77,7 @@ impl Stats {
         lines.concat()
     }
 
-    /// The text of `/stats/prometheus`: counters, gauges, histograms.
+    /// Returns the text of `/stats/prometheus`: counters, gauges, histograms.
     pub(crate) fn prometheus_text(&self) -> String {
         [
             numbers(&self.counters, &self.tags).text("counter"),

@@ -17,7 +17,7 @@ fn seen(calls: Calls, answer: Answer) -> (Vec<String>, u64) {
     assert!(!sidecar.is_failed());
     let mut lines = stream_lines(&sidecar);
     lines.push(received);
-    (lines, sidecar.disturbed_hostcalls())
+    (lines, sidecar.injected_faults())
 }
 
 fn undisturbed() -> Vec<String> {
