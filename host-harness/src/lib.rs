@@ -42,3 +42,8 @@ pub use stats::{MetricError, MetricQuery, Series, StatsTag};
 pub use stream_info::Downstream;
 pub use tls::Tls;
 pub use trace::{ContextCounts, Event, HostcallCounts};
+
+/// The Rust code of the README is a documentation test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
