@@ -104,8 +104,8 @@ impl StreamInfo {
             "upstream" => Some(self.upstream_attributes()),
             "source" => Some(peer(&self.source)),
             "destination" => Some(peer(&self.destination)),
-            // HTTP attributes: empty headers in a TCP stream. Envoy's `size`, `total_size` and `time`
-            // are not emulated.
+            // HTTP attributes: empty headers in a TCP stream. Envoy's `size`, `total_size` and
+            // `time` are not emulated.
             "request" => Some(Value::attributes([
                 ("headers", no_headers()),
                 ("headers_bytes", Value::Int(0)),

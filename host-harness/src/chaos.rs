@@ -4,9 +4,9 @@
 //! call and each status, with a fault in that call. For every filter the following invariants hold:
 //!
 //! * The filter does not trap, and no callback hangs.
-//! * Each application receives the bytes that the other one wrote, or those that it receives without
-//!   a fault; or it receives the start of these and the connection is closed early. This does not
-//!   apply to faults that return false data, or that deny the existence of a property.
+//! * Each application receives the bytes that the other one wrote, or those that it receives
+//!   without a fault; or it receives the start of these and the connection is closed early. This
+//!   does not apply to faults that return false data, or that deny the existence of a property.
 //! * No stream context remains after all connections are closed.
 //!
 //! ```
@@ -68,7 +68,8 @@ pub struct Chaos {
 pub struct Outcome {
     /// The number of host calls with an injected fault.
     pub injected: u64,
-    /// The filter rejected its configuration. Envoy would not have started, so there was no traffic.
+    /// The filter rejected its configuration. Envoy would not have started, so there was no
+    /// traffic.
     pub refused: bool,
     /// The invariants that do not hold.
     pub violations: Vec<Violation>,
@@ -128,8 +129,8 @@ impl Chaos {
         self.watch(case, |_| ())
     }
 
-    /// Plays a case. Calls `observe` after each step and after the end, for invariants of a specific
-    /// filter.
+    /// Plays a case. Calls `observe` after each step and after the end, for invariants of a
+    /// specific filter.
     ///
     /// # Errors
     /// A step cannot be played.

@@ -54,7 +54,7 @@ pub(crate) struct Host {
     pub(crate) pending_done: Vec<u32>,
     /// Actions that Envoy performs after the callback has returned.
     pub(crate) deferred: Vec<Deferred>,
-    /// Fault injection: bytes that replace the result of the host call under way.
+    /// Fault injection: bytes that replace the result of the running host call.
     pub(crate) replacement: Option<Vec<u8>>,
     contexts: HashMap<u32, Context>,
     /// Shared by all hosts whose filters are in one native VM.

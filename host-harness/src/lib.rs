@@ -1,31 +1,39 @@
 #![doc = include_str!("manual.md")]
 
+// The public modules are at the top: they use all others.
 pub mod artifact;
 pub mod chaos;
 pub mod native;
 pub mod scenario;
 
+// Plain types, without behaviour of Envoy.
 mod abi;
-mod attributes;
 mod bytes;
 mod clock;
 mod config;
 mod fault;
-mod host;
-mod hostcalls;
-mod inspect;
-mod l4;
 mod log;
-mod module;
 mod property;
-mod rig;
-mod sidecar;
-mod stats;
-mod stream_info;
 mod tls;
 mod trace;
+
+// The host: state and host functions of a VM.
+mod attributes;
+mod host;
+mod hostcalls;
+mod stats;
+mod stream_info;
+
+// The filter: a module, its VMs, and the thread that calls them.
+mod inspect;
+mod module;
 mod vm;
 mod worker;
+
+// The proxy: connections through the filter chain, and what a test starts.
+mod l4;
+mod rig;
+mod sidecar;
 
 pub use abi::{AbiVersion, LogLevel, MetricType, PeerType, Status};
 pub use clock::Clock;

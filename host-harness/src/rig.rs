@@ -35,8 +35,8 @@ impl Rig {
         self.connect_greeted(b"")
     }
 
-    /// Opens a connection to a server that sends a greeting before the handshake between the proxies is
-    /// complete.
+    /// Opens a connection to a server that sends a greeting before the handshake between the
+    /// proxies is complete.
     pub fn connect_greeted(&self, greeting: impl AsRef<[u8]>) -> Connection {
         let (outbound, inbound) = (self.outbound.envoy(), self.inbound.envoy());
         let first = outbound.accept();

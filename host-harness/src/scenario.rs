@@ -2,8 +2,8 @@
 //!
 //! A scenario is a YAML file. It describes one or two sidecars, then lists steps: applications
 //! connect, write, end and reset; time passes; expectations check received bytes, metrics and logs.
-//! [`run`] plays it on a [`Stage`]: the emulator ([`Emulated`]), or another implementation such as a
-//! real Envoy.
+//! [`run`] plays it on a [`Stage`]: the emulator ([`Emulated`]), or another implementation such as
+//! a real Envoy.
 //!
 //! ```
 //! use host_harness::Module;

@@ -40,16 +40,17 @@ impl Sidecar {
         self.connect_greeted(b"")
     }
 
-    /// Opens a connection to a server that sends a greeting immediately. The greeting passes the filter
-    /// before the downstream TLS handshake is complete, as measured with a fast server on loopback.
+    /// Opens a connection to a server that sends a greeting immediately. The greeting passes the
+    /// filter before the downstream TLS handshake is complete, as measured with a fast server on
+    /// loopback.
     pub fn connect_greeted(&self, greeting: impl AsRef<[u8]>) -> Connection {
         let path = Path::new(vec![self.0.accept()]);
         self.0.register(&path);
         Connection::open(path, greeting.as_ref().to_vec())
     }
 
-    /// Accepts a connection whose peers are outside of the harness. tcp_proxy chooses this cluster and
-    /// host.
+    /// Accepts a connection whose peers are outside of the harness. tcp_proxy chooses this cluster
+    /// and host.
     pub fn relay(&self, downstream: Downstream, cluster: Cluster, host: UpstreamHost) -> Relay {
         let route = Upstream {
             cluster,
@@ -68,8 +69,8 @@ impl Sidecar {
         self.0.next_tick()
     }
 
-    /// Updates the listener with another configuration of its first plugin: every VM gets a new root,
-    /// for new connections. The old root keeps its connections and its ticks until
+    /// Updates the listener with another configuration of its first plugin: every VM gets a new
+    /// root, for new connections. The old root keeps its connections and its ticks until
     /// [`Self::finish_draining`].
     ///
     /// # Errors
@@ -206,8 +207,8 @@ impl Sidecar {
             .collect()
     }
 
-    /// Returns the properties that filters requested and that do not exist, with dots between the parts
-    /// of a path. For an unknown filter, these are the properties to set up.
+    /// Returns the properties that filters requested and that do not exist, with dots between the
+    /// parts of a path. For an unknown filter, these are the properties to set up.
     pub fn missing_properties(&self) -> BTreeSet<String> {
         self.0
             .workers()

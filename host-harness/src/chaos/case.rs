@@ -33,8 +33,8 @@ impl fmt::Display for Case {
     }
 }
 
-/// All cases for one sidecar: each call with every status and every false result, each call together
-/// with all later ones, and each function in all its calls.
+/// All cases for one sidecar: each call with every status and every false result, each call
+/// together with all later ones, and each function in all its calls.
 pub(super) fn cases(side: Side, counts: &HostcallCounts) -> impl Iterator<Item = Case> + '_ {
     let each = (1..=counts.total()).flat_map(|nth| {
         let alone = answers().map(move |answer| (Calls::Nth(nth), answer));

@@ -29,8 +29,8 @@ pub enum Violation {
 
 const CLOSE: &str = "proxy_close_stream";
 
-/// The invariants of every run: no trap, and no context remains. A filter whose request to close was
-/// answered with a fault may hold back bytes, and so keeps its context.
+/// The invariants of every run: no trap, and no context remains. A filter whose request to close
+/// was answered with a fault may hold back bytes, and so keeps its context.
 pub(super) fn of_run(run: &Run) -> impl Iterator<Item = Violation> + use<> {
     let may_hold = run.count(CLOSE) > 0 && run.injected > 0;
     let remaining = run.remaining_contexts;

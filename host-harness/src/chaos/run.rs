@@ -48,8 +48,8 @@ pub(super) enum Ended {
 }
 
 impl Run {
-    /// Plays all steps but expectations, closes all connections, and lets the settle time pass. Calls
-    /// `observe` after each step and after the end.
+    /// Plays all steps but expectations, closes all connections, and lets the settle time pass.
+    /// Calls `observe` after each step and after the end.
     pub(super) fn play(
         scenario: &Scenario,
         module: &Module,

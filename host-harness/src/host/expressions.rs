@@ -102,8 +102,8 @@ impl Expression {
     /// Evaluates the expression.
     ///
     /// # Errors
-    /// `InternalFailure` for an error of the evaluation, `SerializationFailure` for a result without
-    /// a property type.
+    /// `InternalFailure` for an error of the evaluation, `SerializationFailure` for a result
+    /// without a property type.
     pub(crate) fn evaluate(&self, scope: &Scope<'_>) -> HostResult<Value> {
         if let Some(path) = as_path(&self.source) {
             return match select(scope, path) {

@@ -81,8 +81,8 @@ fn set_envoy_filter_state(host: &Host, argument: &[u8]) -> HostResult {
     Ok(())
 }
 
-/// Declares the type of a property. A context declares a name once. The life span has no effect in a
-/// TCP stream, as all filter state lives as long as the connection.
+/// Declares the type of a property. A context declares a name once. The life span has no effect in
+/// a TCP stream, as all filter state lives as long as the connection.
 fn declare_property(host: &mut Host, argument: &[u8]) -> HostResult {
     let argument = DeclareProperty::decode(argument).map_err(|_| Status::BadArgument)?;
     let prototype = Prototype::new(argument.kind, &argument.schema, argument.readonly);
@@ -112,8 +112,8 @@ fn reject(host: &Host, reason: String) -> Status {
     Status::BadArgument
 }
 
-/// Returns the encoded result: `NotFound` for an unknown token, `InternalFailure` for an error of the
-/// evaluation. It reads the context of the running callback, not the effective one.
+/// Returns the encoded result: `NotFound` for an unknown token, `InternalFailure` for an error of
+/// the evaluation. It reads the context of the running callback, not the effective one.
 fn evaluate_expression(host: &Host, argument: &[u8]) -> HostResult<Vec<u8>> {
     let context = host.running_context()?;
     let expression = host.expressions.get(context.root, token(argument)?);

@@ -39,8 +39,8 @@ pub(crate) fn proxy_set_shared_data(
     host.process.shared.borrow_mut().set(key, value, cas)
 }
 
-/// Returns the token, the same for the same name. The root gets `proxy_on_queue_ready` for each item
-/// from now on.
+/// Returns the token, the same for the same name. The root gets `proxy_on_queue_ready` for each
+/// item from now on.
 pub(crate) fn proxy_register_shared_queue(
     guest: &mut impl Guest,
     name: Word,

@@ -4,8 +4,8 @@ use super::Guest;
 use crate::abi::{HostResult, Status, StreamType};
 use crate::host::{Deferred, FilterContext};
 
-/// Continues a stream after the callback. Not implemented for the upstream direction, without effect
-/// for HTTP.
+/// Continues a stream after the callback. Not implemented for the upstream direction, without
+/// effect for HTTP.
 pub(crate) fn proxy_continue_stream(guest: &mut impl Guest, stream: u32) -> HostResult {
     match StreamType::try_from(stream)? {
         StreamType::Downstream => {

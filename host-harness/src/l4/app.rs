@@ -56,8 +56,8 @@ impl App {
         })
     }
 
-    /// Returns the bytes received since the last `read` and drops all received bytes, for long-lived
-    /// connections.
+    /// Returns the bytes received since the last `read` and drops all received bytes, for
+    /// long-lived connections.
     pub fn take(&self) -> Vec<u8> {
         self.with(|app| {
             let new = app.received.split_off(app.read_to.min(app.received.len()));

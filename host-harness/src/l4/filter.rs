@@ -30,8 +30,8 @@ pub(super) struct Filter {
     worker: Rc<Worker>,
     /// The newest root at the time of the accept.
     root: u32,
-    /// The stream context. It remains after `proxy_on_delete` until the current event is complete: a
-    /// filter that closes in the last `proxy_on_upstream_data` gets
+    /// The stream context. It remains after `proxy_on_delete` until the current event is complete:
+    /// a filter that closes in the last `proxy_on_upstream_data` gets
     /// `proxy_on_upstream_connection_close` after it.
     context: Option<u32>,
 }

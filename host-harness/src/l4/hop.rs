@@ -246,8 +246,8 @@ impl Hop {
         }
     }
 
-    /// Closes the downstream connection, ends the filters' contexts and closes the upstream connection
-    /// with the same ending.
+    /// Closes the downstream connection, ends the filters' contexts and closes the upstream
+    /// connection with the same ending.
     fn close_downstream(&mut self, peer: PeerType, ending: Ending) {
         if !std::mem::take(&mut self.downstream.open) {
             return;

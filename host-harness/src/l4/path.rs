@@ -141,7 +141,8 @@ impl Path {
     }
 }
 
-/// Delivers all events in transit, and performs the actions that filters requested for other streams.
+/// Delivers all events in transit, and performs the actions that filters requested for other
+/// streams.
 pub(crate) fn pump(path: &Rc<RefCell<Path>>) {
     let proxies: Vec<_> = path.borrow().hops.iter().map(Hop::proxy).collect();
     let mut more = true;

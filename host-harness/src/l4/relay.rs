@@ -9,12 +9,12 @@ use super::path::{Path, pump};
 use super::segment::Toward;
 use crate::tls::Tls;
 
-/// A connection through one proxy with client and server outside of the harness, for example on real
-/// sockets.
+/// A connection through one proxy with client and server outside of the harness, for example on
+/// real sockets.
 ///
 /// The owner forwards the events of its sockets to [`Self::client`] and [`Self::server`] and writes
-/// the bytes that these two receive. It also connects upstream when [`Self::is_connecting`] is true,
-/// and terminates and originates TLS.
+/// the bytes that these two receive. It also connects upstream when [`Self::is_connecting`] is
+/// true, and terminates and originates TLS.
 #[derive(Clone)]
 pub struct Relay {
     /// The peer on the downstream connection.
@@ -36,8 +36,8 @@ impl Relay {
         }
     }
 
-    /// Sets an observer. It is called whenever the connection may have changed, also by an action of
-    /// another connection or by a tick.
+    /// Sets an observer. It is called whenever the connection may have changed, also by an action
+    /// of another connection or by a tick.
     pub fn observe(&self, observer: impl Fn() + 'static) {
         self.path.borrow_mut().observer = Some(Rc::new(observer));
     }
@@ -84,7 +84,8 @@ impl Relay {
         self.ask(Hop::is_open)
     }
 
-    /// Returns the ALPN protocols to offer upstream: those that a filter set, otherwise the cluster's.
+    /// Returns the ALPN protocols to offer upstream: those that a filter set, otherwise the
+    /// cluster's.
     pub fn offered_alpn(&self) -> Vec<String> {
         self.ask(Hop::offered_alpn)
     }

@@ -174,8 +174,8 @@ impl UpstreamHost {
         self
     }
 
-    /// `envoy.config.core.v3.Metadata`; null if it was not set, for which Envoy 1.36 to 1.40 returns
-    /// `SerializationFailure`.
+    /// `envoy.config.core.v3.Metadata`; null if it was not set, for which Envoy 1.36 to 1.40
+    /// returns `SerializationFailure`.
     pub(crate) fn metadata_value(&self) -> Value {
         self.metadata.as_ref().map_or(Value::Null, metadata_message)
     }

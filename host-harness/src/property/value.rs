@@ -153,7 +153,8 @@ fn collect<K: Into<String>>(
         .collect()
 }
 
-/// proxy-wasm's list of pairs: `u32 count, (u32 key length, u32 value length)*, (key NUL value NUL)*`.
+/// proxy-wasm's list of pairs: `u32 count, (u32 key length, u32 value length)*, (key NUL value
+/// NUL)*`.
 pub(crate) fn encode_pairs(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
     let mut out = length(pairs.len()).to_le_bytes().to_vec();
     for (key, value) in pairs {

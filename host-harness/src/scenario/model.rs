@@ -162,8 +162,8 @@ pub struct Act {
 }
 
 impl Scenario {
-    /// Returns the scenario with a fault in the filter of this side. Without such a sidecar there is no
-    /// fault.
+    /// Returns the scenario with a fault in the filter of this side. Without such a sidecar there
+    /// is no fault.
     #[must_use]
     pub fn with_fault(&self, side: Side, fault: Fault) -> Self {
         let mut scenario = self.clone();
@@ -185,7 +185,8 @@ impl Scenario {
         }
     }
 
-    /// Returns the configuration of a side's filter as the bytes that the host passes; none for null.
+    /// Returns the configuration of a side's filter as the bytes that the host passes; none for
+    /// null.
     pub fn configuration(&self, side: Side) -> Vec<u8> {
         let own = self
             .sidecar(side)

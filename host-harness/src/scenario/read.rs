@@ -28,8 +28,8 @@ pub enum ScenarioError {
 }
 
 impl Scenario {
-    /// Reads a scenario file. If it names a `base`, a file in the same folder, it is merged into that
-    /// one: maps are merged, all other values are replaced.
+    /// Reads a scenario file. If it names a `base`, a file in the same folder, it is merged into
+    /// that one: maps are merged, all other values are replaced.
     ///
     /// # Errors
     /// See [`ScenarioError`].

@@ -138,8 +138,8 @@ impl SidecarBuilder {
     }
 
     /// Restricts the listener's only filter chain to connections that offer one of these ALPN
-    /// protocols (`filter_chain_match.application_protocols`). In a [`Rig`](crate::Rig), the handshake
-    /// of any other connection fails. None by default, which matches all connections.
+    /// protocols (`filter_chain_match.application_protocols`). In a [`Rig`](crate::Rig), the
+    /// handshake of any other connection fails. None by default, which matches all connections.
     #[must_use]
     pub fn application_protocols<S: Into<String>>(
         mut self,
@@ -171,8 +171,8 @@ impl SidecarBuilder {
     }
 
     /// Sets filter state of each new connection, in place of one of Envoy's own filters: a string,
-    /// bytes, or a map, which becomes a `google.protobuf.Struct` with readable fields. A property that
-    /// a wasm filter sets has the key `wasm.<name>` and is read as `<name>`.
+    /// bytes, or a map, which becomes a `google.protobuf.Struct` with readable fields. A property
+    /// that a wasm filter sets has the key `wasm.<name>` and is read as `<name>`.
     ///
     /// ```
     /// # use host_harness::{SidecarBuilder, Value};
@@ -186,8 +186,8 @@ impl SidecarBuilder {
         self
     }
 
-    /// Sets filter state of each upstream connection, in place of a filter on that connection. It is
-    /// the attribute `upstream_filter_state` as soon as tcp_proxy has chosen the host.
+    /// Sets filter state of each upstream connection, in place of a filter on that connection. It
+    /// is the attribute `upstream_filter_state` as soon as tcp_proxy has chosen the host.
     #[must_use]
     pub fn upstream_filter_state(
         mut self,

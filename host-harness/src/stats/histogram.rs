@@ -1,6 +1,7 @@
 //! Envoy's histogram: values in bins of two significant decimal digits.
 //!
-//! Bins, bounds and sums are measured with Envoy 1.40. Envoy: `HistogramStatisticsImpl`, on libcircllhist.
+//! Bins, bounds and sums are measured with Envoy 1.40. Envoy: `HistogramStatisticsImpl`, on
+//! libcircllhist.
 
 use std::collections::BTreeMap;
 
@@ -30,31 +31,33 @@ impl Histogram {
 
     /// The bound of each bucket, and the number of samples whose bin begins at or below it.
     pub(super) fn buckets(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let up_to = |bound: &str| {
+        let finite = BOUNDS.into_iter().map(|text| {
             // The bucket of the bound 0.5 contains only zeros.
-            let bound: u64 = bound.parse().unwrap_or_default();
-            self.bins.range(..=bound).map(|(_, count)| count).sum()
-        };
-        let finite = BOUNDS.into_iter().map(move |bound| (bound, up_to(bound)));
+            let bound: u64 = text.parse().unwrap_or_default();
+            let counts = self.bins.range(..=bound).map(|(_, count)| count);
+            (text, counts.sum())
+        });
         finite.chain([("+Inf", self.count())])
     }
 
     /// The approximate sum: each sample counts as the harmonic middle of its bin.
     pub(super) fn sum(&self) -> f64 {
-        let middle = |lower: u64| {
-            let width = match width(lower) {
-                0 => 0.1,
-                width => width as f64,
-            };
-            let bottom = lower as f64;
-            let top = bottom + width;
-            bottom + width * bottom / (bottom + top)
-        };
         let samples = self.bins.iter();
         samples
             .map(|(lower, count)| middle(*lower) * *count as f64)
             .fold(0.0, |sum, samples| sum + samples)
     }
+}
+
+/// The harmonic middle of a bin.
+fn middle(lower: u64) -> f64 {
+    let width = match width(lower) {
+        0 => 0.1,
+        width => width as f64,
+    };
+    let bottom = lower as f64;
+    let top = bottom + width;
+    bottom + width * bottom / (bottom + top)
 }
 
 /// The width of a value's bin; 0 for a width below 1.

@@ -38,12 +38,12 @@ impl Series {
             value,
             ..whole.clone()
         };
-        let bucket = |(bound, count): (&str, u64)| {
+        let mut all = Vec::new();
+        for (bound, count) in histogram.buckets() {
             let mut series = named("_bucket", count);
             series.labels.push(("le".to_owned(), bound.to_owned()));
-            series
-        };
-        let mut all: Vec<_> = histogram.buckets().map(bucket).collect();
+            all.push(series);
+        }
         all.push(named("_sum", histogram.sum() as u64));
         all.push(named("_count", whole.value));
         all
@@ -78,10 +78,7 @@ fn prometheus_name(name: &str) -> String {
 }
 
 fn sanitize(name: &str) -> String {
-    let allowed = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    name.chars()
-        .map(|character| if allowed(character) { character } else { '_' })
-        .collect()
+    name.replace(|character: char| !character.is_ascii_alphanumeric(), "_")
 }
 
 /// A query for series by name and labels.

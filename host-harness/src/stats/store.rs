@@ -64,8 +64,8 @@ impl Stats {
         }
     }
 
-    /// All series by Prometheus name and labels: counters, gauges, and the buckets, sum and count of
-    /// histograms.
+    /// All series by Prometheus name and labels: counters, gauges, and the buckets, sum and count
+    /// of histograms.
     pub(crate) fn series(&self) -> Vec<Series> {
         let values = self.counters.iter().chain(&self.gauges);
         let values = values.map(|(name, value)| Series::new(name, &self.tags, *value));

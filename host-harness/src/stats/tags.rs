@@ -38,11 +38,13 @@ impl StatsTag {
 
     /// Returns tags for labels in Istio's encoding: `(L=\.=(.*?);\.;)` for the label `L`.
     pub fn labels<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Vec<Self> {
-        let tag = |name: S| {
+        let mut tags = Vec::new();
+        for name in names {
             let name = name.as_ref();
-            Self::new(name, &format!(r"({}=\.=(.*?);\.;)", regex::escape(name))).ok()
-        };
-        names.into_iter().filter_map(tag).collect()
+            let regex = format!(r"({}=\.=(.*?);\.;)", regex::escape(name));
+            tags.extend(Self::new(name, &regex));
+        }
+        tags
     }
 }
 

@@ -1,4 +1,5 @@
-//! The text of `/stats` and `/stats/prometheus`. Envoy: `StatsTextRender`, `PrometheusStatsFormatter`.
+//! The text of `/stats` and `/stats/prometheus`. Envoy: `StatsTextRender`,
+//! `PrometheusStatsFormatter`.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +18,11 @@ impl Families {
     }
 
     fn text(&self, kind: &str) -> String {
-        let family = |(name, lines): (&String, &Vec<String>)| {
-            format!("# TYPE {name} {kind}\n{}\n", lines.join("\n"))
-        };
-        self.0.iter().map(family).collect()
+        let mut text = String::new();
+        for (name, lines) in &self.0 {
+            text.push_str(&format!("# TYPE {name} {kind}\n{}\n", lines.join("\n")));
+        }
+        text
     }
 }
 
@@ -39,12 +41,12 @@ fn histograms(stats: &BTreeMap<String, Histogram>, tags: &[StatsTag]) -> Familie
     for (name, histogram) in stats {
         let family = Series::new(name, tags, 0).name;
         let sum = format!("{family}_sum");
-        let shown = |series: &Series| match series.name == sum {
+        let series = Series::of_histogram(name, tags, histogram);
+        let lines = series.iter().map(|series| match series.name == sum {
             true => line(series, &precise(histogram.sum())),
             false => line(series, &series.value),
-        };
-        let series = Series::of_histogram(name, tags, histogram);
-        families.add(family, series.iter().map(shown));
+        });
+        families.add(family, lines);
     }
     families
 }

@@ -188,8 +188,8 @@ fn hostcall(call: Hostcall, function: impl FnOnce(&mut NativeCaller) -> HostResu
     status.number()
 }
 
-/// The Rust SDK transmutes the returned number into an enumeration: a number without a name is
-/// undefined behaviour.
+/// The Rust SDK declares an enumeration as the return type of host functions, so a number without a
+/// name is undefined behaviour.
 fn has_name_in_sdk(status: Status) -> bool {
     !matches!(
         status,

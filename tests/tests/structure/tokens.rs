@@ -11,7 +11,8 @@ pub(crate) enum Token {
     Mark(char),
 }
 
-/// Reads a source file. Numbers are words; strings, characters, lifetimes and comments are left out.
+/// Reads a source file. Numbers are words; strings, characters, lifetimes and comments are left
+/// out.
 pub(crate) fn read(source: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = source;

@@ -21,9 +21,9 @@ impl Hop {
         self.tcp_proxy_on_data();
     }
 
-    /// Creates the filter if the iteration reaches it for the first time. Then passes the whole read
-    /// buffer to it, also bytes that the filter has seen before. An empty buffer is passed only at the
-    /// end of the stream.
+    /// Creates the filter if the iteration reaches it for the first time. Then passes the whole
+    /// read buffer to it, also bytes that the filter has seen before. An empty buffer is passed
+    /// only at the end of the stream.
     fn read_filter(&mut self, filter: usize) -> FilterStatus {
         if self.initialize(filter) == FilterStatus::StopIteration || !self.downstream.open {
             return FilterStatus::StopIteration;
@@ -60,8 +60,8 @@ impl Hop {
         self.ask(filter, |context| Callback::NewConnection { context })
     }
 
-    /// Runs the filters in reverse order until one stops. Unlike on the read path, an empty buffer is
-    /// passed to all of them, and there is no resume. Envoy: `FilterManagerImpl::onWrite`.
+    /// Runs the filters in reverse order until one stops. Unlike on the read path, an empty buffer
+    /// is passed to all of them, and there is no resume. Envoy: `FilterManagerImpl::onWrite`.
     pub(super) fn run_write_filters(&mut self, end_of_stream: bool) -> FilterStatus {
         for filter in (0..self.filters.len()).rev() {
             let status = self.write_filter(filter, end_of_stream);

@@ -18,8 +18,8 @@ const HANDSHAKE_RESET: &str =
     "TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:TLS_error_end";
 
 impl Hop {
-    /// Chooses cluster and host when the iteration first reaches tcp_proxy, and connects. Reading is
-    /// disabled until then. A filter that stops in `proxy_on_new_connection` delays this until
+    /// Chooses cluster and host when the iteration first reaches tcp_proxy, and connects. Reading
+    /// is disabled until then. A filter that stops in `proxy_on_new_connection` delays this until
     /// `proxy_continue_stream`.
     fn connect(&mut self) {
         if self.has_connected() || !self.downstream.open {

@@ -39,14 +39,16 @@ static ORIGINAL: OnceLock<Hook> = OnceLock::new();
 
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
-/// A filter has panicked. Its thread stays in the panic hook, so the hook cannot be changed any more.
+/// A filter has panicked. Its thread stays in the panic hook, so the hook cannot be changed any
+/// more.
 static HOOK_TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Runs a test in a thread of its own, which is a VM of its own. A failure of the filter is an error.
+/// Runs a test in a thread of its own, which is a VM of its own. A failure of the filter is an
+/// error.
 ///
 /// # Errors
-/// See [`NativeFailure`]. The thread of a failed filter never continues, as its frames cannot unwind.
-/// After a panic of a filter no other native filter can start in this process.
+/// See [`NativeFailure`]. The thread of a failed filter never continues, as its frames cannot
+/// unwind. After a panic of a filter no other native filter can start in this process.
 pub fn run<T: Send + 'static>(
     test: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, NativeFailure> {
