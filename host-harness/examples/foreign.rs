@@ -1,10 +1,11 @@
-//! Tries every .wasm in a folder, whoever wrote it: `cargo run -p host-harness --example foreign -- FOLDER`.
+//! Runs every .wasm of a folder: `cargo run -p host-harness --example foreign -- FOLDER`.
 //!
-//! A file `NAME.json` beside `NAME.wasm` can say how it wants to be set up, each key optional:
-//! `{"root_id": {"inbound": "…", "outbound": "…"}, "configuration": {…}}`. Without, the root id is its name.
+//! A file `NAME.json` beside `NAME.wasm` can configure the filter; each key is optional:
+//! `{"root_id": {"inbound": "…", "outbound": "…"}, "configuration": {…}}`. The default root id is
+//! `NAME`.
 //!
-//! What a filter does is its own business. What is checked is that the harness copes with it or says exactly why not, and
-//! that no byte is lost before a filter that works.
+//! The program checks that the harness loads the filter or reports a precise problem, and that no
+//! byte is lost.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -59,7 +60,7 @@ fn check(path: &Path) {
     }
 }
 
-/// Everything that a mesh's filters are known to ask for.
+/// Sets the properties that filters of a mesh read.
 fn set_up(sidecar: SidecarBuilder, direction: &str, path: &Path) -> SidecarBuilder {
     let beside = std::fs::read(path.with_extension("json"));
     let wishes: Value = beside.map_or(Value::Null, |text| serde_json::from_slice(&text).unwrap());
@@ -90,7 +91,7 @@ fn set_up(sidecar: SidecarBuilder, direction: &str, path: &Path) -> SidecarBuild
         .upstream_tls(Tls::mutual(own, peer))
 }
 
-/// Runs it; what came of it in words.
+/// Runs the filter and returns a description of the result.
 fn attempt(sidecar: SidecarBuilder, inspection: &Inspection) -> String {
     let sidecar = match sidecar.start() {
         Ok(sidecar) => sidecar,

@@ -1,20 +1,27 @@
-//! The numbers of the proxy-wasm ABI, as the C++ host names them (`proxy-wasm/proxy_wasm_enums.h`).
+//! The proxy-wasm ABI: numbers as the C++ host names them (`proxy-wasm/proxy_wasm_enums.h`),
+//! callbacks and host functions.
+
+mod callback;
+mod hostcall;
 
 use std::fmt;
 
-/// The version a module declares by exporting `proxy_abi_version_X_Y_Z`.
+pub(crate) use callback::{Callback, CallbackOutcome};
+pub(crate) use hostcall::{Hostcall, for_each_hostcall};
+
+/// The ABI version that a module declares by exporting `proxy_abi_version_X_Y_Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AbiVersion {
-    /// `proxy_abi_version_0_1_0`: what the C++ SDK of Envoy 1.16–1.20 exports.
+    /// `proxy_abi_version_0_1_0`, exported by the C++ SDK of Envoy 1.16 to 1.20.
     V0_1_0,
     /// `proxy_abi_version_0_2_0`.
     V0_2_0,
-    /// `proxy_abi_version_0_2_1`: what the current SDKs export.
+    /// `proxy_abi_version_0_2_1`, exported by the current SDKs.
     V0_2_1,
 }
 
 impl AbiVersion {
-    /// The version that an export of this name declares, if it declares one.
+    /// Returns the version that an export of this name declares.
     pub fn from_export(name: &str) -> Option<Self> {
         match name {
             "proxy_abi_version_0_1_0" => Some(Self::V0_1_0),
@@ -35,9 +42,9 @@ impl fmt::Display for AbiVersion {
     }
 }
 
-/// What a host function answers (`WasmResult`).
+/// The status that a host function returns (`WasmResult`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names are the ABI's and say it all")]
+#[allow(missing_docs, reason = "the names are the ABI's")]
 pub enum Status {
     Ok,
     NotFound,
@@ -52,12 +59,12 @@ pub enum Status {
     InternalFailure,
     BrokenConnection,
     Unimplemented,
-    /// A number that the ABI does not name, of a host newer than it.
+    /// A number without a name in the ABI, as a newer host may return.
     Other(u32),
 }
 
 impl Status {
-    /// Those with a name, by their numbers.
+    /// The statuses with a name, in the order of their numbers.
     const NAMED: [Self; 13] = [
         Self::Ok,
         Self::NotFound,
@@ -74,7 +81,7 @@ impl Status {
         Self::Unimplemented,
     ];
 
-    /// The number that the guest gets.
+    /// The number that the guest receives.
     pub fn number(self) -> u32 {
         match self {
             Self::Other(number) => number,
@@ -94,19 +101,19 @@ impl From<u32> for Status {
     }
 }
 
-/// The outcome of a host function: a value for the guest, or the status that says why there is none.
+/// The result of a host function: a value for the guest, or an error status.
 pub(crate) type HostResult<T = ()> = Result<T, Status>;
 
-/// Which buffer a filter asks for (`WasmBufferType`).
+/// The buffers of the ABI (`WasmBufferType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BufferType {
     DownstreamData,
     UpstreamData,
     VmConfiguration,
     PluginConfiguration,
-    /// HTTP bodies and foreign call data: there for every filter, and empty for a network filter.
+    /// HTTP bodies and foreign call data: always present, and empty for a network filter.
     Empty,
-    /// What a gRPC call received: never there without one.
+    /// The response of a gRPC call: never present, as gRPC calls fail.
     GrpcReceived,
 }
 
@@ -126,7 +133,7 @@ impl TryFrom<u32> for BufferType {
     }
 }
 
-/// Which half of a stream a filter means (`WasmStreamType`).
+/// The direction of a stream (`WasmStreamType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StreamType {
     Downstream,
@@ -148,11 +155,11 @@ impl TryFrom<u32> for StreamType {
     }
 }
 
-/// Who closed a connection, as `proxy_on_*_connection_close` is told (`CloseType`).
+/// The side that closed a connection: the argument of `proxy_on_*_connection_close` (`CloseType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum PeerType {
-    /// Envoy does not know: always so for an upstream close, which it derives from `end_of_stream`.
+    /// Unknown; always for an upstream close, which Envoy derives from `end_of_stream`.
     Unknown = 0,
     /// The proxy closed.
     Local = 1,
@@ -160,10 +167,10 @@ pub enum PeerType {
     Remote = 2,
 }
 
-/// What a metric is (`MetricType`); the low two bits of a metric id say it again.
+/// The type of a metric (`MetricType`), which is also in the low two bits of a metric id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
-#[allow(missing_docs, reason = "the names are the ABI's and say it all")]
+#[allow(missing_docs, reason = "the names are the ABI's")]
 pub enum MetricType {
     Counter = 0,
     Gauge = 1,
@@ -185,7 +192,7 @@ impl TryFrom<u32> for MetricType {
 
 /// The level of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "the names are the ABI's and say it all")]
+#[allow(missing_docs, reason = "the names are the ABI's")]
 pub enum LogLevel {
     Trace,
     Debug,
@@ -224,4 +231,9 @@ impl fmt::Display for LogLevel {
             Self::Critical => "critical",
         })
     }
+}
+
+/// A length as the ABI passes it. Guest memory has 32 bits, so no length is cut in practice.
+pub(crate) fn length(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Builds the .wasm under test.
+//! Builds of the .wasm under test.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,19 +7,19 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use wasm_target::{MissingTarget, TARGET};
 
-/// Why there is no artefact.
+/// The reason why there is no artefact.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Cargo does not start.
+    /// Cargo cannot be started.
     #[error("cannot run {cargo}: {source}")]
     Cargo {
-        /// The command.
+        /// The program.
         cargo: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// There is no core library to compile against.
+    /// The Rust target is not installed.
     #[error(transparent)]
     Target(#[from] MissingTarget),
     /// The build failed.
@@ -27,17 +27,18 @@ pub enum BuildError {
     Failed {
         /// The package.
         package: String,
-        /// What cargo and rustc said.
+        /// The output of cargo and rustc.
         output: String,
     },
-    /// The build went well but made no .wasm.
+    /// The build succeeded but made no .wasm.
     #[error("{0} has no .wasm artefact: its library needs crate-type = [\"cdylib\"]")]
     NoArtifact(String),
 }
 
 static BUILT: LazyLock<Mutex<HashMap<(String, String), PathBuf>>> = LazyLock::new(Mutex::default);
 
-/// Builds a package of the current workspace for wasm32-unknown-unknown, once per process, and says where its .wasm is.
+/// Builds a package of the current workspace for wasm32-unknown-unknown, once per process, and
+/// returns the path of its .wasm.
 ///
 /// # Errors
 /// See [`BuildError`].
@@ -72,7 +73,7 @@ fn run_cargo(package: &str, profile: &str) -> Result<PathBuf, BuildError> {
             output,
         });
     }
-    // The package itself is built last, after the dependencies that may have artefacts of their own.
+    // The package itself is built last, after dependencies that may have artefacts too.
     let messages = String::from_utf8_lossy(&output.stdout).into_owned();
     messages
         .lines()

@@ -4,17 +4,17 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A clock that moves only when a test says so. Clones share the time.
+/// A clock that only a test moves. Clones share the time.
 #[derive(Debug, Clone)]
 pub struct Clock(Rc<Cell<Duration>>);
 
 impl Clock {
-    /// A clock that shows this time since the Unix epoch.
+    /// Returns a clock at this time since the Unix epoch.
     pub fn at(now: Duration) -> Self {
         Self(Rc::new(Cell::new(now)))
     }
 
-    /// The time since the Unix epoch.
+    /// Returns the time since the Unix epoch.
     pub fn now(&self) -> Duration {
         self.0.get()
     }
@@ -24,7 +24,7 @@ impl Clock {
     }
 }
 
-/// 2024-01-01T00:00:00Z: a real date, so that filters that format the time are at ease.
+/// 2024-01-01T00:00:00Z, a real date for filters that format the time.
 impl Default for Clock {
     fn default() -> Self {
         Self::at(Duration::from_secs(1_704_067_200))

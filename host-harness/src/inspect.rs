@@ -1,16 +1,13 @@
-//! What a .wasm file asks of a host and offers to it, without running it.
+//! Imports and exports of a .wasm file, without running it.
 
-mod panics;
-
-pub use panics::{Frame, PanicSite, Panics, PanicsError, Step};
+use std::fmt;
+use std::path::Path;
 
 use crate::abi::AbiVersion;
 use crate::module::{self, LoadError};
 use crate::vm::WasmVm;
-use std::fmt;
-use std::path::Path;
 
-/// What a module imports and exports, and what keeps it from being loaded.
+/// The imports and exports of a module, and the problems that prevent loading it.
 ///
 /// ```
 /// let inspection = host_harness::Inspection::of(br#"(module
@@ -28,15 +25,15 @@ use std::path::Path;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Inspection {
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: usize,
-    /// The ABI version it declares.
+    /// The declared ABI version.
     pub abi_version: Option<AbiVersion>,
-    /// What it imports, in its order.
+    /// The imports, in the module's order.
     pub imports: Vec<Import>,
-    /// The names it exports, in its order.
+    /// The names of the exports, in the module's order.
     pub exports: Vec<String>,
-    /// What keeps the harness from loading it.
+    /// The problems that prevent loading it.
     pub problems: Vec<LoadError>,
 }
 
@@ -44,26 +41,26 @@ pub struct Inspection {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Import {
-    /// The module it is imported from, e.g. `env`.
+    /// The module of the import, e.g. `env`.
     pub module: String,
-    /// Its name there.
+    /// The name in that module.
     pub name: String,
-    /// The harness has it, for this module's ABI version.
+    /// Whether the harness provides it for the module's ABI version.
     pub provided: bool,
 }
 
-/// Whose an import is.
+/// The interface that an import belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A host function of the proxy-wasm ABI.
     ProxyWasm,
     /// WASI preview 1.
     Wasi,
-    /// Something else: a toolchain's runtime, or another host's extension.
+    /// Another interface: a toolchain's runtime, or an extension of another host.
     Other,
 }
 
-/// Callbacks that only a TCP stream has.
+/// The callbacks of TCP streams.
 const NETWORK: [&str; 5] = [
     "proxy_on_new_connection",
     "proxy_on_downstream_data",
@@ -73,23 +70,23 @@ const NETWORK: [&str; 5] = [
 ];
 
 impl Inspection {
-    /// Reads a .wasm file.
+    /// Inspects a .wasm file.
     ///
     /// # Errors
-    /// The file cannot be read, or is no module at all; whatever else is wrong is among the
+    /// The file cannot be read, or is not a WebAssembly module. All other errors are
     /// [problems](Self::problems).
     pub fn of_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         Self::of(&module::read(path.as_ref())?)
     }
 
-    /// Reads a module from its bytes, binary or text (WAT).
+    /// Inspects a module from its bytes, binary or text (WAT).
     ///
     /// # Errors
-    /// The bytes are no module.
+    /// The bytes are not a WebAssembly module.
     pub fn of(bytes: &[u8]) -> Result<Self, LoadError> {
         let module = module::compile(bytes)?;
         let abi_version = module::abi_version(&module);
-        // Without a declared version, the one that filters are built for today.
+        // The version of the current SDKs, if the module declares none.
         let version = abi_version.unwrap_or(AbiVersion::V0_2_1);
         let unknown = WasmVm::unknown_imports(&module, version)?;
         let imports = module.imports().map(|import| {
@@ -113,29 +110,31 @@ impl Inspection {
         })
     }
 
-    /// The imports that the harness does not have.
+    /// Returns the imports that the harness does not provide.
     pub fn missing(&self) -> impl Iterator<Item = &Import> {
         self.imports.iter().filter(|import| !import.provided)
     }
 
-    /// All callbacks it exports.
+    /// Returns the exported callbacks.
     pub fn callbacks(&self) -> impl Iterator<Item = &str> {
         let exports = self.exports.iter().map(String::as_str);
         exports.filter(|name| name.starts_with("proxy_on_") && *name != "proxy_on_memory_allocate")
     }
 
-    /// The callbacks it exports that only a TCP stream has.
+    /// Returns the exported callbacks of TCP streams.
     pub fn network_callbacks(&self) -> Vec<&str> {
-        let network = |name: &&str| NETWORK.contains(name);
-        self.callbacks().filter(network).collect()
+        self.callbacks()
+            .filter(|name| NETWORK.contains(name))
+            .collect()
     }
 
-    /// The callbacks it exports that only an HTTP stream has.
+    /// Returns the exported callbacks of HTTP streams.
     pub fn http_callbacks(&self) -> Vec<&str> {
-        let http = |name: &&str| {
-            name.starts_with("proxy_on_request_") || name.starts_with("proxy_on_response_")
-        };
-        self.callbacks().filter(http).collect()
+        self.callbacks()
+            .filter(|name| {
+                name.starts_with("proxy_on_request_") || name.starts_with("proxy_on_response_")
+            })
+            .collect()
     }
 }
 
@@ -163,7 +162,7 @@ fn problems(
 }
 
 impl Import {
-    /// Whose it is, by its name.
+    /// Returns the interface that the import belongs to.
     pub fn origin(&self) -> Origin {
         match self.module.as_str() {
             "env" if self.name.starts_with("proxy_") => Origin::ProxyWasm,

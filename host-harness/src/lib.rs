@@ -1,35 +1,57 @@
 #![doc = include_str!("manual.md")]
 
+// The public modules are at the top: they use all others.
 pub mod artifact;
 pub mod chaos;
 pub mod native;
 pub mod scenario;
 
+// Plain types, without behaviour of Envoy.
 mod abi;
+mod bytes;
 mod clock;
+mod config;
+mod fault;
+mod log;
+mod property;
+mod tls;
+mod trace;
+
+// The host: state and host functions of a VM.
+mod attributes;
 mod host;
 mod hostcalls;
-mod inspect;
-mod l4;
-mod module;
-mod property;
-mod rig;
-mod sidecar;
 mod stats;
-mod trace;
+mod stream_info;
+
+// The filter: a module, its VMs, and the thread that calls them.
+mod inspect;
+mod module;
 mod vm;
 mod worker;
 
+// The proxy: connections through the filter chain, and what a test starts.
+mod l4;
+mod rig;
+mod sidecar;
+
 pub use abi::{AbiVersion, LogLevel, MetricType, PeerType, Status};
 pub use clock::Clock;
-pub use host::{Answer, Calls, Fault, LogLine, Tls};
-pub use inspect::{Frame, Import, Inspection, Origin, PanicSite, Panics, PanicsError, Step};
+pub use config::{Direction, FailurePolicy, Profile};
+pub use fault::{Answer, Calls, Fault};
+pub use inspect::{Import, Inspection, Origin};
 pub use l4::{App, Chunks, Connection, Relay};
+pub use log::LogLine;
 pub use module::{LoadError, Module};
 pub use property::{Cluster, Node, UpstreamHost, Value};
 pub use rig::{Rig, RigBuilder};
-pub use sidecar::{
-    Direction, Downstream, FailurePolicy, Profile, Sidecar, SidecarBuilder, StartError,
-};
+pub use sidecar::{Sidecar, SidecarBuilder, StartError};
 pub use stats::{MetricError, MetricQuery, Series, StatsTag};
+pub use stream_info::Downstream;
+pub use tls::Tls;
 pub use trace::{ContextCounts, Event, HostcallCounts};
+
+/// The Rust code of the README is a documentation test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,13 +1,18 @@
 //! A compiled filter.
 
-use crate::abi::AbiVersion;
-use crate::native;
+mod exports;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
 use wasmtime::{Config, Engine};
 
-/// A .wasm filter, compiled once per process however often it is loaded. Cloning is cheap.
+pub use exports::Exports;
+
+use crate::abi::AbiVersion;
+
+/// A .wasm filter. A process compiles each module once. Cloning is cheap.
 ///
 /// ```
 /// let module = host_harness::Module::from_bytes(br#"(module
@@ -23,7 +28,7 @@ pub struct Module(pub(crate) Code);
 #[derive(Debug, Clone)]
 pub(crate) enum Code {
     Wasm(Arc<Compiled>),
-    Native(native::Filter),
+    Native(Exports),
 }
 
 #[derive(Debug)]
@@ -33,7 +38,7 @@ pub(crate) struct Compiled {
     size: usize,
 }
 
-/// Why a module cannot be loaded.
+/// The reason why a module cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -42,7 +47,7 @@ pub enum LoadError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The bytes are not a module that wasmtime compiles.
@@ -54,7 +59,7 @@ pub enum LoadError {
          (is it a proxy-wasm filter, built as a cdylib?)"
     )]
     AbiVersion,
-    /// The module imports functions that this host, like Envoy, does not provide.
+    /// The module imports functions that neither Envoy nor this host provides.
     #[error("the module imports what no Envoy provides to ABI {version}: {}", imports.join(", "))]
     UnknownImports {
         /// The module's ABI version.
@@ -81,14 +86,14 @@ impl LoadError {
     }
 }
 
-/// Compiled modules by their bytes: compiling takes longer than most tests.
+/// Compiled modules by their bytes: compilation takes longer than most tests.
 static COMPILED: LazyLock<Mutex<HashMap<Vec<u8>, Module>>> = LazyLock::new(Mutex::default);
 
 impl Module {
     /// Loads a .wasm file.
     ///
     /// # Errors
-    /// See [`LoadError`]; imports that no Envoy provides are reported by name.
+    /// See [`LoadError`].
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         Self::from_bytes(&read(path.as_ref())?)
     }
@@ -107,13 +112,13 @@ impl Module {
         Ok(module)
     }
 
-    /// The filter that is linked into this binary; [`native_filter!`](crate::native_filter) calls this.
+    /// The filter that is linked into this binary; for [`native_filter!`](crate::native_filter).
     #[doc(hidden)]
-    pub fn native(filter: native::Filter) -> Self {
-        Self(Code::Native(filter))
+    pub fn native(exports: Exports) -> Self {
+        Self(Code::Native(exports))
     }
 
-    /// The ABI version it declares. A filter that is linked in has that of the current SDKs.
+    /// The declared ABI version. A linked filter has that of the current SDKs.
     pub fn abi_version(&self) -> AbiVersion {
         match &self.0 {
             Code::Wasm(compiled) => compiled.abi_version,
@@ -121,7 +126,7 @@ impl Module {
         }
     }
 
-    /// Its size in bytes; 0 for one that is linked in.
+    /// The size in bytes; 0 for a linked filter.
     pub fn size(&self) -> usize {
         match &self.0 {
             Code::Wasm(compiled) => compiled.size,

@@ -1,12 +1,14 @@
 //! Two proxies in a row.
 
-use crate::clock::Clock;
-use crate::host::Tls;
-use crate::l4::Connection;
-use crate::sidecar::{Sidecar, SidecarBuilder, StartError, advance};
 use std::time::Duration;
 
-/// Client application → outbound proxy → inbound proxy → server application, in one process and on one clock.
+use crate::clock::Clock;
+use crate::l4::{Connection, Path};
+use crate::sidecar::{Sidecar, SidecarBuilder, StartError, advance};
+use crate::tls::Tls;
+
+/// Client application → outbound proxy → inbound proxy → server application, in one process and on
+/// one clock.
 pub struct Rig {
     /// The client's proxy.
     pub outbound: Sidecar,
@@ -15,7 +17,7 @@ pub struct Rig {
     clock: Clock,
 }
 
-/// A [`Rig`] to be started.
+/// The configuration of a [`Rig`].
 #[derive(Debug, Clone)]
 pub struct RigBuilder {
     outbound: SidecarBuilder,
@@ -23,9 +25,8 @@ pub struct RigBuilder {
 }
 
 impl Rig {
-    /// A rig of two proxies; either may be a [`Sidecar::passthrough`].
-    #[allow(clippy::new_ret_no_self, reason = "it reads as what it is")]
-    pub fn new(outbound: SidecarBuilder, inbound: SidecarBuilder) -> RigBuilder {
+    /// Configures a rig of two proxies. Either may be a [`Sidecar::passthrough`].
+    pub fn builder(outbound: SidecarBuilder, inbound: SidecarBuilder) -> RigBuilder {
         RigBuilder { outbound, inbound }
     }
 
@@ -34,19 +35,21 @@ impl Rig {
         self.connect_greeted(b"")
     }
 
-    /// Opens a connection to a server that speaks first, before the handshake between the proxies is finished.
+    /// Opens a connection to a server that sends a greeting before the handshake between the
+    /// proxies is complete.
     pub fn connect_greeted(&self, greeting: impl AsRef<[u8]>) -> Connection {
-        let hops = vec![
-            self.outbound
-                .inner()
-                .accept()
-                .in_front_of(self.inbound.inner()),
-            self.inbound.inner().accept(),
-        ];
-        Connection::open(hops, greeting.as_ref().to_vec())
+        let (outbound, inbound) = (self.outbound.envoy(), self.inbound.envoy());
+        let first = outbound.accept();
+        let path = Path::new(vec![
+            first.next_protocols(&inbound.application_protocols),
+            inbound.accept(),
+        ]);
+        outbound.register(&path);
+        inbound.register(&path);
+        Connection::open(path, greeting.as_ref().to_vec())
     }
 
-    /// Moves the clock of both proxies, delivering every tick that falls due on the way.
+    /// Moves the clock of both proxies and delivers every tick that becomes due.
     pub fn advance(&self, by: Duration) {
         advance(
             &self.clock,
@@ -57,7 +60,8 @@ impl Rig {
 }
 
 impl RigBuilder {
-    /// Mutual TLS between the proxies: the URI SANs of the client's and of the server's certificate.
+    /// Sets mutual TLS between the proxies, with the URI SANs of the client's and the server's
+    /// certificate.
     #[must_use]
     pub fn mtls(mut self, client: &str, server: &str) -> Self {
         self.outbound = self.outbound.upstream_tls(Tls::mutual(client, server));

@@ -1,39 +1,40 @@
-//! What happened between host and filter: counters always, a full trace on request.
+//! Callbacks and host calls of a VM: counters always, a full trace on request.
 
-use crate::abi::Status;
-use crate::hostcalls::Hostcall;
-use crate::vm::Outcome;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// One step of a trace.
+use crate::abi::{CallbackOutcome, Hostcall, Status};
+
+/// One event of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The host called the filter.
     Callback {
         /// The export, e.g. `proxy_on_downstream_data`.
         name: &'static str,
-        /// Its arguments; the first is the context id.
+        /// The arguments; the first is the context id.
         arguments: Vec<u32>,
-        /// What it returned, if it returns anything and did not trap.
+        /// The return value, if the callback has one and did not trap.
         result: Option<u32>,
-        /// Fuel it burned; 0 on back ends that do not meter.
+        /// Fuel that it consumed; 0 on back ends without metering.
         fuel: u64,
-        /// What the filter allocated, what the host handed over included; 0 unless it counts that.
+        /// Allocations of the filter, those for results of host calls included; 0 unless the filter
+        /// counts them.
         allocations: u64,
     },
-    /// The filter called the host, within the callback that follows it in the trace.
+    /// The filter called the host, during the callback that follows in the trace.
     Hostcall {
         /// The import, e.g. `proxy_get_property`.
         name: &'static str,
-        /// The arguments in words.
+        /// A description of the arguments.
         detail: String,
-        /// What the host answered.
+        /// The status that the host returned.
         status: Status,
     },
 }
 
-/// How many contexts, roots included, a filter was told to create and to delete. The difference is what its SDK keeps.
+/// The number of contexts, roots included, that the host created and deleted. The difference is the
+/// number of contexts that the filter's SDK keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ContextCounts {
     /// Calls of `proxy_on_context_create`.
@@ -51,24 +52,24 @@ impl std::iter::Sum for ContextCounts {
     }
 }
 
-/// How often each host function was called.
+/// The number of calls of each host function.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct HostcallCounts(Vec<u64>);
 
 impl HostcallCounts {
-    /// The calls of one function, by its import name; 0 for one that does not exist.
+    /// Returns the calls of one function by its import name; 0 for an unknown name.
     pub fn get(&self, name: &str) -> u64 {
         self.iter()
             .find(|(known, _)| *known == name)
             .map_or(0, |(_, count)| count)
     }
 
-    /// All calls.
+    /// Returns the number of all calls.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }
 
-    /// What was added since an earlier reading.
+    /// Returns the calls since an earlier reading.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let before = earlier.0.iter().copied().chain(std::iter::repeat(0));
@@ -81,7 +82,7 @@ impl HostcallCounts {
         )
     }
 
-    /// The functions that were called, with their counts.
+    /// Returns the functions that were called, with their counts.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         Hostcall::NAMES
             .iter()
@@ -125,10 +126,10 @@ pub(crate) struct Trace {
     pub(crate) fuel: u64,
     pub(crate) last_fuel: u64,
     pub(crate) allocations: u64,
-    /// Properties that were asked for and not there.
+    /// Properties that the filter requested and that do not exist.
     pub(crate) missing_properties: BTreeSet<String>,
-    /// The last host call within the current callback that was not answered with Ok.
-    refused: Option<(&'static str, Status)>,
+    /// The last host call of the current callback that did not return Ok.
+    failed_call: Option<(&'static str, Status)>,
     events: Option<Vec<Event>>,
     detail: String,
 }
@@ -138,12 +139,12 @@ impl Trace {
         self.events.get_or_insert_default();
     }
 
-    /// The events so far, leaving none.
+    /// Removes and returns the events.
     pub(crate) fn take(&mut self) -> Vec<Event> {
         self.events.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Describes the host call under way; costs nothing unless a trace is recorded.
+    /// Describes the running host call. Without a trace, `describe` is not called.
     pub(crate) fn detail(&mut self, describe: impl FnOnce() -> String) {
         if self.events.is_some() {
             self.detail = describe();
@@ -163,7 +164,7 @@ impl Trace {
             return;
         };
         if status != Status::Ok {
-            self.refused = Some((name, status));
+            self.failed_call = Some((name, status));
         }
         if let Some(events) = &mut self.events {
             events.push(Event::Hostcall {
@@ -174,12 +175,18 @@ impl Trace {
         }
     }
 
-    /// The callback under way trapped; the host call that may have been too much for it.
+    /// The running callback trapped: returns its last host call that did not return Ok, a possible
+    /// cause.
     pub(crate) fn trapped(&mut self) -> Option<(&'static str, Status)> {
-        self.refused.take()
+        self.failed_call.take()
     }
 
-    pub(crate) fn callback(&mut self, name: &'static str, arguments: Vec<u32>, outcome: Outcome) {
+    pub(crate) fn callback(
+        &mut self,
+        name: &'static str,
+        arguments: Vec<u32>,
+        outcome: CallbackOutcome,
+    ) {
         match name {
             "proxy_on_context_create" => self.contexts.created += 1,
             "proxy_on_delete" => self.contexts.deleted += 1,
@@ -188,7 +195,7 @@ impl Trace {
         self.fuel += outcome.fuel;
         self.last_fuel = outcome.fuel;
         self.allocations += outcome.allocations;
-        self.refused = None;
+        self.failed_call = None;
         if let Some(events) = &mut self.events {
             events.push(Event::Callback {
                 name,

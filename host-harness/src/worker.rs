@@ -1,24 +1,26 @@
 //! One worker thread of the emulated Envoy: a VM with its contexts and timers.
 
-use crate::abi::{BufferType, PeerType};
-use crate::host::{Deferred, Host, Plugin, Process, Sandbox, Stream};
-use crate::module::{Code, LoadError, Module};
-use crate::native::NativeVm;
-use crate::vm::{Callback, Vm, WasmVm};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What came of a callback.
+use crate::abi::{BufferType, Callback, PeerType, length};
+use crate::config::Plugin;
+use crate::host::{Deferred, Host, Process, Sandbox, Stream};
+use crate::module::{Code, LoadError, Module};
+use crate::vm::{NativeVm, Vm, WasmVm};
+
+/// The result of a callback.
 #[derive(Debug, Default)]
 pub(crate) struct Called {
-    /// What the filter returned; `None` if it has no such callback, returns nothing, or failed.
+    /// The return value; `None` if the filter does not export the callback, the callback returns
+    /// nothing, or the filter failed.
     pub(crate) result: Option<u32>,
-    /// What it asked for meanwhile.
+    /// The actions that the filter requested.
     pub(crate) deferred: Vec<Deferred>,
 }
 
-/// A VM and what belongs to it.
+/// A VM with its host and its current root context.
 pub(crate) struct Worker {
     vm: RefCell<Box<dyn Vm>>,
     host: Rc<RefCell<Host>>,
@@ -27,7 +29,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Instantiates the filter; [`Self::start`] is the next step.
+    /// Instantiates the filter. [`Self::start`] has to follow.
     pub(crate) fn new(
         module: &Module,
         process: Rc<Process>,
@@ -39,10 +41,10 @@ impl Worker {
                 let host = Rc::new(RefCell::new(host));
                 (Box::new(WasmVm::new(compiled, host.clone())?), host)
             }
-            Code::Native(filter) => {
+            Code::Native(exports) => {
                 let host = Host::new(process, NativeVm::context_ids(), sandbox);
                 let host = Rc::new(RefCell::new(host));
-                (Box::new(NativeVm::new(*filter, host.clone())), host)
+                (Box::new(NativeVm::new(*exports, host.clone())), host)
             }
         };
         Ok(Self {
@@ -53,41 +55,41 @@ impl Worker {
         })
     }
 
-    /// Adds a root context, starts and configures it; whether the filter agreed to both. If not, new streams stay with the
-    /// root there was.
+    /// Adds a root context, starts and configures it. Returns whether the filter accepted both; if
+    /// not, new streams keep the previous root.
     pub(crate) fn start(&self, plugin: &Rc<Plugin>) -> bool {
         let context = self.host.borrow_mut().add_root(plugin.clone());
         self.call(Callback::ContextCreate { context, parent: 0 });
         let configuration_size = length(plugin.vm_configuration.len());
-        let agreed = self.agrees(Callback::VmStart {
+        let accepted = self.accepts(Callback::VmStart {
             context,
             configuration_size,
         }) && self.configure(context, plugin);
-        if agreed {
+        if accepted {
             self.root.set(context);
         } else {
             self.host.borrow_mut().remove_context(context);
         }
-        agreed
+        accepted
     }
 
     fn configure(&self, context: u32, plugin: &Plugin) -> bool {
         let configuration_size = length(plugin.configuration.len());
-        self.agrees(Callback::Configure {
+        self.accepts(Callback::Configure {
             context,
             configuration_size,
         })
     }
 
-    /// A callback that is not there agrees.
-    fn agrees(&self, callback: Callback) -> bool {
+    /// Whether a callback returns true; a missing callback accepts.
+    fn accepts(&self, callback: Callback) -> bool {
         let called = self.call(callback);
         !self.is_failed() && called.result.is_none_or(|result| result != 0)
     }
 
     /// Runs one callback, unless the VM has failed.
     pub(crate) fn call(&self, callback: Callback) -> Called {
-        if self.is_failed() || !self.host.borrow().allows(callback.name()) {
+        if self.is_failed() || !self.host.borrow().sandbox.allows(callback.name()) {
             return Called::default();
         }
         let configuring = matches!(callback, Callback::Configure { .. });
@@ -109,7 +111,7 @@ impl Worker {
                 outcome.result
             }
             Err(trap) => {
-                // What the filter asked for before it died is not done.
+                // Envoy drops the actions of a callback that traps.
                 deferred.clear();
                 let mut message = trap.to_string();
                 host.process.logs.error(message.clone());
@@ -133,8 +135,8 @@ impl Worker {
         self.host.borrow_mut().add_stream(root, stream)
     }
 
-    /// The end of a stream context: done, log, delete. What a stream answers to done is ignored. The host's side of it
-    /// lives on until [`Self::forget_stream`].
+    /// Ends a stream context: close, done, log, delete. The return value of done is ignored. The
+    /// host's context remains until [`Self::remove_stream`].
     pub(crate) fn end_stream(&self, context: u32, peer: PeerType) -> Vec<Deferred> {
         let end = [
             Callback::DownstreamClose {
@@ -150,22 +152,24 @@ impl Worker {
             .collect()
     }
 
-    /// The host's side of a stream context is gone too.
-    pub(crate) fn forget_stream(&self, context: u32) {
+    /// Removes the host's context of a stream.
+    pub(crate) fn remove_stream(&self, context: u32) {
         self.host.borrow_mut().remove_context(context);
     }
 
-    /// Lets a stream context reach one of the data buffers, or not any more.
-    pub(crate) fn show(&self, context: u32, which: BufferType, shown: bool) {
-        self.host.borrow_mut().show(context, which, shown);
+    /// Makes one of the data buffers accessible to a stream context, or inaccessible.
+    pub(crate) fn set_accessible(&self, context: u32, buffer: BufferType, accessible: bool) {
+        self.host
+            .borrow_mut()
+            .set_accessible(context, buffer, accessible);
     }
 
-    /// The root context that new streams belong to.
+    /// The root context of new streams.
     pub(crate) fn root(&self) -> u32 {
         self.root.get()
     }
 
-    /// The VM, among those of the process.
+    /// The number of the VM in its process.
     pub(crate) fn vm(&self) -> u32 {
         self.host.borrow().vm
     }
@@ -174,8 +178,8 @@ impl Worker {
         self.call(Callback::QueueReady { context, token }).deferred
     }
 
-    /// Shuts all roots but the newest down: one that answers false to done lives on until it calls `proxy_done`. Envoy:
-    /// `WasmBase::startShutdown`.
+    /// Shuts all roots but the newest down. A root that returns false from `proxy_on_done` remains
+    /// until it calls `proxy_done`. Envoy: `WasmBase::startShutdown`.
     pub(crate) fn retire_old_roots(&self) {
         let old = self.host.borrow().roots_before(self.root.get());
         for context in old {
@@ -196,12 +200,12 @@ impl Worker {
         self.host.borrow_mut().remove_context(context);
     }
 
-    /// When the next tick is due.
+    /// The time of the next tick.
     pub(crate) fn next_tick(&self) -> Option<Duration> {
         self.host.borrow().timers.next().map(|(due, _)| due)
     }
 
-    /// Delivers the tick that is due next.
+    /// Delivers the next tick and returns the requested actions.
     pub(crate) fn tick(&self, now: Duration) -> Vec<Deferred> {
         let Some((_, context)) = self.host.borrow().timers.next() else {
             return Vec::new();
@@ -230,8 +234,4 @@ impl Worker {
     pub(crate) fn host_mut(&self) -> std::cell::RefMut<'_, Host> {
         self.host.borrow_mut()
     }
-}
-
-pub(crate) fn length(len: usize) -> u32 {
-    u32::try_from(len).unwrap_or(u32::MAX)
 }

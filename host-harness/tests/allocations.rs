@@ -1,9 +1,9 @@
-//! A filter that counts its allocations is asked for them around every callback.
+//! Allocation counts of a filter that counts its allocations.
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
 use host_harness::{Event, Module, Sidecar};
 
-/// Each byte from downstream is an allocation.
+/// A filter that counts each downstream byte as an allocation.
 const WAT: &[u8] = br#"(module
     (memory (export "memory") 1)
     (global $count (mut i64) (i64.const 0))
@@ -15,7 +15,7 @@ const WAT: &[u8] = br#"(module
         i32.const 0))"#;
 
 #[test]
-fn allocations_are_told_by_callback_and_in_all() {
+fn allocations_are_reported_by_callback_and_in_total() {
     let sidecar = Sidecar::inbound(&Module::from_bytes(WAT).unwrap())
         .start()
         .unwrap();

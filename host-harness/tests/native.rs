@@ -1,11 +1,12 @@
-//! The same filter, linked in and as .wasm: the same story.
+//! The same filter, linked and as .wasm, with the same trace.
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
 use host_harness::{Event, Module, Sidecar, artifact, native, native_filter};
 use sdk_filter as _;
 use std::time::Duration;
 
-/// What the filter saw and what became of the bytes. Context ids are the same: each run has a VM of its own.
+/// The trace of the filter and the received bytes. Context ids are the same, as each run has a VM
+/// of its own.
 fn story(module: &Module) -> (Vec<Event>, Vec<String>, Vec<u8>, Vec<u8>, u64) {
     let sidecar = Sidecar::inbound(module)
         .plugin_config("pre:")
@@ -53,7 +54,7 @@ fn without_fuel(event: Event) -> Event {
 }
 
 #[test]
-fn native_and_wasm_tell_the_same_story() {
+fn native_and_wasm_have_the_same_trace() {
     let path = artifact::build("sdk-filter", "wasm").unwrap();
     let wasm = story(&Module::from_file(path).unwrap());
     let native = native::run(|| story(&native_filter!())).unwrap();

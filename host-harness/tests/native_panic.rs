@@ -1,7 +1,8 @@
-//! A filter that panics natively. In a binary of its own: it is the last thing a process does with native filters.
+//! A native filter that panics. It has a binary of its own, as no other native filter can start in
+//! the process afterwards.
 //!
-//! And without the test harness: the filter's thread stays in the panic hook for good, and libtest, which takes the hook
-//! when all is done, would wait for it.
+//! It does not use libtest: the filter's thread stays in the panic hook, and libtest, which
+//! replaces the hook at the end, would wait for it.
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
 use host_harness::{Sidecar, native, native_filter};

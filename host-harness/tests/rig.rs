@@ -3,12 +3,13 @@
 
 use host_harness::{Cluster, Module, Rig, Sidecar, artifact};
 
-/// A client's proxy with this script in front of a server's whose one filter chain is for `istio-peer-exchange`.
+/// A client's proxy with this script, and a server's whose only filter chain matches
+/// `istio-peer-exchange`.
 fn rig(script: &str, cluster: Cluster) -> Rig {
     let probe = Module::from_file(artifact::build("probe-filter", "wasm").unwrap()).unwrap();
     let outbound = Sidecar::outbound(&probe).plugin_config(script);
     let inbound = Sidecar::inbound(&probe).application_protocols(["istio-peer-exchange"]);
-    Rig::new(outbound.cluster(cluster), inbound)
+    Rig::builder(outbound.cluster(cluster), inbound)
         .mtls("spiffe://mesh/client", "spiffe://mesh/server")
         .start()
         .unwrap()
@@ -21,7 +22,8 @@ fn logged(sidecar: &Sidecar) -> Vec<String> {
 
 #[test]
 fn a_chain_is_matched_on_what_the_cluster_or_the_filter_offers() {
-    // {path: "envoy.network.application_protocols", value: "istio-peer-exchange,istio", span: DownstreamConnection}
+    // {path: "envoy.network.application_protocols", value: "istio-peer-exchange,istio",
+    // span: DownstreamConnection}
     let advertise = "new_connection: foreign set_envoy_filter_state hex:0a23656e766f792e6e6574776f726b2e6170706c69636174696f6e\
                      5f70726f746f636f6c731219697374696f2d706565722d65786368616e67652c697374696f1802";
     let offering = Cluster::new("server").alpn(["istio-peer-exchange", "istio"]);

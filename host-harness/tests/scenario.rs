@@ -1,4 +1,4 @@
-//! What a scenario file can say of a sidecar, seen by the probe filter.
+//! The keys of a scenario's sidecar, seen by the probe filter.
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
 use host_harness::scenario::{Emulated, Scenario, run};
@@ -59,7 +59,7 @@ steps:
 }
 
 #[test]
-fn attributes_are_those_of_today_unless_told_otherwise() {
+fn attributes_are_those_of_the_current_profile_by_default() {
     play(
         r#"
 name: no root id, attributes of today

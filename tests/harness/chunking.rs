@@ -61,8 +61,8 @@ fn either_side_without_the_filter() {
     let module = module();
     let absent = host_harness::Sidecar::passthrough;
     let receive = r#"{"peer_exchange": {"mode": "receive"}}"#;
-    let client_only = Rig::new(outbound(&module).plugin_config(receive), absent());
-    let server_only = Rig::new(absent(), inbound(&module));
+    let client_only = Rig::builder(outbound(&module).plugin_config(receive), absent());
+    let server_only = Rig::builder(absent(), inbound(&module));
     for rig in [client_only, server_only] {
         let rig = rig.mtls(CLIENT, SERVER).start().unwrap();
         for size in [1, 5, 1000] {

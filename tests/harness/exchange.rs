@@ -32,7 +32,7 @@ fn both_sides_carry_all_23_labels() {
 #[test]
 fn legacy_attributes_give_the_same_labels() {
     let module = module();
-    let rig = Rig::new(
+    let rig = Rig::builder(
         outbound(&module).profile(Profile::Legacy),
         inbound(&module).profile(Profile::Legacy),
     );

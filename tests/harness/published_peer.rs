@@ -9,7 +9,7 @@ fn rig(script: &str) -> Rig {
     let probe = Module::from_file(artifact::build("probe-filter", "wasm").unwrap()).unwrap();
     let module = module();
     let behind = |sidecar: SidecarBuilder| sidecar.filter(&probe).plugin_config(script);
-    Rig::new(behind(outbound(&module)), behind(inbound(&module)))
+    Rig::builder(behind(outbound(&module)), behind(inbound(&module)))
         .mtls(CLIENT, SERVER)
         .start()
         .unwrap()

@@ -103,7 +103,7 @@ pub(crate) fn inbound(module: &Module) -> SidecarBuilder {
 /// Both, with mTLS between them.
 pub(crate) fn rig() -> Rig {
     let module = module();
-    Rig::new(outbound(&module), inbound(&module))
+    Rig::builder(outbound(&module), inbound(&module))
         .mtls(CLIENT, SERVER)
         .start()
         .unwrap()

@@ -12,8 +12,9 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 
-use host_harness::{PanicSite, Panics};
 use mesh::{wasm, workspace};
+use wasm_panics::{PanicSite, Panics};
+
 use reasons::Reason;
 
 const REASONS: &str = "filter/docs/panics.md";

@@ -5,7 +5,6 @@ mod chaos;
 mod filter;
 mod inspect;
 mod output;
-mod panics;
 mod run;
 mod trace;
 
@@ -24,7 +23,6 @@ enum Command {
     Bench(bench::Bench),
     Chaos(chaos::Chaos),
     Inspect(inspect::Inspect),
-    Panics(panics::PanicsOf),
     Run(run::Run),
     Trace(trace::Trace),
 }
@@ -34,7 +32,6 @@ fn main() -> ExitCode {
         Command::Bench(command) => command.run().map_err(Into::into),
         Command::Chaos(command) => command.run().map_err(Into::into),
         Command::Inspect(command) => command.run().map_err(Into::into),
-        Command::Panics(command) => command.run().map_err(Into::into),
         Command::Run(command) => command.run().map_err(Into::into),
         Command::Trace(command) => command.run().map_err(Into::into),
     };

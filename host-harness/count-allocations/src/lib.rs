@@ -1,16 +1,13 @@
-//! Linked into a filter, this tells the host harness what the filter allocates, callback by callback.
+//! Counts the allocations of a filter for the host harness.
 //!
-//! It is the filter's global allocator: the default one, and a counter. The filter that ships has no use for it, so it is
-//! linked into a module of its own, which holds two lines:
+//! The crate defines the filter's global allocator: the default one with a counter. A filter that
+//! ships does not need it, so link it into a module of its own with two lines:
 //!
 //! ```ignore
 //! use count_allocations as _;
 //! use my_filter as _;
 //! ```
-#![allow(
-    unsafe_code,
-    reason = "an allocator is unsafe, and so is a name for the host"
-)]
+#![allow(unsafe_code, reason = "an allocator is unsafe, and so is an export")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,33 +25,33 @@ impl Counting {
     }
 }
 
-// SAFETY: the default allocator does everything.
+// SAFETY: all calls are forwarded to the default allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::count();
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees the contract of the default allocator.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         Self::count();
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees the contract of the default allocator.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         Self::count();
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees the contract of the default allocator.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller guarantees the contract of the default allocator.
         unsafe { System.dealloc(block, layout) }
     }
 }
 
-/// How often memory was allocated or moved so far. The harness calls this around every callback.
+/// Returns the number of allocations and reallocations. The harness calls it around every callback.
 #[unsafe(no_mangle)]
 extern "C" fn harness_allocations() -> u64 {
     COUNT.load(Ordering::Relaxed)

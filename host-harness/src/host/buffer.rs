@@ -1,8 +1,8 @@
-//! A connection's buffer, edited by ranges as Envoy's is.
+//! A data buffer with Envoy's rules for edits by range.
 
 use crate::abi::{HostResult, Status};
 
-/// Bytes on their way through the filter.
+/// Bytes that pass through the filters.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Buffer(Vec<u8>);
 
@@ -11,7 +11,7 @@ impl Buffer {
         self.0.extend_from_slice(data);
     }
 
-    /// Everything, leaving nothing.
+    /// Removes and returns all bytes.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.0)
     }
@@ -24,8 +24,8 @@ impl Buffer {
         self.0.len()
     }
 
-    /// Envoy since 1.20 (`Buffer::copyFrom`): at the start, drain `length` and prepend; at or past the end,
-    /// append; anywhere between, `BadArgument`.
+    /// Replaces a range. Envoy since 1.20 (`Buffer::copyFrom`): at the start, drains `length` bytes
+    /// and prepends; at or past the end, appends; in between, fails with `BadArgument`.
     pub(crate) fn copy_from(&mut self, start: usize, length: usize, data: &[u8]) -> HostResult {
         if start == 0 {
             self.0

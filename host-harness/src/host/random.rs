@@ -1,6 +1,6 @@
-//! Randomness for guests, the same in every run.
+//! Random bytes for guests, the same in every run.
 
-/// SplitMix64: tiny, and good enough for hash seeds.
+/// SplitMix64: small, and sufficient for hash seeds.
 #[derive(Debug, Default)]
 pub(crate) struct Random(u64);
 

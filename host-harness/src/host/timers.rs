@@ -1,7 +1,5 @@
-//! Tick timers: at most one for each root context.
+//! Tick timers, at most one for each root context.
 
-use super::Host;
-use crate::abi::HostResult;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -16,7 +14,7 @@ struct Timer {
 pub(crate) struct Timers(BTreeMap<u32, Timer>);
 
 impl Timers {
-    /// A new period starts counting now; zero stops the timer. Envoy: `Wasm::setTimerPeriod`.
+    /// Starts a new period; zero stops the timer. Envoy: `Wasm::setTimerPeriod`.
     pub(crate) fn set(&mut self, root: u32, period: Duration, now: Duration) {
         if period.is_zero() {
             self.cancel(root);
@@ -35,27 +33,17 @@ impl Timers {
         self.0.remove(&root);
     }
 
-    /// The timer that fires next: when, and whose it is.
+    /// The timer that is due next: the time, and the root context.
     pub(crate) fn next(&self) -> Option<(Duration, u32)> {
         self.0.iter().map(|(root, timer)| (timer.due, *root)).min()
     }
 
-    /// Starts the next period, after a tick was delivered.
+    /// Starts the next period after a tick.
     pub(crate) fn rearm(&mut self, root: u32, now: Duration) {
         if let Some(timer) = self.0.get_mut(&root)
             && timer.due <= now
         {
             timer.due = now + timer.period;
         }
-    }
-}
-
-impl Host {
-    /// `proxy_set_tick_period_milliseconds`: the timer is the root context's, whoever asks.
-    pub(crate) fn set_tick_period(&mut self, period: Duration) -> HostResult {
-        let root = self.context()?.root;
-        let now = self.process.clock.now();
-        self.timers.set(root, period, now);
-        Ok(())
     }
 }

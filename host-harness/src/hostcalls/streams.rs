@@ -1,73 +1,56 @@
-//! Host functions that are about the connection: buffers and stream control.
+//! Host functions that control the stream and the life of contexts.
 
-use super::{Guest, Word};
-use crate::abi::{BufferType, HostResult, Status, StreamType};
+use super::Guest;
+use crate::abi::{HostResult, Status, StreamType};
+use crate::host::{Deferred, FilterContext};
 
-pub(crate) fn proxy_get_buffer_bytes(
-    guest: &mut impl Guest,
-    kind: u32,
-    start: Word,
-    length: Word,
-    data: Word,
-    size: Word,
-) -> HostResult {
-    let kind = BufferType::try_from(kind)?;
-    guest
-        .host()
-        .trace
-        .detail(|| format!("{kind:?} {start}+{length}"));
-    let bytes = guest.host().get_buffer(kind, start, length)?;
-    guest.hand_over(&bytes, data, size)
-}
-
-pub(crate) fn proxy_get_buffer_status(
-    guest: &mut impl Guest,
-    kind: u32,
-    size: Word,
-    flags: Word,
-) -> HostResult {
-    let found = guest.host().buffer_size(BufferType::try_from(kind)?)?;
-    guest
-        .write_word(size, found as Word)
-        .ok_or(Status::InvalidMemoryAccess)?;
-    guest.put(flags, &0_u32.to_le_bytes())
-}
-
-pub(crate) fn proxy_set_buffer_bytes(
-    guest: &mut impl Guest,
-    kind: u32,
-    start: Word,
-    length: Word,
-    data: Word,
-    size: Word,
-) -> HostResult {
-    let kind = BufferType::try_from(kind)?;
-    let bytes = guest.bytes(data, size)?;
-    let mut host = guest.host();
-    host.trace
-        .detail(|| format!("{kind:?} {start}+{length} := {} bytes", bytes.len()));
-    host.set_buffer(kind, start, length, &bytes)
-}
-
+/// Continues a stream after the callback. Not implemented for the upstream direction, without
+/// effect for HTTP.
 pub(crate) fn proxy_continue_stream(guest: &mut impl Guest, stream: u32) -> HostResult {
-    guest.host().continue_stream(StreamType::try_from(stream)?)
+    match StreamType::try_from(stream)? {
+        StreamType::Downstream => {
+            let mut host = guest.host();
+            if let Some(stream) = host.stream() {
+                let connection = stream.borrow().info.connection_id;
+                let (vm, context) = (host.vm, host.context_id());
+                let filter = FilterContext { vm, context };
+                host.deferred
+                    .push(Deferred::ContinueReading { connection, filter });
+            }
+            Ok(())
+        }
+        StreamType::Upstream => Err(Status::Unimplemented),
+        StreamType::Http => Ok(()),
+    }
 }
 
+/// Closes the downstream connection after the callback, for both directions of a TCP stream.
 pub(crate) fn proxy_close_stream(guest: &mut impl Guest, stream: u32) -> HostResult {
-    guest.host().close_stream(StreamType::try_from(stream)?)
+    let kind = StreamType::try_from(stream)?;
+    let mut host = guest.host();
+    if kind != StreamType::Http
+        && let Some(stream) = host.stream()
+    {
+        let connection = stream.borrow().info.connection_id;
+        host.deferred.push(Deferred::Close(connection));
+    }
+    Ok(())
 }
 
-/// ABI 0.1.0, HTTP only.
-pub(crate) fn proxy_continue_request(guest: &mut impl Guest) -> HostResult {
-    guest.host().continue_stream(StreamType::Http)
+pub(crate) fn proxy_set_effective_context(guest: &mut impl Guest, context: u32) -> HostResult {
+    guest.host().set_effective_context(context)
 }
 
-/// ABI 0.1.0, HTTP only.
-pub(crate) fn proxy_continue_response(guest: &mut impl Guest) -> HostResult {
-    guest.host().continue_stream(StreamType::Http)
-}
-
-/// ABI 0.1.0, HTTP only: nothing to clear.
-pub(crate) fn proxy_clear_route_cache(_: &mut impl Guest) -> HostResult {
+/// Completes the shutdown of a root context: `NotFound` unless the shutdown waits for this call.
+pub(crate) fn proxy_done(guest: &mut impl Guest) -> HostResult {
+    let mut host = guest.host();
+    let root = host.context()?.root;
+    let waiting = host
+        .pending_done
+        .iter()
+        .position(|id| *id == root)
+        .ok_or(Status::NotFound)?;
+    host.pending_done.swap_remove(waiting);
+    host.deferred.push(Deferred::Done(root));
     Ok(())
 }

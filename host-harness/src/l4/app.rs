@@ -1,45 +1,14 @@
 //! The applications at the two ends of a path.
 
-use super::connection::{Path, pump};
-use super::segment::{Segment, Toward};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// What an application has received and done.
-#[derive(Debug, Default)]
-pub(crate) struct AppState {
-    received: Vec<u8>,
-    read_to: usize,
-    saw_end: bool,
-    saw_close: bool,
-    saw_reset: bool,
-    /// It has closed its socket: what still arrives is answered with a reset.
-    closed: bool,
-}
+use super::app_state::AppState;
+use super::path::{Path, pump};
+use super::segment::{Segment, Toward};
 
-impl AppState {
-    /// Takes an event in; whether the application answers it with a reset.
-    pub(crate) fn receive(&mut self, segment: Segment) -> bool {
-        match segment {
-            Segment::Data { bytes, .. } if self.closed => return !bytes.is_empty(),
-            Segment::Data { bytes, end } => {
-                self.received.extend(bytes);
-                self.saw_end |= end;
-            }
-            Segment::Close => {
-                self.saw_end = true;
-                self.saw_close = true;
-            }
-            Segment::Reset => {
-                self.saw_close = true;
-                self.saw_reset = true;
-            }
-        }
-        false
-    }
-}
-
-/// An application at one end of a [`Connection`](super::Connection): what it does takes effect at once.
+/// An application at one end of a [`Connection`](super::Connection). Its actions take effect
+/// immediately.
 #[derive(Clone)]
 pub struct App {
     path: Rc<RefCell<Path>>,
@@ -56,29 +25,29 @@ impl App {
         self.send(bytes.as_ref(), false);
     }
 
-    /// Sends bytes and ends its half of the connection with them, in one event.
+    /// Sends bytes and ends its half of the connection, in one event.
     pub fn write_and_end(&self, bytes: impl AsRef<[u8]>) {
         self.send(bytes.as_ref(), true);
     }
 
-    /// Ends its half of the connection (`shutdown(SHUT_WR)`); it can still receive.
+    /// Ends its half of the connection (`shutdown(SHUT_WR)`). It can still receive.
     pub fn end(&self) {
         self.send(&[], true);
     }
 
-    /// Closes its socket: its half ends, and what still arrives is answered with a reset.
+    /// Closes its socket: its half ends, and it answers later data with a reset.
     pub fn close(&self) {
         self.with(|app| app.closed = true);
         self.inject(Segment::Close);
     }
 
-    /// Resets the connection (RST): the proxy sees it at once, bytes under way are lost.
+    /// Resets the connection (RST): bytes in transit are lost.
     pub fn reset(&self) {
         self.with(|app| app.closed = true);
         self.inject(Segment::Reset);
     }
 
-    /// What has arrived since the last `read`.
+    /// Returns the bytes received since the last `read`.
     pub fn read(&self) -> Vec<u8> {
         self.with(|app| {
             let new = app.received.get(app.read_to..).unwrap_or_default().to_vec();
@@ -87,7 +56,8 @@ impl App {
         })
     }
 
-    /// What has arrived since the last `read`, and forgets all that was received: for connections that live long.
+    /// Returns the bytes received since the last `read` and drops all received bytes, for
+    /// long-lived connections.
     pub fn take(&self) -> Vec<u8> {
         self.with(|app| {
             let new = app.received.split_off(app.read_to.min(app.received.len()));
@@ -97,27 +67,27 @@ impl App {
         })
     }
 
-    /// How many bytes have arrived since the last `read`.
+    /// Returns the number of bytes received since the last `read`.
     pub fn unread(&self) -> usize {
         self.with(|app| app.received.len().saturating_sub(app.read_to))
     }
 
-    /// Everything that has arrived.
+    /// Returns all received bytes.
     pub fn received(&self) -> Vec<u8> {
         self.with(|app| app.received.clone())
     }
 
-    /// The other side's half has ended.
+    /// Returns whether the other side's half has ended.
     pub fn saw_end(&self) -> bool {
         self.with(|app| app.saw_end)
     }
 
-    /// The connection is closed as this application sees it.
+    /// Returns whether the connection is closed for this application.
     pub fn saw_close(&self) -> bool {
         self.with(|app| app.saw_close)
     }
 
-    /// The connection was reset.
+    /// Returns whether the connection was reset.
     pub fn saw_reset(&self) -> bool {
         self.with(|app| app.saw_reset)
     }

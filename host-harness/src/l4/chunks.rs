@@ -1,14 +1,14 @@
-//! How writes are cut before they reach a proxy.
+//! The division of writes into read events.
 
-/// How an application's writes arrive at the first proxy: each piece is one read event there.
+/// The division of an application's writes: each piece is one read event of the first proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Chunks {
-    /// One write, one event.
+    /// One write is one event.
     #[default]
     Whole,
-    /// Pieces of this many bytes, the last one shorter.
+    /// Pieces of this many bytes; the last one may be shorter.
     Size(usize),
-    /// Cut at these positions of each write.
+    /// Pieces that end at these positions of each write.
     At(Vec<usize>),
 }
 
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_put_together_are_the_write() {
+    fn the_concatenated_pieces_are_the_write() {
         for chunks in [Chunks::Whole, Chunks::Size(2), Chunks::At(vec![1, 4, 99])] {
             assert_eq!(chunks.cut(b"hello").concat(), b"hello", "{chunks:?}");
             assert_eq!(chunks.cut(b""), [b""], "{chunks:?}");

@@ -1,100 +1,74 @@
-//! One connection inside one proxy: the wasm filters, and tcp_proxy behind them.
+//! One connection in one proxy: the wasm filters, and tcp_proxy behind them.
 //!
 //! Envoy: `FilterManagerImpl`, `ConnectionImpl`, `TcpProxy::Filter`, `Wasm::Context`.
 
 mod chain;
-mod filter;
+mod tcp_proxy;
 
-use super::connection::Path;
-use super::segment::{Segment, Socket, Toward};
-use crate::abi::PeerType;
-use crate::host::{Deferred, Stream, Tls, Upstream};
-use crate::sidecar::{Admission, Inner};
-use chain::FilterStatus;
-use filter::Filter;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// How a connection ends as its peer sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// FIN.
-    End,
-    /// RST: tcp_proxy passes a reset on from one side to the other.
-    Reset,
-}
+use super::filter::{Admission, Filter};
+use super::proxy::Proxy;
+use super::segment::{Ending, Segment, Socket, Toward};
+use crate::abi::PeerType;
+use crate::host::{Deferred, Stream};
+use crate::stream_info::Upstream;
+use crate::tls::Tls;
 
-impl Ending {
-    fn segment(self) -> Segment {
-        match self {
-            Self::End => Segment::Close,
-            Self::Reset => Segment::Reset,
-        }
-    }
-}
-
-/// Who connects upstream once tcp_proxy has chosen the host.
+/// The upstream connect after tcp_proxy has chosen the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialing {
-    /// Nobody: the connection is there at once.
+    /// The emulator connects immediately.
     Emulated,
-    /// The owner of the connection, who is not asked yet.
+    /// The owner of the connection connects; tcp_proxy does not need the connection yet, or has it.
     Owner,
-    /// The owner of the connection, who was asked.
+    /// The owner of the connection connects, and tcp_proxy waits for it.
     UnderWay,
-    /// Nobody: the endpoint refuses.
+    /// The endpoint refuses the connection.
     Refused,
 }
 
-/// `UF,URX`: the one connect attempt that tcp_proxy makes failed. Measured with Envoy 1.40.
-const UPSTREAM_CONNECTION_FAILURE: i64 = 0x8020;
-
-/// What a listener without a matching filter chain does to a TLS handshake. Measured with Envoy 1.40.
-const HANDSHAKE_RESET: &str =
-    "TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:TLS_error_end";
-
-/// `UR`: the upstream connection was reset. Measured with Envoy 1.40.
-const UPSTREAM_REMOTE_RESET: i64 = 0x10;
-
 /// A downstream connection, the filters' contexts for it, and the upstream connection.
 pub(crate) struct Hop {
-    sidecar: Rc<Inner>,
+    proxy: Rc<dyn Proxy>,
     /// In the order of the filter chain.
     filters: Vec<Filter>,
-    /// There is no VM for a filter, and the policy is to do without connections then.
+    /// A filter has no VM, and its failure policy closes new connections.
     refused: bool,
     stream: Rc<RefCell<Stream>>,
     downstream: Socket,
     upstream: Socket,
-    /// What has come from the client while reading was disabled, and whether its half ended with it.
+    /// Bytes from the client while reading was disabled, and whether its half has ended.
     unread: (Vec<u8>, bool),
-    /// What tcp_proxy will choose.
+    /// The upstream that tcp_proxy will choose.
     route: Upstream,
     dialing: Dialing,
-    /// The ALPN protocols that the next proxy has a filter chain for; nothing is any.
-    protocols_ahead: Vec<String>,
+    /// The ALPN protocols that a filter chain of the next proxy matches; empty for any.
+    next_protocols: Vec<String>,
     sent: Vec<(Toward, Segment)>,
 }
 
 impl Hop {
     pub(crate) fn new(
-        sidecar: Rc<Inner>,
+        proxy: Rc<dyn Proxy>,
         admissions: Vec<Admission>,
         stream: Stream,
         route: Upstream,
         dialing: Dialing,
     ) -> Self {
-        let refused = |admission: &Admission| matches!(admission, Admission::Refused);
-        let refused = admissions.iter().any(refused);
-        let filters = admissions
-            .into_iter()
-            .filter_map(|admission| match admission {
-                Admission::Filtered(worker) => Some(Filter::new(worker)),
-                Admission::PassThrough | Admission::Refused => None,
-            });
+        let mut filters = Vec::new();
+        let mut refused = false;
+        for admission in admissions {
+            match admission {
+                Admission::Filtered(worker) => filters.push(Filter::new(worker)),
+                Admission::PassThrough => {}
+                Admission::Refused => refused = true,
+            }
+        }
         Self {
-            sidecar,
-            filters: filters.collect(),
+            proxy,
+            filters,
             refused,
             stream: Rc::new(RefCell::new(stream)),
             downstream: Socket::opened(),
@@ -102,31 +76,27 @@ impl Hop {
             unread: Default::default(),
             route,
             dialing,
-            protocols_ahead: Vec::new(),
+            next_protocols: Vec::new(),
             sent: Vec::new(),
         }
     }
 
-    /// The proxy that this one's connection goes on to.
-    pub(crate) fn in_front_of(mut self, next: &Inner) -> Self {
-        self.protocols_ahead = next.application_protocols.clone();
+    /// Sets the ALPN protocols that a filter chain of the next proxy matches.
+    pub(crate) fn next_protocols(mut self, protocols: &[String]) -> Self {
+        self.next_protocols = protocols.to_vec();
         self
     }
 
-    pub(super) fn register(&self, path: &Rc<RefCell<Path>>) {
-        self.sidecar.register(path);
+    pub(super) fn proxy(&self) -> Rc<dyn Proxy> {
+        self.proxy.clone()
     }
 
-    pub(super) fn sidecar(&self) -> Rc<Inner> {
-        self.sidecar.clone()
+    pub(super) fn is(&self, proxy: usize, connection: u64) -> bool {
+        self.is_of(proxy) && self.stream.borrow().info.connection_id == connection
     }
 
-    pub(super) fn is(&self, sidecar: usize, id: u64) -> bool {
-        self.sidecar.identity() == sidecar && self.stream.borrow().info.connection_id == id
-    }
-
-    pub(super) fn is_of(&self, sidecar: usize) -> bool {
-        self.sidecar.identity() == sidecar
+    pub(super) fn is_of(&self, proxy: usize) -> bool {
+        self.proxy.identity() == proxy
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -137,7 +107,7 @@ impl Hop {
         self.upstream.open
     }
 
-    /// tcp_proxy has connected upstream, whether or not it still is.
+    /// Whether tcp_proxy has chosen an upstream. The connection may have ended since.
     pub(super) fn has_connected(&self) -> bool {
         self.stream.borrow().info.upstream.is_some()
     }
@@ -158,90 +128,20 @@ impl Hop {
         }
     }
 
-    /// What an event made this proxy send.
+    /// Completes the current event and returns the segments that it sent.
     pub(super) fn take_sent(&mut self) -> Vec<(Toward, Segment)> {
         self.settle();
         std::mem::take(&mut self.sent)
     }
 
-    /// The connection was accepted: the filters are created and asked one by one, then tcp_proxy connects upstream.
+    /// Opens the accepted connection: the filters are created one by one, then tcp_proxy connects
+    /// upstream.
     pub(super) fn open(&mut self) {
         if self.refused {
             self.close_downstream(PeerType::Local, Ending::End);
             return;
         }
         self.run_read_filters(0);
-    }
-
-    /// tcp_proxy chooses cluster and host when its turn comes; reading is disabled until it is connected. A filter that
-    /// stops in `proxy_on_new_connection` keeps its turn from coming, until `proxy_continue_stream`.
-    fn connect(&mut self) {
-        if self.has_connected() || !self.downstream.open {
-            return;
-        }
-        self.stream.borrow_mut().info.upstream = Some(self.route.clone());
-        match self.dialing {
-            Dialing::Emulated if !self.finds_a_chain_ahead() => self.fail_upstream(HANDSHAKE_RESET),
-            Dialing::Emulated => {
-                self.upstream = Socket::opened();
-                self.read_unread();
-            }
-            Dialing::Owner | Dialing::UnderWay => self.dialing = Dialing::UnderWay,
-            Dialing::Refused => self.fail_upstream("delayed connect error: Connection refused"),
-        }
-    }
-
-    /// Envoy: `FilterChainManagerImpl::findFilterChainForApplicationProtocols`.
-    fn finds_a_chain_ahead(&self) -> bool {
-        let offered = self.offered_alpn();
-        self.protocols_ahead.is_empty()
-            || offered
-                .iter()
-                .any(|name| self.protocols_ahead.contains(name))
-    }
-
-    pub(super) fn is_connecting(&self) -> bool {
-        self.dialing == Dialing::UnderWay && self.downstream.open
-    }
-
-    /// Envoy: `TcpProxy::Filter::onUpstreamConnection`, which goes on reading.
-    pub(super) fn upstream_connected(&mut self, tls: Option<Tls>) {
-        if !self.is_connecting() {
-            return;
-        }
-        self.dialing = Dialing::Owner;
-        self.upstream = Socket::opened();
-        if let Some(upstream) = &mut self.stream.borrow_mut().info.upstream {
-            upstream.tls = tls;
-        }
-        self.read_unread();
-    }
-
-    /// Reading goes on: what has come meanwhile is one read event. Envoy: `ConnectionImpl::readDisable(false)`.
-    fn read_unread(&mut self) {
-        let (bytes, end) = std::mem::take(&mut self.unread);
-        if self.downstream.reset {
-            self.close_downstream(PeerType::Remote, Ending::Reset);
-        } else {
-            self.on_downstream(&bytes, end);
-        }
-    }
-
-    /// Envoy: `TcpProxy::Filter::onUpstreamEvent` with a failure to connect.
-    pub(super) fn upstream_failed(&mut self) {
-        if self.is_connecting() {
-            self.dialing = Dialing::Owner;
-            self.fail_upstream("delayed connect error: Connection refused");
-        }
-    }
-
-    fn fail_upstream(&mut self, reason: &str) {
-        {
-            let info = &mut self.stream.borrow_mut().info;
-            info.response_flags |= UPSTREAM_CONNECTION_FAILURE;
-            info.upstream_failure = Some(reason.to_owned());
-        }
-        self.close_downstream(PeerType::Local, Ending::End);
     }
 
     /// Closes the connection if the root of one of its filters is not the newest one.
@@ -251,12 +151,13 @@ impl Hop {
         }
     }
 
+    /// The downstream TLS handshake is complete.
     pub(super) fn downstream_secured(&mut self, tls: Tls) {
         self.stream.borrow_mut().info.downstream_tls = Some(tls);
         self.finish_handshake();
     }
 
-    /// Writing to the peer on this side has failed. Envoy: `ConnectionImpl::onWriteReady`.
+    /// A write to the peer on this side has failed. Envoy: `ConnectionImpl::onWriteReady`.
     pub(super) fn write_failed(&mut self, toward: Toward) {
         match toward {
             Toward::Client => self.downstream.write_failed = true,
@@ -264,7 +165,7 @@ impl Hop {
         }
     }
 
-    /// Bytes in the two read buffers.
+    /// The sizes of the two read buffers.
     pub(super) fn held_up(&self) -> (usize, usize) {
         let stream = self.stream.borrow();
         (stream.downstream.len(), stream.upstream.len())
@@ -274,7 +175,7 @@ impl Hop {
         self.stream.borrow_mut().info.handshake_done = true;
     }
 
-    /// An event on the downstream (toward the server) or the upstream connection.
+    /// Receives an event on the downstream (toward the server) or the upstream connection.
     pub(super) fn receive(&mut self, toward: Toward, segment: Segment) {
         match (toward, segment) {
             (Toward::Server, Segment::Data { bytes, end }) => self.client_sent(bytes, end),
@@ -292,7 +193,7 @@ impl Hop {
         }
     }
 
-    /// A closed socket answers bytes with a reset.
+    /// Bytes or the end from the client. A closed socket answers bytes with a reset.
     fn client_sent(&mut self, bytes: Vec<u8>, end: bool) {
         if !self.downstream.open {
             if !bytes.is_empty() {
@@ -306,6 +207,7 @@ impl Hop {
         }
     }
 
+    /// Bytes or the end from the server. A closed socket answers bytes with a reset.
     fn server_sent(&mut self, bytes: &[u8], end: bool) {
         if self.upstream.open {
             self.on_upstream(bytes, end);
@@ -314,8 +216,8 @@ impl Hop {
         }
     }
 
-    /// What an event leaves to the event loop. A peer that is gone is noticed by writing (Envoy:
-    /// `ConnectionImpl::onWriteReady`), and what is closed is deleted.
+    /// Performs the work that an event leaves to the event loop: closes connections whose writes
+    /// failed (Envoy: `ConnectionImpl::onWriteReady`) and removes contexts of closed connections.
     fn settle(&mut self) {
         if self.upstream.write_failed {
             self.on_upstream_closed(Ending::End);
@@ -324,11 +226,11 @@ impl Hop {
             self.close_downstream(PeerType::Remote, Ending::End);
         }
         if !self.downstream.open {
-            self.filters.iter_mut().for_each(Filter::forget);
+            self.filters.iter_mut().for_each(Filter::remove);
         }
     }
 
-    /// A read event on the downstream connection. Envoy: `ConnectionImpl::onReadReady`.
+    /// Handles a read event on the downstream connection. Envoy: `ConnectionImpl::onReadReady`.
     fn on_downstream(&mut self, bytes: &[u8], end: bool) {
         if !self.downstream.open || self.downstream.read_end || (bytes.is_empty() && !end) {
             return;
@@ -344,73 +246,8 @@ impl Hop {
         }
     }
 
-    /// The last filter of the chain: everything goes on to the upstream connection.
-    fn tcp_proxy_on_data(&mut self) {
-        if !self.upstream.open {
-            return self.connect();
-        }
-        let bytes = self.stream.borrow_mut().downstream.take();
-        let end = self.downstream.read_end && !self.upstream.write_end;
-        if bytes.is_empty() && !end {
-            return;
-        }
-        self.upstream.write_end |= end;
-        if self.upstream.reset {
-            self.upstream.write_failed |= !bytes.is_empty();
-        } else {
-            self.send(Toward::Server, Segment::Data { bytes, end });
-        }
-    }
-
-    /// A read event on the upstream connection: tcp_proxy writes it to the downstream connection.
-    fn on_upstream(&mut self, bytes: &[u8], end: bool) {
-        if !self.upstream.open || self.upstream.read_end || (bytes.is_empty() && !end) {
-            return;
-        }
-        self.stream.borrow_mut().upstream.append(bytes);
-        self.upstream.read_end = end;
-        self.write_downstream(end);
-        if self.upstream.both_ended() {
-            self.on_upstream_closed(Ending::End);
-        } else if self.downstream.both_ended() && !self.downstream.write_failed {
-            self.close_downstream(PeerType::Local, Ending::End);
-        }
-    }
-
-    /// The filters, then the connection. Envoy: `ConnectionImpl::write`.
-    fn write_downstream(&mut self, end: bool) {
-        if !self.downstream.open || self.downstream.write_end {
-            return;
-        }
-        if self.run_write_filters(end) == FilterStatus::StopIteration {
-            return;
-        }
-        let bytes = self.stream.borrow_mut().upstream.take();
-        self.downstream.write_end = end;
-        if self.downstream.reset {
-            self.downstream.write_failed |= !bytes.is_empty();
-        } else if !bytes.is_empty() || end {
-            self.send(Toward::Client, Segment::Data { bytes, end });
-        }
-    }
-
-    /// The upstream connection is gone: tcp_proxy closes the downstream one, the same way. Envoy: `onUpstreamEvent`.
-    fn on_upstream_closed(&mut self, ending: Ending) {
-        if std::mem::take(&mut self.upstream.open) {
-            if ending == Ending::Reset {
-                self.stream.borrow_mut().info.response_flags |= UPSTREAM_REMOTE_RESET;
-            }
-            self.send(Toward::Server, Segment::Close);
-            // Closing flushes first; what the flush finds out counts.
-            let peer = match self.downstream.write_failed {
-                true => PeerType::Remote,
-                false => PeerType::Local,
-            };
-            self.close_downstream(peer, ending);
-        }
-    }
-
-    /// The downstream connection is gone, and the filters' contexts and the upstream connection with it, the same way.
+    /// Closes the downstream connection, ends the filters' contexts and closes the upstream
+    /// connection with the same ending.
     fn close_downstream(&mut self, peer: PeerType, ending: Ending) {
         if !std::mem::take(&mut self.downstream.open) {
             return;
@@ -432,13 +269,13 @@ impl Hop {
         }
     }
 
-    /// What a filter asked for in a callback, done once the callback has returned.
+    /// Performs an action of a filter after its callback has returned.
     pub(crate) fn run_deferred(&mut self, action: Deferred) {
         match action {
             Deferred::ContinueReading { filter, .. } if self.downstream.open => {
-                let asking = self.filters.iter().position(|other| other.is(filter));
-                if let Some(asking) = asking {
-                    self.run_read_filters(asking + 1);
+                let position = self.filters.iter().position(|other| other.is(filter));
+                if let Some(position) = position {
+                    self.run_read_filters(position + 1);
                 }
             }
             Deferred::Close(_) => self.close_downstream(PeerType::Local, Ending::End),
@@ -455,7 +292,7 @@ impl Hop {
                 {
                     self.run_deferred(action);
                 }
-                _ => self.sidecar.defer(action),
+                _ => self.proxy.defer(action),
             }
         }
     }

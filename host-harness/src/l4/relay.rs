@@ -1,17 +1,20 @@
 //! A connection whose two ends are outside of the harness.
 
-use super::app::App;
-use super::connection::{Path, pump};
-use super::hop::Hop;
-use super::segment::Toward;
-use crate::host::Tls;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// A connection through one proxy whose client and server are elsewhere, on real sockets for instance.
+use super::app::App;
+use super::hop::Hop;
+use super::path::{Path, pump};
+use super::segment::Toward;
+use crate::tls::Tls;
+
+/// A connection through one proxy with client and server outside of the harness, for example on
+/// real sockets.
 ///
-/// The owner reports what happens there, as [`Self::client`] and [`Self::server`] doing it, and passes on what these
-/// two receive. It also connects upstream when [`Self::is_connecting`] says so, and does the TLS.
+/// The owner forwards the events of its sockets to [`Self::client`] and [`Self::server`] and writes
+/// the bytes that these two receive. It also connects upstream when [`Self::is_connecting`] is
+/// true, and terminates and originates TLS.
 #[derive(Clone)]
 pub struct Relay {
     /// The peer on the downstream connection.
@@ -22,11 +25,9 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// The connection was accepted; its downstream TLS handshake, if there is one, is still to come.
-    pub(crate) fn open(hop: Hop) -> Self {
-        let path = Rc::new(RefCell::new(Path::new(vec![hop])));
-        path.borrow().hop_ref(|hop| hop.register(&path));
-        path.borrow_mut().first(Hop::open);
+    /// Opens an accepted connection. A downstream TLS handshake has not begun yet.
+    pub(crate) fn open(path: Rc<RefCell<Path>>) -> Self {
+        path.borrow_mut().change_first(Hop::open);
         pump(&path);
         Self {
             client: App::new(path.clone(), Toward::Server),
@@ -35,73 +36,76 @@ impl Relay {
         }
     }
 
-    /// Calls `observer` whenever anything of this connection may have changed, also by way of another connection or of
-    /// a tick.
+    /// Sets an observer. It is called whenever the connection may have changed, also by an action
+    /// of another connection or by a tick.
     pub fn observe(&self, observer: impl Fn() + 'static) {
         self.path.borrow_mut().observer = Some(Rc::new(observer));
     }
 
-    /// tcp_proxy wants to be connected upstream. Until it is, Envoy does not read from the downstream connection.
+    /// Returns whether tcp_proxy waits for the upstream connection. Until then Envoy does not read
+    /// from the downstream connection.
     pub fn is_connecting(&self) -> bool {
         self.ask(Hop::is_connecting)
     }
 
-    /// The upstream connection is there, its TLS handshake included.
+    /// Reports the upstream connection, after its TLS handshake.
     pub fn upstream_connected(&self, tls: Option<Tls>) {
-        self.tell(|hop| hop.upstream_connected(tls));
+        self.change(|hop| hop.upstream_connected(tls));
     }
 
-    /// There is no upstream connection to be had: response flag UF, and the downstream connection is closed.
+    /// Reports that the upstream connection failed: response flag UF, and the downstream connection
+    /// is closed.
     pub fn upstream_failed(&self) {
-        self.tell(Hop::upstream_failed);
+        self.change(Hop::upstream_failed);
     }
 
-    /// The downstream TLS handshake is finished.
+    /// Reports the end of the downstream TLS handshake.
     pub fn downstream_secured(&self, tls: Tls) {
-        self.tell(|hop| hop.downstream_secured(tls));
+        self.change(|hop| hop.downstream_secured(tls));
     }
 
-    /// The upstream connection is there: Envoy reads from the downstream connection.
+    /// Returns whether the upstream connection exists, so that Envoy reads from the downstream one.
     pub fn is_connected(&self) -> bool {
         self.ask(Hop::is_connected)
     }
 
-    /// Writing to the client has failed: the proxy closes the connection.
+    /// Reports that a write to the client failed: the proxy closes the connection.
     pub fn client_write_failed(&self) {
-        self.tell(|hop| hop.write_failed(Toward::Client));
+        self.change(|hop| hop.write_failed(Toward::Client));
     }
 
-    /// Writing to the server has failed: the proxy closes the connection.
+    /// Reports that a write to the server failed: the proxy closes the connection.
     pub fn server_write_failed(&self) {
-        self.tell(|hop| hop.write_failed(Toward::Server));
+        self.change(|hop| hop.write_failed(Toward::Server));
     }
 
-    /// The proxy has not closed the connection.
+    /// Returns whether the proxy has the connection open.
     pub fn is_open(&self) -> bool {
         self.ask(Hop::is_open)
     }
 
-    /// The ALPN protocols to offer upstream: set by the filter, else the cluster's own.
+    /// Returns the ALPN protocols to offer upstream: those that a filter set, otherwise the
+    /// cluster's.
     pub fn offered_alpn(&self) -> Vec<String> {
         self.ask(Hop::offered_alpn)
     }
 
-    /// A filter state object of the downstream connection.
+    /// Returns a filter state object of the downstream connection.
     pub fn filter_state(&self, key: &str) -> Option<Vec<u8>> {
         self.ask(|hop| hop.filter_state(key))
     }
 
-    /// Bytes from the client, and from the server, that a paused filter holds up.
+    /// Returns the numbers of bytes from the client and from the server that a filter holds back.
     pub fn held_up(&self) -> (usize, usize) {
         self.ask(Hop::held_up)
     }
 
-    fn ask<T: Default>(&self, question: impl FnOnce(&Hop) -> T) -> T {
-        self.path.borrow().hop_ref(question)
+    fn ask<T: Default>(&self, read: impl FnOnce(&Hop) -> T) -> T {
+        self.path.borrow().ask_first(read)
     }
 
-    fn tell(&self, happened: impl FnOnce(&mut Hop)) {
-        self.path.borrow_mut().first(happened);
+    fn change(&self, change: impl FnOnce(&mut Hop)) {
+        self.path.borrow_mut().change_first(change);
         pump(&self.path);
     }
 }

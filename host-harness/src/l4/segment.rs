@@ -1,6 +1,6 @@
-//! What travels on a TCP connection.
+//! Events and sockets of a TCP connection.
 
-/// One event on a TCP connection, as its receiver gets it.
+/// One event on a TCP connection at its receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Segment {
     /// Bytes, and whether the sender's half ends with them.
@@ -11,7 +11,7 @@ pub(crate) enum Segment {
     Reset,
 }
 
-/// Which way along the path from client to server.
+/// A direction on the path between client and server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Toward {
     Client,
@@ -24,11 +24,11 @@ pub(crate) struct Socket {
     pub(crate) open: bool,
     /// The peer's half has ended.
     pub(crate) read_end: bool,
-    /// Our half has ended.
+    /// The proxy's half has ended.
     pub(crate) write_end: bool,
-    /// A reset has come that nobody has noticed: only reading or writing would tell.
+    /// A reset has arrived; the proxy detects it by its next read or write.
     pub(crate) reset: bool,
-    /// Writing has failed, which is dealt with when the event loop comes to it.
+    /// A write has failed; the event loop closes the connection later.
     pub(crate) write_failed: bool,
 }
 
@@ -43,5 +43,23 @@ impl Socket {
     /// Envoy: `bothSidesHalfClosed`.
     pub(crate) fn both_ended(self) -> bool {
         self.open && self.read_end && self.write_end
+    }
+}
+
+/// The end of a connection as its peer sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// FIN.
+    End,
+    /// RST: tcp_proxy forwards a reset from one side to the other.
+    Reset,
+}
+
+impl Ending {
+    pub(crate) fn segment(self) -> Segment {
+        match self {
+            Self::End => Segment::Close,
+            Self::Reset => Segment::Reset,
+        }
     }
 }

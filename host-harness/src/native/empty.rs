@@ -1,11 +1,10 @@
-//! A filter that does nothing.
+//! A filter without behaviour.
 
-use super::Filter;
-use crate::module::Module;
+use crate::module::{Exports, Module};
 
-/// Callbacks that do nothing, as if linked in: what is left is the model and the boundary.
+/// Returns a linked filter whose callbacks do nothing: a baseline for measurements.
 pub fn empty() -> Module {
-    Module::native(Filter {
+    Module::native(Exports {
         initialize,
         allocate,
         context_create: two,
@@ -26,7 +25,7 @@ pub fn empty() -> Module {
 
 extern "C" fn initialize() {}
 
-/// Given to the host for good, as an SDK does; without configuration it is never asked.
+/// Leaks the memory to the host, as an SDK does. Only a configuration makes the host allocate.
 extern "C" fn allocate(size: usize) -> *mut u8 {
     vec![0; size].leak().as_mut_ptr()
 }

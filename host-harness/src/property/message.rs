@@ -1,11 +1,13 @@
-//! The protobuf messages that Envoy hands a filter: `Node` and `Metadata`, with the paths into them.
+//! The protobuf messages that filters read as properties: `Node` and `Metadata`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use prost::Message as _;
 
 use super::Value;
 use super::structs::to_struct;
-use prost::Message as _;
-use std::collections::{BTreeMap, HashMap};
 
-/// `envoy.config.core.v3.Node`: who this proxy says it is.
+/// `envoy.config.core.v3.Node`: the identity of this proxy.
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     id: String,
@@ -16,7 +18,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node with this id, e.g. `sidecar~10.0.0.1~ratings-v2.default~default.svc.cluster.local`.
+    /// Returns a node with this id, e.g.
+    /// `sidecar~10.0.0.1~ratings-v2.default~default.svc.cluster.local`.
     pub fn new(id: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -24,35 +27,35 @@ impl Node {
         }
     }
 
-    /// The name of the workload's cluster, e.g. `ratings.default`.
+    /// Sets the cluster, e.g. `ratings.default`.
     #[must_use]
     pub fn cluster(mut self, cluster: impl Into<String>) -> Self {
         self.cluster = cluster.into();
         self
     }
 
-    /// The metadata `Struct`, as a JSON object.
+    /// Sets the metadata `Struct`, a JSON object.
     #[must_use]
     pub fn metadata(mut self, metadata: serde_json::Value) -> Self {
         self.metadata = metadata;
         self
     }
 
-    /// Where the node runs.
+    /// Sets the region and the zone.
     #[must_use]
     pub fn locality(mut self, region: impl Into<String>, zone: impl Into<String>) -> Self {
         self.locality = Some((region.into(), zone.into()));
         self
     }
 
-    /// Adds an extension that is compiled into this proxy, as Envoy lists them in its own node.
+    /// Adds an extension to the list of those that are compiled into this proxy.
     #[must_use]
     pub fn extension(mut self, category: impl Into<String>, name: impl Into<String>) -> Self {
         self.extensions.push((category.into(), name.into()));
         self
     }
 
-    /// The node as a property: a whole message, entered by field name.
+    /// The node as a property: a message with fields.
     pub(crate) fn to_value(&self) -> Value {
         let locality = self
             .locality
@@ -110,7 +113,7 @@ impl Node {
     }
 }
 
-/// The upstream cluster as the filter can see it.
+/// The upstream cluster, as far as a filter can read it.
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
     pub(crate) name: String,
@@ -119,7 +122,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A cluster with this name, e.g. `outbound|27017||mongodb.default.svc.cluster.local`.
+    /// Returns a cluster with this name, e.g.
+    /// `outbound|27017||mongodb.default.svc.cluster.local`.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -127,27 +131,27 @@ impl Cluster {
         }
     }
 
-    /// The cluster's metadata: one JSON object per `filter_metadata` namespace.
+    /// Sets the metadata: one JSON object for each `filter_metadata` namespace.
     #[must_use]
     pub fn metadata(mut self, filter_metadata: serde_json::Value) -> Self {
         self.metadata = filter_metadata;
         self
     }
 
-    /// The ALPN protocols that the cluster's own TLS context offers.
+    /// Sets the ALPN protocols of the cluster's TLS context.
     #[must_use]
     pub fn alpn<S: Into<String>>(mut self, protocols: impl IntoIterator<Item = S>) -> Self {
         self.alpn = protocols.into_iter().map(Into::into).collect();
         self
     }
 
-    /// `envoy.config.core.v3.Metadata`: always there, empty at worst.
+    /// `envoy.config.core.v3.Metadata`; empty if it was not set.
     pub(crate) fn metadata_value(&self) -> Value {
         metadata_message(&self.metadata)
     }
 }
 
-/// The upstream endpoint that load balancing chose.
+/// The upstream endpoint that the load balancer chose.
 #[derive(Debug, Clone, Default)]
 pub struct UpstreamHost {
     pub(crate) address: String,
@@ -155,7 +159,7 @@ pub struct UpstreamHost {
 }
 
 impl UpstreamHost {
-    /// An endpoint at this `ip:port`.
+    /// Returns an endpoint with this `ip:port`.
     pub fn new(address: impl Into<String>) -> Self {
         Self {
             address: address.into(),
@@ -163,14 +167,15 @@ impl UpstreamHost {
         }
     }
 
-    /// The endpoint's metadata: one JSON object per `filter_metadata` namespace.
+    /// Sets the metadata: one JSON object for each `filter_metadata` namespace.
     #[must_use]
     pub fn metadata(mut self, filter_metadata: serde_json::Value) -> Self {
         self.metadata = Some(filter_metadata);
         self
     }
 
-    /// `envoy.config.core.v3.Metadata`; without any, Envoy 1.36–1.40 answers `SerializationFailure`.
+    /// `envoy.config.core.v3.Metadata`; null if it was not set, for which Envoy 1.36 to 1.40
+    /// returns `SerializationFailure`.
     pub(crate) fn metadata_value(&self) -> Value {
         self.metadata.as_ref().map_or(Value::Null, metadata_message)
     }
@@ -204,7 +209,7 @@ fn metadata_message(filter_metadata: &serde_json::Value) -> Value {
     )
 }
 
-/// A `Struct` is a map, also when it is empty or was not given.
+/// The fields of a `Struct`; none if it was not set.
 fn struct_fields(json: &serde_json::Value) -> BTreeMap<String, Value> {
     match Value::from(json) {
         Value::Map(fields) => fields,
@@ -212,7 +217,7 @@ fn struct_fields(json: &serde_json::Value) -> BTreeMap<String, Value> {
     }
 }
 
-/// The few fields of `envoy.config.core.v3` that a network filter reads, by their numbers there.
+/// The fields of `envoy.config.core.v3` that a network filter reads.
 mod proto {
     use std::collections::HashMap;
 
@@ -279,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn host_metadata_that_is_not_there_cannot_be_serialized() {
+    fn absent_host_metadata_cannot_be_serialized() {
         assert!(
             UpstreamHost::new("10.0.0.1:1")
                 .metadata_value()

@@ -1,16 +1,20 @@
-//! Objects in filter state, and the types that wasm filters declare for theirs.
+//! Filter state: objects by key, with the types that wasm filters declare for theirs.
 //!
 //! Statuses and encodings are measured with Envoy 1.40. Envoy: `CelState`, `CelStatePrototype`.
 
-use super::Value;
-use super::structs::{from_list, from_proto, from_struct, to_struct};
-use prost::Message;
 use std::collections::BTreeMap;
 
-/// Filter state by key; a wasm filter's property `x` has the key `wasm.x`.
-pub(crate) type FilterState = BTreeMap<String, StateObject>;
+use prost::Message;
 
-/// What the bytes of an object are.
+use super::Value;
+use super::structs::{from_list, from_proto, from_struct, to_struct};
+use crate::abi::{HostResult, Status};
+
+/// The filter state of a connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FilterState(BTreeMap<String, StateObject>);
+
+/// The encoding of an object's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Content {
     #[default]
@@ -20,18 +24,18 @@ enum Content {
     Value,
     ListValue,
     StringValue,
-    /// A FlatBuffer or a message that the emulator does not know: there, but not to be read.
+    /// A FlatBuffer or an unknown message: the object exists, but has no readable fields.
     Unknown,
 }
 
-/// What `declare_property` says of a property.
+/// The declaration of a property by `declare_property`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Prototype {
     content: Content,
     readonly: bool,
 }
 
-/// An object: the bytes it was set with, and what they mean to whoever walks into them.
+/// An object: its bytes, and the value that paths and expressions read from them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct StateObject {
     prototype: Prototype,
@@ -40,7 +44,8 @@ pub(crate) struct StateObject {
 }
 
 impl Prototype {
-    /// The numbers are those of `envoy.source.extensions.common.wasm.WasmType`; a message is named by its type URL.
+    /// `kind` is a number of `envoy.source.extensions.common.wasm.WasmType`; for a message,
+    /// `schema` is its type URL.
     pub(crate) fn new(kind: i32, schema: &str, readonly: bool) -> Self {
         let content = match kind {
             1 => Content::String,
@@ -58,8 +63,60 @@ impl Prototype {
     }
 }
 
+impl FilterState {
+    pub(crate) fn get(&self, key: &str) -> Option<&StateObject> {
+        self.0.get(key)
+    }
+
+    /// Sets a string, the type of most objects that Envoy's own filters set.
+    pub(crate) fn set_string(&mut self, key: String, text: String) {
+        self.0.insert(key, StateObject::string(text));
+    }
+
+    /// Sets an object as one of Envoy's own filters does: a map becomes a Struct, any other value
+    /// its encoding.
+    pub(crate) fn set_value(&mut self, key: String, value: Value) {
+        self.0.insert(key, StateObject::of(value));
+    }
+
+    /// The object behind a property that a wasm filter set.
+    pub(crate) fn property(&self, name: &str) -> Option<&StateObject> {
+        self.0.get(&property_key(name))
+    }
+
+    /// Sets a property as a wasm filter does. The first call fixes the type.
+    ///
+    /// # Errors
+    /// `BadArgument` if the property is read-only and was set before.
+    pub(crate) fn set_property(
+        &mut self,
+        name: &str,
+        bytes: Vec<u8>,
+        declared: Prototype,
+    ) -> HostResult {
+        let key = property_key(name);
+        let object = match self.0.get(&key) {
+            Some(object) => object.replaced(bytes).ok_or(Status::BadArgument)?,
+            None => StateObject::new(declared, bytes),
+        };
+        self.0.insert(key, object);
+        Ok(())
+    }
+
+    /// All objects as an attribute root.
+    pub(crate) fn to_value(&self) -> Value {
+        let objects = self.0.iter();
+        Value::attributes(objects.map(|(key, object)| (key.clone(), object.value().clone())))
+    }
+}
+
+/// The key of a property that a wasm filter sets.
+fn property_key(name: &str) -> String {
+    format!("wasm.{name}")
+}
+
 impl StateObject {
-    pub(crate) fn new(prototype: Prototype, bytes: Vec<u8>) -> Self {
+    fn new(prototype: Prototype, bytes: Vec<u8>) -> Self {
         let value = prototype.content.read(&bytes);
         Self {
             prototype,
@@ -68,15 +125,13 @@ impl StateObject {
         }
     }
 
-    /// A string, as most of Envoy's own objects read.
-    pub(crate) fn string(text: String) -> Self {
+    fn string(text: String) -> Self {
         let content = Content::String;
         let readonly = false;
         Self::new(Prototype { content, readonly }, text.into_bytes())
     }
 
-    /// As a filter of Envoy's own leaves it: a map as a Struct, anything else as what it encodes to.
-    pub(crate) fn of(value: Value) -> Self {
+    fn of(value: Value) -> Self {
         let (content, bytes) = match &value {
             Value::Map(fields) => (Content::Struct, to_struct(fields).encode_to_vec()),
             Value::String(text) => (Content::String, text.clone().into_bytes()),
@@ -90,8 +145,8 @@ impl StateObject {
         }
     }
 
-    /// Other bytes, of the same type; `None` for what can be set only once.
-    pub(crate) fn replaced(&self, bytes: Vec<u8>) -> Option<Self> {
+    /// An object of the same type with other bytes; `None` if this one is read-only.
+    fn replaced(&self, bytes: Vec<u8>) -> Option<Self> {
         (!self.prototype.readonly).then(|| Self::new(self.prototype, bytes))
     }
 
@@ -141,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_declared_read_only_is_set_once() {
+    fn a_read_only_object_is_set_once() {
         let once = StateObject::new(Prototype::new(1, "", true), b"x".to_vec());
         assert_eq!(once.replaced(b"y".to_vec()), None);
         let again = StateObject::string("x".into()).replaced(b"y".to_vec());

@@ -1,11 +1,13 @@
-//! `google.protobuf.Struct` and its kin, to and from [`Value`].
+//! Conversions between [`Value`] and `google.protobuf.Struct`, `Value` and `ListValue`.
 
-use super::Value;
-use prost_types::value::Kind;
-use prost_types::{ListValue, NullValue, Struct};
 use std::collections::BTreeMap;
 
-/// What a Struct can say of a value: every number is a double, and what is no JSON is null.
+use prost_types::value::Kind;
+use prost_types::{ListValue, NullValue, Struct};
+
+use super::Value;
+
+/// The value in a Struct: every number is a double, and values without a JSON form are null.
 pub(super) fn to_proto(value: &Value) -> prost_types::Value {
     let kind = match value {
         Value::Bool(value) => Kind::BoolValue(*value),

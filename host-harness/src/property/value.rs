@@ -1,9 +1,10 @@
-//! Typed property values and the bytes that Envoy makes of them.
+//! Typed property values and their encodings.
 
-use crate::abi::{HostResult, Status};
 use std::collections::BTreeMap;
 
-/// A property value, typed as the CEL value is that Envoy holds.
+use crate::abi::{HostResult, Status, length};
+
+/// A property value with the type of Envoy's CEL value.
 ///
 /// ```
 /// use host_harness::Value;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {
-    /// `kNull`: there, but without a form a filter could read.
+    /// `kNull`: the property exists, but has no encoding.
     #[default]
     Null,
     /// Encoded as one byte.
@@ -24,42 +25,43 @@ pub enum Value {
     Uint(u64),
     /// Encoded as 8 bytes, little endian.
     Double(f64),
-    /// Encoded as it is, without a terminator.
+    /// Encoded without a terminator.
     String(String),
-    /// Encoded as it is.
+    /// Encoded unchanged.
     Bytes(Vec<u8>),
-    /// Encoded as a pair list of the elements and empty strings; a path enters it by index.
+    /// Encoded as a pair list of the elements and empty strings; a path selects by index.
     List(Vec<Self>),
-    /// Encoded as a pair list; a path enters it by key.
+    /// Encoded as a pair list; a path selects by key.
     Map(BTreeMap<String, Self>),
-    /// A protobuf message: encoded as its wire form; a path enters it by field name.
+    /// A protobuf message, encoded in its wire form; a path selects by field name.
     Message {
         /// The wire form.
         encoded: Vec<u8>,
-        /// The fields a path can enter.
+        /// The fields that a path can select.
         fields: BTreeMap<String, Self>,
     },
-    /// An attribute root such as `connection` or `xds`: a path enters it, it has no encoding of its own
-    /// (`SerializationFailure`).
+    /// An attribute root such as `connection` or `xds`: a path selects a field, the root itself has
+    /// no encoding (`SerializationFailure`).
     Attributes(BTreeMap<String, Self>),
-    /// An object whose bytes are not of its type: `SerializationFailure`, and an error in an expression.
+    /// An object whose bytes do not have its type: `SerializationFailure`, and an error in an
+    /// expression.
     Invalid,
 }
 
 impl Value {
-    /// A map of named values.
+    /// Returns a map of named values.
     pub fn map<K: Into<String>>(entries: impl IntoIterator<Item = (K, Self)>) -> Self {
         Self::Map(collect(entries))
     }
 
-    /// An attribute root of named values.
+    /// Returns an attribute root of named values.
     pub(crate) fn attributes<K: Into<String>>(
         entries: impl IntoIterator<Item = (K, Self)>,
     ) -> Self {
         Self::Attributes(collect(entries))
     }
 
-    /// The value at a path below this one. Envoy: `Context::getProperty`.
+    /// Returns the value at a path below this one. Envoy: `Context::getProperty`.
     pub fn at<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> Option<&Self> {
         path.into_iter().try_fold(self, |value, part| match value {
             Self::Map(fields) | Self::Attributes(fields) | Self::Message { fields, .. } => {
@@ -70,10 +72,11 @@ impl Value {
         })
     }
 
-    /// The bytes a filter is given. Envoy: `serializeValue`.
+    /// Returns the bytes that a filter receives. Envoy: `serializeValue`.
     ///
     /// # Errors
-    /// `SerializationFailure` for a null, an attribute root and what is invalid, wherever it stands.
+    /// `SerializationFailure` if the value is or contains a null, an attribute root or an invalid
+    /// object.
     pub fn encode(&self) -> HostResult<Vec<u8>> {
         Ok(match self {
             Self::Null | Self::Attributes(_) | Self::Invalid => {
@@ -122,7 +125,7 @@ impl From<Vec<u8>> for Value {
     }
 }
 
-/// JSON as Envoy sees a `google.protobuf.Struct`: every number is a double.
+/// JSON as a `google.protobuf.Struct`: every number is a double.
 impl From<&serde_json::Value> for Value {
     fn from(json: &serde_json::Value) -> Self {
         match json {
@@ -150,12 +153,13 @@ fn collect<K: Into<String>>(
         .collect()
 }
 
-/// proxy-wasm's list of pairs: `u32 count, (u32 key length, u32 value length)*, (key NUL value NUL)*`.
+/// proxy-wasm's list of pairs: `u32 count, (u32 key length, u32 value length)*, (key NUL value
+/// NUL)*`.
 pub(crate) fn encode_pairs(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
-    let mut out = length(pairs.len()).to_vec();
+    let mut out = length(pairs.len()).to_le_bytes().to_vec();
     for (key, value) in pairs {
-        out.extend(length(key.len()));
-        out.extend(length(value.len()));
+        out.extend(length(key.len()).to_le_bytes());
+        out.extend(length(value.len()).to_le_bytes());
     }
     for (key, value) in pairs {
         out.extend_from_slice(key);
@@ -164,11 +168,6 @@ pub(crate) fn encode_pairs(pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
         out.push(0);
     }
     out
-}
-
-/// Lengths are `u32` in the ABI; guest memory is 32 bits, so nothing longer could be handed over anyway.
-fn length(len: usize) -> [u8; 4] {
-    u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes()
 }
 
 #[cfg(test)]
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_pairs_its_elements_with_nothing_and_is_entered_by_index() {
+    fn a_list_pairs_its_elements_with_nothing_and_is_selected_by_index() {
         let list = Value::List(vec![Value::from("x"), Value::from("y")]);
         let expected = [2, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(list.encode(), Ok([&expected[..], b"x\0\0y\0\0"].concat()));
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_does_not_enter_a_scalar() {
+    fn a_path_does_not_select_in_a_scalar() {
         assert_eq!(Value::from("x").at(["y"]), None);
     }
 }

@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::model::{Action, Connect, Scenario};
-use super::stage::{End, Side, Stage, StageError};
-use crate::host::Tls;
+use super::model::{Connect, Scenario};
+use super::roles::{Action, End, Side};
+use super::stage::{Stage, StageError};
+use crate::bytes::Bytes;
 use crate::l4::{App, Chunks, Connection};
 use crate::module::Module;
 use crate::property::{Cluster, Node, UpstreamHost};
 use crate::rig::Rig;
 use crate::sidecar::{Sidecar, SidecarBuilder, StartError};
 use crate::stats::{Series, StatsTag};
+use crate::tls::Tls;
 
 /// A scenario's sidecars in the emulator, on a virtual clock.
 pub struct Emulated {
@@ -28,13 +30,13 @@ impl Emulated {
     /// Starts the scenario's sidecars with this filter.
     ///
     /// # Errors
-    /// The filter does not start, for one because it refuses its configuration.
+    /// The filter does not start, for example because it rejects its configuration.
     pub fn start(scenario: &Scenario, module: &Module) -> Result<Self, StartError> {
         let outbound = builder(scenario, Side::Outbound, module);
         let inbound = builder(scenario, Side::Inbound, module);
         let proxies = match (outbound, inbound) {
             (Some(outbound), Some(inbound)) => {
-                let rig = Rig::new(outbound, inbound);
+                let rig = Rig::builder(outbound, inbound);
                 let rig = match &scenario.mtls {
                     Some(mtls) => rig.mtls(&mtls.client, &mtls.server),
                     None => rig,
@@ -55,7 +57,7 @@ impl Emulated {
         })
     }
 
-    /// The sidecars, for what a scenario does not look at: traces, fuel, memory.
+    /// Returns the sidecars, for data outside of scenarios: traces, fuel, memory.
     pub fn sidecars(&self) -> Vec<(Side, &Sidecar)> {
         match &self.proxies {
             Proxies::Both(rig) => {
@@ -68,13 +70,13 @@ impl Emulated {
         }
     }
 
-    /// Contexts that exist in all sidecars, roots included.
+    /// The number of contexts in all sidecars, roots included.
     pub(crate) fn context_count(&self) -> usize {
         let sidecars = self.sidecars().into_iter();
         sidecars.map(|(_, sidecar)| sidecar.context_count()).sum()
     }
 
-    /// Time passes.
+    /// Lets time pass.
     pub(crate) fn pass(&self, time: Duration) {
         match &self.proxies {
             Proxies::Both(rig) => rig.advance(time),
@@ -103,7 +105,7 @@ impl Emulated {
 
 impl Stage for Emulated {
     fn connect(&mut self, connect: &Connect) -> Result<(), StageError> {
-        let greeting = connect.greeting.as_ref().map(super::Bytes::to_vec);
+        let greeting = connect.greeting.as_ref().map(Bytes::to_vec);
         let opened = match (&self.proxies, greeting) {
             (Proxies::Both(rig), None) => rig.connect(),
             (Proxies::Both(rig), Some(greeting)) => rig.connect_greeted(greeting),

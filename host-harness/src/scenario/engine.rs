@@ -1,32 +1,33 @@
-//! Plays the steps of a scenario.
+//! Playing the steps of a scenario.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::expect::Expectation;
-use super::model::{Act, Action, Scenario, Step};
-use super::stage::{End, Stage, StageError};
+use super::expectation::Expectation;
+use super::model::{Act, Scenario, Step};
+use super::roles::{Action, End};
+use super::stage::{Stage, StageError};
 
-/// How often a host in real time is asked again.
+/// The interval between checks in real time.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What went wrong, and where.
+/// The reason why a scenario failed, with its step.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Something was not as expected.
+    /// An expectation was not met.
     #[error("step {step}: {what}")]
     Unexpected {
         /// The step's number, from 1.
         step: usize,
-        /// What was not so.
+        /// The condition that was not met.
         what: String,
     },
-    /// The stage could not play on.
+    /// The stage could not play the step.
     #[error("step {step}: {source}")]
     Stage {
         /// The step's number, from 1.
         step: usize,
-        /// Why.
+        /// The stage's error.
         source: StageError,
     },
 }
@@ -48,7 +49,7 @@ pub fn run(scenario: &Scenario, stage: &mut dyn Stage) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Plays one step; returns what was not as expected.
+/// Plays one step. Returns the condition that was not met, if it is a failed expectation.
 pub(crate) fn play(step: &Step, stage: &mut dyn Stage) -> Result<Option<String>, StageError> {
     match step {
         Step::Connect(connect) => stage.connect(connect)?,

@@ -1,43 +1,24 @@
-//! The VMs of one plugin, one on each worker thread, and what happens when they fail.
+//! The VMs of one plugin, one on each worker thread, and their failure policy.
 
-use super::StartError;
-use super::builder::FilterSpec;
-use crate::host::{Plugin, Process, Sandbox};
-use crate::module::Module;
-use crate::worker::Worker;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What Envoy does with connections once a filter's VM has failed (`failure_policy`). The connection whose callback trapped
-/// is closed under all of them; measured with Envoy 1.40.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FailurePolicy {
-    /// New connections are closed. Envoy's default.
-    #[default]
-    FailClosed,
-    /// New connections pass without the filter.
-    FailOpen,
-    /// The next connection starts a new VM, if the last start is at least this long ago; else it is closed.
-    FailReload {
-        /// `reload_config.backoff.base_interval`.
-        backoff: Duration,
-    },
-}
+use super::error::StartError;
+use super::spec::FilterSpec;
+use crate::config::{FailurePolicy, Plugin};
+use crate::fault::FaultInjection;
+use crate::host::{Process, Sandbox};
+use crate::l4::Admission;
+use crate::module::Module;
+use crate::worker::Worker;
 
-/// How a new connection goes on.
-pub(crate) enum Admission {
-    Filtered(Rc<Worker>),
-    PassThrough,
-    Refused,
-}
-
-/// The plugin, loaded.
-pub(crate) struct Pool {
-    pub(super) module: Module,
-    pub(super) process: Rc<Process>,
-    pub(super) plugin: RefCell<Rc<Plugin>>,
-    pub(super) policy: FailurePolicy,
+/// The VMs of one plugin.
+pub(super) struct Pool {
+    module: Module,
+    process: Rc<Process>,
+    plugin: RefCell<Rc<Plugin>>,
+    policy: FailurePolicy,
     sandbox: Sandbox,
     workers: RefCell<Vec<Loaded>>,
 }
@@ -96,17 +77,12 @@ impl Pool {
             .collect()
     }
 
-    /// Host calls that were disturbed.
-    pub(super) fn disturbed(&self) -> u64 {
-        self.sandbox.faults.disturbed()
+    /// The fault injection of all VMs of the plugin.
+    pub(super) fn faults(&self) -> &FaultInjection {
+        &self.sandbox.faults
     }
 
-    /// A property was said not to exist.
-    pub(super) fn denied(&self) -> bool {
-        self.sandbox.faults.denied()
-    }
-
-    /// Workers take turns.
+    /// Decides about a new connection. Workers get connections in turn.
     pub(super) fn admit(&self, turn: usize) -> Admission {
         let turn = turn % self.workers.borrow().len().max(1);
         let Some(loaded) = self.workers.borrow().get(turn).cloned() else {
@@ -135,8 +111,10 @@ impl Pool {
         Some(worker)
     }
 
-    /// A listener update: in each VM a new root with this configuration, for new connections. Envoy rejects the update if
-    /// the filter does.
+    /// Updates the listener: each VM gets a new root with this configuration, for new connections.
+    ///
+    /// # Errors
+    /// The filter rejects the configuration.
     pub(super) fn update(&self, configuration: Vec<u8>) -> Result<(), StartError> {
         let plugin = Plugin {
             configuration,

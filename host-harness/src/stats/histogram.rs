@@ -1,16 +1,18 @@
-//! A histogram as Envoy keeps it: values in bins of two significant decimal digits.
+//! Envoy's histogram: values in bins of two significant decimal digits.
 //!
-//! Bins, bounds and sums are measured with Envoy 1.40. Envoy: `HistogramStatisticsImpl`, on libcircllhist.
+//! Bins, bounds and sums are measured with Envoy 1.40. Envoy: `HistogramStatisticsImpl`, on
+//! libcircllhist.
 
 use std::collections::BTreeMap;
 
-/// The upper bounds of the buckets in `/stats/prometheus`, without `histogram_bucket_settings`; and `+Inf`.
+/// The upper bounds of the buckets in `/stats/prometheus` without `histogram_bucket_settings`,
+/// except `+Inf`.
 const BOUNDS: [&str; 19] = [
     "0.5", "1", "5", "10", "25", "50", "100", "250", "500", "1000", "2500", "5000", "10000",
     "30000", "60000", "300000", "600000", "1800000", "3600000",
 ];
 
-/// The samples recorded so far.
+/// The recorded samples.
 #[derive(Debug, Default)]
 pub(super) struct Histogram {
     /// Samples by the lower bound of their bin.
@@ -27,28 +29,19 @@ impl Histogram {
         self.bins.values().sum()
     }
 
-    /// Each bucket's bound and how many samples have a bin that begins at or below it.
+    /// The bound of each bucket, and the number of samples whose bin begins at or below it.
     pub(super) fn buckets(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let up_to = |bound: &str| {
-            // A bound of 0.5 holds zeros alone.
-            let bound: u64 = bound.parse().unwrap_or_default();
-            self.bins.range(..=bound).map(|(_, count)| count).sum()
-        };
-        let finite = BOUNDS.into_iter().map(move |bound| (bound, up_to(bound)));
+        let finite = BOUNDS.into_iter().map(|text| {
+            // The bucket of the bound 0.5 contains only zeros.
+            let bound: u64 = text.parse().unwrap_or_default();
+            let counts = self.bins.range(..=bound).map(|(_, count)| count);
+            (text, counts.sum())
+        });
         finite.chain([("+Inf", self.count())])
     }
 
-    /// What the bins say of the sum: each sample counts as the harmonic middle of its bin.
+    /// The approximate sum: each sample counts as the harmonic middle of its bin.
     pub(super) fn sum(&self) -> f64 {
-        let middle = |lower: u64| {
-            let width = match width(lower) {
-                0 => 0.1,
-                width => width as f64,
-            };
-            let bottom = lower as f64;
-            let top = bottom + width;
-            bottom + width * bottom / (bottom + top)
-        };
         let samples = self.bins.iter();
         samples
             .map(|(lower, count)| middle(*lower) * *count as f64)
@@ -56,7 +49,18 @@ impl Histogram {
     }
 }
 
-/// The width of a value's bin; 0 for one of less than 1.
+/// The harmonic middle of a bin.
+fn middle(lower: u64) -> f64 {
+    let width = match width(lower) {
+        0 => 0.1,
+        width => width as f64,
+    };
+    let bottom = lower as f64;
+    let top = bottom + width;
+    bottom + width * bottom / (bottom + top)
+}
+
+/// The width of a value's bin; 0 for a width below 1.
 fn width(value: u64) -> u64 {
     value
         .checked_ilog10()

@@ -1,17 +1,18 @@
-//! Reading metrics back by Prometheus name and labels.
+//! Queries for metrics by Prometheus name and labels.
 
-use super::histogram::Histogram;
-use super::{StatsTag, tags};
 use std::fmt;
 
-/// One time series as `/stats/prometheus` would show it.
+use super::histogram::Histogram;
+use super::tags::{self, StatsTag};
+
+/// One time series of `/stats/prometheus`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Series {
     /// The Prometheus name.
     pub name: String,
-    /// Label names and values, in the order Envoy prints them.
+    /// Label names and values, in Envoy's order.
     pub labels: Vec<(String, String)>,
-    /// The value; the sum of a histogram's samples is cut to a whole number.
+    /// The value. The sum of a histogram's samples is truncated to an integer.
     pub value: u64,
 }
 
@@ -29,7 +30,7 @@ impl Series {
         }
     }
 
-    /// What a histogram is shown as: `_bucket` series with the label `le`, `_sum` and `_count`.
+    /// The series of a histogram: `_bucket` with the label `le`, `_sum` and `_count`.
     pub(super) fn of_histogram(stat: &str, tags: &[StatsTag], histogram: &Histogram) -> Vec<Self> {
         let whole = Self::new(stat, tags, histogram.count());
         let named = |suffix: &str, value| Self {
@@ -37,18 +38,18 @@ impl Series {
             value,
             ..whole.clone()
         };
-        let bucket = |(bound, count): (&str, u64)| {
+        let mut all = Vec::new();
+        for (bound, count) in histogram.buckets() {
             let mut series = named("_bucket", count);
             series.labels.push(("le".to_owned(), bound.to_owned()));
-            series
-        };
-        let mut all: Vec<_> = histogram.buckets().map(bucket).collect();
+            all.push(series);
+        }
         all.push(named("_sum", histogram.sum() as u64));
         all.push(named("_count", whole.value));
         all
     }
 
-    /// The value of a label.
+    /// Returns the value of a label.
     pub fn label(&self, name: &str) -> Option<&str> {
         self.labels
             .iter()
@@ -68,7 +69,7 @@ impl fmt::Display for Series {
     }
 }
 
-/// `wasmcustom.` is a registered custom namespace: it is cut off and no `envoy_` put in its place.
+/// `wasmcustom.` is a registered custom namespace: Envoy removes it and does not add `envoy_`.
 fn prometheus_name(name: &str) -> String {
     match name.strip_prefix("wasmcustom.") {
         Some(custom) => sanitize(custom),
@@ -77,13 +78,10 @@ fn prometheus_name(name: &str) -> String {
 }
 
 fn sanitize(name: &str) -> String {
-    let allowed = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    name.chars()
-        .map(|character| if allowed(character) { character } else { '_' })
-        .collect()
+    name.replace(|character: char| !character.is_ascii_alphanumeric(), "_")
 }
 
-/// A search for series by name and by some of their labels.
+/// A query for series by name and labels.
 #[derive(Debug, Clone)]
 pub struct MetricQuery {
     name: String,
@@ -91,7 +89,7 @@ pub struct MetricQuery {
     all: Vec<Series>,
 }
 
-/// There is not exactly one such series.
+/// The query does not match exactly one series.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{found} series match {query}, want exactly 1; {}", list(candidates))]
 pub struct MetricError {
@@ -120,7 +118,7 @@ impl MetricQuery {
         }
     }
 
-    /// Only series that have these labels, whatever others they have.
+    /// Selects series with at least these labels.
     #[must_use]
     pub fn labels<N: Into<String>, V: Into<String>>(
         mut self,
@@ -134,7 +132,7 @@ impl MetricQuery {
         self
     }
 
-    /// All series that match.
+    /// Returns all series that match.
     pub fn series(&self) -> Vec<Series> {
         self.all
             .iter()
@@ -143,15 +141,15 @@ impl MetricQuery {
             .collect()
     }
 
-    /// The sum over all series that match; 0 if none does.
+    /// Returns the sum of all series that match; 0 if there is none.
     pub fn sum(&self) -> u64 {
         self.series().iter().map(|series| series.value).sum()
     }
 
-    /// The value of the one series that matches.
+    /// Returns the value of the only series that matches.
     ///
     /// # Errors
-    /// None or several match: the error lists the candidates.
+    /// No series or several match. The error lists the candidates.
     pub fn try_value(&self) -> Result<u64, MetricError> {
         let found = self.series();
         if let [series] = found.as_slice() {
@@ -164,17 +162,17 @@ impl MetricQuery {
         })
     }
 
-    /// The value of the one series that matches.
+    /// Returns the value of the only series that matches.
     ///
     /// # Panics
-    /// None or several match: the message lists the candidates. This is the form for tests.
+    /// No series or several match. The message lists the candidates.
     #[track_caller]
     #[allow(clippy::panic, reason = "a failed expectation of a test")]
     pub fn value(&self) -> u64 {
         self.try_value().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The nearest there is: the matches, else the series of this name, else all.
+    /// The matches; without any, the series of this name; without any, all series.
     fn candidates(&self, found: Vec<Series>) -> Vec<Series> {
         if !found.is_empty() {
             return found;
@@ -235,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn no_match_names_what_there_is() {
+    fn no_match_lists_the_series() {
         let error = query()
             .labels([("reporter", "x")])
             .try_value()

@@ -1,9 +1,11 @@
-//! The counters, gauges and histograms of one emulated Envoy, by full name.
+//! The counters, gauges and histograms of one emulated Envoy, by stat name.
+
+use std::collections::BTreeMap;
 
 use super::histogram::Histogram;
-use super::{Series, StatsTag};
+use super::query::Series;
+use super::tags::StatsTag;
 use crate::abi::MetricType;
-use std::collections::BTreeMap;
 
 /// The stats of a process, shared by all its VMs.
 #[derive(Debug, Default)]
@@ -62,7 +64,8 @@ impl Stats {
         }
     }
 
-    /// Every counter and gauge, under its Prometheus name and labels; of a histogram the buckets, the sum and the count.
+    /// All series by Prometheus name and labels: counters, gauges, and the buckets, sum and count
+    /// of histograms.
     pub(crate) fn series(&self) -> Vec<Series> {
         let values = self.counters.iter().chain(&self.gauges);
         let values = values.map(|(name, value)| Series::new(name, &self.tags, *value));

@@ -1,13 +1,14 @@
-//! Tag extraction: labels out of stat names, as the bootstrap's `stats_config.stats_tags` says.
+//! Tag extraction: labels from stat names, by `stats_config.stats_tags` of the bootstrap.
 
-use regex::Regex;
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-/// Compiled expressions by their text: compiling them takes longer than all else in a short test.
+use regex::Regex;
+
+/// Compiled expressions by their text: compilation takes most of the time of a short test.
 static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
 
-/// One tag: a name and the regex that cuts it out of a stat name.
+/// One tag: a name, and the regex that extracts its value from a stat name.
 #[derive(Debug, Clone)]
 pub struct StatsTag {
     name: String,
@@ -15,8 +16,8 @@ pub struct StatsTag {
 }
 
 impl StatsTag {
-    /// A tag whose regex has Envoy's meaning: the first group is cut out of the name, the second (else the first) is
-    /// the value.
+    /// Returns a tag. As in Envoy, the regex's first group is removed from the name, and the second
+    /// group, or else the first, is the value.
     ///
     /// # Errors
     /// The regex does not compile.
@@ -35,22 +36,25 @@ impl StatsTag {
         Ok(Self { name, regex })
     }
 
-    /// Istio's encoding of each label `L`: `(L=\.=(.*?);\.;)`.
+    /// Returns tags for labels in Istio's encoding: `(L=\.=(.*?);\.;)` for the label `L`.
     pub fn labels<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Vec<Self> {
-        let tag = |name: S| {
+        let mut tags = Vec::new();
+        for name in names {
             let name = name.as_ref();
-            Self::new(name, &format!(r"({}=\.=(.*?);\.;)", regex::escape(name))).ok()
-        };
-        names.into_iter().filter_map(tag).collect()
+            let regex = format!(r"({}=\.=(.*?);\.;)", regex::escape(name));
+            tags.extend(Self::new(name, &regex));
+        }
+        tags
     }
 }
 
-/// A stat name without its tags, and the tags in the order of their definitions. Envoy: `TagProducerImpl`.
+/// Returns a stat name without its tags, and the tags in the order of their definitions. Envoy:
+/// `TagProducerImpl`.
 pub(super) fn extract(name: &str, tags: &[StatsTag]) -> (String, Vec<(String, String)>) {
     let mut cuts = Vec::new();
     let mut labels = Vec::new();
     for tag in tags {
-        // Every regex runs on the whole name; the cuts are made at the end.
+        // Every regex runs on the whole name; the parts are removed at the end.
         let Some(captures) = tag.regex.captures(name) else {
             continue;
         };
@@ -70,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_cut_out_wherever_they_stand() {
+    fn labels_are_extracted_at_any_position() {
         let tags = StatsTag::labels(["source_app", "reporter"]);
         let (name, labels) = extract(
             "wasmcustom.reporter=.=source;.;source_app=.=x.y;.;bytes_total",
@@ -87,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_tags_stays() {
+    fn a_name_without_tags_is_unchanged() {
         assert_eq!(
             extract("wasmcustom.n", &StatsTag::labels(["reporter"])),
             ("wasmcustom.n".into(), vec![])

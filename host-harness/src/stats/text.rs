@@ -1,10 +1,14 @@
-//! The text of `/stats` and `/stats/prometheus`. Envoy: `StatsTextRender`, `PrometheusStatsFormatter`.
+//! The text of `/stats` and `/stats/prometheus`. Envoy: `StatsTextRender`,
+//! `PrometheusStatsFormatter`.
 
-use super::histogram::{Histogram, precise};
-use super::{Series, Stats, StatsTag};
 use std::collections::BTreeMap;
 
-/// The lines of one type of metric by family: families sorted by name, in each the series by stat name.
+use super::histogram::{Histogram, precise};
+use super::query::Series;
+use super::store::Stats;
+use super::tags::StatsTag;
+
+/// The lines of one metric type by family. Families are sorted by name, series by stat name.
 #[derive(Default)]
 struct Families(BTreeMap<String, Vec<String>>);
 
@@ -14,10 +18,11 @@ impl Families {
     }
 
     fn text(&self, kind: &str) -> String {
-        let family = |(name, lines): (&String, &Vec<String>)| {
-            format!("# TYPE {name} {kind}\n{}\n", lines.join("\n"))
-        };
-        self.0.iter().map(family).collect()
+        let mut text = String::new();
+        for (name, lines) in &self.0 {
+            text.push_str(&format!("# TYPE {name} {kind}\n{}\n", lines.join("\n")));
+        }
+        text
     }
 }
 
@@ -36,12 +41,12 @@ fn histograms(stats: &BTreeMap<String, Histogram>, tags: &[StatsTag]) -> Familie
     for (name, histogram) in stats {
         let family = Series::new(name, tags, 0).name;
         let sum = format!("{family}_sum");
-        let shown = |series: &Series| match series.name == sum {
+        let series = Series::of_histogram(name, tags, histogram);
+        let lines = series.iter().map(|series| match series.name == sum {
             true => line(series, &precise(histogram.sum())),
             false => line(series, &series.value),
-        };
-        let series = Series::of_histogram(name, tags, histogram);
-        families.add(family, series.iter().map(shown));
+        });
+        families.add(family, lines);
     }
     families
 }
@@ -64,7 +69,7 @@ fn escape(value: &str) -> String {
 }
 
 impl Stats {
-    /// The text of `/stats`: counters and gauges, sorted by name.
+    /// Returns the text of `/stats`: counters and gauges, sorted by name.
     pub(crate) fn text(&self) -> String {
         let all: BTreeMap<_, _> = self.counters.iter().chain(&self.gauges).collect();
         let lines: Vec<_> = all
@@ -74,7 +79,7 @@ impl Stats {
         lines.concat()
     }
 
-    /// The text of `/stats/prometheus`: counters, gauges, histograms.
+    /// Returns the text of `/stats/prometheus`: counters, gauges, histograms.
     pub(crate) fn prometheus_text(&self) -> String {
         [
             numbers(&self.counters, &self.tags).text("counter"),

@@ -1,10 +1,10 @@
-//! The WASI preview-1 functions that the C++ host of Envoy provides, with its answers.
+//! The WASI preview 1 functions of Envoy's C++ host.
 
-use super::wasm::{Guts, Inside};
-use crate::abi::LogLevel;
-use crate::hostcalls::Guest;
-use crate::worker::length;
 use wasmtime::{Caller, Error, Linker};
+
+use super::caller::{StoreData, WasmCaller};
+use crate::abi::{LogLevel, length};
+use crate::hostcalls::Guest;
 
 const SUCCESS: u32 = 0;
 const BADF: u32 = 8;
@@ -15,15 +15,15 @@ const NOSYS: u32 = 52;
 const NOTSUP: u32 = 58;
 
 /// Links WASI under both names that toolchains use.
-pub(super) fn link(linker: &mut Linker<Guts>) -> wasmtime::Result<()> {
+pub(super) fn link(linker: &mut Linker<StoreData>) -> wasmtime::Result<()> {
     for module in ["wasi_snapshot_preview1", "wasi_unstable"] {
-        link_used(linker, module)?;
-        link_refused(linker, module)?;
+        link_supported(linker, module)?;
+        link_unsupported(linker, module)?;
     }
     Ok(())
 }
 
-fn link_used(linker: &mut Linker<Guts>, module: &str) -> wasmtime::Result<()> {
+fn link_supported(linker: &mut Linker<StoreData>, module: &str) -> wasmtime::Result<()> {
     linker.func_wrap(module, "fd_write", fd_write)?;
     linker.func_wrap(module, "clock_time_get", clock_time_get)?;
     linker.func_wrap(module, "random_get", random_get)?;
@@ -31,7 +31,7 @@ fn link_used(linker: &mut Linker<Guts>, module: &str) -> wasmtime::Result<()> {
     linker.func_wrap(
         module,
         "args_sizes_get",
-        |mut caller: Caller<'_, Guts>, count: u32, size: u32| {
+        |mut caller: Caller<'_, StoreData>, count: u32, size: u32| {
             store_sizes(&mut caller, (count, 0), (size, 0))
         },
     )?;
@@ -42,7 +42,7 @@ fn link_used(linker: &mut Linker<Guts>, module: &str) -> wasmtime::Result<()> {
     linker.func_wrap(
         module,
         "clock_res_get",
-        |mut caller: Caller<'_, Guts>, clock: u32, out: u32| {
+        |mut caller: Caller<'_, StoreData>, clock: u32, out: u32| {
             if clock > 1 {
                 NOTSUP
             } else {
@@ -56,8 +56,8 @@ fn link_used(linker: &mut Linker<Guts>, module: &str) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// There are no files: the answers say so, as the C++ host's do.
-fn link_refused(linker: &mut Linker<Guts>, module: &str) -> wasmtime::Result<()> {
+/// Functions for files and sockets, of which there are none.
+fn link_unsupported(linker: &mut Linker<StoreData>, module: &str) -> wasmtime::Result<()> {
     linker.func_wrap(module, "fd_close", |_: u32| SUCCESS)?;
     linker.func_wrap(module, "fd_seek", |_: u32, _: u64, _: u32, _: u32| SUCCESS)?;
     linker.func_wrap(module, "fd_read", |_: u32, _: u32, _: u32, _: u32| NOSYS)?;
@@ -83,9 +83,9 @@ fn link_refused(linker: &mut Linker<Guts>, module: &str) -> wasmtime::Result<()>
     Ok(())
 }
 
-/// Standard output is logged as info, standard error as error; a trailing newline is dropped.
+/// Logs standard output as info and standard error as error, without a trailing newline.
 fn fd_write(
-    mut caller: Caller<'_, Guts>,
+    mut caller: Caller<'_, StoreData>,
     file: u32,
     vectors: u32,
     count: u32,
@@ -96,14 +96,14 @@ fn fd_write(
         2 => LogLevel::Error,
         _ => return BADF,
     };
-    let Some(bytes) = gather(&mut Inside(&mut caller), vectors, count) else {
+    let Some(bytes) = gather(&mut WasmCaller(&mut caller), vectors, count) else {
         return FAULT;
     };
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     if !bytes.is_empty() {
         let text = String::from_utf8_lossy(&bytes);
         let line = text.strip_suffix('\n').unwrap_or(&text).to_owned();
-        Inside(&mut caller).host().log(level, line);
+        WasmCaller(&mut caller).host().log(level, line);
     }
     store(&mut caller, written, &length.to_le_bytes())
 }
@@ -124,28 +124,28 @@ fn word(guest: &mut impl Guest, address: u64) -> Option<u64> {
     Some(u32::from_le_bytes(bytes.try_into().ok()?).into())
 }
 
-/// Real time and monotonic time are the same virtual clock.
-fn clock_time_get(mut caller: Caller<'_, Guts>, clock: u32, _: u64, out: u32) -> u32 {
+/// Returns the time of the virtual clock, as real and as monotonic time.
+fn clock_time_get(mut caller: Caller<'_, StoreData>, clock: u32, _: u64, out: u32) -> u32 {
     if clock > 1 {
         return NOTSUP;
     }
-    let now = Inside(&mut caller).host().process.clock.now();
+    let now = WasmCaller(&mut caller).host().process.clock.now();
     let nanoseconds = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
     store(&mut caller, out, &nanoseconds.to_le_bytes())
 }
 
-/// Randomness that is the same in every run: a test must not depend on luck.
-fn random_get(mut caller: Caller<'_, Guts>, out: u32, length: u32) -> u32 {
+/// Returns random bytes, the same in every run.
+fn random_get(mut caller: Caller<'_, StoreData>, out: u32, length: u32) -> u32 {
     const LIMIT: u32 = 64 * 1024;
     if length > LIMIT {
         return INVAL;
     }
-    let bytes = Inside(&mut caller).host().random.bytes(length as usize);
+    let bytes = WasmCaller(&mut caller).host().random.bytes(length as usize);
     store(&mut caller, out, &bytes)
 }
 
-/// Only standard output and standard error are open, and only for writing.
-fn fd_fdstat_get(mut caller: Caller<'_, Guts>, file: u32, out: u32) -> u32 {
+/// Standard output and standard error are open for writing; no other file is open.
+fn fd_fdstat_get(mut caller: Caller<'_, StoreData>, file: u32, out: u32) -> u32 {
     if file != 1 && file != 2 {
         return BADF;
     }
@@ -154,9 +154,13 @@ fn fd_fdstat_get(mut caller: Caller<'_, Guts>, file: u32, out: u32) -> u32 {
     store(&mut caller, out, &stat)
 }
 
-/// The VM's environment variables, an array of pointers and what they point to.
-fn environ_get(mut caller: Caller<'_, Guts>, array: u32, buffer: u32) -> u32 {
-    let variables: Vec<_> = Inside(&mut caller).host().environment().collect();
+/// Writes the VM's environment variables and an array of pointers to them.
+fn environ_get(mut caller: Caller<'_, StoreData>, array: u32, buffer: u32) -> u32 {
+    let variables: Vec<_> = WasmCaller(&mut caller)
+        .host()
+        .sandbox
+        .environment()
+        .collect();
     let (mut array, mut buffer) = (array, buffer);
     for variable in variables {
         let stored = store(&mut caller, array, &buffer.to_le_bytes());
@@ -173,23 +177,27 @@ fn environ_get(mut caller: Caller<'_, Guts>, array: u32, buffer: u32) -> u32 {
     SUCCESS
 }
 
-fn environ_sizes_get(mut caller: Caller<'_, Guts>, count: u32, size: u32) -> u32 {
-    let variables: Vec<_> = Inside(&mut caller).host().environment().collect();
+fn environ_sizes_get(mut caller: Caller<'_, StoreData>, count: u32, size: u32) -> u32 {
+    let variables: Vec<_> = WasmCaller(&mut caller)
+        .host()
+        .sandbox
+        .environment()
+        .collect();
     let total = variables.iter().map(Vec::len).sum();
     let sizes = (length(variables.len()), length(total));
     store_sizes(&mut caller, (count, sizes.0), (size, sizes.1))
 }
 
-/// Stores two numbers, each at its address.
-fn store_sizes(caller: &mut Caller<'_, Guts>, first: (u32, u32), second: (u32, u32)) -> u32 {
+/// Writes two numbers, each to its address.
+fn store_sizes(caller: &mut Caller<'_, StoreData>, first: (u32, u32), second: (u32, u32)) -> u32 {
     match store(caller, first.0, &first.1.to_le_bytes()) {
         SUCCESS => store(caller, second.0, &second.1.to_le_bytes()),
         error => error,
     }
 }
 
-fn store(caller: &mut Caller<'_, Guts>, address: u32, bytes: &[u8]) -> u32 {
-    match Inside(caller).write(address.into(), bytes) {
+fn store(caller: &mut Caller<'_, StoreData>, address: u32, bytes: &[u8]) -> u32 {
+    match WasmCaller(caller).write(address.into(), bytes) {
         Some(()) => SUCCESS,
         None => FAULT,
     }

@@ -1,38 +1,36 @@
 //! The wasmtime back end.
 
-use super::{Callback, Outcome, Trap, Vm, wasi};
-use crate::abi::AbiVersion;
-use crate::host::{Host, Sandbox};
-use crate::hostcalls::{self, Guest, Hostcall, Word, for_each_hostcall};
-use crate::module::{Compiled, LoadError};
-use std::cell::{RefCell, RefMut};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use wasmtime::{Caller, Engine, Func, Instance, Linker, Memory, Store, TypedFunc, Val};
 
-/// Fuel that no callback burns unless it hangs: some ten seconds' worth. Then it traps.
-const FULL_TANK: u64 = 10_000_000_000;
+use wasmtime::{Caller, Engine, Func, Instance, Linker, Store, TypedFunc, Val};
 
-/// How many allocations the filter has made, in filters that link `count-allocations` in.
+use super::caller::{StoreData, WasmCaller};
+use super::{Trap, Vm, wasi};
+use crate::abi::{AbiVersion, Callback, CallbackOutcome, Hostcall, for_each_hostcall};
+use crate::host::{Host, Sandbox};
+use crate::hostcalls;
+use crate::module::{Compiled, LoadError};
+
+/// The fuel of one callback, some ten seconds' worth. A callback that consumes all of it hangs, and
+/// traps.
+const CALLBACK_FUEL: u64 = 10_000_000_000;
+
+/// The export that returns the number of allocations, in filters that link `count-allocations`.
 const ALLOCATIONS: &str = "harness_allocations";
-
-/// What host functions reach through the store.
-pub(super) struct Guts {
-    host: Rc<RefCell<Host>>,
-    memory: Option<Memory>,
-    allocator: Option<TypedFunc<u32, u32>>,
-}
 
 /// An instance of a module.
 pub(crate) struct WasmVm {
-    store: Store<Guts>,
+    store: Store<StoreData>,
     instance: Instance,
     exports: HashMap<&'static str, Option<Func>>,
     allocations: Option<TypedFunc<(), u64>>,
 }
 
 impl WasmVm {
-    /// Instantiates a module and runs its initialisation (`_initialize`, else `_start`), as `WasmBase::startVm` does.
+    /// Instantiates a module and runs its initialisation (`_initialize`, else `_start`), as
+    /// `WasmBase::startVm` does.
     pub(crate) fn new(compiled: &Compiled, host: Rc<RefCell<Host>>) -> Result<Self, LoadError> {
         let (module, version) = (&compiled.module, compiled.abi_version);
         let (mut store, linker) = prepare(module.engine(), version, host)?;
@@ -63,7 +61,7 @@ impl WasmVm {
         Ok(vm)
     }
 
-    /// `module.name` of each import that the host does not provide to this ABI version.
+    /// `module.name` of each import that the host does not provide for this ABI version.
     pub(crate) fn unknown_imports(
         module: &wasmtime::Module,
         version: AbiVersion,
@@ -95,7 +93,7 @@ impl WasmVm {
             .or_insert_with(|| self.instance.get_func(&mut self.store, name))
     }
 
-    /// The allocations so far, 0 in a filter that does not count them.
+    /// The allocations so far; 0 for a filter that does not count them.
     fn allocations(&mut self) -> u64 {
         let count = self.allocations.as_ref();
         count.map_or(0, |count| count.call(&mut self.store, ()).unwrap_or(0))
@@ -103,9 +101,9 @@ impl WasmVm {
 }
 
 impl Vm for WasmVm {
-    fn call(&mut self, callback: &Callback) -> Result<Outcome, Trap> {
+    fn call(&mut self, callback: &Callback) -> Result<CallbackOutcome, Trap> {
         let Some(function) = self.export(callback.name()) else {
-            return Ok(Outcome::default());
+            return Ok(CallbackOutcome::default());
         };
         let arguments: Vec<_> = callback
             .arguments()
@@ -121,11 +119,11 @@ impl Vm for WasmVm {
                 function: callback.name(),
                 reason: format!("{error:#}"),
             })?;
-        let left = self.store.get_fuel().unwrap_or(FULL_TANK);
-        Ok(Outcome {
+        let left = self.store.get_fuel().unwrap_or(CALLBACK_FUEL);
+        Ok(CallbackOutcome {
             exported: true,
             result: results.first().and_then(Val::i32).map(i32::cast_unsigned),
-            fuel: FULL_TANK - left,
+            fuel: CALLBACK_FUEL - left,
             allocations: self.allocations() - allocations,
         })
     }
@@ -136,25 +134,18 @@ impl Vm for WasmVm {
     }
 }
 
-/// An engine without metering refuses fuel: nothing to count then.
-fn refuel(store: &mut Store<Guts>) {
-    store.set_fuel(FULL_TANK).ok();
+/// Fails only for an engine without metering, which needs no fuel.
+fn refuel(store: &mut Store<StoreData>) {
+    store.set_fuel(CALLBACK_FUEL).ok();
 }
 
-/// A store, and everything a module can import in it.
+/// A store, and a linker with everything that a module can import.
 fn prepare(
     engine: &Engine,
     version: AbiVersion,
     host: Rc<RefCell<Host>>,
-) -> Result<(Store<Guts>, Linker<Guts>), LoadError> {
-    let mut store = Store::new(
-        engine,
-        Guts {
-            host,
-            memory: None,
-            allocator: None,
-        },
-    );
+) -> Result<(Store<StoreData>, Linker<StoreData>), LoadError> {
+    let mut store = Store::new(engine, StoreData::new(host));
     refuel(&mut store);
     let mut linker = Linker::new(engine);
     link(&mut linker, version)
@@ -164,7 +155,7 @@ fn prepare(
 }
 
 /// Links the host functions of one ABI version, as `WasmBase::registerCallbacks` does.
-fn link(linker: &mut Linker<Guts>, version: AbiVersion) -> wasmtime::Result<()> {
+fn link(linker: &mut Linker<StoreData>, version: AbiVersion) -> wasmtime::Result<()> {
     type Int = u32;
     type Ptr = u32;
     type Long = u64;
@@ -175,8 +166,8 @@ fn link(linker: &mut Linker<Guts>, version: AbiVersion) -> wasmtime::Result<()> 
                     "env",
                     stringify!($name),
                     #[allow(unused_mut, clippy::too_many_arguments, trivial_numeric_casts)]
-                    |mut caller: Caller<'_, Guts>, $($argument: $type),*| -> u32 {
-                        hostcalls::serve(&mut Inside(&mut caller), Hostcall::$name, |guest| {
+                    |mut caller: Caller<'_, StoreData>, $($argument: $type),*| -> u32 {
+                        hostcalls::run(&mut WasmCaller(&mut caller), Hostcall::$name, |guest| {
                             hostcalls::$name(guest, $($argument as _),*)
                         })
                         .number()
@@ -186,7 +177,7 @@ fn link(linker: &mut Linker<Guts>, version: AbiVersion) -> wasmtime::Result<()> 
         };
     }
     for_each_hostcall!(register);
-    // Emscripten's runtime, which C++ filters are built with.
+    // The runtime of Emscripten, with which C++ filters are built.
     linker.func_wrap("env", "emscripten_notify_memory_growth", |_: u32| {})?;
     linker.func_wrap("env", "pthread_equal", |left: u32, right: u32| {
         u32::from(left == right)
@@ -195,7 +186,7 @@ fn link(linker: &mut Linker<Guts>, version: AbiVersion) -> wasmtime::Result<()> 
 }
 
 /// Whether a host function exists in an ABI version; most exist in all.
-pub(crate) fn provides(version: AbiVersion, name: &str) -> bool {
+fn provides(version: AbiVersion, name: &str) -> bool {
     match name {
         "proxy_get_configuration"
         | "proxy_continue_request"
@@ -210,59 +201,12 @@ pub(crate) fn provides(version: AbiVersion, name: &str) -> bool {
 /// `module.name` of each import that is not linked.
 fn unlinked(
     module: &wasmtime::Module,
-    linker: &Linker<Guts>,
-    store: &mut Store<Guts>,
+    linker: &Linker<StoreData>,
+    store: &mut Store<StoreData>,
 ) -> Vec<String> {
     module
         .imports()
         .filter(|import| linker.get_by_import(&mut *store, import).is_none())
         .map(|import| format!("{}.{}", import.module(), import.name()))
         .collect()
-}
-
-/// A guest seen from within one of its host calls.
-pub(super) struct Inside<'a, 'b>(pub(super) &'a mut Caller<'b, Guts>);
-
-impl Inside<'_, '_> {
-    fn memory(&self) -> Option<Memory> {
-        self.0.data().memory
-    }
-}
-
-impl Guest for Inside<'_, '_> {
-    fn host(&self) -> RefMut<'_, Host> {
-        self.0.data().host.borrow_mut()
-    }
-
-    fn read(&mut self, address: Word, length: Word) -> Option<Vec<u8>> {
-        let (start, end) = range(address, length)?;
-        self.memory()?
-            .data(&self.0)
-            .get(start..end)
-            .map(<[u8]>::to_vec)
-    }
-
-    fn write(&mut self, address: Word, bytes: &[u8]) -> Option<()> {
-        let (start, end) = range(address, bytes.len() as Word)?;
-        let memory = self.memory()?.data_mut(&mut self.0);
-        memory.get_mut(start..end)?.copy_from_slice(bytes);
-        Some(())
-    }
-
-    fn write_word(&mut self, address: Word, value: Word) -> Option<()> {
-        self.write(address, &u32::try_from(value).ok()?.to_le_bytes())
-    }
-
-    fn allocate(&mut self, length: Word) -> Option<Word> {
-        let allocator = self.0.data().allocator.clone()?;
-        let address = allocator
-            .call(&mut self.0, u32::try_from(length).ok()?)
-            .ok()?;
-        (address != 0).then_some(address.into())
-    }
-}
-
-fn range(address: Word, length: Word) -> Option<(usize, usize)> {
-    let start = usize::try_from(address).ok()?;
-    Some((start, start.checked_add(usize::try_from(length).ok()?)?))
 }

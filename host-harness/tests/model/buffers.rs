@@ -1,4 +1,4 @@
-//! Buffers: cumulative sizes, ranges, and what may be reached when.
+//! Buffers: cumulative sizes, ranges, and accessibility.
 
 use super::{probe, stream_lines};
 

@@ -12,7 +12,7 @@ fn pair(a: &str, b: &str) -> SidecarBuilder {
         .plugin_config(b)
 }
 
-/// What the two logged of the stream, each line with its filter's name in front.
+/// The lines of both filters for the stream, each with the filter's name in front.
 fn lines(sidecar: &Sidecar) -> Vec<String> {
     let stream = |line: host_harness::LogLine| {
         let message = line.message.strip_prefix("2 ")?.trim().to_owned();

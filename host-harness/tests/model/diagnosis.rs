@@ -1,4 +1,4 @@
-//! What the harness says when a filter does not do its work.
+//! Messages about filters that do not work.
 
 use super::probe;
 use host_harness::Profile;

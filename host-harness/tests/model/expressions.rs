@@ -1,4 +1,5 @@
-//! Expressions and the types of properties. Every answer here is one that stock Envoy 1.40.0 gave to the same script.
+//! Expressions and the types of properties. Every result was observed on stock Envoy 1.40.0 with
+//! the same script.
 
 use super::{lines, probe, stream_lines};
 use host_harness::{Cluster, Node, Sidecar, SidecarBuilder, UpstreamHost, Value};
@@ -25,7 +26,7 @@ fn evaluate(token: usize) -> String {
     format!("foreign expr_evaluate hex:{token:02x}000000")
 }
 
-/// As the Envoy was set up that gave the answers.
+/// The configuration of the Envoy on which the results were observed.
 fn set_up(script: &str) -> SidecarBuilder {
     let metadata = json!({"NAMESPACE": "default", "LABELS": {"app": "ratings"}, "N": 3});
     let services = json!({"istio": {"services": [{"host": "h"}]}});
@@ -39,7 +40,7 @@ fn set_up(script: &str) -> SidecarBuilder {
         )
 }
 
-/// What the host answered to the calls of this function, in streams.
+/// The results of the calls of this function in streams.
 fn answers(sidecar: &Sidecar, call: &str) -> Vec<String> {
     let lines = stream_lines(sidecar);
     let calls = lines.iter().filter(|line| line.starts_with(call));
@@ -48,7 +49,8 @@ fn answers(sidecar: &Sidecar, call: &str) -> Vec<String> {
         .collect()
 }
 
-/// Creates expressions in configure, sets a declared `peer`, and evaluates them in the first downstream data.
+/// Creates expressions in configure, sets a declared `peer`, and evaluates the expressions in the
+/// first downstream data.
 fn evaluated(expressions: &[&str]) -> Vec<String> {
     let creations: Vec<_> = expressions.iter().map(|text| create(text)).collect();
     let evaluations: Vec<_> = (0..expressions.len()).map(evaluate).collect();
@@ -157,7 +159,7 @@ fn an_expression_sees_the_running_callbacks_context_and_not_the_effective_one() 
     assert_eq!(answers, ["0", "10", "0 ex", id, "0", "0 x"]);
 }
 
-/// What these paths answer after the property `peer` was set to these bytes.
+/// The results for these paths after the property `peer` was set to these bytes.
 fn read_back(configure: &str, bytes: &str, paths: &[&str]) -> Vec<String> {
     let paths: Vec<_> = paths
         .iter()
@@ -201,7 +203,7 @@ fn a_declared_struct_can_be_walked() {
 fn what_is_not_of_its_type_is_there_and_cannot_be_read() {
     let paths = ["peer", "peer/workload", "filter_state/wasm.peer"];
     assert_eq!(read_back(DECLARE, "text", &paths), ["0 text", "1", "3"]);
-    // The schema `google.protobuf.Struct` without `type.googleapis.com/` is none that Envoy knows.
+    // Envoy does not know the schema `google.protobuf.Struct` without `type.googleapis.com/`.
     let bare = "foreign declare_property hex:0a0470656572180322\
                 16676f6f676c652e70726f746f6275662e5374727563742802";
     let whole = read_back(bare, PEER, &paths);
@@ -227,7 +229,7 @@ fn a_property_is_declared_once_in_a_context() {
 
 #[test]
 fn a_read_only_property_is_set_once() {
-    // {name: "peer", readonly: true, type: String}; in a stream it counts for nothing.
+    // {name: "peer", readonly: true, type: String}; it has no effect in a stream.
     let script = "configure: foreign declare_property hex:0a0470656572100118012802\n\
                   new_connection: set_property peer x; set_property peer y; property peer";
     for (script, again, found) in [

@@ -1,4 +1,4 @@
-//! VMs that fail, upstreams that refuse, capabilities that are missing, configurations that change.
+//! Failed VMs, refused upstream connections, restricted capabilities, updated configurations.
 
 use super::{lines, probe, stream_lines};
 use host_harness::FailurePolicy;

@@ -1,9 +1,9 @@
-//! Host calls that go wrong on purpose.
+//! Fault injection.
 
 use super::{probe, stream_lines};
 use host_harness::{Answer, Calls, Fault};
 
-/// What the probe sees and the server gets, and how many calls were disturbed.
+/// The probe's lines with the server's bytes, and the number of affected calls.
 fn seen(calls: Calls, answer: Answer) -> (Vec<String>, u64) {
     let script = "downstream_data: property source/address; property source/port; get downstream 0 9; set downstream 0 0 >";
     let sidecar = probe(script)
@@ -17,14 +17,14 @@ fn seen(calls: Calls, answer: Answer) -> (Vec<String>, u64) {
     assert!(!sidecar.is_failed());
     let mut lines = stream_lines(&sidecar);
     lines.push(received);
-    (lines, sidecar.disturbed_hostcalls())
+    (lines, sidecar.injected_faults())
 }
 
 fn undisturbed() -> Vec<String> {
     seen(Calls::Nth(0), Answer::Status(1)).0
 }
 
-/// The lines that a disturbance changed.
+/// The lines that a fault changes.
 fn changed(calls: Calls, answer: Answer) -> (Vec<String>, u64) {
     let (lines, disturbed) = seen(calls, answer);
     let before = undisturbed();
@@ -33,7 +33,7 @@ fn changed(calls: Calls, answer: Answer) -> (Vec<String>, u64) {
 }
 
 #[test]
-fn a_call_answers_any_status_and_does_nothing() {
+fn a_call_returns_any_status_and_has_no_effect() {
     for number in [1, 10, 12, 99] {
         let every = Calls::Every("proxy_set_buffer_bytes".into());
         let (lines, disturbed) = changed(every, Answer::Status(number));
@@ -49,7 +49,7 @@ fn a_call_answers_any_status_and_does_nothing() {
 }
 
 #[test]
-fn bytes_are_handed_over_in_the_place_of_the_true_ones() {
+fn bytes_replace_the_result() {
     let every = || Calls::Every("proxy_get_property".into());
     let lie = host_harness::scenario::Bytes::Text("lie".into());
     let (lines, disturbed) = changed(every(), Answer::Bytes(lie));
@@ -60,7 +60,7 @@ fn bytes_are_handed_over_in_the_place_of_the_true_ones() {
 }
 
 #[test]
-fn one_call_or_all_from_one_on_are_disturbed() {
+fn one_call_or_all_from_one_on_are_affected() {
     let (_, once) = seen(Calls::Nth(3), Answer::Status(10));
     assert_eq!(once, 1);
     let (_, from) = seen(Calls::From(1), Answer::Status(10));

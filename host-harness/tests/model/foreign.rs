@@ -2,7 +2,7 @@
 
 use super::{probe, stream_lines};
 
-/// What `expr_evaluate` answers to each of these expressions in `proxy_on_new_connection`.
+/// The results of `expr_evaluate` for these expressions in `proxy_on_new_connection`.
 fn evaluate(expressions: &[&str]) -> Vec<String> {
     let action = |(token, expression): (usize, &&str)| {
         let hex: String = expression

@@ -1,4 +1,4 @@
-//! Contexts, and the order of everything that ends a connection.
+//! Contexts, and the order of the callbacks that end a connection.
 
 use super::{lines, probe, stream_lines};
 use std::time::Duration;

@@ -27,7 +27,7 @@ fn probe(script: &str) -> SidecarBuilder {
     Sidecar::outbound(&probe_module()).plugin_config(script)
 }
 
-/// What the probe logged.
+/// The log lines of the probe.
 fn lines(sidecar: &Sidecar) -> Vec<String> {
     sidecar
         .logs()
@@ -36,7 +36,7 @@ fn lines(sidecar: &Sidecar) -> Vec<String> {
         .collect()
 }
 
-/// What the probe logged from the first stream on, context ids cut off.
+/// The log lines of the probe from the first stream on, without context ids.
 fn stream_lines(sidecar: &Sidecar) -> Vec<String> {
     lines(sidecar)
         .iter()

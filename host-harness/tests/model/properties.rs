@@ -1,10 +1,10 @@
-//! What a property answers, and when.
+//! Properties: values, and when they exist.
 
 use super::{probe, stream_lines};
 use host_harness::{Cluster, Node, Profile, Sidecar, SidecarBuilder, Tls, UpstreamHost};
 use serde_json::json;
 
-/// The answers to these paths in new_connection and in downstream_data.
+/// The results for these paths in new_connection and in downstream_data.
 fn ask(
     paths: &[&str],
     with: impl FnOnce(SidecarBuilder) -> SidecarBuilder,

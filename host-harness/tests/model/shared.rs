@@ -1,4 +1,4 @@
-//! What contexts and VMs share: key-value data and queues.
+//! Shared key-value data and queues.
 
 use super::{lines, probe, stream_lines};
 

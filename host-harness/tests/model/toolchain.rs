@@ -1,9 +1,9 @@
-//! What the toolchains of C++ and TinyGo rely on: initialisation, environment, allocators.
+//! Requirements of the toolchains of C++ and TinyGo: initialisation, environment, allocators.
 
 use super::lines;
 use host_harness::{LoadError, Module, Sidecar, SidecarBuilder, StartError};
 
-/// A filter in text form, with what every filter has.
+/// A filter in text form, with the exports that every filter needs.
 fn module(body: &str) -> Module {
     let text = format!(
         r#"(module
@@ -50,7 +50,8 @@ fn a_command_is_started() {
 
 #[test]
 fn the_environment_is_what_the_vm_was_given_and_there_are_no_arguments() {
-    // Logs the variables as they lie in memory, then their number and size, and the number of arguments.
+    // Logs the variables as they are in memory, then their number and size, and the number of
+    // arguments.
     let body = r#"(func (export "proxy_on_vm_start") (param i32 i32) (result i32)
         (drop (call $sizes (i32.const 0) (i32.const 4)))
         (drop (call $args (i32.const 8) (i32.const 12)))

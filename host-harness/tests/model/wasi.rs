@@ -2,8 +2,8 @@
 
 use host_harness::{LogLevel, Module, Sidecar};
 
-/// Writes 7 bytes at 256, through two vectors, to a file; then keeps time, randomness, argument and file answers in its
-/// configuration's verdict.
+/// Writes 7 bytes at 256, through two vectors, to a file. The result of the configuration depends
+/// on the results for time, random bytes, arguments and files.
 fn module(body: &str) -> Module {
     let wat = format!(
         r#"(module

@@ -39,7 +39,8 @@ impl Display for MissingTarget {
 
 impl std::error::Error for MissingTarget {}
 
-/// Returns once the target is installed. Adds it with rustup if it is missing, and says so on stderr.
+/// Ensures that the target is installed. Adds it with rustup if it is missing, with a line on
+/// stderr.
 ///
 /// The check runs once per process.
 ///
@@ -60,7 +61,8 @@ fn rustc() -> OsString {
     env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 
-/// Whether the compiler has the target's core library. An unknown answer counts as yes: the build itself will tell.
+/// Whether the compiler has the target's core library. An unknown answer counts as yes: the build
+/// then fails or succeeds.
 fn is_installed(rustc: &OsString) -> bool {
     let mut command = Command::new(rustc);
     command.args(["--print", "target-libdir", "--target", TARGET]);
@@ -71,7 +73,8 @@ fn is_installed(rustc: &OsString) -> bool {
     !output.status.success() || has_core(Path::new(folder.trim()))
 }
 
-/// Whether a `target-libdir` of rustc holds the core library. rustup removes the folder with the target.
+/// Whether a `target-libdir` of rustc holds the core library. rustup removes the folder with the
+/// target.
 fn has_core(folder: &Path) -> bool {
     let files = folder.read_dir().into_iter().flatten().flatten();
     files
@@ -79,11 +82,12 @@ fn has_core(folder: &Path) -> bool {
         .any(|name| name.starts_with("libcore-"))
 }
 
-/// Adds the target to the toolchain that is in use: rustup sets `RUSTUP_TOOLCHAIN` for what it starts.
+/// Adds the target to the current toolchain: rustup sets `RUSTUP_TOOLCHAIN` for its child
+/// processes.
 fn add(rustup: &str, rustc: &OsString) -> Result<(), MissingTarget> {
     let mut command = Command::new(rustup);
     command.args(["target", "add", TARGET]).stdin(Stdio::null());
-    // Its standard output is part of nobody's document.
+    // Standard output belongs to the caller's own output.
     command.stdout(Stdio::null());
     let status = command.status().map_err(|_| MissingTarget::NoRustup)?;
     if status.success() && is_installed(rustc) {

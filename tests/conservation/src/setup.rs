@@ -30,10 +30,12 @@ pub(crate) fn start(case: &Case, module: &Module) -> Result<Rig, StartError> {
         .upstream_host(host);
     let inbound = sidecar(case, &case.inbound, Sidecar::inbound(module), "server");
     match case.security {
-        Security::Plain => Rig::new(outbound, inbound),
-        Security::Mesh => Rig::new(outbound, inbound).mtls(CLIENT, SERVER),
-        Security::Foreign => Rig::new(outbound, inbound).mtls("https://client", "https://server"),
-        Security::ServerOnly => Rig::new(
+        Security::Plain => Rig::builder(outbound, inbound),
+        Security::Mesh => Rig::builder(outbound, inbound).mtls(CLIENT, SERVER),
+        Security::Foreign => {
+            Rig::builder(outbound, inbound).mtls("https://client", "https://server")
+        }
+        Security::ServerOnly => Rig::builder(
             outbound.upstream_tls(Tls::anonymous().peer_san(Some(SERVER.into()))),
             inbound.downstream_tls(Tls::anonymous().local_san(Some(SERVER.into()))),
         ),

@@ -17,9 +17,7 @@ pub(crate) fn run(
     let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
     for (buffer, bytes, end) in events {
         *host.buffer.borrow_mut() = bytes.to_vec();
-        connection
-            .borrow_mut()
-            .on_data(*buffer, bytes.len(), *end);
+        connection.borrow_mut().on_data(*buffer, bytes.len(), *end);
         let passed = host.buffer.take();
         match buffer {
             Buffer::Downstream => to_server.extend(passed),

@@ -1,23 +1,17 @@
-//! A connection's way through the filters of the chain.
+//! The iteration of a hop through the filters of the chain.
 
-use super::filter::Filter;
-use super::{Ending, Hop};
-use crate::abi::{BufferType, PeerType};
-use crate::vm::Callback;
-use crate::worker::{Called, length};
+use super::super::filter::{Filter, FilterStatus};
+use super::super::segment::Ending;
+use super::Hop;
+use crate::abi::{BufferType, Callback, PeerType, length};
+use crate::worker::Called;
 
 /// `Action::Continue`; everything else stops the iteration.
 const CONTINUE: u32 = 0;
 
-/// What the filter wants to happen with what it was shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FilterStatus {
-    Continue,
-    StopIteration,
-}
-
 impl Hop {
-    /// The filters from this one on, until one stops, then tcp_proxy. Envoy: `FilterManagerImpl::onContinueReading`.
+    /// Runs the filters from this one on until one stops, then tcp_proxy. Envoy:
+    /// `FilterManagerImpl::onContinueReading`.
     pub(super) fn run_read_filters(&mut self, first: usize) {
         for filter in first..self.filters.len() {
             if self.read_filter(filter) == FilterStatus::StopIteration || !self.downstream.open {
@@ -27,8 +21,9 @@ impl Hop {
         self.tcp_proxy_on_data();
     }
 
-    /// A filter whose turn first comes is created and asked. Then the whole read buffer is shown, whatever of it the
-    /// filter has seen before; an empty one only when it is the last.
+    /// Creates the filter if the iteration reaches it for the first time. Then passes the whole
+    /// read buffer to it, also bytes that the filter has seen before. An empty buffer is passed
+    /// only at the end of the stream.
     fn read_filter(&mut self, filter: usize) -> FilterStatus {
         if self.initialize(filter) == FilterStatus::StopIteration || !self.downstream.open {
             return FilterStatus::StopIteration;
@@ -38,7 +33,7 @@ impl Hop {
         if size == 0 && !end_of_stream {
             return FilterStatus::Continue;
         }
-        self.show(filter, BufferType::DownstreamData, |context| {
+        self.pass(filter, BufferType::DownstreamData, |context| {
             Callback::DownstreamData {
                 context,
                 size,
@@ -65,8 +60,8 @@ impl Hop {
         self.ask(filter, |context| Callback::NewConnection { context })
     }
 
-    /// The filters in reverse order, until one stops. Unlike when reading, an empty buffer goes through all of them, and
-    /// there is no resume. Envoy: `FilterManagerImpl::onWrite`.
+    /// Runs the filters in reverse order until one stops. Unlike on the read path, an empty buffer
+    /// is passed to all of them, and there is no resume. Envoy: `FilterManagerImpl::onWrite`.
     pub(super) fn run_write_filters(&mut self, end_of_stream: bool) -> FilterStatus {
         for filter in (0..self.filters.len()).rev() {
             let status = self.write_filter(filter, end_of_stream);
@@ -79,7 +74,7 @@ impl Hop {
 
     fn write_filter(&mut self, filter: usize, end_of_stream: bool) -> FilterStatus {
         let size = length(self.stream.borrow().upstream.len());
-        let status = self.show(filter, BufferType::UpstreamData, |context| {
+        let status = self.pass(filter, BufferType::UpstreamData, |context| {
             Callback::UpstreamData {
                 context,
                 size,
@@ -93,28 +88,28 @@ impl Hop {
         status
     }
 
-    /// A callback with a data buffer, which the filter can reach until it answers Continue.
-    fn show(
+    /// Calls a filter with a data buffer, which it can access until it returns Continue.
+    fn pass(
         &mut self,
         filter: usize,
         buffer: BufferType,
         callback: impl FnOnce(u32) -> Callback,
     ) -> FilterStatus {
-        self.reach(filter, buffer, true);
+        self.set_accessible(filter, buffer, true);
         let status = self.ask(filter, callback);
         if status == FilterStatus::Continue {
-            self.reach(filter, buffer, false);
+            self.set_accessible(filter, buffer, false);
         }
         status
     }
 
-    fn reach(&self, filter: usize, buffer: BufferType, shown: bool) {
+    fn set_accessible(&self, filter: usize, buffer: BufferType, accessible: bool) {
         if let Some(filter) = self.filters.get(filter) {
-            filter.show(buffer, shown);
+            filter.set_accessible(buffer, accessible);
         }
     }
 
-    /// A callback whose answer decides whether the iteration goes on. A failed VM closes the connection.
+    /// Calls a filter; its result controls the iteration. A failed VM closes the connection.
     fn ask(&mut self, filter: usize, callback: impl FnOnce(u32) -> Callback) -> FilterStatus {
         let Some(result) = self.call(filter, callback) else {
             return FilterStatus::Continue;
@@ -129,7 +124,7 @@ impl Hop {
         }
     }
 
-    /// A callback into a filter's context, if there is one; what it returned.
+    /// Calls a filter's context and returns the result. The outer `None`: there is no context.
     fn call(
         &mut self,
         filter: usize,

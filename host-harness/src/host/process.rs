@@ -1,0 +1,21 @@
+//! The state that all VMs of one emulated Envoy share.
+
+use std::cell::RefCell;
+
+use super::shared_data::SharedData;
+use crate::clock::Clock;
+use crate::config::Profile;
+use crate::log::Logs;
+use crate::property::Value;
+use crate::stats::Stats;
+
+/// One emulated Envoy process.
+#[derive(Debug, Default)]
+pub(crate) struct Process {
+    pub(crate) profile: Profile,
+    pub(crate) node: Value,
+    pub(crate) clock: Clock,
+    pub(crate) stats: RefCell<Stats>,
+    pub(crate) shared: RefCell<SharedData>,
+    pub(crate) logs: Logs,
+}

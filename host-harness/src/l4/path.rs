@@ -1,0 +1,159 @@
+//! A path of hops between two applications.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::app_state::AppState;
+use super::chunks::Chunks;
+use super::hop::Hop;
+use super::segment::{Segment, Toward};
+
+/// The hops of a connection, and the events in transit between them.
+pub(crate) struct Path {
+    pub(super) chunks: Chunks,
+    /// Called after every change.
+    pub(super) observer: Option<Rc<dyn Fn()>>,
+    hops: Vec<Hop>,
+    client: AppState,
+    server: AppState,
+    /// Events by their receiver: 0 is the client, then the hops, last the server.
+    in_transit: VecDeque<(usize, Toward, Segment)>,
+}
+
+impl Path {
+    pub(crate) fn new(hops: Vec<Hop>) -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Self {
+            chunks: Chunks::default(),
+            observer: None,
+            hops,
+            client: AppState::default(),
+            server: AppState::default(),
+            in_transit: VecDeque::new(),
+        }))
+    }
+
+    pub(super) fn hops(&self) -> &[Hop] {
+        &self.hops
+    }
+
+    /// Opens the hops. A greeting reaches the last hop before any handshake is complete, as the
+    /// greeting of a fast server does on loopback.
+    pub(super) fn open(&mut self, greeting: Vec<u8>) {
+        let mut opened = 0;
+        for hop in &mut self.hops {
+            hop.open();
+            opened += 1;
+            if !hop.is_connected() {
+                break;
+            }
+        }
+        if opened == self.hops.len() && !greeting.is_empty() {
+            self.inject(
+                Toward::Client,
+                Segment::Data {
+                    bytes: greeting,
+                    end: false,
+                },
+            );
+            self.step();
+        }
+        for hop in &mut self.hops {
+            hop.finish_handshake();
+        }
+        self.collect();
+    }
+
+    /// Adds an event of the application that sends in this direction.
+    pub(super) fn inject(&mut self, toward: Toward, segment: Segment) {
+        let node = match toward {
+            Toward::Server => 1,
+            Toward::Client => self.hops.len(),
+        };
+        self.in_transit.push_back((node, toward, segment));
+    }
+
+    /// The application that sends in this direction.
+    pub(super) fn app(&mut self, toward: Toward) -> &mut AppState {
+        match toward {
+            Toward::Server => &mut self.client,
+            Toward::Client => &mut self.server,
+        }
+    }
+
+    /// Reads from the first hop.
+    pub(super) fn ask_first<T: Default>(&self, read: impl FnOnce(&Hop) -> T) -> T {
+        self.hops.first().map(read).unwrap_or_default()
+    }
+
+    /// Changes the first hop.
+    pub(super) fn change_first(&mut self, change: impl FnOnce(&mut Hop)) {
+        self.hops.first_mut().map(change);
+        self.collect();
+    }
+
+    /// Closes the connections of old roots of this proxy.
+    pub(crate) fn close_drained(&mut self, proxy: usize) {
+        self.hops
+            .iter_mut()
+            .filter(|hop| hop.is_of(proxy))
+            .for_each(Hop::close_drained);
+    }
+
+    /// The hop of this proxy with this connection id.
+    pub(crate) fn hop(&mut self, proxy: usize, connection: u64) -> Option<&mut Hop> {
+        self.hops.iter_mut().find(|hop| hop.is(proxy, connection))
+    }
+
+    /// Delivers the next event. Returns false if there is none.
+    fn step(&mut self) -> bool {
+        self.collect();
+        let Some((node, toward, segment)) = self.in_transit.pop_front() else {
+            return false;
+        };
+        let last = self.hops.len() + 1;
+        if node == 0 {
+            if self.client.receive(segment) {
+                self.inject(Toward::Server, Segment::Reset);
+            }
+        } else if node == last {
+            if self.server.receive(segment) {
+                self.inject(Toward::Client, Segment::Reset);
+            }
+        } else if let Some(hop) = self.hops.get_mut(node - 1) {
+            hop.receive(toward, segment);
+        }
+        self.collect();
+        true
+    }
+
+    /// Takes the events that the hops have sent.
+    fn collect(&mut self) {
+        for (index, hop) in self.hops.iter_mut().enumerate() {
+            for (toward, segment) in hop.take_sent() {
+                let node = match toward {
+                    Toward::Client => index,
+                    Toward::Server => index + 2,
+                };
+                self.in_transit.push_back((node, toward, segment));
+            }
+        }
+    }
+}
+
+/// Delivers all events in transit, and performs the actions that filters requested for other
+/// streams.
+pub(crate) fn pump(path: &Rc<RefCell<Path>>) {
+    let proxies: Vec<_> = path.borrow().hops.iter().map(Hop::proxy).collect();
+    let mut more = true;
+    while more {
+        more = path.borrow_mut().step();
+        for proxy in &proxies {
+            proxy.run_deferred();
+        }
+    }
+    let observer = path.borrow().observer.clone();
+    if let Some(observer) = observer {
+        observer();
+    }
+}

@@ -1,0 +1,71 @@
+//! Expectations: conditions for received bytes, metrics and logs.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::bytes::Bytes;
+
+/// Conditions at a point of a scenario. A condition that is not given is not checked.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// The connection of `client` and `server`.
+    #[serde(default)]
+    pub connection: String,
+    /// Conditions for the client application.
+    #[serde(default)]
+    pub client: Option<Arrival>,
+    /// Conditions for the server application.
+    #[serde(default)]
+    pub server: Option<Arrival>,
+    /// Conditions for the client's sidecar.
+    #[serde(default)]
+    pub outbound: Option<Report>,
+    /// Conditions for the server's sidecar.
+    #[serde(default)]
+    pub inbound: Option<Report>,
+}
+
+/// Conditions for an application at one end of a connection.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arrival {
+    /// All bytes that it has received.
+    #[serde(default)]
+    pub received: Option<Bytes>,
+    /// The number of bytes that it has received.
+    #[serde(default)]
+    pub bytes: Option<usize>,
+    /// Whether the other end has ended its half, or the connection.
+    #[serde(default)]
+    pub ended: Option<bool>,
+}
+
+/// Conditions for a sidecar.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// Metrics and their values.
+    #[serde(default)]
+    pub metrics: Vec<Metric>,
+    /// Texts that log lines contain.
+    #[serde(default)]
+    pub log: Vec<String>,
+}
+
+/// A metric, summed over all series with at least these labels.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// The Prometheus name.
+    pub name: String,
+    /// The labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The sum.
+    pub value: u64,
+    /// The number of series in the sum.
+    #[serde(default)]
+    pub series: Option<usize>,
+}

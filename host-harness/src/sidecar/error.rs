@@ -1,0 +1,58 @@
+//! The error of a start.
+
+use std::collections::BTreeSet;
+
+use crate::attributes::PROXY_ATTRIBUTES;
+use crate::log::LogLine;
+use crate::module::LoadError;
+
+/// The reason why an Envoy does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The module cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// `proxy_on_vm_start` or `proxy_on_configure` returned false, or trapped.
+    #[error(
+        "the filter refuses its configuration; it logged:{}{}",
+        lines(logs),
+        missing(missing_properties)
+    )]
+    Refused {
+        /// The log lines up to then.
+        logs: Vec<LogLine>,
+        /// The properties that the filter requested and that do not exist.
+        missing_properties: BTreeSet<String>,
+        /// The trap, if there was one.
+        trap: Option<String>,
+    },
+}
+
+fn lines(logs: &[LogLine]) -> String {
+    if logs.is_empty() {
+        return " nothing".into();
+    }
+    logs.iter().map(|line| format!("\n  {line}")).collect()
+}
+
+/// The missing properties. The cause may be only that they are attribute roots of older Envoys.
+fn missing(properties: &BTreeSet<String>) -> String {
+    if properties.is_empty() {
+        return String::new();
+    }
+    let names: Vec<_> = properties.iter().map(String::as_str).collect();
+    let hint = match names.iter().any(|path| is_legacy(path)) {
+        true => "; Envoys before 1.33 had such roots: Profile::Legacy, or a node that says more",
+        false => "",
+    };
+    format!(
+        "\nit asked for properties that are not there: {}{hint}",
+        names.join(", ")
+    )
+}
+
+fn is_legacy(path: &str) -> bool {
+    let root = path.split('.').next().unwrap_or(path);
+    PROXY_ATTRIBUTES.contains(&root)
+}

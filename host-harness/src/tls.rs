@@ -1,0 +1,59 @@
+//! TLS properties of a connection.
+
+/// The TLS properties of a connection, as one side of it sees them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    pub(crate) version: String,
+    pub(crate) server_name: String,
+    pub(crate) local_san: Option<String>,
+    pub(crate) peer_san: Option<String>,
+}
+
+impl Tls {
+    /// Mutual TLS: both certificates have a URI SAN.
+    pub fn mutual(local_san: impl Into<String>, peer_san: impl Into<String>) -> Self {
+        Self {
+            local_san: Some(local_san.into()),
+            peer_san: Some(peer_san.into()),
+            ..Self::anonymous()
+        }
+    }
+
+    /// TLS without a URI SAN on either side.
+    pub fn anonymous() -> Self {
+        Self {
+            version: "TLSv1.3".into(),
+            server_name: String::new(),
+            local_san: None,
+            peer_san: None,
+        }
+    }
+
+    /// Sets the URI SAN of the local certificate.
+    #[must_use]
+    pub fn local_san(mut self, san: Option<String>) -> Self {
+        self.local_san = san;
+        self
+    }
+
+    /// Sets the URI SAN of the peer's certificate.
+    #[must_use]
+    pub fn peer_san(mut self, san: Option<String>) -> Self {
+        self.peer_san = san;
+        self
+    }
+
+    /// Sets the protocol version, `TLSv1.3` by default.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = version.into();
+        self
+    }
+
+    /// Sets the server name that the client requests (SNI).
+    #[must_use]
+    pub fn server_name(mut self, name: impl Into<String>) -> Self {
+        self.server_name = name.into();
+        self
+    }
+}

@@ -1,0 +1,173 @@
+//! The structure of the code: which files and which packages may know each other.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
+
+mod graph;
+mod packages;
+mod source;
+mod tokens;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use mesh::workspace;
+
+use graph::Graph;
+
+/// The folders whose crates are checked. `filter/oci` only builds an image.
+const FOLDERS: [&str; 4] = [
+    "filter/src",
+    "filter/shell/src",
+    "proto/src",
+    "host-harness",
+];
+
+#[test]
+fn no_files_import_each_other_in_a_circle() -> Result<(), Box<dyn Error>> {
+    let root = workspace::root();
+    let mut found = Vec::new();
+    for package in packages::read()? {
+        for target in &package.roots {
+            let path = target.strip_prefix(&root)?;
+            let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+                continue;
+            };
+            let is_checked = FOLDERS.iter().any(|checked| folder.starts_with(checked));
+            if !is_checked {
+                continue;
+            }
+            let graph = Graph::of(&name.to_string_lossy(), &files(&root.join(folder))?);
+            for circle in graph.circles() {
+                found.push(format!("{}: {circle:?}", folder.display()));
+            }
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "these files import each other:\n{}",
+        found.join("\n")
+    );
+    Ok(())
+}
+
+#[test]
+fn the_harness_depends_on_no_other_package_of_this_repository() -> Result<(), Box<dyn Error>> {
+    let packages = packages::read()?;
+    let own = workspace::root().join("host-harness");
+    let (inside, outside): (Vec<_>, Vec<_>) = packages
+        .iter()
+        .partition(|package| package.folder.starts_with(&own));
+    assert!(inside.len() > 5 && outside.len() > 5, "{packages:?}");
+    let mut found = Vec::new();
+    for package in inside {
+        for dependency in &package.dependencies {
+            let is_foreign = outside.iter().any(|other| other.name == *dependency);
+            if is_foreign {
+                found.push(format!("{} depends on {dependency}", package.name));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    Ok(())
+}
+
+/// The Rust files below a folder, by their path from there.
+fn files(folder: &Path) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
+    let mut files = BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(at) = open.pop() {
+        for entry in fs::read_dir(at)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(folder)?.to_string_lossy().into_owned();
+                files.insert(name, fs::read_to_string(&path)?);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// The circles of a made-up crate.
+fn circles(files: &[(&str, &str)]) -> Vec<String> {
+    let files = files
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let graph = Graph::of("lib.rs", &files.collect());
+    let circles = graph.circles().into_iter();
+    circles
+        .map(|circle| circle.into_iter().collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
+#[test]
+fn a_circle_of_imports_is_found() {
+    let found = circles(&[
+        ("lib.rs", "mod a; mod b; mod c; mod d;"),
+        ("a.rs", "use crate::b::B; pub(crate) struct A(B);"),
+        ("b.rs", "pub(crate) struct B; fn f() { super::c::g(); }"),
+        (
+            "c.rs",
+            "use crate::{a::A, d}; pub(crate) fn g() { d::h(); }",
+        ),
+        ("d.rs", "pub(crate) fn h() {}"),
+    ]);
+    assert_eq!(found, ["a.rs b.rs c.rs"]);
+}
+
+#[test]
+fn a_parent_and_a_child_that_use_each_other_are_a_circle() {
+    let parent = "mod child; use child::C; pub(crate) struct P(C);";
+    let child = "use super::P; pub(crate) struct C; fn f(p: P) {}";
+    let found = circles(&[
+        ("lib.rs", "mod p;"),
+        ("p.rs", parent),
+        ("p/child.rs", child),
+    ]);
+    assert_eq!(found, ["p.rs p/child.rs"]);
+    let plain = "mod child; pub(crate) struct P; fn f() { child::g(); }";
+    let found = circles(&[
+        ("lib.rs", "mod p;"),
+        ("p/mod.rs", plain),
+        ("p/child.rs", child),
+    ]);
+    assert_eq!(found, ["p/child.rs p/mod.rs"]);
+}
+
+#[test]
+fn a_re_export_is_no_use_and_names_the_file_that_defines_the_item() {
+    let found = circles(&[
+        ("lib.rs", "mod p; pub use p::A;"),
+        ("p.rs", "mod a; mod b; pub use a::A; pub(crate) use b::*;"),
+        ("p/a.rs", "use super::B; pub struct A(B);"),
+        ("p/b.rs", "pub(crate) struct B; pub(crate) fn f() {}"),
+    ]);
+    assert_eq!(found, [""; 0]);
+    let found = circles(&[
+        ("lib.rs", "mod p; pub use p::A;"),
+        ("p.rs", "mod a; mod b; pub use a::A; pub(crate) use b::*;"),
+        ("p/a.rs", "use super::B; pub struct A(B);"),
+        (
+            "p/b.rs",
+            "use crate::A; pub(crate) struct B; pub(crate) fn f(a: A) {}",
+        ),
+    ]);
+    assert_eq!(found, ["p/a.rs p/b.rs"]);
+}
+
+#[test]
+fn tests_may_use_anything() {
+    let found = circles(&[
+        ("lib.rs", "mod a; #[cfg(test)] mod fake; fn f() { a::f(); }"),
+        (
+            "a.rs",
+            "pub fn f() {} #[cfg(test)] mod tests; #[cfg(test)] mod t { use crate::f; }",
+        ),
+        ("a/tests.rs", "use crate::f;"),
+        ("fake.rs", "use crate::a::f;"),
+    ]);
+    assert_eq!(found, [""; 0]);
+}
