@@ -7,10 +7,7 @@
 //! use count_allocations as _;
 //! use my_filter as _;
 //! ```
-#![allow(
-    unsafe_code,
-    reason = "an allocator is unsafe, and so is an export"
-)]
+#![allow(unsafe_code, reason = "an allocator is unsafe, and so is an export")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
