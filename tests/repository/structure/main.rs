@@ -30,7 +30,7 @@ fn no_files_import_each_other_in_a_circle() -> Result<(), Box<dyn Error>> {
     let mut found = Vec::new();
     for package in packages::read()? {
         for target in &package.roots {
-            let path = target.strip_prefix(&root)?;
+            let path = target.strip_prefix(root)?;
             let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
                 continue;
             };

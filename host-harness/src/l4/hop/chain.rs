@@ -1,9 +1,9 @@
 //! The iteration of a hop through the filters of the chain.
 
-use super::super::filter::{Filter, FilterStatus};
-use super::super::segment::Ending;
 use super::Hop;
 use crate::abi::{BufferType, Callback, PeerType, length};
+use crate::l4::filter::{Filter, FilterStatus};
+use crate::l4::segment::Ending;
 use crate::worker::Called;
 
 /// `Action::Continue`; everything else stops the iteration.

@@ -1,9 +1,9 @@
 //! tcp_proxy: the last filter of a hop's chain, and the upstream connection.
 
-use super::super::filter::FilterStatus;
-use super::super::segment::{Ending, Segment, Socket, Toward};
 use super::{Dialing, Hop};
 use crate::abi::PeerType;
+use crate::l4::filter::FilterStatus;
+use crate::l4::segment::{Ending, Segment, Socket, Toward};
 use crate::tls::Tls;
 
 /// `UF,URX`: the only connect attempt of tcp_proxy failed. Measured with Envoy 1.40.

@@ -1,10 +1,10 @@
 //! The configuration of the filters of the chain.
 
-use super::super::spec::FilterSpec;
 use super::SidecarBuilder;
 use crate::config::FailurePolicy;
 use crate::fault::Fault;
 use crate::module::Module;
+use crate::sidecar::spec::FilterSpec;
 
 impl SidecarBuilder {
     /// Appends a filter to the chain, with VMs of its own. Later calls that set plugin, VM, failure
