@@ -2,6 +2,7 @@
 
 mod bench;
 mod chaos;
+mod exit;
 mod filter;
 mod inspect;
 mod output;
@@ -12,9 +13,6 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-/// Exit code when a command could not do its work, as clap's for a wrong command line.
-const FAILED: u8 = 2;
 
 /// Test proxy-wasm network filters without Envoy.
 #[derive(Parser)]
@@ -37,6 +35,6 @@ fn main() -> ExitCode {
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");
-        ExitCode::from(FAILED)
+        ExitCode::from(exit::ERROR)
     })
 }

@@ -4,8 +4,7 @@ use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write as _};
 use std::process;
 
-/// The exit code of a program that SIGPIPE ended, as a shell reports it. Rust programs ignore that signal.
-const CLOSED: i32 = 128 + 13;
+use crate::exit;
 
 /// Prints `text`. Ends the process quietly where nobody reads any more, and with a message where printing fails otherwise.
 pub(crate) fn print(text: Arguments<'_>) {
@@ -15,9 +14,9 @@ pub(crate) fn print(text: Arguments<'_>) {
     };
     if error.kind() != ErrorKind::BrokenPipe {
         eprintln!("error: cannot write to standard output: {error}");
-        process::exit(i32::from(crate::FAILED));
+        process::exit(i32::from(exit::ERROR));
     }
-    process::exit(CLOSED);
+    process::exit(exit::CLOSED_PIPE);
 }
 
 /// `print!` of the standard library, without its panic on a closed pipe.

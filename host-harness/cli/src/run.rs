@@ -8,6 +8,7 @@ use envoy_stage::Envoys;
 use host_harness::scenario::{Emulated, Failure, Scenario, Stage, run};
 use host_harness::{LoadError, Module, StartError, artifact};
 
+use crate::exit;
 use crate::filter::Filter;
 use crate::output::outln;
 
@@ -100,7 +101,7 @@ impl Run {
         Ok(match (failed, not_played) {
             (0, 0) => ExitCode::SUCCESS,
             (_, 0) => ExitCode::FAILURE,
-            _ => ExitCode::from(crate::FAILED),
+            _ => ExitCode::from(exit::ERROR),
         })
     }
 
