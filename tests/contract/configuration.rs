@@ -17,7 +17,7 @@ use mesh::poll::{self, Look};
 use serde_json::{Value, json};
 
 use crate::pair::{LIMIT, Pair, Result, at, db, greet, web};
-use crate::table::{EXCHANGED, columns};
+use crate::table::EXCHANGED;
 
 /// Labels that the standard bootstrap does not extract.
 const EXTRA: [&str; 4] = ["role", "note", "side", "app"];
@@ -80,7 +80,7 @@ impl Reported {
 
 /// The labels of an exchange both ways.
 fn exchanged(reporter: Reporter) -> Labels {
-    let mut columns = columns(EXCHANGED).into_iter();
+    let mut columns = EXCHANGED.columns().into_iter();
     let found = columns.find(|labels| labels["reporter"] == reporter.as_str());
     found.unwrap()
 }

@@ -14,8 +14,6 @@ use mesh::{Builder, Counts, Filter, Mesh, Service};
 use mesh::{Scratch, Workload, wasm};
 use serde_json::{Value, json};
 
-use crate::table;
-
 pub(crate) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 /// The one cluster and the one listener of a bootstrap.
@@ -91,10 +89,10 @@ impl Pair {
         Ok(self.mesh.sidecar(reporter, &self.service)?)
     }
 
-    /// Two conversations, one of which stays open, reported as the table's columns say, and as nothing else.
+    /// Two conversations, one of which stays open, reported under these label sets, and under no other.
     ///
     /// The four counts differ (2, 1, 12 and 24), so none can stand where another belongs.
-    pub(crate) fn reports(&self, table: &str) -> Result {
+    pub(crate) fn reports(&self, expected: &[Labels]) -> Result {
         let open = greet(self.connect()?)?;
         drop(greet(self.connect()?)?);
         let mut counts = Counts {
@@ -103,14 +101,14 @@ impl Pair {
             received: 12,
             sent: 24,
         };
-        self.check(table, counts)?;
+        self.check(expected, counts)?;
         drop(open);
         counts.closed = 2;
-        self.check(table, counts)
+        self.check(expected, counts)
     }
 
     /// A connection that the client's sidecar ends before a byte has passed.
-    pub(crate) fn fails(&self, table: &str) -> Result {
+    pub(crate) fn fails(&self, expected: &[Labels]) -> Result {
         let mut stream = self.connect()?;
         // The end, or a reset.
         let _ended = stream.read(&mut [0; 1]);
@@ -119,17 +117,17 @@ impl Pair {
             closed: 1,
             ..Counts::default()
         };
-        self.check(table, counts)
+        self.check(expected, counts)
     }
 
-    /// These counts, in series that are labelled like the columns, and nothing else.
-    pub(crate) fn check(&self, table: &str, counts: Counts) -> Result {
-        for labels in table::columns(table) {
+    /// Waits until each label set's reporter reports these counts in one series a metric, and nothing else.
+    pub(crate) fn check(&self, expected: &[Labels], counts: Counts) -> Result {
+        for labels in expected {
             let reporter = match labels["reporter"].as_str() {
                 "source" => Reporter::Source,
                 _ => Reporter::Destination,
             };
-            check(self.sidecar(reporter)?, &labels, counts)?;
+            check(self.sidecar(reporter)?, labels, counts)?;
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ fn ports_chooses_connections_by_the_port_they_are_for() -> Result {
         mesh.configuration(at_intervals(json!({ "ports": { "exclude": [1] } })))
             .service(service)
     })?;
-    seen.reports(EXCHANGED)?;
+    seen.reports(&EXCHANGED.columns())?;
     for reporter in Reporter::BOTH {
         let metrics = unseen.sidecar(reporter)?.metrics()?;
         assert_eq!(Counts::reported(&metrics, &[]), Counts::default());

@@ -10,6 +10,36 @@ use serde_json::{Value, json};
 
 use super::{becomes, outcomes, unknown_endpoint, workload};
 use crate::pair::{Pair, Result, at, canonical, greet, mode, route_to};
+use crate::table::Table;
+
+/// productpage calls ratings, and both sidecars exchange their metadata over mutual TLS.
+const PRODUCTPAGE: Table = Table(
+    "
+    reporter                        source                                       destination
+    source_workload                 productpage-v1                               productpage-v1
+    source_workload_namespace       default                                      default
+    source_canonical_service        productpage-v1                               productpage-v1
+    source_canonical_revision       version-1                                    version-1
+    source_principal                spiffe://cluster.local/ns/default/sa/client  spiffe://cluster.local/ns/default/sa/client
+    source_app                      productpage                                  productpage
+    source_version                  v1                                           v1
+    source_cluster                  client-cluster                               client-cluster
+    destination_workload            ratings-v1                                   ratings-v1
+    destination_workload_namespace  default                                      default
+    destination_canonical_service   ratings                                      ratings
+    destination_canonical_revision  version-1                                    version-1
+    destination_principal           spiffe://cluster.local/ns/default/sa/server  spiffe://cluster.local/ns/default/sa/server
+    destination_app                 ratings                                      ratings
+    destination_version             v1                                           v1
+    destination_cluster             server-cluster                               server-cluster
+    destination_service             server.default.svc.cluster.local             server.default.svc.cluster.local
+    destination_service_name        server                                       server
+    destination_service_namespace   default                                      default
+    request_protocol                tcp                                          tcp
+    response_flags                  -                                            -
+    connection_security_policy      unknown                                      mutual_tls
+    ",
+);
 
 /// `TestTCPMetadataExchange`.
 #[test]
@@ -28,34 +58,7 @@ fn test_tcp_metadata_exchange() -> Result {
         received: 60,
         sent: 120,
     };
-    pair.check(
-        "
-        reporter                        source                                       destination
-        source_workload                 productpage-v1                               productpage-v1
-        source_workload_namespace       default                                      default
-        source_canonical_service        productpage-v1                               productpage-v1
-        source_canonical_revision       version-1                                    version-1
-        source_principal                spiffe://cluster.local/ns/default/sa/client  spiffe://cluster.local/ns/default/sa/client
-        source_app                      productpage                                  productpage
-        source_version                  v1                                           v1
-        source_cluster                  client-cluster                               client-cluster
-        destination_workload            ratings-v1                                   ratings-v1
-        destination_workload_namespace  default                                      default
-        destination_canonical_service   ratings                                      ratings
-        destination_canonical_revision  version-1                                    version-1
-        destination_principal           spiffe://cluster.local/ns/default/sa/server  spiffe://cluster.local/ns/default/sa/server
-        destination_app                 ratings                                      ratings
-        destination_version             v1                                           v1
-        destination_cluster             server-cluster                               server-cluster
-        destination_service             server.default.svc.cluster.local             server.default.svc.cluster.local
-        destination_service_name        server                                       server
-        destination_service_namespace   default                                      default
-        request_protocol                tcp                                          tcp
-        response_flags                  -                                            -
-        connection_security_policy      unknown                                      mutual_tls
-        ",
-        counts,
-    )?;
+    pair.check(&PRODUCTPAGE.columns(), counts)?;
     for reporter in Reporter::BOTH {
         outcomes(&pair, reporter, "exchanged", 10)?;
     }
@@ -83,31 +86,17 @@ fn test_tcp_metadata_exchange_no_alpn() -> Result {
         sent: 120,
     };
     pair.check(
-        "
-        reporter                        destination
-        source_workload                 unknown
-        source_workload_namespace       default
-        source_canonical_service        unknown
-        source_canonical_revision       latest
-        source_principal                spiffe://cluster.local/ns/default/sa/client
-        source_app                      unknown
-        source_version                  unknown
-        source_cluster                  unknown
-        destination_workload            ratings-v1
-        destination_workload_namespace  default
-        destination_canonical_service   ratings
-        destination_canonical_revision  version-1
-        destination_principal           spiffe://cluster.local/ns/default/sa/server
-        destination_app                 ratings
-        destination_version             v1
-        destination_cluster             server-cluster
-        destination_service             server.default.svc.cluster.local
-        destination_service_name        server
-        destination_service_namespace   default
-        request_protocol                tcp
-        response_flags                  -
-        connection_security_policy      mutual_tls
+        &PRODUCTPAGE.with(
+            "
+                                   destination
+        source_workload            unknown
+        source_canonical_service   unknown
+        source_canonical_revision  latest
+        source_app                 unknown
+        source_version             unknown
+        source_cluster             unknown
         ",
+        ),
         counts,
     )?;
     outcomes(&pair, Reporter::Destination, "absent", 10)
@@ -194,34 +183,7 @@ fn test_tcp_metrics_during_active_connection() -> Result {
             received: 5 * pings,
             sent: 11 * pings,
         };
-        pair.check(
-            "
-        reporter                        source                                       destination
-        source_workload                 productpage-v1                               productpage-v1
-        source_workload_namespace       default                                      default
-        source_canonical_service        productpage-v1                               productpage-v1
-        source_canonical_revision       version-1                                    version-1
-        source_principal                spiffe://cluster.local/ns/default/sa/client  spiffe://cluster.local/ns/default/sa/client
-        source_app                      productpage                                  productpage
-        source_version                  v1                                           v1
-        source_cluster                  client-cluster                               client-cluster
-        destination_workload            ratings-v1                                   ratings-v1
-        destination_workload_namespace  default                                      default
-        destination_canonical_service   ratings                                      ratings
-        destination_canonical_revision  version-1                                    version-1
-        destination_principal           spiffe://cluster.local/ns/default/sa/server  spiffe://cluster.local/ns/default/sa/server
-        destination_app                 ratings                                      ratings
-        destination_version             v1                                           v1
-        destination_cluster             server-cluster                               server-cluster
-        destination_service             server.default.svc.cluster.local             server.default.svc.cluster.local
-        destination_service_name        server                                       server
-        destination_service_namespace   default                                      default
-        request_protocol                tcp                                          tcp
-        response_flags                  -                                            -
-        connection_security_policy      unknown                                      mutual_tls
-        ",
-            counts,
-        )?;
+        pair.check(&PRODUCTPAGE.columns(), counts)?;
     }
     Ok(())
 }
@@ -242,16 +204,10 @@ fn test_tcp_metadata_not_found_reporting() -> Result {
         sent: 12,
     };
     pair.check(
-        "
-        reporter                        source
-        source_workload                 productpage-v1
-        source_workload_namespace       default
-        source_canonical_service        productpage-v1
-        source_canonical_revision       version-1
+        &PRODUCTPAGE.with(
+            "
+                                        source
         source_principal                unknown
-        source_app                      productpage
-        source_version                  v1
-        source_cluster                  client-cluster
         destination_workload            unknown
         destination_workload_namespace  unknown
         destination_canonical_service   unknown
@@ -260,13 +216,8 @@ fn test_tcp_metadata_not_found_reporting() -> Result {
         destination_app                 unknown
         destination_version             unknown
         destination_cluster             unknown
-        destination_service             server.default.svc.cluster.local
-        destination_service_name        server
-        destination_service_namespace   default
-        request_protocol                tcp
-        response_flags                  -
-        connection_security_policy      unknown
         ",
+        ),
         counts,
     )
 }
