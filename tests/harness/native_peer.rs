@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use host_harness::{Sidecar, SidecarBuilder, StatsTag, Tls, UpstreamHost, Value};
 use serde_json::json;
 
-use crate::sidecars::{CLIENT, LABELS, SERVER, counts, inbound, labels, module, outbound};
+use crate::sidecars::{CLIENT, SERVER, counts, inbound, labels, module, outbound, tags};
 
 const OFF: &str = r#"{ "peer_exchange": { "mode": "off" } }"#;
 
@@ -98,9 +98,8 @@ fn role(sidecar: SidecarBuilder, expression: &str) -> String {
         "peer_exchange": { "mode": "off" },
         "metrics": [{ "dimensions": { "role": expression } }],
     });
-    let tags = LABELS.iter().copied().chain(["role"]);
     let sidecar = sidecar
-        .stats_tags(StatsTag::labels(tags))
+        .stats_tags(StatsTag::labels(tags().chain(["role"])))
         .plugin_config(configuration.to_string());
     let sidecar = one_connection_of(sidecar);
     labels(&sidecar).remove("role").unwrap_or_default()

@@ -4,9 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use mesh::testing::Result;
 use mesh::{Scratch, process, workspace};
-
-type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 

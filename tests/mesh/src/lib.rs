@@ -22,6 +22,7 @@ pub mod prometheus;
 pub mod registry;
 pub mod situation;
 pub mod tap;
+pub mod testing;
 pub mod tools;
 pub mod topology;
 pub mod wasm;
