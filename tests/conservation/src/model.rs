@@ -1,5 +1,5 @@
-//! The reference: what the design's tables say of a connection, as a function of all bytes so far. It keeps no decoder,
-//! no buffer and no series; whatever the filter does in its own way must come out the same.
+//! The reference: the outcome of a connection by the tables of the documentation, as a function of all bytes so far. It has
+//! no decoder, no buffer and no series.
 
 use crate::case::{Both, Case, End, Extra, Host, Mode, Proxy, Security};
 use crate::wire::{MAGIC, judge, proxy_frame};
@@ -8,20 +8,20 @@ const HEADER: usize = 8;
 const DEFAULT_CAP: u32 = 64 * 1024;
 const DEFAULT_REFUSED_SECONDS: u16 = 300;
 
-/// What a receiver concludes from a stream so far.
+/// A receiver's result for the stream so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Head {
-    /// More is needed; everything is held.
+    /// More bytes are needed; all are held.
     Undecided,
-    /// No frame: everything goes on.
+    /// There is no frame: all bytes pass.
     Absent,
-    /// The stream ended within the header: everything goes on.
+    /// The stream ended within the header: all bytes pass.
     CutInHeader,
     /// The stream ended within the payload: it is dropped.
     CutInPayload,
     /// The length is over the cap: the connection is closed.
     TooLarge,
-    /// A frame of so many bytes, and what it is: what follows goes on.
+    /// A frame of this length with this result; the bytes after it pass.
     Frame(usize, &'static str),
 }
 
@@ -50,7 +50,7 @@ impl Head {
         }
     }
 
-    /// What of the stream goes on.
+    /// The part of the stream that passes.
     fn passes(self, stream: &[u8]) -> &[u8] {
         match self {
             Self::Absent | Self::CutInHeader => stream,
@@ -70,20 +70,20 @@ impl Head {
     }
 }
 
-/// One direction of a connection, as it comes to a proxy.
+/// One direction of a connection, as a proxy receives it.
 #[derive(Debug, Default)]
 struct Half {
     seen: Vec<u8>,
     begun: bool,
     ended: bool,
-    /// Bytes of payload that went on.
+    /// The number of payload bytes that passed.
     passed: usize,
 }
 
-/// What the client's proxy remembers of the server's, from one connection to the next.
+/// The state of the client's proxy that outlasts a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
-    /// Until when, in milliseconds, it gets no frame.
+    /// The time in milliseconds until which the server gets no frame.
     refused_until: u64,
 }
 
@@ -92,11 +92,11 @@ pub(crate) struct Memory {
 struct Hop<'a> {
     case: &'a Case,
     proxy: &'a Proxy,
-    /// The application beside the proxy: the frame goes in front of what it sends.
+    /// The application of the proxy, whose bytes follow the proxy's frame.
     beside: End,
-    /// What the client sends, and what the server sends.
+    /// The bytes of the client and of the server.
     halves: Both<Half>,
-    /// Whether the server had refused frames when the first bytes came.
+    /// Whether the server was known to refuse frames at the first bytes.
     refused: Option<bool>,
     wrote: bool,
     closed: bool,
@@ -120,7 +120,7 @@ impl<'a> Hop<'a> {
         let peer_seen = match (self.case.security, self.beside) {
             (Security::Plain, _) => false,
             (Security::Mesh, _) => true,
-            // The table asks for a SPIFFE identity outbound, for mutual TLS inbound.
+            // The table requires a SPIFFE identity outbound and mutual TLS inbound.
             (Security::Foreign, beside) => beside == End::Server,
             (Security::ServerOnly, beside) => beside == End::Client,
         };
@@ -143,14 +143,14 @@ impl<'a> Hop<'a> {
         }
     }
 
-    /// What is concluded from the peer's stream, if it is looked at.
+    /// The result for the peer's stream, or `None` if the proxy does not read frames.
     fn head(&self) -> Option<Head> {
         let half = self.halves.of(self.beside.other());
         let cap = self.proxy.max_frame_bytes.unwrap_or(DEFAULT_CAP);
         self.reads().then(|| Head::of(&half.seen, half.ended, cap))
     }
 
-    /// Bytes come by, or the end of their half, or both; what goes on.
+    /// Handles bytes, the end of their half, or both. Returns the bytes that pass.
     fn on_data(
         &mut self,
         from: End,
@@ -201,25 +201,25 @@ impl<'a> Hop<'a> {
         payload
     }
 
-    /// How the exchange ended; None while it has not.
+    /// The result of the exchange; `None` until it ends.
     fn result(&self) -> Option<&'static str> {
-        let told = self.halves.of(self.beside.other());
+        let peer = self.halves.of(self.beside.other());
         match self.head() {
-            None if self.closed || self.has_asked() => Some("not_attempted"),
+            None if self.closed || self.has_begun() => Some("not_attempted"),
             None => None,
             Some(Head::Absent) if self.refused == Some(true) => Some("suppressed"),
             Some(Head::Undecided) if !self.closed => None,
-            Some(Head::Undecided) if !told.seen.is_empty() => Some("truncated"),
-            Some(Head::Undecided) if !self.has_asked() => Some("not_attempted"),
+            Some(Head::Undecided) if !peer.seen.is_empty() => Some("truncated"),
+            Some(Head::Undecided) if !self.has_begun() => Some("not_attempted"),
             Some(Head::Undecided) if self.refused == Some(true) => Some("suppressed"),
             Some(Head::Undecided) => Some("absent"),
             Some(head) => head.result(),
         }
     }
 
-    /// Whether it has looked if there is an exchange: with the first bytes, but the server's proxy only when it hears the
-    /// client, unless it is `on`.
-    fn has_asked(&self) -> bool {
+    /// Whether the filter has decided if it exchanges: at the first bytes, but in the server's proxy at the client's first
+    /// bytes, unless its mode is `on`.
+    fn has_begun(&self) -> bool {
         let begun = self.halves.any(|half| half.begun);
         match self.beside {
             End::Client => begun,
@@ -229,14 +229,14 @@ impl<'a> Hop<'a> {
         }
     }
 
-    /// Whether the labels of an open connection freeze in time: not while the downstream handshake seems unfinished, and a
-    /// client without a certificate looks like that until it says something.
+    /// Whether the labels of an open connection freeze at a tick: not while the downstream handshake may be unfinished, and
+    /// the connection of a client without a certificate looks unfinished until its first bytes.
     fn is_shown(&self) -> bool {
         let anonymous = self.case.security == Security::ServerOnly && self.beside == End::Server;
         self.proxy.extra != Extra::OnlyAtClose && (!anonymous || self.halves.of(End::Client).begun)
     }
 
-    /// A second frame right behind the first.
+    /// Whether a second frame directly follows the first.
     fn has_duplicate(&self) -> bool {
         let seen = &self.halves.of(self.beside.other()).seen;
         match self.head() {
@@ -251,16 +251,16 @@ impl<'a> Hop<'a> {
 /// An application.
 #[derive(Debug, Default)]
 pub(crate) struct App {
-    /// What has arrived.
+    /// The bytes that arrived.
     pub(crate) received: Vec<u8>,
-    /// The other side's half has ended.
+    /// Whether the other side's half has ended.
     pub(crate) ended: bool,
 }
 
-/// What a reporter says of one connection.
+/// A reporter's counts for one connection.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// It is counted while it is open.
+    /// Whether it is counted while it is open.
     pub(crate) shown: bool,
     pub(crate) closed: bool,
     /// From the client to the server.
@@ -278,7 +278,7 @@ pub(crate) struct Model<'a> {
     inbound: Hop<'a>,
     pub(crate) client: App,
     pub(crate) server: App,
-    /// An application has reset the connection: who saw what of an end is not told.
+    /// Whether an application has reset the connection. Then the ends that applications see are not defined.
     pub(crate) was_reset: bool,
 }
 
@@ -293,7 +293,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// A proxy has closed its connection: nothing more happens.
+    /// Whether a proxy has closed its connection: no further event has an effect.
     pub(crate) fn is_over(&self) -> bool {
         self.outbound.closed || self.inbound.closed
     }
@@ -333,7 +333,7 @@ impl<'a> Model<'a> {
             receiver.ended |= end;
         }
         if far.closed {
-            // To both sides of the proxy that closes, the other half ends.
+            // The proxy that closes ends the other half on both sides.
             receiver.ended = true;
             let back = by.other();
             if !near.halves.of(back).ended {
@@ -348,7 +348,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// An application resets the connection, which a proxy that has read its end does not notice.
+    /// An application resets the connection. A proxy that has read its end does not see the reset.
     pub(crate) fn reset(&mut self, by: End) {
         self.was_reset = true;
         if !self.has_ended(by) {
@@ -357,7 +357,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What the two reporters say: source, destination. None if they do not look at the connection.
+    /// The reports of source and destination; `None` for a proxy whose filter ignores the connection.
     pub(crate) fn reports(&self) -> [Option<Report>; 2] {
         [&self.outbound, &self.inbound].map(|hop| {
             hop.proxy.is_active().then(|| Report {
