@@ -8,10 +8,11 @@ use mesh::Scratch;
 use mesh::apps::{self, App};
 use mesh::labels::{CLOSED, Reporter};
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Filter, Hop};
 use serde_json::json;
 
-use crate::fixture::{Fixture, LIMIT, Result, SERVICE, nobody, round_trip, server};
+use crate::fixture::{Fixture, SERVICE, nobody, round_trip, server};
 
 /// A ClientHello of TLS 1.2 with the server name `mongodb` and the ALPN of the exchange. Who sends nothing else never ends the
 /// handshake.

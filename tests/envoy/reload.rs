@@ -14,10 +14,11 @@ use mesh::apps::{self, App, noise};
 use mesh::bootstrap::Bootstrap;
 use mesh::envoy::Envoy;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Scratch, wasm};
 use serde_json::{Value, json};
 
-use crate::fixture::{LIMIT, Result, expect};
+use crate::fixture::expect;
 
 pub(crate) const LISTENER: &str = "reloaded";
 pub(crate) const EPHEMERAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -231,7 +232,7 @@ fn plugin(name: &str, wasm: &Path, configuration: &str) -> Value {
     })
 }
 
-/// Echoes on one connection after the other until it is told to stop; how many, and how many bytes.
+/// Echoes on one connection after the other until `stop` is set. Returns the numbers of connections and of bytes.
 pub(crate) fn load(
     address: SocketAddr,
     seed: u64,

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use mesh::EnvoyBinary;
 use mesh::apps::{self, App};
 use mesh::exposition::Labels;
-use mesh::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT, owned};
+use mesh::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT};
 use mesh::poll::{self, Look};
 use mesh::testing::{LIMIT, Result};
 use mesh::{Counts, Filter, Mesh, Service};
@@ -23,21 +23,6 @@ const SERVICE: &str = "app";
 const MIB: u64 = 1 << 20;
 /// A frame that takes longer is too late for the labels: on a busy machine any frame may take a while.
 const INTERVAL: &str = "500ms";
-
-/// Labels that neither the client's certificate nor the control plane gives.
-const UNKNOWN_CLIENT: [(&str, &str); 6] = [
-    ("source_app", "unknown"),
-    ("source_version", "unknown"),
-    ("source_workload", "unknown"),
-    ("source_cluster", "unknown"),
-    ("source_canonical_service", "unknown"),
-    ("source_canonical_revision", "latest"),
-];
-/// Labels that neither the server's certificate nor the control plane gives.
-const UNKNOWN_SERVER: [(&str, &str); 2] = [
-    ("destination_app", "unknown"),
-    ("destination_version", "unknown"),
-];
 
 /// The filter under test is at `reporter`'s sidecar. The other sidecar has no filter, so that the hostile peer can send
 /// any bytes over real mTLS.
@@ -196,16 +181,10 @@ impl HostileSession {
 
     /// The labels of a connection whose peer has these labels, written without `source_` or `destination_`.
     pub(crate) fn labels(&self, of_the_peer: &[(&'static str, String)]) -> Result<Labels> {
-        let mut labels = self.mesh.labels(self.reporter, SERVICE)?;
+        let mut labels = self.mesh.untold_labels(self.reporter, SERVICE)?;
         let side = match self.reporter {
-            Reporter::Destination => {
-                labels.extend(owned(UNKNOWN_CLIENT));
-                "source"
-            }
-            Reporter::Source => {
-                labels.extend(owned(UNKNOWN_SERVER));
-                "destination"
-            }
+            Reporter::Destination => "source",
+            Reporter::Source => "destination",
         };
         for (label, value) in of_the_peer {
             labels.insert(format!("{side}_{label}"), value.clone());

@@ -1,10 +1,10 @@
 //! `metrics[]`: `name`, `dimensions`, `tags_to_remove`, `match`, `drop`.
 
 use mesh::labels::{METRICS, OPENED, Reporter};
+use mesh::testing::Result;
 use serde_json::json;
 
 use super::{Reported, remove, set};
-use crate::pair::Result;
 
 #[test]
 fn dimensions_replace_and_add_labels() -> Result {

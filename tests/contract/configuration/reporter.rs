@@ -1,10 +1,11 @@
 //! `reporter`.
 
 use mesh::Filter;
+use mesh::testing::Result;
 use serde_json::{Value, json};
 
 use super::at_intervals;
-use crate::pair::{CLUSTER, ENDPOINT, Pair, Result, at, db};
+use crate::pair::{CLUSTER, ENDPOINT, Pair, at, db};
 use crate::table::EXCHANGED;
 
 /// A waypoint stands between: the client is its downstream peer, the server its upstream one.

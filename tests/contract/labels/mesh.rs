@@ -1,9 +1,10 @@
 //! Between two workloads of a mesh.
 
 use mesh::Filter;
+use mesh::testing::Result;
 use serde_json::{Value, json};
 
-use crate::pair::{CLUSTER, ENDPOINT, Pair, Result, at, mode, web};
+use crate::pair::{CLUSTER, ENDPOINT, Pair, at, mode, web};
 use crate::table::EXCHANGED;
 
 // Shows: filter/docs/operations.md, "| this filter, `auto` | this filter | exchange both ways |"
@@ -13,8 +14,8 @@ fn metadata_exchanged_both_ways() -> Result {
     pair.reports(&EXCHANGED.columns())
 }
 
-/// The client then knows of the server what the control plane says, which is no app and no version; the server knows of
-/// the client what its certificate says.
+/// The client's sidecar then has the server's metadata of the control plane, which lacks app and version; the server's
+/// sidecar has the client's certificate.
 #[test]
 fn no_exchange() -> Result {
     let pair = Pair::start("no-exchange", |mesh, service| {
@@ -69,10 +70,10 @@ fn no_filter_at_the_server() -> Result {
     ))
 }
 
-/// A client in mode `auto` would tell once and then leave the silent server alone.
+/// A client in mode `auto` would write one frame and then none, as the server does not answer.
 #[test]
-fn only_the_client_tells() -> Result {
-    let pair = Pair::start("client-tells", |mesh, service| {
+fn only_the_client_writes_a_frame() -> Result {
+    let pair = Pair::start("client-writes", |mesh, service| {
         mesh.client_filter(mode("on"))
             .service(service.filter(mode("receive")))
     })?;
@@ -86,8 +87,8 @@ fn only_the_client_tells() -> Result {
 }
 
 #[test]
-fn only_the_server_tells() -> Result {
-    let pair = Pair::start("server-tells", |mesh, service| {
+fn only_the_server_writes_a_frame() -> Result {
+    let pair = Pair::start("server-writes", |mesh, service| {
         mesh.client_filter(mode("receive"))
             .service(service.filter(mode("on")))
     })?;
@@ -104,7 +105,7 @@ fn only_the_server_tells() -> Result {
     ))
 }
 
-/// Nothing but the certificates is left.
+/// The labels are those of the certificates alone.
 #[test]
 fn neither_exchange_nor_endpoint_metadata() -> Result {
     let pair = Pair::start("no-endpoint-metadata", |mesh, service| {

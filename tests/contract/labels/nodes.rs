@@ -1,8 +1,9 @@
 //! Proxies that are not an ordinary pod's sidecar.
 
+use mesh::testing::Result;
 use serde_json::{Value, json};
 
-use crate::pair::{LISTENER, Pair, Result, at, db, web};
+use crate::pair::{LISTENER, Pair, at, db, web};
 use crate::table::EXCHANGED;
 
 /// A gateway's listeners have no direction; Istio counts it as a client.
@@ -14,7 +15,7 @@ fn gateway_as_the_client() -> Result {
     pair.reports(&EXCHANGED.columns())
 }
 
-/// A virtual machine that says its workload's name and nothing else.
+/// A virtual machine whose node has the workload's name only.
 #[test]
 fn virtual_machine_as_the_client() -> Result {
     let pair = Pair::start("vm-client", |mesh, service| {
@@ -49,7 +50,7 @@ fn virtual_machine_as_the_server() -> Result {
     ))
 }
 
-/// A proxy that says nothing at all of itself.
+/// A proxy whose node has no metadata.
 #[test]
 fn node_without_metadata() -> Result {
     let pair = Pair::start("no-node-metadata", |mesh, service| {

@@ -1,9 +1,10 @@
-//! To where no sidecar, no certificate or no service is.
+//! Connections to destinations without a sidecar, a certificate or a service.
 
+use mesh::testing::Result;
 use mesh::{Filter, Hop};
 use serde_json::{Value, json};
 
-use crate::pair::{CLUSTER, Pair, Result, at, db, route_to, to_original_destination, web};
+use crate::pair::{CLUSTER, Pair, at, db, route_to, to_original_destination, web};
 use crate::table::EXCHANGED;
 
 #[test]
@@ -52,8 +53,8 @@ fn tls_to_a_server_outside_the_mesh() -> Result {
     ))
 }
 
-/// A pod's own address, for which there is no service: Istio sends it through as it is, in plaintext. Both ends name the
-/// cluster that did.
+/// A pod's own address, which belongs to no service: Istio passes the connection through in plaintext. On both reporters
+/// the service name is the cluster's.
 #[test]
 fn passthrough_to_a_pod() -> Result {
     let pair = Pair::start("passthrough", |mesh, service| {
@@ -87,7 +88,7 @@ fn passthrough_to_a_pod() -> Result {
     ))
 }
 
-/// What no rule allows out: `BlackHoleCluster` has no host.
+/// A destination that no rule allows: `BlackHoleCluster` has no host.
 #[test]
 fn into_the_blackhole() -> Result {
     let pair = Pair::start("blackhole", |mesh, service| {
@@ -113,8 +114,8 @@ fn into_the_blackhole() -> Result {
     ))
 }
 
-/// The pods of a headless service are reached by address: hosts that no control plane describes. The certificate tells
-/// who they are; nothing tells that they take part in the exchange, so they are not told who calls.
+/// The pods of a headless service are reached by address, so their hosts have no metadata of the control plane. Their
+/// identity is the certificate's. Without `tlsMode` the client's sidecar writes no frame.
 #[test]
 fn headless_service() -> Result {
     let pair = Pair::start("headless", |mesh, service| {
@@ -139,7 +140,7 @@ fn headless_service() -> Result {
     ))
 }
 
-/// Unless the configuration tells.
+/// With the cluster in `peer_exchange.clusters` both sidecars exchange.
 #[test]
 fn headless_service_on_the_allow_list() -> Result {
     let pair = Pair::start("headless-allowed", |mesh, service| {

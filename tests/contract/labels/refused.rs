@@ -1,8 +1,9 @@
-//! TLS that one end refuses: no handshake ends, so the server's side cannot say how the connection is secured.
+//! TLS that one end rejects: the handshake does not end, so the server's side has no security policy.
 
+use mesh::testing::Result;
 use serde_json::{Value, json};
 
-use crate::pair::{CLUSTER, Pair, Result, at, web};
+use crate::pair::{CLUSTER, Pair, at, web};
 use crate::table::EXCHANGED;
 
 const NO_HANDSHAKE: &str = "
@@ -31,7 +32,7 @@ fn server_refused_by_the_client() -> Result {
     pair.fails(&EXCHANGED.with(NO_HANDSHAKE))
 }
 
-/// The client proves nothing.
+/// The client has no certificate.
 #[test]
 fn client_refused_by_the_server() -> Result {
     let pair = Pair::start("client-refused", |mesh, service| {

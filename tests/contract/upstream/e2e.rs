@@ -5,11 +5,12 @@ use std::net::TcpStream;
 
 use mesh::apps::{self, App};
 use mesh::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT};
+use mesh::testing::Result;
 use mesh::{Builder, Counts, Filter, Hop, Service};
 use serde_json::{Value, json};
 
 use super::{becomes, outcomes, unknown_endpoint, workload};
-use crate::pair::{Pair, Result, at, canonical, greet, mode, route_to};
+use crate::pair::{Pair, at, canonical, greet, mode, route_to};
 use crate::table::Table;
 
 /// productpage calls ratings, and both sidecars exchange their metadata over mutual TLS.
@@ -65,7 +66,7 @@ fn test_tcp_metadata_exchange() -> Result {
     Ok(())
 }
 
-/// `TestTCPMetadataExchangeNoAlpn`: no ALPN in common, so nobody tells anything.
+/// `TestTCPMetadataExchangeNoAlpn`: without a common ALPN there is no exchange.
 #[test]
 fn test_tcp_metadata_exchange_no_alpn() -> Result {
     let pair = productpage(
@@ -188,7 +189,7 @@ fn test_tcp_metrics_during_active_connection() -> Result {
     Ok(())
 }
 
-/// `TestTCPMetadataNotFoundReporting`: no TLS, an endpoint that nobody knows, one long connection.
+/// `TestTCPMetadataNotFoundReporting`: no TLS, an endpoint without metadata, one long connection.
 #[test]
 fn test_tcp_metadata_not_found_reporting() -> Result {
     let pair = productpage(

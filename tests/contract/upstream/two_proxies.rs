@@ -5,11 +5,12 @@ use std::net::TcpStream;
 
 use mesh::apps::{self, App};
 use mesh::labels::{CLOSED, OPENED, Reporter};
+use mesh::testing::Result;
 use mesh::{Builder, Service};
 use serde_json::{Value, json};
 
 use super::{becomes, outcomes, unknown_endpoint, workload};
-use crate::pair::{Pair, Result, at, greet, mode};
+use crate::pair::{Pair, at, greet, mode};
 use crate::table::Table;
 
 /// Both proxies exchange their metadata over mutual TLS.

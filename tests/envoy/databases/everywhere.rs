@@ -7,11 +7,12 @@ use mesh::databases::{MariaDb, Postgres, Redis};
 use mesh::labels::Reporter;
 use mesh::poll::{self, Look};
 use mesh::process;
+use mesh::testing::{LIMIT, Result};
 use mesh::{Filter, Service};
 use mesh::{Scratch, Workload, available};
 use serde_json::json;
 
-use crate::fixture::{LIMIT, Result, builder, same_bytes};
+use crate::fixture::{builder, same_bytes};
 
 /// Plays the work without the mesh and through it, with the filter at neither, either and both ends.
 fn same_everywhere(

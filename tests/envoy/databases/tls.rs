@@ -6,11 +6,11 @@ use mesh::databases::Postgres;
 use mesh::labels::{OPENED, Reporter};
 use mesh::mesh_ca::MeshCa;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Counts, Mesh};
 use mesh::{Scratch, available, process};
 
 use super::mesh;
-use crate::fixture::{LIMIT, Result};
 
 /// Length of the record: header, alert, type, tag.
 const CLOSE_NOTIFY: u64 = 5 + 2 + 1 + 16;

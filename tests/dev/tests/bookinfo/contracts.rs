@@ -10,14 +10,16 @@ use mesh::exposition::Series;
 use mesh::labels::METRICS;
 use mesh::poll::{self, Look};
 use mesh::prometheus::Prometheus;
+use mesh::testing::Result;
 use mesh::topology::{self, BOOKINFO, Topology};
 use mesh::{Scratch, available, wasm};
 
 use crate::kiali::{self, Rate};
 use crate::trouble::Trouble;
-use crate::{Result, dashboard, docs, grafana, rules};
+use crate::{dashboard, docs, grafana, rules};
 
-const LIMIT: Duration = Duration::from_secs(40);
+/// Prometheus scrapes several times before all rates have values.
+const SCRAPES: Duration = Duration::from_secs(40);
 
 /// Kiali's graph of the namespace `default`. The edge to the black hole is missing in Istio too: no byte passes on it,
 /// and the graph is drawn from bytes.
@@ -87,7 +89,7 @@ fn visit_until(topology: &Topology, trouble: &Trouble, enough: &AtomicBool) -> O
     None
 }
 
-/// Every edge comes out, none is dropped, nothing is told twice in two ways, and what clients send is less than what
+/// Every edge comes out, none is dropped, no series contradicts another, and what clients send is less than what
 /// they receive, as it is.
 fn in_kiali(prometheus: &Prometheus) -> Result<Vec<String>> {
     let wanted: BTreeSet<_> = EDGES.map(str::to_owned).into();
@@ -154,7 +156,7 @@ fn in_the_expositions(topology: &Topology) -> Result<Vec<String>> {
 /// Looks until there is no fault, or for long enough.
 fn settle(mut look: impl FnMut() -> Result<Vec<String>>) -> Result<Vec<String>> {
     let mut last = Ok(Vec::new());
-    let settled = poll::until("no fault", LIMIT, || {
+    let settled = poll::until("no fault", SCRAPES, || {
         last = look();
         Ok(match &last {
             Ok(faults) if !faults.is_empty() => Look::NotYet(String::new()),

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use mesh::exposition::Series;
 use mesh::labels::Reporter;
 use mesh::prometheus::Prometheus;
+use mesh::testing::Result;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Result, grafana};
+use crate::grafana;
 
 const FILE: &str = include_str!("../../../../envoy-config/grafana/tcp-peer-stats.json");
 

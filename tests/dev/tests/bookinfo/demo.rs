@@ -100,8 +100,8 @@ fn the_graph_has_every_edge_with_what_passed() -> Result<(), Box<dyn Error>> {
 
 impl Edge {
     fn summary(&self) -> [String; 5] {
-        let told_by: Vec<_> = self.reporters.keys().map(String::as_str).collect();
-        let told_by = match told_by.as_slice() {
+        let reporters: Vec<_> = self.reporters.keys().map(String::as_str).collect();
+        let reporter = match reporters.as_slice() {
             [one] => *one,
             _ => "both",
         };
@@ -110,7 +110,7 @@ impl Edge {
             &self.destination,
             &self.security,
             &self.flags,
-            told_by,
+            reporter,
         ]
         .map(|text| text.to_owned())
     }
@@ -130,8 +130,8 @@ impl Edge {
             received: self.received,
             sent: self.sent,
         };
-        for (reporter, told) in &self.reporters {
-            assert_eq!(told, &counts, "{reporter} of {self:?}");
+        for (reporter, reported) in &self.reporters {
+            assert_eq!(reported, &counts, "{reporter} of {self:?}");
         }
     }
 }

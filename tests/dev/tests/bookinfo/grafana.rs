@@ -5,8 +5,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh::prometheus::Prometheus;
-
-use crate::Result;
+use mesh::testing::Result;
 
 const PANELS: &str = include_str!("grafana/panels.tsv");
 const VARIABLES: &str = include_str!("grafana/variables.tsv");

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use mesh::exposition::Series;
 use mesh::prometheus::{self, Prometheus};
+use mesh::testing::Result;
 use mesh::{available, workspace};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Result, docs};
+use crate::docs;
 
 const RULES: &str = "tcp-peer-stats.rules.yaml";
 const CASES: [&str; 2] = [

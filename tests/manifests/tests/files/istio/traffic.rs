@@ -1,6 +1,4 @@
-//! Two real Envoys with what the overlays come to, and an application between them.
-
-use std::time::Duration;
+//! Two real Envoys with the manifests of an overlay, and an application behind them.
 
 use manifests::pair::Pair;
 use manifests::pilot::Sidecar;
@@ -9,13 +7,13 @@ use mesh::exposition::Labels;
 use mesh::labels::{self, METRICS, Reporter};
 use mesh::native;
 use mesh::poll::{self, Look};
+use mesh::testing::LIMIT;
 use mesh::{Envoy, Scratch, Workload, wasm};
 use serde_json::{Value, json};
 
 use super::support::{Install, ask};
 
-const LIMIT: Duration = Duration::from_secs(30);
-/// What one connection comes to: opened, closed, received, sent, as in [`METRICS`].
+/// The values of one connection: opened, closed, received, sent, as in [`METRICS`].
 const ONE: [f64; 4] = [1.0, 1.0, 6.0, 12.0];
 const EXCHANGES: &str = "tcp_peer_exchange_total";
 
@@ -134,8 +132,8 @@ fn the_exchange_names_both_peers_on_both_sides() {
     }
 }
 
-/// Nothing is exchanged, and Istio's own filter is not in stock Envoy: the client knows the server by istiod's endpoint
-/// metadata, the server knows the client by its certificate.
+/// There is no exchange, and stock Envoy lacks Istio's own filter: the client's labels of the server are from istiod's endpoint
+/// metadata, the server's labels of the client are from the certificate.
 fn check_telemetry(install: Install, prefix: &str) {
     let running = run(install);
     let unknown: [(_, _, _, &[&str]); 2] = [
@@ -165,7 +163,7 @@ fn check_telemetry(install: Install, prefix: &str) {
     }
 }
 
-/// As on Istio: its own exchange filters, here their stand-ins, tell who the peers are, and this filter counts.
+/// As in Istio: the peers are those of its own exchange filters (here of stand-ins), and this filter counts.
 #[test]
 fn beside_istios_exchange_telemetry_names_both_peers() {
     for (install, prefix) in [
