@@ -86,12 +86,12 @@ pub(crate) fn rig() -> Rig {
         .unwrap()
 }
 
-/// What a sidecar reports over all label sets: opened, closed, received, sent.
+/// A sidecar's sums over all label sets: opened, closed, received, sent.
 pub(crate) fn counts(sidecar: &Sidecar) -> [u64; 4] {
     [OPENED, CLOSED, RECEIVED, SENT].map(|metric| sidecar.metric(metric).sum())
 }
 
-/// How many exchanges ended so.
+/// The number of exchanges with this result.
 pub(crate) fn outcomes(sidecar: &Sidecar, result: &str) -> u64 {
     sidecar
         .metric("istio_tcp_peer_exchange_total")

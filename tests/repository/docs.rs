@@ -1,4 +1,4 @@
-//! The pages: every link of theirs, every runbook that an alert names, and every sentence that a test says it shows, is there.
+//! The pages: links, the runbooks of alerts, and the sentences that tests show exist.
 
 mod files;
 
@@ -64,7 +64,7 @@ fn the_matrix_has_a_row_for_every_release() -> Result {
 
 /// A comment `Shows: PAGE, "TEXT"` beside a test names what it shows; the text stands in the page word for word.
 #[test]
-fn what_tests_show_is_in_the_pages() -> Result {
+fn the_sentences_that_tests_show_are_in_the_pages() -> Result {
     let pages = texts("md")?;
     let mut shown = 0;
     for (file, text) in texts("rs")?.into_iter().chain(texts("yaml")?) {

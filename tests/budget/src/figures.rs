@@ -21,7 +21,7 @@ const HEAD: &str = "\
 # fuel: WebAssembly instructions, about; hostcalls and allocations: how many, over all calls; bytes: sizes and guest memory.
 ";
 
-/// What was measured, or what may be.
+/// Measured values, or their budget.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {

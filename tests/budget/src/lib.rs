@@ -1,4 +1,4 @@
-//! What the filter costs, callback by callback, held against a budget that is checked in.
+//! The filter's costs by callback, compared with a budget that is checked in.
 //!
 //! [`Figures::measure`] plays everyday situations in the host harness: whole connections, steady data, ticks with very many
 //! connections open. It counts what does not depend on the machine: WebAssembly instructions (fuel), host calls, allocations

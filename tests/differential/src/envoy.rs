@@ -30,7 +30,7 @@ pub(crate) struct Batch<'a> {
     _scratch: Scratch,
 }
 
-/// What Envoy's side of a run decides and the harness must be told.
+/// The addresses of a run in Envoy, which the harness uses too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Addresses {
     /// Where the client connects from.

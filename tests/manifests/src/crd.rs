@@ -1,4 +1,4 @@
-//! CustomResourceDefinitions, and what an API server that has them says of a manifest.
+//! CustomResourceDefinitions, and the validation of manifests as in an API server.
 
 mod functions;
 mod rules;

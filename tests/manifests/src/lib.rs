@@ -1,7 +1,7 @@
 //! The manifests of `envoy-config/`, judged as the systems judge them that would take them.
 //!
 //! * [`consul`]: what Consul makes of its extension for Wasm.
-//! * [`crd`]: what a Kubernetes API server says: the structural schemas of Istio's CustomResourceDefinitions and the CEL
+//! * [`crd`]: the validation of a Kubernetes API server: the structural schemas of Istio's CustomResourceDefinitions and the CEL
 //!   rules in them.
 //! * [`kustomize`]: what an overlay comes to.
 //! * [`pair`]: two sidecars with such configurations, running.

@@ -16,7 +16,7 @@ const PORT: u64 = 27017;
 const INBOUND: &str = "virtualInbound";
 const OUTBOUND: &str = "10.96.0.27_27017";
 
-/// What a sidecar has besides what istiod gives it: identity, certificates, admin port, and the tags of its stats.
+/// The parts of a sidecar that are not from istiod: identity, certificates, admin port, and the tags of its stats.
 #[derive(Debug)]
 pub struct Pod<'a> {
     ca: &'a MeshCa,

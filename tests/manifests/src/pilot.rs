@@ -1,4 +1,4 @@
-//! What istiod makes of EnvoyFilters, Wasm plugins and annotations: the configuration that a sidecar gets.
+//! The configuration that istiod generates for a sidecar from EnvoyFilters, Wasm plugins and annotations.
 //!
 //! [`Sidecar`] begins as what istiod generates by itself (`pilot/*.yaml`), with the exchange and the stats filter of Istio's
 //! own proxy. Manifests change it as istiod lets them. [`Sidecar::for_stock_envoy`] then takes out what only Istio's proxy has.
@@ -89,7 +89,7 @@ impl Sidecar {
     /// a sidecar's configuration is passed over. Returns how many chains, filters or clusters each patch and plugin changed.
     ///
     /// # Errors
-    /// A manifest lacks something, or has something that this does not know.
+    /// A manifest lacks a field, or it has one that is not supported.
     pub fn apply(&mut self, manifests: &[Manifest]) -> Result<BTreeMap<String, usize>> {
         let mut hits = BTreeMap::new();
         for manifest in manifests {

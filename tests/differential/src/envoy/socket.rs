@@ -1,4 +1,4 @@
-//! The applications' sockets, and a way to know that Envoy has nothing left to do.
+//! The applications' sockets, and a barrier that waits until Envoy is idle.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

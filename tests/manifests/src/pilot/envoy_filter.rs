@@ -123,7 +123,8 @@ impl<'a> Patch<'a> {
     }
 }
 
-/// Merges as protobuf does: messages by field, lists by appending (or, if told so, by replacing: but an empty one is no field).
+/// Merges as protobuf does: messages by field, lists by appending. With `replace_lists` a list replaces the other one, unless it
+/// is empty, which is equal to a missing field.
 fn merge(target: &mut Value, patch: &Value, replace_lists: bool) {
     match (target, patch) {
         (Value::Object(target), Value::Object(patch)) => {

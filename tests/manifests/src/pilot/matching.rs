@@ -1,4 +1,4 @@
-//! What a patch matches. As in istiod: a field that is not there matches everything.
+//! The match of a patch. As in istiod, a missing field matches everything.
 
 use serde_json::{Map, Value};
 

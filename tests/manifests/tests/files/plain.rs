@@ -1,4 +1,4 @@
-//! What no CustomResourceDefinition speaks of: Kubernetes' own kinds, the scrape configurations, and YAML itself.
+//! Files without a CustomResourceDefinition: Kubernetes' own kinds, the scrape configurations, and YAML itself.
 
 use std::fs;
 use std::path::Path;

@@ -78,7 +78,7 @@ fn envoy_loads_what_envoy_gateway_makes_of_its_policies() {
     assert!(refusal.contains("mode"), "{refusal}");
 }
 
-/// Its clusters tell no host, so the service is the cluster.
+/// Its clusters have no metadata with a host, so the service name is the cluster's.
 #[test]
 fn a_route_is_named_by_its_cluster() {
     let scratch = Scratch::new("envoy-gateway-run").unwrap();

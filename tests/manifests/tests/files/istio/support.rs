@@ -1,4 +1,4 @@
-//! What the tests of the sidecars share.
+//! Functions for the tests of the sidecars.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
