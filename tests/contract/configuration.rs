@@ -1,4 +1,5 @@
-//! Every field of Istio's TCP configuration and its effect on the metrics of both reporters, in real Envoys.
+//! Every field of Istio's TCP configuration and its effect on the metrics of both reporters, in
+//! real Envoys.
 //!
 //! Expectations are changes to the labels of [`EXCHANGED`], the table of an exchange both ways.
 
@@ -62,7 +63,8 @@ impl Reported {
         Ok(&self.by(reporter).one(metric, &[])?.labels)
     }
 
-    /// Expects all four metrics of both reporters to be labelled like an exchange both ways, but for `changes`.
+    /// Expects all four metrics of both reporters to be labelled like an exchange both ways, but
+    /// for `changes`.
     fn is_exchanged_but(&self, changes: impl Fn(&str, Reporter, &mut Labels)) -> Result {
         for reporter in Reporter::BOTH {
             for metric in METRICS {
@@ -139,8 +141,8 @@ fn tagged_db(bootstrap: &mut Value) {
     extract(bootstrap, &EXTRA);
 }
 
-/// Adds `stats_tags` for labels of the user's own. The expression is anchored at the beginning of a label, which is necessary
-/// for a label that another one ends with (`app`, `source_app`).
+/// Adds `stats_tags` for labels of the user's own. The expression is anchored at the beginning of a
+/// label, which is necessary for a label that another one ends with (`app`, `source_app`).
 fn extract(bootstrap: &mut Value, labels: &[&str]) {
     let tags = at(bootstrap, "/stats_config/stats_tags")
         .as_array_mut()

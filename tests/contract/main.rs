@@ -1,7 +1,7 @@
 //! The contract of Istio's TCP metrics, tested in real Envoys.
 //!
-//! * [`labels`]: Istio's table of standard metrics. For every kind of connection all 23 labels with their exact values, on
-//!   both reporters, in exactly one series a metric.
+//! * [`labels`]: Istio's table of standard metrics. For every kind of connection all 23 labels with
+//!   their exact values, on both reporters, in exactly one series a metric.
 //! * [`response_flags`]: connections that fail are reported too, with Envoy's own flags.
 //! * [`upstream`]: Istio's own test cases for its TCP metrics, with their numbers and labels.
 //! * [`configuration`]: every field of Istio's configuration that concerns TCP.

@@ -30,8 +30,8 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// `web-v2` calls the service `db`, which answers every line with `hello <line>`. The two share no value, so that
-    /// no label can have another's value.
+    /// `web-v2` calls the service `db`, which answers every line with `hello <line>`. The two share
+    /// no value, so that no label can have another's value.
     ///
     /// `shape` changes the sidecars. An edit of a bootstrap must call [`web`] or [`db`] first.
     pub(crate) fn start(
@@ -84,7 +84,8 @@ impl Pair {
         Ok(self.mesh.sidecar(reporter, &self.service)?)
     }
 
-    /// Two conversations, one of which stays open, reported under these label sets, and under no other.
+    /// Two conversations, one of which stays open, reported under these label sets, and under no
+    /// other.
     ///
     /// The four counts differ (2, 1, 12 and 24), so none can have another's value.
     pub(crate) fn reports(&self, expected: &[Labels]) -> Result {
@@ -115,7 +116,8 @@ impl Pair {
         self.check(expected, counts)
     }
 
-    /// Waits until each label set's reporter reports these counts in one series a metric, and nothing else.
+    /// Waits until each label set's reporter reports these counts in one series a metric, and
+    /// nothing else.
     pub(crate) fn check(&self, expected: &[Labels], counts: Counts) -> Result {
         for labels in expected {
             let reporter = match labels["reporter"].as_str() {
@@ -128,8 +130,8 @@ impl Pair {
     }
 }
 
-/// Waits until an Envoy reports these counts, whatever the labels, then expects them in exactly one series a metric,
-/// with exactly these labels.
+/// Waits until an Envoy reports these counts, whatever the labels, then expects them in exactly one
+/// series a metric, with exactly these labels.
 fn check(envoy: &Envoy, labels: &Labels, counts: Counts) -> Result {
     let metrics = poll::until(&format!("{counts:?} of {}", envoy.name()), LIMIT, || {
         let metrics = envoy.metrics()?;
@@ -202,8 +204,8 @@ pub(crate) fn route_to(bootstrap: &mut Value, name: &str) {
     }
 }
 
-/// Makes the one cluster use the connection's original destination, which is the server's address. In a pod iptables and
-/// the listener filter `original_dst` set it; here a filter state does.
+/// Makes the one cluster use the connection's original destination, which is the server's address.
+/// In a pod iptables and the listener filter `original_dst` set it; here a filter state does.
 pub(crate) fn to_original_destination(bootstrap: &mut Value) {
     let cluster = at(bootstrap, CLUSTER);
     let socket = cluster

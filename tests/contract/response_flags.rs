@@ -1,4 +1,5 @@
-//! Connections that fail: reported like any other, opened and closed once, with the flags that Envoy itself gives them.
+//! Connections that fail: reported like any other, opened and closed once, with the flags that
+//! Envoy itself gives them.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -133,8 +134,8 @@ fn failed_connections_carry_envoys_own_flags() -> Result {
     Ok(())
 }
 
-/// A connection that is opened under `-` is closed under `-`: a flag that is set after the labels are frozen is in no series
-/// of these metrics. `terminated` has it.
+/// A connection that is opened under `-` is closed under `-`: a flag that is set after the labels
+/// are frozen is in no series of these metrics. `terminated` has it.
 #[test]
 fn a_late_flag_does_not_separate_opened_and_closed() -> Result {
     let echo = App::start(apps::echo)?;
@@ -193,7 +194,8 @@ fn a_late_flag_does_not_separate_opened_and_closed() -> Result {
     Ok(())
 }
 
-/// Envoy's error for an unknown flag in an access log filter lists all flags in the order of their bits.
+/// Envoy's error for an unknown flag in an access log filter lists all flags in the order of their
+/// bits.
 #[test]
 fn the_names_and_their_order_are_envoys() -> Result {
     let scratch = Scratch::new("flag-names")?;
@@ -217,7 +219,8 @@ fn lasts_no_longer(listener: &mut Value) {
     at(listener, TCP_PROXY)["max_downstream_connection_duration"] = json!("0.3s");
 }
 
-/// A client's sidecar with a listener and a cluster per ending, which reports only at the end of connections.
+/// A client's sidecar with a listener and a cluster per ending, which reports only at the end of
+/// connections.
 fn start(endings: &[Ending], scratch: &Scratch) -> Result<Envoy> {
     let bootstrap = bootstrap(endings, scratch)?;
     let binary = EnvoyBinary::find(None)?;

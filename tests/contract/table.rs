@@ -3,8 +3,8 @@
 use mesh::exposition::Labels;
 use mesh::labels::STANDARD;
 
-/// What each reporter of a connection reports: the first column has the labels, each further column has the values of
-/// one reporter.
+/// What each reporter of a connection reports: the first column has the labels, each further column
+/// has the values of one reporter.
 pub(crate) struct Table(pub(crate) &'static str);
 
 /// Both sidecars exchange their metadata over mutual TLS.
@@ -67,8 +67,8 @@ impl Table {
 
     /// The label sets that differ from this table's in some values.
     ///
-    /// The first line of `difference` names columns of this table by their reporters. Each further line has a label and
-    /// its value in each of these columns, `=` where it is the table's.
+    /// The first line of `difference` names columns of this table by their reporters. Each further
+    /// line has a label and its value in each of these columns, `=` where it is the table's.
     ///
     /// # Panics
     /// The table has no such column or label, a row lacks a value, or a value is the table's.

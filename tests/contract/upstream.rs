@@ -1,8 +1,8 @@
 //! Istio's own test cases for its TCP metrics, in real Envoys.
 //!
-//! Each test is named after the upstream test. Upstream's filter on the cluster corresponds to this filter in front of
-//! tcp_proxy; upstream's counters `alpn_protocol_found` and `…_not_found` are results of
-//! `istio_tcp_peer_exchange_total`.
+//! Each test is named after the upstream test. Upstream's filter on the cluster corresponds to this
+//! filter in front of tcp_proxy; upstream's counters `alpn_protocol_found` and `…_not_found` are
+//! results of `istio_tcp_peer_exchange_total`.
 
 mod e2e;
 mod integration;

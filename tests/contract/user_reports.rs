@@ -17,9 +17,9 @@ use crate::pair::{Pair, greet, mode};
 
 /// "Source and destination of my database's traffic are `unknown`, and nothing tells me why."
 ///
-/// If both sidecars exchange their metadata, no label of any series is unknown, even for a connection without a byte. The
-/// exception is the security policy, which Istio does not set at the source. If one does not, the counter of exchanges has
-/// the reason.
+/// If both sidecars exchange their metadata, no label of any series is unknown, even for a
+/// connection without a byte. The exception is the security policy, which Istio does not set at the
+/// source. If one does not, the counter of exchanges has the reason.
 #[test]
 fn unknown_labels_have_a_reason_and_there_are_none_after_an_exchange() -> Result {
     let exchanged = Pair::start("report-exchanged", |mesh, service| mesh.service(service))?;
@@ -57,8 +57,8 @@ fn unknown_labels_have_a_reason_and_there_are_none_after_an_exchange() -> Result
 
 /// "My connection pool is open for days and its metrics come when it closes."
 ///
-/// Every connection is reported with its bytes so far while it is open: one without bytes, one whose server does not answer,
-/// one whose server sends first, and one with bytes both ways.
+/// Every connection is reported with its bytes so far while it is open: one without bytes, one
+/// whose server does not answer, one whose server sends first, and one with bytes both ways.
 #[test]
 fn open_connections_are_reported() -> Result {
     let population = Population::start("report-close", 1)?;
@@ -86,12 +86,12 @@ fn open_connections_are_reported() -> Result {
     Ok(())
 }
 
-/// "Opened minus closed should be what is open, but it grows, or is negative: a connection opens under one label set
-/// and closes under another."
+/// "Opened minus closed should be what is open, but it grows, or is negative: a connection opens
+/// under one label set and closes under another."
 ///
-/// All four metrics have the same label sets. In no scrape has a series more closed than opened connections, and the
-/// difference is the number of open ones. When all connections are closed, the two are equal in every series. This holds
-/// however a connection ends.
+/// All four metrics have the same label sets. In no scrape has a series more closed than opened
+/// connections, and the difference is the number of open ones. When all connections are closed, the
+/// two are equal in every series. This holds however a connection ends.
 // Shows: README.md, "A connection's labels are computed once and frozen, so opened − closed is what is open, in every series."
 #[test]
 fn opened_and_closed_agree_in_every_series() -> Result {
@@ -116,8 +116,8 @@ fn opened_and_closed_agree_in_every_series() -> Result {
 
 /// "Two series with one label set: Prometheus refuses the whole scrape."
 ///
-/// There are none with several listeners in one VM, with several workers that have a VM each, and when the same peers
-/// connect again.
+/// There are none with several listeners in one VM, with several workers that have a VM each, and
+/// when the same peers connect again.
 #[test]
 fn duplicate_series_are_never_exposed() -> Result {
     let population = Population::start("report-duplicates", 2)?;
@@ -136,10 +136,11 @@ fn duplicate_series_are_never_exposed() -> Result {
     Ok(())
 }
 
-/// "Is a download sent or received, and why do the two sidecars disagree? Why more bytes than I sent?"
+/// "Is a download sent or received, and why do the two sidecars disagree? Why more bytes than I
+/// sent?"
 ///
-/// On both reporters `received` counts the bytes that the client's application sent, and `sent` the bytes that it received:
-/// payload alone, without the frames of the exchange and without TLS.
+/// On both reporters `received` counts the bytes that the client's application sent, and `sent` the
+/// bytes that it received: payload alone, without the frames of the exchange and without TLS.
 // Shows: README.md, "payload bytes from the client to the server, **on both reporters**"
 // Shows: README.md, "Bytes of frames are not counted."
 #[test]

@@ -104,7 +104,8 @@ fn the_start_is_logged() -> Result {
     Ok(())
 }
 
-/// Under Istio the two differ: the client's connection goes to the service's port, the server's to the target port.
+/// Under Istio the two differ: the client's connection goes to the service's port, the server's to
+/// the target port.
 // Shows: filter/docs/operations.md, "`ports` are those of a side's own connections"
 #[test]
 fn destination_port_is_that_of_a_sides_own_listener() -> Result {

@@ -122,8 +122,9 @@ fn mariadb_speaks_first() -> Result {
             "{statement}"
         );
     }
-    // The server always gets the client's metadata. The client gets the server's only if its frame precedes the greeting;
-    // otherwise the labels are those of the certificate and the control plane.
+    // The server always gets the client's metadata. The client gets the server's only if its frame
+    // precedes the greeting; otherwise the labels are those of the certificate and the control
+    // plane.
     mesh.settled(Reporter::Destination, "mariadb")?;
     let counts = mesh.seen(Reporter::Destination, "mariadb")?;
     let labels = mesh.labels(Reporter::Destination, "mariadb")?;

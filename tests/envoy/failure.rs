@@ -141,8 +141,8 @@ fn is_closed_by(stream: &mut TcpStream, last: &[u8]) -> bool {
     }
 }
 
-/// Kills the VM under a connection of which five bytes each way are reported: the connection is closed at its next byte, and
-/// nothing reported is taken back.
+/// Kills the VM under a connection of which five bytes each way are reported: the connection is
+/// closed at its next byte, and nothing reported is taken back.
 fn killed(name: &str, policy: fn(&mut Value)) -> Result<Dying> {
     let configuration = json!({
         "tcp_reporting_duration": "200ms",
@@ -197,7 +197,8 @@ fn a_vm_that_dies_fails_open() -> Result {
     Ok(())
 }
 
-/// Without an exchange there is no frame to kill it with: it has a series for each connection instead, until none fits in.
+/// Without an exchange there is no frame to kill it with: it has a series for each connection
+/// instead, until none fits in.
 // Shows: filter/docs/failures.md, "pass, byte by byte: there is no frame to take off"
 #[test]
 fn a_vm_without_exchange_fails_open() -> Result {
@@ -239,7 +240,8 @@ fn a_vm_that_dies_is_reloaded() -> Result {
             other => Look::NotYet(format!("{other:?}")),
         })
     })?;
-    // The new VM continues the counters of the old one. The close that came after the old one failed is lost.
+    // The new VM continues the counters of the old one. The close that came after the old one
+    // failed is lost.
     dying.report(Counts {
         opened: 2,
         closed: 1,

@@ -1,4 +1,5 @@
-//! A second Envoy takes over from the first one (`--restart-epoch`) while connections are open and new ones come.
+//! A second Envoy takes over from the first one (`--restart-epoch`) while connections are open and
+//! new ones come.
 
 use std::fs;
 use std::io::{self, Read, Write};

@@ -1,4 +1,5 @@
-//! Telemetry only, beside a native exchange filter: the peer is the one that the native filter stores in filter state.
+//! Telemetry only, beside a native exchange filter: the peer is the one that the native filter
+//! stores in filter state.
 //!
 //! Stock Envoy has no such filter: [`native`] stands in for it.
 

@@ -1,4 +1,5 @@
-//! The peer that the filter publishes, in access logs and in network RBAC: `envoy-config/peer-in-rbac-and-access-log.yaml`.
+//! The peer that the filter publishes, in access logs and in network RBAC:
+//! `envoy-config/peer-in-rbac-and-access-log.yaml`.
 
 use mesh::Workload;
 use mesh::apps::{self, App};

@@ -1,4 +1,5 @@
-//! Peers without exchange: the bytes pass unchanged, and the labels are those of the certificate and the control plane.
+//! Peers without exchange: the bytes pass unchanged, and the labels are those of the certificate
+//! and the control plane.
 
 use std::io::Write;
 
@@ -63,8 +64,8 @@ fn a_server_without_the_filter_is_known_by_its_certificate_and_the_control_plane
     Ok(())
 }
 
-/// The documented limit of `auto`: the control plane announces a sidecar, and the sidecar does not exchange. The first
-/// connection carries a frame, the next ones do not.
+/// The documented limit of `auto`: the control plane announces a sidecar, and the sidecar does not
+/// exchange. The first connection carries a frame, the next ones do not.
 // Shows: README.md, "the first connection to it carries a frame that its application sees; the host is then left alone"
 // Shows: filter/docs/operations.md, "one connection carries a frame; then the host is left alone for `refused_duration`"
 #[test]

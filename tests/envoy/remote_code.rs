@@ -1,4 +1,5 @@
-//! The filter is fetched by Envoy over HTTP: from a server that works, sends another module, fails or is slow.
+//! The filter is fetched by Envoy over HTTP: from a server that works, sends another module, fails
+//! or is slow.
 
 mod fetching;
 mod server;
@@ -32,8 +33,8 @@ fn asked(server: &Server, requests: u64) -> Result {
     Ok(())
 }
 
-/// An Envoy whose filter is updated from a file to a fetched module, a connection on which half of the payload has passed, and
-/// the other half.
+/// An Envoy whose filter is updated from a file to a fetched module, a connection on which half of
+/// the payload has passed, and the other half.
 fn updating(plan: &Plan) -> Result<(Fetching<'_>, TcpStream, &'static [u8])> {
     let local = json!({ "local": { "filename": wasm::build()? } });
     let fetching = plan.start(EPHEMERAL, "FAIL_CLOSED", &local)?;
@@ -97,7 +98,8 @@ fn the_documented_retries_outlast_a_server_that_stumbles_thrice() -> Result {
     Ok(())
 }
 
-/// A filter that was not fetched has the same effect on connections after the server recovers, for every policy.
+/// A filter that was not fetched has the same effect on connections after the server recovers, for
+/// every policy.
 fn stays_without(policy: &str, habit: Habit, code: impl Fn(&Plan) -> Value) -> Result {
     let plan = Plan::new(habit)?;
     let code = code(&plan);
@@ -195,7 +197,8 @@ fn an_update_waits_for_a_slow_server_while_the_old_filter_counts() -> Result {
     fetching.counted(connections)
 }
 
-/// A module that cannot be fetched takes the place of one that works: what was open lives on, what comes is closed.
+/// A module that cannot be fetched takes the place of one that works: what was open lives on, what
+/// comes is closed.
 #[test]
 fn an_update_whose_fetch_fails_replaces_the_old_filter() -> Result {
     let plan = Plan::new(Habit::Fails)?;

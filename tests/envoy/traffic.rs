@@ -44,8 +44,8 @@ fn a_server_that_speaks_first() -> Result {
         stream.shutdown(Shutdown::Write)?;
         assert_eq!(stream.read(&mut [0; 1])?, 0);
     }
-    // The client's frame follows the greeting, so the server always gets the client's metadata. The server's frame may or
-    // may not precede the greeting.
+    // The client's frame follows the greeting, so the server always gets the client's metadata. The
+    // server's frame may or may not precede the greeting.
     let counts = Counts {
         opened: 5,
         closed: 5,

@@ -1,4 +1,5 @@
-//! Failing host calls: the invariants of every filter (`host_harness::chaos`), and those of this filter's counts.
+//! Failing host calls: the invariants of every filter (`host_harness::chaos`), and those of this
+//! filter's counts.
 //!
 //! A bounded share of `cargo harness chaos --package tcp-peer-stats tests/scenarios/cases`.
 
@@ -79,8 +80,8 @@ fn play(chaos: &Chaos, case: &Case) -> Option<ObservedMetrics> {
     (!outcome.refused).then_some(metrics)
 }
 
-/// Whether one call fails with an error: then all counts arrive later. They do not if all calls fail, if the answer is false,
-/// or if existing data is `NotFound`.
+/// Whether one call fails with an error: then all counts arrive later. They do not if all calls
+/// fail, if the answer is false, or if existing data is `NotFound`.
 fn is_single_error(fault: &Fault) -> bool {
     match (&fault.calls, &fault.answer) {
         (Calls::Nth(_), Answer::Status(number)) => Status::from(*number) != Status::NotFound,

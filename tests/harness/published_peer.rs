@@ -41,7 +41,8 @@ fn the_next_filter_sees_it_with_the_first_bytes() {
             format!("filter_state/wasm.downstream_peer/identity = 0 {CLIENT}"),
         ]
     );
-    // For upstream data the second filter runs first, so it reads the server's peer at the second bytes.
+    // For upstream data the second filter runs first, so it reads the server's peer at the second
+    // bytes.
     rig.outbound.take_logs();
     connection.server.write("answer");
     connection.server.write("answer");

@@ -85,7 +85,8 @@ fn memory_is_bounded_with_the_default_frame_limit() -> Result {
     session.end(48 * MIB)
 }
 
-/// A peer with a new name on every connection gets new series up to `max_series`; further names share one series.
+/// A peer with a new name on every connection gets new series up to `max_series`; further names
+/// share one series.
 #[test]
 fn names_beyond_max_series_share_one_series() -> Result {
     let limits = json!({ "max_series": MAX_SERIES });

@@ -11,7 +11,8 @@ use crate::background;
 /// Values by name and labels.
 type Values = BTreeMap<(String, Labels), u64>;
 
-/// The sum of all cases at one reporter. The series of the background connection are not part of it.
+/// The sum of all cases at one reporter. The series of the background connection are not part of
+/// it.
 #[derive(Debug)]
 pub(crate) struct ExpectedMetrics {
     reporter: Reporter,

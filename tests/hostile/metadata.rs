@@ -11,7 +11,8 @@ use crate::wire::{entry, field, frame, holding, lists, metadata, named, structur
 const BOUND: u64 = 48 << 20;
 const PAYLOAD: &[u8] = b"payload";
 
-/// Names that contain separators of stats, of the exposition format or of templates, and the label's values for them.
+/// Names that contain separators of stats, of the exposition format or of templates, and the
+/// label's values for them.
 const NAMES: [(&str, &str); 13] = [
     (
         "a;.;source_app=.=admin;.;istio_fake_total",

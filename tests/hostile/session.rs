@@ -21,11 +21,12 @@ use crate::{memory, wire};
 
 const SERVICE: &str = "app";
 const MIB: u64 = 1 << 20;
-/// A frame that takes longer is too late for the labels: on a busy machine any frame may take a while.
+/// A frame that takes longer is too late for the labels: on a busy machine any frame may take a
+/// while.
 const INTERVAL: &str = "500ms";
 
-/// The filter under test is at `reporter`'s sidecar. The other sidecar has no filter, so that the hostile peer can send
-/// any bytes over real mTLS.
+/// The filter under test is at `reporter`'s sidecar. The other sidecar has no filter, so that the
+/// hostile peer can send any bytes over real mTLS.
 pub(crate) struct HostileSession {
     pub(crate) reporter: Reporter,
     mesh: Mesh,
@@ -179,7 +180,8 @@ impl HostileSession {
         Ok(())
     }
 
-    /// The labels of a connection whose peer has these labels, written without `source_` or `destination_`.
+    /// The labels of a connection whose peer has these labels, written without `source_` or
+    /// `destination_`.
     pub(crate) fn labels(&self, of_the_peer: &[(&'static str, String)]) -> Result<Labels> {
         let mut labels = self.mesh.untold_labels(self.reporter, SERVICE)?;
         let side = match self.reporter {
@@ -207,8 +209,8 @@ impl HostileSession {
         Ok(memory::resident(self.envoy()?)?.saturating_sub(self.memory))
     }
 
-    /// Ends the session: Envoy's memory grew by no more than `bound` bytes, and all bytes of the background connection
-    /// arrived and were counted.
+    /// Ends the session: Envoy's memory grew by no more than `bound` bytes, and all bytes of the
+    /// background connection arrived and were counted.
     pub(crate) fn end(self, bound: u64) -> Result {
         let (growth, reporter) = (self.growth()?, self.reporter);
         assert!(growth <= bound, "Envoy grew by {} MiB", growth / MIB);
@@ -241,7 +243,8 @@ impl HostileSession {
     }
 }
 
-/// Starts the background connection. Its client or, at the source, its server is named [`background::NAME`].
+/// Starts the background connection. Its client or, at the source, its server is named
+/// [`background::NAME`].
 fn background(mesh: &Mesh, reporter: Reporter) -> Result<BackgroundConnection> {
     let address = mesh.address(SERVICE)?;
     match reporter {

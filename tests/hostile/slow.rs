@@ -1,4 +1,5 @@
-//! Frames that take longer than one reporting interval, after which a connection's labels are frozen.
+//! Frames that take longer than one reporting interval, after which a connection's labels are
+//! frozen.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -52,7 +53,8 @@ fn a_frame_over_many_intervals_is_removed_and_sets_no_labels() -> Result {
     session.end(BOUND)
 }
 
-/// Fifty connections with the first 100 bytes of a frame take the memory of these bytes, not of fifty frames.
+/// Fifty connections with the first 100 bytes of a frame take the memory of these bytes, not of
+/// fifty frames.
 #[test]
 fn an_incomplete_frame_takes_the_memory_of_its_received_bytes() -> Result {
     let mut session = HostileSession::start("unended", Reporter::Destination, json!({}))?;

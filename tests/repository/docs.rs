@@ -62,7 +62,8 @@ fn the_matrix_has_a_row_for_every_release() -> Result {
     Ok(())
 }
 
-/// A comment `Shows: PAGE, "TEXT"` beside a test names what it shows; the text stands in the page word for word.
+/// A comment `Shows: PAGE, "TEXT"` beside a test names what it shows; the text stands in the page
+/// word for word.
 #[test]
 fn the_sentences_that_tests_show_are_in_the_pages() -> Result {
     let pages = texts("md")?;

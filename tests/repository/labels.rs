@@ -86,8 +86,8 @@ fn definition() -> Result<BTreeSet<String>> {
     Err(format!("filter/src has no {DEFINITION}").into())
 }
 
-/// How a list differs from `labels`. Beside them it may have [`OTHER`] tags and names that the rest of its file uses,
-/// such as the dimensions of a scenario.
+/// How a list differs from `labels`. Beside them it may have [`OTHER`] tags and names that the rest
+/// of its file uses, such as the dimensions of a scenario.
 fn differences_of(list: &List, labels: &BTreeSet<String>, text: &str) -> Vec<String> {
     let names: BTreeSet<_> = list.names.iter().cloned().collect();
     let mut differences = Vec::new();
@@ -146,8 +146,8 @@ fn lists(text: &str) -> Vec<List> {
     lists
 }
 
-/// The names that are elements of a list in a line: the end of the line, a comma or a bracket follows, and no
-/// parenthesis is in front, as it is in a pair of a name and a value.
+/// The names that are elements of a list in a line: the end of the line, a comma or a bracket
+/// follows, and no parenthesis is in front, as it is in a pair of a name and a value.
 fn elements(line: &str) -> Vec<String> {
     let mut elements = Vec::new();
     let mut rest = line;

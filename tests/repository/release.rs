@@ -1,5 +1,5 @@
-//! `.ci/release` refuses a release that is not ready, and prints the remaining steps of a ready one. Its tests and builds are
-//! left out here.
+//! `.ci/release` refuses a release that is not ready, and prints the remaining steps of a ready
+//! one. Its tests and builds are left out here.
 
 use std::fs;
 use std::path::{Path, PathBuf};

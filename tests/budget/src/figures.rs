@@ -38,7 +38,8 @@ pub fn file() -> PathBuf {
 }
 
 impl Figures {
-    /// Measures everything. `churn`: how many connections come and go before memory is looked at again.
+    /// Measures everything. `churn`: how many connections come and go before memory is looked at
+    /// again.
     ///
     /// # Errors
     /// See [`Error`].

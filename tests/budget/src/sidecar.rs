@@ -23,7 +23,8 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Starts a sidecar of `mesh.yaml` with a filter, and writes the frames of this many different peers.
+    /// Starts a sidecar of `mesh.yaml` with a filter, and writes the frames of this many different
+    /// peers.
     ///
     /// # Errors
     /// The filter does not start.
@@ -48,7 +49,8 @@ impl Bench {
         &self.sidecar
     }
 
-    /// Opens a connection of the n-th peer and exchanges: one message there with the client's frame, one back with the server's.
+    /// Opens a connection of the n-th peer and exchanges: one message there with the client's
+    /// frame, one back with the server's.
     ///
     /// # Errors
     /// Bytes did not arrive.
@@ -167,7 +169,8 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// The frames of `count` clients and `count` servers with different workloads, written by sidecars with this filter.
+    /// The frames of `count` clients and `count` servers with different workloads, written by
+    /// sidecars with this filter.
     ///
     /// # Errors
     /// The filter does not start.

@@ -5,7 +5,8 @@ use std::fmt::{self, Display, Formatter};
 use crate::cost::{Cost, total};
 use crate::figures::Figures;
 
-/// How far fuel and bytes may exceed the budget, in percent: an allocator's luck and a path's length, not more.
+/// How far fuel and bytes may exceed the budget, in percent: an allocator's luck and a path's
+/// length, not more.
 const TOLERANCE: u64 = 2;
 /// From how far below the budget on it should be lowered, in percent.
 const SLACK: u64 = 10;

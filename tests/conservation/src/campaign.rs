@@ -88,7 +88,8 @@ impl Tally {
     }
 }
 
-/// Plays random cases, which depend on the seed alone. Calls `played` with the number of cases after every batch.
+/// Plays random cases, which depend on the seed alone. Calls `played` with the number of cases
+/// after every batch.
 ///
 /// # Errors
 /// The first failure, with the smallest case that shows it.

@@ -305,7 +305,8 @@ impl Proxy {
 }
 
 impl Case {
-    /// Two proxies with the filter and its defaults, mutual TLS and `tlsMode: istio` in the host's metadata.
+    /// Two proxies with the filter and its defaults, mutual TLS and `tlsMode: istio` in the host's
+    /// metadata.
     pub fn new(connections: impl IntoIterator<Item = Connection>) -> Self {
         Self {
             security: Security::Mesh,

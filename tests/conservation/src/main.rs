@@ -6,7 +6,8 @@ use std::time::Instant;
 use clap::Parser;
 use conservation::play_random;
 
-/// Plays random cases on two proxies with the filter: bytes are conserved, and everything is the reference's.
+/// Plays random cases on two proxies with the filter: bytes are conserved, and everything is the
+/// reference's.
 #[derive(Parser)]
 struct Arguments {
     /// The number of cases.

@@ -1,5 +1,5 @@
-//! The reference: the outcome of a connection by the tables of the documentation, as a function of all bytes so far. It has
-//! no decoder, no buffer and no series.
+//! The reference: the outcome of a connection by the tables of the documentation, as a function of
+//! all bytes so far. It has no decoder, no buffer and no series.
 
 use crate::case::{Both, Case, End, Extra, Host, Mode, Proxy, Security};
 use crate::wire::{MAGIC, judge, proxy_frame};
@@ -205,21 +205,21 @@ impl<'a> Hop<'a> {
     fn result(&self) -> Option<&'static str> {
         let peer = self.halves.of(self.beside.other());
         match self.head() {
-            None if self.closed || self.has_begun() => Some("not_attempted"),
+            None if self.closed || self.has_decided() => Some("not_attempted"),
             None => None,
             Some(Head::Absent) if self.refused == Some(true) => Some("suppressed"),
             Some(Head::Undecided) if !self.closed => None,
             Some(Head::Undecided) if !peer.seen.is_empty() => Some("truncated"),
-            Some(Head::Undecided) if !self.has_begun() => Some("not_attempted"),
+            Some(Head::Undecided) if !self.has_decided() => Some("not_attempted"),
             Some(Head::Undecided) if self.refused == Some(true) => Some("suppressed"),
             Some(Head::Undecided) => Some("absent"),
             Some(head) => head.result(),
         }
     }
 
-    /// Whether the filter has decided if it exchanges: at the first bytes, but in the server's proxy at the client's first
-    /// bytes, unless its mode is `on`.
-    fn has_begun(&self) -> bool {
+    /// Whether the filter has decided if it exchanges: at the first bytes, but in the server's
+    /// proxy at the client's first bytes, unless its mode is `on`.
+    fn has_decided(&self) -> bool {
         let begun = self.halves.any(|half| half.begun);
         match self.beside {
             End::Client => begun,
@@ -229,8 +229,9 @@ impl<'a> Hop<'a> {
         }
     }
 
-    /// Whether the labels of an open connection freeze at a tick: not while the downstream handshake may be unfinished, and
-    /// the connection of a client without a certificate looks unfinished until its first bytes.
+    /// Whether the labels of an open connection freeze at a tick: not while the downstream
+    /// handshake may be unfinished, and the connection of a client without a certificate looks
+    /// unfinished until its first bytes.
     fn is_shown(&self) -> bool {
         let anonymous = self.case.security == Security::ServerOnly && self.beside == End::Server;
         self.proxy.extra != Extra::OnlyAtClose && (!anonymous || self.halves.of(End::Client).begun)
@@ -278,7 +279,8 @@ pub(crate) struct Model<'a> {
     inbound: Hop<'a>,
     pub(crate) client: App,
     pub(crate) server: App,
-    /// Whether an application has reset the connection. Then the ends that applications see are not defined.
+    /// Whether an application has reset the connection. Then the ends that applications see are not
+    /// defined.
     pub(crate) was_reset: bool,
 }
 
@@ -357,7 +359,8 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The reports of source and destination; `None` for a proxy whose filter ignores the connection.
+    /// The reports of source and destination; `None` for a proxy whose filter ignores the
+    /// connection.
     pub(crate) fn reports(&self) -> [Option<Report>; 2] {
         [&self.outbound, &self.inbound].map(|hop| {
             hop.proxy.is_active().then(|| Report {

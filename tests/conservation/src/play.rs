@@ -54,7 +54,8 @@ struct Play<'a> {
     model: Model<'a>,
     /// In milliseconds.
     now: u64,
-    /// Whether a server has sent first bytes on this or an earlier connection: then `auto` does not write a frame.
+    /// Whether a server has sent first bytes on this or an earlier connection: then `auto` does not
+    /// write a frame.
     server_first: bool,
     /// The bytes that the client and the server have sent.
     sent: Both<Vec<u8>>,
@@ -195,8 +196,9 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// Checks, without the reference, that the bytes that arrived are the sent ones. If not both sides exchange, a frame of the
-    /// sender's proxy may precede them, and the receiver's proxy may remove bytes that begin like a frame.
+    /// Checks, without the reference, that the bytes that arrived are the sent ones. If not both
+    /// sides exchange, a frame of the sender's proxy may precede them, and the receiver's proxy may
+    /// remove bytes that begin like a frame.
     fn conserves(&self, at: End, found: &[u8]) -> Result<(), Disagreement> {
         let sent = self.sent.of(at.other());
         let (name, proxy) = match at {
@@ -221,7 +223,8 @@ impl<'a> Play<'a> {
         })
     }
 
-    /// Checks that the exchange's ALPN is offered if it is configured, and the cluster's own otherwise.
+    /// Checks that the exchange's ALPN is offered if it is configured, and the cluster's own
+    /// otherwise.
     fn offered(&self, opened: &Opened) -> Result<(), Disagreement> {
         let proxy = &self.case.outbound;
         let ours = proxy.is_active()

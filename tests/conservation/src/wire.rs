@@ -49,8 +49,8 @@ impl Payload {
     }
 }
 
-/// The frame of the proxy `name`: as Istio sends it since 1.24, or (`listed`) as 1.7 sends the keys that
-/// `EXCHANGE_KEYS` lists.
+/// The frame of the proxy `name`: as Istio sends it since 1.24, or (`listed`) as 1.7 sends the keys
+/// that `EXCHANGE_KEYS` lists.
 pub(crate) fn proxy_frame(name: &str, listed: bool) -> Vec<u8> {
     frame(&metadata(name, listed))
 }
@@ -101,8 +101,8 @@ impl Message {
     }
 }
 
-/// A message without its fields of the wrong wire type, which prost rejects and a receiver in C++ skips. `None` if the bytes are
-/// no message.
+/// A message without its fields of the wrong wire type, which prost rejects and a receiver in C++
+/// skips. `None` if the bytes are no message.
 fn without_mistyped(message: Message, mut bytes: &[u8]) -> Option<Vec<u8>> {
     let mut kept = Vec::new();
     while !bytes.is_empty() {

@@ -21,8 +21,8 @@ fn query() -> Step {
     Step::write(Client, ["query".into()])
 }
 
-/// The filter closed the connection in the callback of the upstream's last bytes. The next callback was for a deleted context,
-/// and the SDK panicked.
+/// The filter closed the connection in the callback of the upstream's last bytes. The next callback
+/// was for a deleted context, and the SDK panicked.
 #[test]
 fn an_oversized_frame_comes_with_the_servers_end() {
     let last = Step::write_and_end(Server, [Piece::Header(u32::MAX)]);
@@ -128,8 +128,8 @@ fn a_client_without_filter_announces_lengths_around_the_limit() {
     }
 }
 
-/// The end of a cut frame and the bytes after it make a field of another wire type. Receivers skip it, but the reference
-/// classified the frame as malformed.
+/// The end of a cut frame and the bytes after it make a field of another wire type. Receivers skip
+/// it, but the reference classified the frame as malformed.
 #[test]
 fn a_cut_frame_ends_in_a_field_of_another_wire_type() {
     let last = vec![25, 0, 0, 0, 0, 0, 0, 0, 0];

@@ -16,7 +16,8 @@ fn dimensions_replace_and_add_labels() -> Result {
     })
 }
 
-/// Its stats tag says where a label begins, or Envoy would find `app` in `source_app`. The log says so too.
+/// Its stats tag says where a label begins, or Envoy would find `app` in `source_app`. The log says
+/// so too.
 #[test]
 fn a_label_may_be_named_like_the_tail_of_another() -> Result {
     let configuration = json!({ "metrics": [{ "dimensions": { "app": "'mine'" } }] });

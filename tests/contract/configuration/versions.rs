@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::{Reported, at_intervals, set};
 use crate::pair::{LISTENER, Pair, at, db, web};
 
-/// The configuration in the EnvoyFilters of Istio 1.7's Helm chart, with the dimensions for several clusters, which are
-/// standard labels today.
+/// The configuration in the EnvoyFilters of Istio 1.7's Helm chart, with the dimensions for several
+/// clusters, which are standard labels today.
 #[test]
 fn istio_1_7() -> Result {
     let outbound = json!({
@@ -36,7 +36,8 @@ fn istio_1_7() -> Result {
     Reported::of(pair)?.is_exchanged_but(|_, _, _| {})
 }
 
-/// The configuration that istiod generates from the Telemetry API: camelCase, seconds, retired fields.
+/// The configuration that istiod generates from the Telemetry API: camelCase, seconds, retired
+/// fields.
 #[test]
 fn modern_istio() -> Result {
     let configuration = json!({

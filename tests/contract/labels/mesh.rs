@@ -14,8 +14,8 @@ fn metadata_exchanged_both_ways() -> Result {
     pair.reports(&EXCHANGED.columns())
 }
 
-/// The client's sidecar then has the server's metadata of the control plane, which lacks app and version; the server's
-/// sidecar has the client's certificate.
+/// The client's sidecar then has the server's metadata of the control plane, which lacks app and
+/// version; the server's sidecar has the client's certificate.
 #[test]
 fn no_exchange() -> Result {
     let pair = Pair::start("no-exchange", |mesh, service| {

@@ -53,8 +53,8 @@ fn tls_to_a_server_outside_the_mesh() -> Result {
     ))
 }
 
-/// A pod's own address, which belongs to no service: Istio passes the connection through in plaintext. On both reporters
-/// the service name is the cluster's.
+/// A pod's own address, which belongs to no service: Istio passes the connection through in
+/// plaintext. On both reporters the service name is the cluster's.
 #[test]
 fn passthrough_to_a_pod() -> Result {
     let pair = Pair::start("passthrough", |mesh, service| {
@@ -114,8 +114,9 @@ fn into_the_blackhole() -> Result {
     ))
 }
 
-/// The pods of a headless service are reached by address, so their hosts have no metadata of the control plane. Their
-/// identity is the certificate's. Without `tlsMode` the client's sidecar writes no frame.
+/// The pods of a headless service are reached by address, so their hosts have no metadata of the
+/// control plane. Their identity is the certificate's. Without `tlsMode` the client's sidecar
+/// writes no frame.
 #[test]
 fn headless_service() -> Result {
     let pair = Pair::start("headless", |mesh, service| {

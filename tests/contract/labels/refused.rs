@@ -1,4 +1,5 @@
-//! TLS that one end rejects: the handshake does not end, so the server's side has no security policy.
+//! TLS that one end rejects: the handshake does not end, so the server's side has no security
+//! policy.
 
 use mesh::testing::Result;
 use serde_json::{Value, json};

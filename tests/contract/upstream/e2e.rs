@@ -103,8 +103,8 @@ fn test_tcp_metadata_exchange_no_alpn() -> Result {
     outcomes(&pair, Reporter::Destination, "absent", 10)
 }
 
-/// `TestTCPMXAdditionalLabels`: a label of the peer, on one metric. Upstream's client has `unknown` there,
-/// as a native filter does not see the peer of a TCP connection; ours has it.
+/// `TestTCPMXAdditionalLabels`: a label of the peer, on one metric. Upstream's client has `unknown`
+/// there, as a native filter does not see the peer of a TCP connection; ours has it.
 #[test]
 fn test_tcp_mx_additional_labels() -> Result {
     let configured = |peer: &str| {
@@ -147,8 +147,8 @@ fn test_tcp_mx_additional_labels() -> Result {
     Ok(())
 }
 
-/// `TestTCPMetadataExchangeWithConnectionTermination`: the backend leaves while the client's sidecar waits
-/// for a frame that the server's never sends.
+/// `TestTCPMetadataExchangeWithConnectionTermination`: the backend leaves while the client's
+/// sidecar waits for a frame that the server's never sends.
 #[test]
 fn test_tcp_metadata_exchange_with_connection_termination() -> Result {
     let reads_and_leaves = |mut stream: &TcpStream| stream.read(&mut [0; 1024]).map(|_| ());

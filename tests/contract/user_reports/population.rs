@@ -129,8 +129,8 @@ impl Population {
         Ok(())
     }
 
-    /// Waits until the sidecars count the connections that the applications see. Returns every sidecar's exposition and the
-    /// number of its open connections.
+    /// Waits until the sidecars count the connections that the applications see. Returns every
+    /// sidecar's exposition and the number of its open connections.
     pub(super) fn settle(&self) -> Result<Vec<(Exposition, u64)>> {
         let seen = |reporter, service: &str| self.mesh.seen(reporter, service);
         let sidecars = [LINES, GREETER, DOWN].map(|service| {

@@ -5,7 +5,8 @@ use std::fmt;
 /// A scenario as one host ran it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// The connection being opened, then one segment for each step that is not an [`Advance`](crate::Step::Advance).
+    /// The connection being opened, then one segment for each step that is not an
+    /// [`Advance`](crate::Step::Advance).
     pub segments: Vec<Segment>,
     /// The filter's metrics as `/stats/prometheus` shows them, sorted.
     pub metrics: Vec<String>,

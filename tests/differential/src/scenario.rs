@@ -8,8 +8,8 @@ use std::time::Duration;
 pub struct Scenario {
     /// Its name, unique in a run.
     pub name: String,
-    /// The probe filter's configuration: lines of the form `callback#n: action; action`. In it, `{id}` stands for a
-    /// word that no other scenario of the run has: metrics are named with it.
+    /// The probe filter's configuration: lines of the form `callback#n: action; action`. In it,
+    /// `{id}` stands for a word that no other scenario of the run has: metrics are named with it.
     pub script: String,
     /// The steps of the applications once the connection is open.
     pub steps: Vec<Step>,

@@ -63,8 +63,8 @@ fn postgresql_upgrades_to_tls() -> Result {
     Ok(())
 }
 
-/// The server answers the end with a `close_notify` that the client does not wait for: whether it passes
-/// the sidecar before the client's reset is chance. All else is exact.
+/// The server answers the end with a `close_notify` that the client does not wait for: whether it
+/// passes the sidecar before the client's reset is chance. All else is exact.
 fn check_all_but_farewells(mesh: &Mesh, reporter: Reporter) -> Result {
     poll::until("equal counts", LIMIT, || {
         let seen = mesh.seen(reporter, "postgresql")?;

@@ -15,8 +15,9 @@ enum Outcome {
     TooLarge(TooLarge),
 }
 
-/// The outcome of decoding a stream does not depend on its pieces, the released bytes are the stream's end, no payload is
-/// longer than the cap, and a decoded frame can be encoded and decoded again.
+/// The outcome of decoding a stream does not depend on its pieces, the released bytes are the
+/// stream's end, no payload is longer than the cap, and a decoded frame can be encoded and decoded
+/// again.
 pub fn frame(input: &[u8]) {
     let mut source = Source::new(input);
     let (size, cap) = (usize::from(source.byte()), u32::from(source.short()));

@@ -1,7 +1,8 @@
 //! Invariants that hold for any input; the fuzz targets assert them.
 //!
-//! Each function takes any bytes and panics if an invariant does not hold. `targets/` calls them with libFuzzer's inputs
-//! (`cargo +nightly fuzz run --fuzz-dir tests/fuzz/targets <name>`), the test of this package with the stored corpus.
+//! Each function takes any bytes and panics if an invariant does not hold. `targets/` calls them
+//! with libFuzzer's inputs (`cargo +nightly fuzz run --fuzz-dir tests/fuzz/targets <name>`), the
+//! test of this package with the stored corpus.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,

@@ -11,8 +11,8 @@ use crate::{exchange, stats};
 
 const CLIENT: &str = "spiffe://cluster.local/ns/default/sa/client";
 
-/// For any metadata of a peer, no byte after its frame changes, the stats have valid labels, the certificate's namespace takes
-/// precedence, and the published peer is a valid `Struct`.
+/// For any metadata of a peer, no byte after its frame changes, the stats have valid labels, the
+/// certificate's namespace takes precedence, and the published peer is a valid `Struct`.
 pub fn metadata(input: &[u8]) {
     let mut source = Source::new(input);
     let depth = source.byte() % 3;
@@ -71,7 +71,8 @@ fn workload(frame: &[u8]) -> Option<String> {
     }
 }
 
-/// Wraps `content` as a frame's payload (depth 0), as the `Struct` in it (1) or as the metadata in that `Struct` (2).
+/// Wraps `content` as a frame's payload (depth 0), as the `Struct` in it (1) or as the metadata in
+/// that `Struct` (2).
 fn wrap(depth: u8, content: &[u8]) -> Vec<u8> {
     let content = match depth {
         0 => return content.to_vec(),

@@ -36,7 +36,8 @@ const CONFIGURATIONS: [&str; 4] = [
     r#"{"reporter": "SERVER_GATEWAY", "limits": {"max_label_length": 16}}"#,
 ];
 
-/// For any values of properties, a plugin starts, passes all bytes on, has valid stats names and counts its connection.
+/// For any values of properties, a plugin starts, passes all bytes on, has valid stats names and
+/// counts its connection.
 pub fn properties(input: &[u8]) {
     let mut source = Source::new(input);
     let configuration = source.one_of(&CONFIGURATIONS);

@@ -4,7 +4,8 @@ use std::str::from_utf8;
 
 use host_harness::scenario::{Scenario, Side, Step};
 
-/// A scenario is rejected with a reason, or it has a sidecar and a configuration, and the bytes of its steps can be built.
+/// A scenario is rejected with a reason, or it has a sidecar and a configuration, and the bytes of
+/// its steps can be built.
 pub fn scenario(input: &[u8]) {
     let Ok(text) = from_utf8(input) else { return };
     let scenario = match Scenario::parse(text) {

@@ -1,4 +1,5 @@
-//! Every invariant over its corpus: inputs that reach new code, and inputs that once broke an invariant.
+//! Every invariant over its corpus: inputs that reach new code, and inputs that once broke an
+//! invariant.
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
 use std::fs;

@@ -33,7 +33,8 @@ pub enum Error {
         manifest: String,
         complaints: Vec<String>,
     },
-    /// A manifest lacks a part that rendering needs, or it has one that the renderer does not support.
+    /// A manifest lacks a part that rendering needs, or it has one that the renderer does not
+    /// support.
     #[error("{what}: {reason}")]
     Render { what: String, reason: String },
     /// The testbed failed.

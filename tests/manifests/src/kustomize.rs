@@ -1,6 +1,7 @@
 //! Kustomizations: what they come to, by kubectl, and without it.
 //!
-//! [`build`] supports the fields of kustomize that `envoy-config/` uses, and rejects all others. So everything that depends on an overlay's
+//! [`build`] supports the fields of kustomize that `envoy-config/` uses, and rejects all others. So
+//! everything that depends on an overlay's
 //! outcome runs on a machine without kubectl too; where there is one, the tests compare the two.
 
 use std::path::Path;
@@ -21,7 +22,8 @@ pub fn build(folder: &Path) -> Result<Vec<Manifest>> {
     build_with(folder, &[])
 }
 
-/// The manifests of a kustomization that has the one in `folder` as its resource, and these components.
+/// The manifests of a kustomization that has the one in `folder` as its resource, and these
+/// components.
 ///
 /// # Errors
 /// A file cannot be read, or it has a field that is not supported.

@@ -75,8 +75,8 @@ impl Display for Reporter {
     }
 }
 
-/// All 23 labels of a connection between two sidecars that exchanged their metadata over mTLS, to a service named like
-/// the server's app.
+/// All 23 labels of a connection between two sidecars that exchanged their metadata over mTLS, to a
+/// service named like the server's app.
 #[must_use]
 pub fn exchanged(reporter: Reporter, client: &Workload, server: &Workload) -> Labels {
     let mut labels = Labels::new();

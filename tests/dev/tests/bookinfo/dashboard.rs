@@ -73,7 +73,8 @@ struct Target {
     datasource: Value,
 }
 
-/// What is wrong with what the panels show now, for either reporter, for "All" and for everything chosen by hand.
+/// What is wrong with what the panels show now, for either reporter, for "All" and for everything
+/// chosen by hand.
 pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
     let dashboard = Dashboard::read()?;
     let mut faults = Vec::new();

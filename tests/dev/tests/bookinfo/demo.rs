@@ -74,7 +74,8 @@ struct Check {
 fn the_graph_has_every_edge_with_what_passed() -> Result<(), Box<dyn Error>> {
     let output = Command::new(DEMO)
         .args(["--topology", "bookinfo", "--json"])
-        // Long enough for an exchange on a busy machine: labels settle after a whole interval without one.
+        // Long enough for an exchange on a busy machine: labels settle after a whole interval
+        // without one.
         .args(["--reporting-duration", "3s"])
         .output()?;
     let errors = String::from_utf8_lossy(&output.stderr);

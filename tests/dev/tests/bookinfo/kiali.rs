@@ -1,7 +1,7 @@
 //! Kiali's TCP graph: its query, and the edges that it draws from the result.
 //!
-//! The rules of `graph/telemetry/istio` in Kiali 2, for a mesh without ambient mode. A series that Kiali drops is dropped
-//! here too.
+//! The rules of `graph/telemetry/istio` in Kiali 2, for a mesh without ambient mode. A series that
+//! Kiali drops is dropped here too.
 
 mod tests;
 
@@ -75,14 +75,15 @@ pub(crate) enum Dropped {
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     pub(crate) edges: BTreeMap<Edge, f64>,
-    /// Series that differ from one before on the same edge, so that Kiali adds them up: wrong if they are the other
-    /// reporter's word on the same bytes.
+    /// Series that differ from one before on the same edge, so that Kiali adds them up: wrong if
+    /// they are the other reporter's word on the same bytes.
     pub(crate) contradictions: Vec<String>,
     pub(crate) dropped: Vec<(Dropped, Labels)>,
 }
 
 impl Rate {
-    /// "L4 telemetry is backwards" (Kiali): received is what the server received, so what the client sent.
+    /// "L4 telemetry is backwards" (Kiali): received is what the server received, so what the
+    /// client sent.
     pub(crate) fn metric(self) -> &'static str {
         match self {
             Self::Sent => RECEIVED,
@@ -91,8 +92,8 @@ impl Rate {
     }
 }
 
-/// Kiali's three queries for a namespace: traffic that no workload served, incoming traffic by its destination,
-/// outgoing traffic by its source.
+/// Kiali's three queries for a namespace: traffic that no workload served, incoming traffic by its
+/// destination, outgoing traffic by its source.
 pub(crate) fn queries(rate: Rate, namespace: &str, seconds: u32) -> [String; 3] {
     let metric = rate.metric();
     [
@@ -111,7 +112,8 @@ pub(crate) fn queries(rate: Rate, namespace: &str, seconds: u32) -> [String; 3] 
 /// The graph of the answers to all queries.
 pub(crate) fn graph(answers: &[Series]) -> Graph {
     let mut graph = Graph::default();
-    // Both reporters tell of an edge: the second is known by having the same values in all these labels.
+    // Both reporters tell of an edge: the second is known by having the same values in all these
+    // labels.
     let mut seen: BTreeMap<Edge, Vec<Vec<String>>> = BTreeMap::new();
     for series in answers {
         let (edge, identity) = match edge(&series.labels) {

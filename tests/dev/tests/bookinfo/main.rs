@@ -1,4 +1,5 @@
-//! Bookinfo in real Envoys, and its metrics in the tools of an Istio mesh, in this project's dashboard and in its rules.
+//! Bookinfo in real Envoys, and its metrics in the tools of an Istio mesh, in this project's
+//! dashboard and in its rules.
 
 mod contracts;
 mod dashboard;

@@ -78,7 +78,8 @@ fn rules() -> Result<Vec<Rule>> {
     Ok(groups.into_iter().flat_map(|group| group.rules).collect())
 }
 
-/// What real proxies in [`crate::trouble`] must make go off. The others take hours, or a second event.
+/// What real proxies in [`crate::trouble`] must make go off. The others take hours, or a second
+/// event.
 const ALERTS: [&str; 7] = [
     "TcpConnectionsFail",
     "TcpPeerExchangeBroken",

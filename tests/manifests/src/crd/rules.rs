@@ -1,4 +1,5 @@
-//! `x-kubernetes-validations`: CEL rules, each evaluated with the value of its schema node as `self`.
+//! `x-kubernetes-validations`: CEL rules, each evaluated with the value of its schema node as
+//! `self`.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,8 @@ impl Rules {
         Ok(Self { programs })
     }
 
-    /// The rules that an object violates. As in an API server, a rule that cannot be evaluated counts as violated.
+    /// The rules that an object violates. As in an API server, a rule that cannot be evaluated
+    /// counts as violated.
     pub(super) fn complaints(&self, schema: &Value, object: &Value) -> Vec<String> {
         let mut complaints = Vec::new();
         self.walk(schema, object, "", &mut complaints);

@@ -60,8 +60,8 @@ fn metadata() -> Value {
     })
 }
 
-/// Makes JSON Schema of a structural schema: an object takes the fields it declares and no others, unless it says that it
-/// keeps them; `nullable` is a type.
+/// Makes JSON Schema of a structural schema: an object takes the fields it declares and no others,
+/// unless it says that it keeps them; `nullable` is a type.
 fn close(schema: &mut Value) {
     let Some(node) = schema.as_object_mut() else {
         return;

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use super::{list, text};
 use crate::error::{Error, Result};
 
-/// The listener through which istiod serves all inbound ports, and the one that catches outbound ones: a port number means
-/// their chains' destination port.
+/// The listener through which istiod serves all inbound ports, and the one that catches outbound
+/// ones: a port number means their chains' destination port.
 const VIRTUAL: [&str; 2] = ["virtualInbound", "virtualOutbound"];
 
 /// `match` of a patch, with nothing in it that is not understood.

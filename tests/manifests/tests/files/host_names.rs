@@ -6,7 +6,8 @@ use mesh::workspace;
 use regex::Regex;
 use serde_json::Value;
 
-/// One row of the page's table: a tag's name, its expression, a host, and the value that Envoy takes from the host.
+/// One row of the page's table: a tag's name, its expression, a host, and the value that Envoy
+/// takes from the host.
 struct Row {
     tag: String,
     regex: String,

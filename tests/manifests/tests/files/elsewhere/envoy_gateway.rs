@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::support::{load, local, read, tags};
 
-/// A gateway's bootstrap and the listener that Envoy Gateway makes for a TCPRoute, both as far as the snippets touch them.
+/// A gateway's bootstrap and the listener that Envoy Gateway makes for a TCPRoute, both as far as
+/// the snippets touch them.
 fn gateway() -> (Value, Value) {
     let bootstrap = json!({
         "node": { "id": "gateway", "cluster": "default/eg" },

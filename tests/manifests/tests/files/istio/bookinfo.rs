@@ -92,7 +92,8 @@ struct Walk {
     _app: App,
 }
 
-/// ratings-v2 and mongodb with this installation and these destination rules, and a few connections between them.
+/// ratings-v2 and mongodb with this installation and these destination rules, and a few connections
+/// between them.
 fn walk(install: Install, rules: &str) -> Walk {
     let scratch = Scratch::new("walk-through").unwrap();
     let app = App::start(apps::hello).unwrap();

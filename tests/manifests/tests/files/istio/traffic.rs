@@ -61,7 +61,8 @@ fn run_sidecars(
     }
 }
 
-/// The manifests leave the reporting interval at 15 s. Of their configuration, nothing else is changed.
+/// The manifests leave the reporting interval at 15 s. Of their configuration, nothing else is
+/// changed.
 fn report_often(filter: &mut Value) {
     let configuration = filter
         .pointer_mut("/typed_config/config/configuration/value")
@@ -71,8 +72,8 @@ fn report_often(filter: &mut Value) {
     *configuration = json!(value.to_string());
 }
 
-/// The labels of a sidecar's four metrics, once these have what one connection comes to, each in one series. Their names begin
-/// with `prefix`.
+/// The labels of a sidecar's four metrics, once these have what one connection comes to, each in
+/// one series. Their names begin with `prefix`.
 fn settled(envoy: &Envoy, prefix: &str) -> Labels {
     let names = METRICS.map(|name| name.replacen("istio", prefix, 1));
     poll::until("the four metrics of one connection", LIMIT, || {
@@ -132,8 +133,9 @@ fn the_exchange_names_both_peers_on_both_sides() {
     }
 }
 
-/// There is no exchange, and stock Envoy lacks Istio's own filter: the client's labels of the server are from istiod's endpoint
-/// metadata, the server's labels of the client are from the certificate.
+/// There is no exchange, and stock Envoy lacks Istio's own filter: the client's labels of the
+/// server are from istiod's endpoint metadata, the server's labels of the client are from the
+/// certificate.
 fn check_telemetry(install: Install, prefix: &str) {
     let running = run(install);
     let unknown: [(_, _, _, &[&str]); 2] = [
@@ -163,7 +165,8 @@ fn check_telemetry(install: Install, prefix: &str) {
     }
 }
 
-/// As in Istio: the peers are those of its own exchange filters (here of stand-ins), and this filter counts.
+/// As in Istio: the peers are those of its own exchange filters (here of stand-ins), and this
+/// filter counts.
 #[test]
 fn beside_istios_exchange_telemetry_names_both_peers() {
     for (install, prefix) in [
@@ -203,8 +206,8 @@ fn on_the_way_out_nobody_writes_and_all_is_delivered() {
     }
 }
 
-/// Configurations reach proxies one after the other: any two of them have to get along, servers first on the way in and
-/// clients first on the way out.
+/// Configurations reach proxies one after the other: any two of them have to get along, servers
+/// first on the way in and clients first on the way out.
 #[test]
 fn while_it_is_rolled_out_or_taken_back_every_byte_arrives() {
     for (client, server) in [
