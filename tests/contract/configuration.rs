@@ -1,4 +1,5 @@
-//! Every field of Istio's TCP configuration, in real Envoys, on both reporters: what it does to what is reported.
+//! Every field of Istio's TCP configuration and its effect on the metrics of both reporters, in
+//! real Envoys.
 //!
 //! Expectations are changes to the labels of [`EXCHANGED`], the table of an exchange both ways.
 
@@ -14,15 +15,16 @@ use mesh::envoy::Envoy;
 use mesh::exposition::{Exposition, Labels};
 use mesh::labels::{self, METRICS, Reporter};
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use serde_json::{Value, json};
 
-use crate::pair::{LIMIT, Pair, Result, at, db, greet, web};
-use crate::table::{EXCHANGED, columns};
+use crate::pair::{Pair, at, db, greet, web};
+use crate::table::EXCHANGED;
 
 /// Labels that the standard bootstrap does not extract.
 const EXTRA: [&str; 4] = ["role", "note", "side", "app"];
 
-/// Two sidecars with this configuration, and what each reports of one conversation.
+/// Two sidecars with one configuration, and their metrics after one connection.
 struct Reported {
     pair: Pair,
     source: Exposition,
@@ -61,7 +63,8 @@ impl Reported {
         Ok(&self.by(reporter).one(metric, &[])?.labels)
     }
 
-    /// Expects all four metrics of both reporters to be labelled like an exchange both ways, but for `changes`.
+    /// Expects all four metrics of both reporters to be labelled like an exchange both ways, but
+    /// for `changes`.
     fn is_exchanged_but(&self, changes: impl Fn(&str, Reporter, &mut Labels)) -> Result {
         for reporter in Reporter::BOTH {
             for metric in METRICS {
@@ -80,12 +83,12 @@ impl Reported {
 
 /// The labels of an exchange both ways.
 fn exchanged(reporter: Reporter) -> Labels {
-    let mut columns = columns(EXCHANGED).into_iter();
+    let mut columns = EXCHANGED.columns().into_iter();
     let found = columns.find(|labels| labels["reporter"] == reporter.as_str());
     found.unwrap()
 }
 
-/// Waits until a reporter tells that its conversation is over, whatever its metrics are called.
+/// Waits until a reporter counts its connection as closed, under any prefix of the metrics.
 fn closed(pair: &Pair, reporter: Reporter) -> Result<Exposition> {
     let envoy = pair.sidecar(reporter)?;
     let metrics = poll::until(
@@ -138,8 +141,8 @@ fn tagged_db(bootstrap: &mut Value) {
     extract(bootstrap, &EXTRA);
 }
 
-/// Adds `stats_tags`, as users do for labels of their own, and as they have to for one that is named like the tail of
-/// another (`app`, `source_app`): it begins where a label begins.
+/// Adds `stats_tags` for labels of the user's own. The expression is anchored at the beginning of a
+/// label, which is necessary for a label that another one ends with (`app`, `source_app`).
 fn extract(bootstrap: &mut Value, labels: &[&str]) {
     let tags = at(bootstrap, "/stats_config/stats_tags")
         .as_array_mut()
@@ -148,17 +151,17 @@ fn extract(bootstrap: &mut Value, labels: &[&str]) {
     tags.extend(labels.iter().map(tag));
 }
 
-/// The label set with these labels, new or other than before.
+/// Sets these labels.
 fn set<const N: usize>(labels: &mut Labels, changes: [(&str, &str); N]) {
     labels.extend(labels::owned(changes));
 }
 
-/// The label set without these labels.
+/// Removes these labels.
 fn remove<const N: usize>(labels: &mut Labels, names: [&str; N]) {
     labels.retain(|name, _| !names.contains(&name.as_str()));
 }
 
-/// Histograms are shown after Envoy's flush of five seconds otherwise.
+/// Otherwise histograms are exposed only after Envoy's flush, every five seconds.
 fn flush_on_admin(bootstrap: &mut Value) {
     at(bootstrap, "")["stats_flush_on_admin"] = json!(true);
 }

@@ -1,7 +1,7 @@
-//! Istio's standard labels in every situation.
+//! Istio's standard labels for every kind of connection.
 //!
-//! One table a situation, a column a reporter. No value is ever empty: what nobody knows is `unknown`, a revision that
-//! nobody knows is `latest`.
+//! One table for each kind, one column for each reporter. No value is empty: an unknown value is
+//! `unknown`, an unknown revision is `latest`.
 
 mod mesh;
 mod nodes;

@@ -1,11 +1,11 @@
-//! What Istio's users rely on, tested in real Envoys.
+//! The contract of Istio's TCP metrics, tested in real Envoys.
 //!
-//! * [`labels`]: Istio's table of standard metrics. For every situation that a connection can be in, all 23 labels with
+//! * [`labels`]: Istio's table of standard metrics. For every kind of connection all 23 labels with
 //!   their exact values, on both reporters, in exactly one series a metric.
 //! * [`response_flags`]: connections that fail are reported too, with Envoy's own flags.
-//! * [`upstream`]: the test cases that Istio itself has for its TCP metrics, with their numbers and labels.
+//! * [`upstream`]: Istio's own test cases for its TCP metrics, with their numbers and labels.
 //! * [`configuration`]: every field of Istio's configuration that concerns TCP.
-//! * [`pains`]: what users complain about, each as the property whose absence hurts them.
+//! * [`user_reports`]: problems that users of Istio report, each as the property that prevents it.
 #![allow(
     clippy::indexing_slicing,
     clippy::panic,
@@ -15,8 +15,8 @@
 
 mod configuration;
 mod labels;
-mod pains;
 mod pair;
 mod response_flags;
 mod table;
 mod upstream;
+mod user_reports;

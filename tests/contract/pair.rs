@@ -1,8 +1,7 @@
-//! A client's and a server's sidecar, and what they must report.
+//! A client's and a server's sidecar, and their expected reports.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use mesh::EnvoyBinary;
 use mesh::apps::{self, App};
@@ -10,13 +9,10 @@ use mesh::envoy::Envoy;
 use mesh::exposition::Labels;
 use mesh::labels::{METRICS, Reporter};
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Builder, Counts, Filter, Mesh, Service};
 use mesh::{Scratch, Workload, wasm};
 use serde_json::{Value, json};
-
-use crate::table;
-
-pub(crate) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 /// The one cluster and the one listener of a bootstrap.
 pub(crate) const CLUSTER: &str = "/static_resources/clusters/0";
@@ -24,9 +20,6 @@ pub(crate) const LISTENER: &str = "/static_resources/listeners/0";
 
 /// The one host of a cluster.
 pub(crate) const ENDPOINT: &str = "/load_assignment/endpoints/0/lb_endpoints/0";
-
-/// How long something that comes with the next tick may take on a busy machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A client and a service that it calls.
 pub(crate) struct Pair {
@@ -37,10 +30,10 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// `web-v2` calls the service `db`, which answers every line with `hello <line>`. The two share no value, so that
-    /// no label can stand where another belongs.
+    /// `web-v2` calls the service `db`, which answers every line with `hello <line>`. The two share
+    /// no value, so that no label can have another's value.
     ///
-    /// `shape` decides on the sidecars; one that edits a bootstrap starts with [`web`] or [`db`].
+    /// `shape` changes the sidecars. An edit of a bootstrap must call [`web`] or [`db`] first.
     pub(crate) fn start(
         name: &str,
         shape: impl FnOnce(Builder, Service) -> Builder,
@@ -91,10 +84,11 @@ impl Pair {
         Ok(self.mesh.sidecar(reporter, &self.service)?)
     }
 
-    /// Two conversations, one of which stays open, reported as the table's columns say, and as nothing else.
+    /// Two conversations, one of which stays open, reported under these label sets, and under no
+    /// other.
     ///
-    /// The four counts differ (2, 1, 12 and 24), so none can stand where another belongs.
-    pub(crate) fn reports(&self, table: &str) -> Result {
+    /// The four counts differ (2, 1, 12 and 24), so none can have another's value.
+    pub(crate) fn reports(&self, expected: &[Labels]) -> Result {
         let open = greet(self.connect()?)?;
         drop(greet(self.connect()?)?);
         let mut counts = Counts {
@@ -103,14 +97,14 @@ impl Pair {
             received: 12,
             sent: 24,
         };
-        self.check(table, counts)?;
+        self.check(expected, counts)?;
         drop(open);
         counts.closed = 2;
-        self.check(table, counts)
+        self.check(expected, counts)
     }
 
     /// A connection that the client's sidecar ends before a byte has passed.
-    pub(crate) fn fails(&self, table: &str) -> Result {
+    pub(crate) fn fails(&self, expected: &[Labels]) -> Result {
         let mut stream = self.connect()?;
         // The end, or a reset.
         let _ended = stream.read(&mut [0; 1]);
@@ -119,24 +113,25 @@ impl Pair {
             closed: 1,
             ..Counts::default()
         };
-        self.check(table, counts)
+        self.check(expected, counts)
     }
 
-    /// These counts, in series that are labelled like the columns, and nothing else.
-    pub(crate) fn check(&self, table: &str, counts: Counts) -> Result {
-        for labels in table::columns(table) {
+    /// Waits until each label set's reporter reports these counts in one series a metric, and
+    /// nothing else.
+    pub(crate) fn check(&self, expected: &[Labels], counts: Counts) -> Result {
+        for labels in expected {
             let reporter = match labels["reporter"].as_str() {
                 "source" => Reporter::Source,
                 _ => Reporter::Destination,
             };
-            check(self.sidecar(reporter)?, &labels, counts)?;
+            check(self.sidecar(reporter)?, labels, counts)?;
         }
         Ok(())
     }
 }
 
-/// Waits until an Envoy reports these counts, whatever the labels, then expects them in exactly one series a metric,
-/// with exactly these labels.
+/// Waits until an Envoy reports these counts, whatever the labels, then expects them in exactly one
+/// series a metric, with exactly these labels.
 fn check(envoy: &Envoy, labels: &Labels, counts: Counts) -> Result {
     let metrics = poll::until(&format!("{counts:?} of {}", envoy.name()), LIMIT, || {
         let metrics = envoy.metrics()?;
@@ -159,7 +154,7 @@ fn check(envoy: &Envoy, labels: &Labels, counts: Counts) -> Result {
     Ok(())
 }
 
-/// Says `world` and hears `hello world`.
+/// Sends `world` and reads `hello world`.
 pub(crate) fn greet(mut stream: TcpStream) -> Result<TcpStream> {
     stream.write_all(b"world\n")?;
     let mut answer = [0; 12];
@@ -209,8 +204,8 @@ pub(crate) fn route_to(bootstrap: &mut Value, name: &str) {
     }
 }
 
-/// Makes the one cluster take whatever address the connection is for, which is the server's: what iptables and the
-/// listener filter `original_dst` do in a pod, a filter state does here.
+/// Makes the one cluster use the connection's original destination, which is the server's address.
+/// In a pod iptables and the listener filter `original_dst` set it; here a filter state does.
 pub(crate) fn to_original_destination(bootstrap: &mut Value) {
     let cluster = at(bootstrap, CLUSTER);
     let socket = cluster

@@ -1,4 +1,5 @@
-//! Connections that fail: reported like any other, opened and closed once, with the flags that Envoy itself gives them.
+//! Connections that fail: reported like any other, opened and closed once, with the flags that
+//! Envoy itself gives them.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -11,11 +12,12 @@ use mesh::envoy::Envoy;
 use mesh::labels::{CLOSED, METRICS, OPENED};
 use mesh::mesh_ca::MeshCa;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Scratch, Workload, wasm};
 use serde_json::{Value, json};
 use socket2::SockRef;
 
-use crate::pair::{LIMIT, Result, at};
+use crate::pair::at;
 
 const TCP_PROXY: &str = "/filter_chains/0/filters/1/typed_config";
 
@@ -26,7 +28,7 @@ const FLAGS: &str = "LH UH UT LR UR UF UC UO NR DI FI RL UAEX RLSE DC URX SI IH 
 struct Ending {
     /// The service, its listener and its cluster.
     service: &'static str,
-    /// What stands in the place of the server's sidecar.
+    /// The server in the place of the server's sidecar.
     upstream: SocketAddr,
     /// Changes the listener and the cluster.
     edit: fn(&mut Value, &mut Value),
@@ -34,7 +36,7 @@ struct Ending {
     labels: [&'static str; 2],
 }
 
-/// The access log of tcp_proxy is the judge: the label is what it says.
+/// The label is the flag in the access log of tcp_proxy.
 #[test]
 fn failed_connections_carry_envoys_own_flags() -> Result {
     let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
@@ -76,7 +78,7 @@ fn failed_connections_carry_envoys_own_flags() -> Result {
             },
             labels: ["too-many", "UO"],
         },
-        // Without a cluster nothing tells of a service.
+        // Without a cluster there is no service.
         Ending {
             service: "no-cluster",
             upstream: nobody,
@@ -92,7 +94,7 @@ fn failed_connections_carry_envoys_own_flags() -> Result {
             },
             labels: ["too-long", "DT"],
         },
-        // To Envoy, these are ends as good as any.
+        // Envoy sets no flag for these.
         Ending {
             service: "idle",
             upstream: echo.address(),
@@ -132,10 +134,10 @@ fn failed_connections_carry_envoys_own_flags() -> Result {
     Ok(())
 }
 
-/// What opened under `-` closes under `-`: a flag that comes after the labels are frozen belongs to no series, or
-/// opened and closed would part. `terminated`, which nobody subtracts, has it.
+/// A connection that is opened under `-` is closed under `-`: a flag that is set after the labels
+/// are frozen is in no series of these metrics. `terminated` has it.
 #[test]
-fn a_flag_that_comes_late_parts_nothing() -> Result {
+fn a_late_flag_does_not_separate_opened_and_closed() -> Result {
     let echo = App::start(apps::echo)?;
     let resets = App::start(apps::reset)?;
     let ending = |service, upstream, edit| Ending {
@@ -192,7 +194,8 @@ fn a_flag_that_comes_late_parts_nothing() -> Result {
     Ok(())
 }
 
-/// Envoy lists its flags, in the order of their bits, for whoever asks its access log for one that it does not have.
+/// Envoy's error for an unknown flag in an access log filter lists all flags in the order of their
+/// bits.
 #[test]
 fn the_names_and_their_order_are_envoys() -> Result {
     let scratch = Scratch::new("flag-names")?;
@@ -216,7 +219,8 @@ fn lasts_no_longer(listener: &mut Value) {
     at(listener, TCP_PROXY)["max_downstream_connection_duration"] = json!("0.3s");
 }
 
-/// A client's sidecar with a listener and a cluster per ending, which reports only at the end of connections.
+/// A client's sidecar with a listener and a cluster per ending, which reports only at the end of
+/// connections.
 fn start(endings: &[Ending], scratch: &Scratch) -> Result<Envoy> {
     let bootstrap = bootstrap(endings, scratch)?;
     let binary = EnvoyBinary::find(None)?;
@@ -266,7 +270,7 @@ fn access_log(name: &str) -> Value {
     }])
 }
 
-/// What the access log says of a service's one connection.
+/// The flags in the access log of a service's one connection.
 fn logged(envoy: &Envoy, service: &str) -> Result<String> {
     let line = format!("{service} ended with ");
     let flags = poll::until(&format!("{line}…"), LIMIT, || {

@@ -1,36 +1,15 @@
-//! Label sets written down as a table.
+//! Label sets, written as a table or as the difference from one.
 
 use mesh::exposition::Labels;
+use mesh::labels::STANDARD;
 
-/// Istio's labels of a TCP metric, in the order of its documentation.
-const NAMES: [&str; 23] = [
-    "reporter",
-    "source_workload",
-    "source_workload_namespace",
-    "source_canonical_service",
-    "source_canonical_revision",
-    "source_principal",
-    "source_app",
-    "source_version",
-    "source_cluster",
-    "destination_workload",
-    "destination_workload_namespace",
-    "destination_canonical_service",
-    "destination_canonical_revision",
-    "destination_principal",
-    "destination_app",
-    "destination_version",
-    "destination_cluster",
-    "destination_service",
-    "destination_service_name",
-    "destination_service_namespace",
-    "request_protocol",
-    "response_flags",
-    "connection_security_policy",
-];
+/// What each reporter of a connection reports: the first column has the labels, each further column
+/// has the values of one reporter.
+pub(crate) struct Table(pub(crate) &'static str);
 
-/// Both sidecars told each other who they are, over mutual TLS.
-pub(crate) const EXCHANGED: &str = "
+/// Both sidecars exchange their metadata over mutual TLS.
+pub(crate) const EXCHANGED: Table = Table(
+    "
     reporter                        source                                         destination
     source_workload                 web-v2                                         web-v2
     source_workload_namespace       shop                                           shop
@@ -54,48 +33,136 @@ pub(crate) const EXCHANGED: &str = "
     request_protocol                tcp                                            tcp
     response_flags                  -                                              -
     connection_security_policy      unknown                                        mutual_tls
-";
+    ",
+);
 
-/// Reads a table whose first column names the labels; every further column is one label set.
-///
-/// # Panics
-/// A row lacks a value, or the rows are not exactly the 23 labels in order: such a table would test less than it seems
-/// to.
-pub(crate) fn columns(table: &str) -> Vec<Labels> {
-    let rows: Vec<Vec<&str>> = table
-        .lines()
+/// In a difference: the value is the table's.
+const SAME: &str = "=";
+
+impl Table {
+    /// The label set of each column.
+    ///
+    /// # Panics
+    /// A row lacks a value, or the rows are not the standard labels, each of them once.
+    pub(crate) fn columns(&self) -> Vec<Labels> {
+        let rows = rows(self.0);
+        let mut names: Vec<_> = rows.iter().map(|row| row[0]).collect();
+        names.sort_unstable();
+        let mut standard = STANDARD;
+        standard.sort_unstable();
+        assert_eq!(names, standard);
+        let width = rows[0].len();
+        assert!(width > 1, "a table without label sets");
+        for row in &rows {
+            assert_eq!(row.len(), width, "{row:?}");
+        }
+        (1..width)
+            .map(|index| {
+                rows.iter()
+                    .map(|row| (row[0].to_owned(), row[index].to_owned()))
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// The label sets that differ from this table's in some values.
+    ///
+    /// The first line of `difference` names columns of this table by their reporters. Each further
+    /// line has a label and its value in each of these columns, `=` where it is the table's.
+    ///
+    /// # Panics
+    /// The table has no such column or label, a row lacks a value, or a value is the table's.
+    pub(crate) fn with(&self, difference: &str) -> Vec<Labels> {
+        let table = self.columns();
+        let rows = rows(difference);
+        let (reporters, rows) = rows.split_first().unwrap();
+        let mut columns = Vec::new();
+        for reporter in reporters {
+            let column = table.iter().find(|labels| labels["reporter"] == *reporter);
+            columns.push(
+                column
+                    .unwrap_or_else(|| panic!("no column {reporter}"))
+                    .clone(),
+            );
+        }
+        for row in rows {
+            let (label, values) = row.split_first().unwrap();
+            assert_eq!(values.len(), columns.len(), "{row:?}");
+            assert!(values.iter().any(|value| *value != SAME), "{row:?}");
+            for (column, value) in columns.iter_mut().zip(values) {
+                let before = column.get_mut(*label);
+                let before = before.unwrap_or_else(|| panic!("{label} is no standard label"));
+                if *value != SAME {
+                    assert_ne!(before, value, "{row:?} repeats the table");
+                    *before = (*value).to_owned();
+                }
+            }
+        }
+        columns
+    }
+}
+
+/// The words of each line that has any.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    text.lines()
         .map(|line| line.split_whitespace().collect())
         .filter(|row: &Vec<_>| !row.is_empty())
-        .collect();
-    let names: Vec<_> = rows.iter().map(|row| row[0]).collect();
-    assert_eq!(names, NAMES);
-    let width = rows[0].len();
-    assert!(width > 1, "a table without label sets");
-    for row in &rows {
-        assert_eq!(row.len(), width, "{row:?}");
-    }
-    let column = |index: usize| {
-        let cell = |row: &Vec<&str>| (row[0].to_owned(), row[index].to_owned());
-        rows.iter().map(cell).collect()
-    };
-    (1..width).map(column).collect()
+        .collect()
 }
 
 #[test]
 fn a_table_has_a_label_set_per_column() {
-    let rows = NAMES.map(|name| format!("  {name}   a-{name} b-{name}"));
-    let columns = columns(&rows.join("\n"));
+    let columns = EXCHANGED.columns();
     assert_eq!(columns.len(), 2);
     assert_eq!(columns[0].len(), 23);
-    assert_eq!(columns[1]["request_protocol"], "b-request_protocol");
+    assert_eq!(columns[1]["connection_security_policy"], "mutual_tls");
 }
 
 #[test]
 #[should_panic(expected = "source_app")]
 fn a_table_with_a_hole_is_refused() {
-    let rows = NAMES.map(|name| match name {
+    let rows = STANDARD.map(|name| match name {
         "source_app" => format!("{name} a"),
         _ => format!("{name} a b"),
     });
-    columns(&rows.join("\n"));
+    Table(rows.join("\n").leak()).columns();
+}
+
+#[test]
+#[should_panic(expected = "source_app")]
+fn a_table_without_a_label_is_refused() {
+    let rows = STANDARD.map(|name| match name {
+        "source_app" => String::new(),
+        _ => format!("{name} a"),
+    });
+    Table(rows.join("\n").leak()).columns();
+}
+
+#[test]
+fn a_difference_changes_the_named_values_of_the_named_columns() {
+    let both = EXCHANGED.with("source destination\n source_app x = \n source_version = y");
+    let mut expected = EXCHANGED.columns();
+    expected[0].insert("source_app".to_owned(), "x".to_owned());
+    expected[1].insert("source_version".to_owned(), "y".to_owned());
+    assert_eq!(both, expected);
+    let one = EXCHANGED.with("destination\n source_version y");
+    assert_eq!(one, expected[1..]);
+}
+
+#[test]
+#[should_panic(expected = "source_apps is no standard label")]
+fn a_difference_in_an_unknown_label_is_refused() {
+    EXCHANGED.with("source\n source_apps unknown");
+}
+
+#[test]
+#[should_panic(expected = "no column waypoint")]
+fn a_difference_in_an_unknown_column_is_refused() {
+    EXCHANGED.with("waypoint\n source_app unknown");
+}
+
+#[test]
+#[should_panic(expected = "repeats the table")]
+fn a_difference_that_is_none_is_refused() {
+    EXCHANGED.with("source\n source_app web");
 }

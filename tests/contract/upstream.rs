@@ -1,8 +1,8 @@
 //! Istio's own test cases for its TCP metrics, in real Envoys.
 //!
-//! Each test is named after the upstream test. What a native filter does on the cluster, ours does in front of
-//! tcp_proxy; upstream's counters `alpn_protocol_found` and `…_not_found` are results of
-//! `istio_tcp_peer_exchange_total`.
+//! Each test is named after the upstream test. Upstream's filter on the cluster corresponds to this
+//! filter in front of tcp_proxy; upstream's counters `alpn_protocol_found` and `…_not_found` are
+//! results of `istio_tcp_peer_exchange_total`.
 
 mod e2e;
 mod integration;
@@ -11,9 +11,10 @@ mod two_proxies;
 use mesh::Workload;
 use mesh::labels::Reporter;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use serde_json::Value;
 
-use crate::pair::{CLUSTER, ENDPOINT, LIMIT, Pair, Result, at};
+use crate::pair::{CLUSTER, ENDPOINT, Pair, at};
 
 fn workload(name: &str, namespace: &str, app: &str, account: &str) -> Workload {
     Workload {
@@ -26,7 +27,7 @@ fn workload(name: &str, namespace: &str, app: &str, account: &str) -> Workload {
     }
 }
 
-/// Upstream's control plane says nothing of who the endpoint is, only that a sidecar is there.
+/// Upstream's endpoints have `tlsMode`, but no workload metadata.
 fn unknown_endpoint(bootstrap: &mut Value) {
     let endpoint = at(
         bootstrap,
@@ -35,7 +36,7 @@ fn unknown_endpoint(bootstrap: &mut Value) {
     endpoint.as_object_mut().unwrap().remove("istio");
 }
 
-/// Waits until this many exchanges have ended so.
+/// Waits until this many exchanges have this result.
 fn outcomes(pair: &Pair, reporter: Reporter, result: &str, count: u64) -> Result {
     let labels = [("reporter", reporter.as_str()), ("result", result)];
     becomes(

@@ -2,10 +2,9 @@
 
 use std::fs;
 
+use mesh::testing::Result;
 use mesh::wasm;
 use wasmparser::{Parser, Payload};
-
-use crate::fixture::Result;
 
 /// What a user pulls and every sidecar loads.
 const MAX_SIZE: u64 = 350 * 1024;

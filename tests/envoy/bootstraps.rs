@@ -1,17 +1,18 @@
-//! The bootstraps that users copy, and the Envoys that we say they run on.
+//! The example bootstraps in the supported Envoys.
 
 use std::net::TcpStream;
 
 use mesh::EnvoyBinary;
 use mesh::apps::{self, App};
 use mesh::labels::Reporter;
+use mesh::testing::Result;
 use mesh::{Counts, Mesh, Service};
 use mesh::{Scratch, Workload, wasm};
 use serde_json::json;
 
-use crate::fixture::{Result, SERVICE, check, round_trip};
+use crate::fixture::{SERVICE, check, round_trip};
 
-/// The oldest and the newest release that we say the filter runs on.
+/// The oldest and the newest supported release.
 const VERSIONS: [&str; 2] = ["1.36.4", "1.40.0"];
 
 // Shows: README.md, "Runs on stock Envoy 1.36 to 1.40 with V8"

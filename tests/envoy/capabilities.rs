@@ -7,13 +7,14 @@ use std::io::{ErrorKind, Read, Write};
 use mesh::apps::{self, App};
 use mesh::labels::Reporter;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Counts, Filter};
 use mesh::{wasm, workspace};
 use serde_json::Value;
 use wasmparser::{Parser, Payload};
 
 use crate::bootstrap::chains;
-use crate::fixture::{Fixture, LIMIT, Result, SERVICE, check_outcomes, round_trip};
+use crate::fixture::{Fixture, SERVICE, check_outcomes, round_trip};
 
 const MEMBER: &str = "capability_restriction_config";
 

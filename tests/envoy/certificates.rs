@@ -10,10 +10,11 @@ use mesh::exposition::Exposition;
 use mesh::labels::{CLOSED, Reporter};
 use mesh::mesh_ca::MeshCa;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Scratch, Workload, wasm};
 use serde_json::json;
 
-use crate::fixture::{EXCHANGES, LIMIT, Result, SERVICE, round_trip};
+use crate::fixture::{EXCHANGES, SERVICE, round_trip};
 
 const OTHER: &str = "https://example.com/other";
 

@@ -1,14 +1,15 @@
-//! What Envoy says when the filter's configuration is bad: it does not start, and says why.
+//! Envoy does not start with an invalid configuration of the filter, and reports the reason.
 
 use mesh::apps::{self, App};
 use mesh::labels::{OPENED, Reporter};
+use mesh::testing::Result;
 use mesh::{Builder, Service};
 use serde_json::{Value, json};
 
 use crate::bootstrap::chains;
-use crate::fixture::{Fixture, Result, SERVICE, round_trip};
+use crate::fixture::{Fixture, SERVICE, round_trip};
 
-/// What starting such a mesh fails with.
+/// The error with which such a mesh does not start.
 fn refusal(name: &str, shape: impl FnOnce(Builder, Service) -> Builder) -> Result<String> {
     match Fixture::with(name, App::start(apps::echo)?, shape) {
         Ok(_) => Err("Envoy accepted it".into()),
@@ -55,7 +56,7 @@ fn a_bad_configuration_is_refused_with_its_reason() -> Result {
     Ok(())
 }
 
-/// Envoy's documentation has it that a Struct comes as JSON.
+/// By Envoy's documentation a Struct is passed as JSON.
 #[test]
 fn a_configuration_as_a_struct_is_refused_with_what_to_write_instead() -> Result {
     let said = refusal("struct", |mesh, service| {
@@ -103,7 +104,8 @@ fn the_start_is_logged() -> Result {
     Ok(())
 }
 
-/// Under Istio the two differ: the client's connection goes to the service's port, the server's to the target port.
+/// Under Istio the two differ: the client's connection goes to the service's port, the server's to
+/// the target port.
 // Shows: filter/docs/operations.md, "`ports` are those of a side's own connections"
 #[test]
 fn destination_port_is_that_of_a_sides_own_listener() -> Result {

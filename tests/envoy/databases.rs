@@ -7,10 +7,11 @@ mod tls;
 use mesh::databases::{MariaDb, Postgres, Redis};
 use mesh::labels::{METRICS, Reporter};
 use mesh::process;
+use mesh::testing::Result;
 use mesh::{Mesh, Service};
 use mesh::{Scratch, Workload, available};
 
-use crate::fixture::{Result, builder, check, same_bytes};
+use crate::fixture::{builder, check, same_bytes};
 
 fn mesh(name: &str, port: u16, scratch: &Scratch, database: std::net::SocketAddr) -> Result<Mesh> {
     let service = Service::new(Workload::bookinfo(name, "v1"), port, database);
@@ -88,7 +89,7 @@ fn redis_with_its_benchmark() -> Result {
     check_both(&mesh, "redis")
 }
 
-/// MariaDB greets its clients before they say a word.
+/// MariaDB sends a greeting before its clients send anything.
 #[test]
 fn mariadb_speaks_first() -> Result {
     let scratch = Scratch::new("mariadb")?;
@@ -121,8 +122,9 @@ fn mariadb_speaks_first() -> Result {
             "{statement}"
         );
     }
-    // The server always learns who calls. The client learns from the server's frame only if that
-    // wins the race against the greeting; else from the certificate and the control plane.
+    // The server always gets the client's metadata. The client gets the server's only if its frame
+    // precedes the greeting; otherwise the labels are those of the certificate and the control
+    // plane.
     mesh.settled(Reporter::Destination, "mariadb")?;
     let counts = mesh.seen(Reporter::Destination, "mariadb")?;
     let labels = mesh.labels(Reporter::Destination, "mariadb")?;

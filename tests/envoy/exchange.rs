@@ -1,4 +1,4 @@
-//! Frames that a client makes up: sent by the test itself through a sidecar without the filter.
+//! Frames of a client, sent by the test through a sidecar without the filter.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,9 +8,10 @@ use mesh::apps::{self, App};
 use mesh::exposition::Exposition;
 use mesh::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT};
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use peer_exchange::{Frame, Struct, Value};
 
-use crate::fixture::{Fixture, LIMIT, Result, SERVICE, check_outcomes, expect};
+use crate::fixture::{Fixture, SERVICE, check_outcomes, expect};
 
 fn fixture(name: &str) -> Result<Fixture> {
     Fixture::with(name, App::start(apps::echo)?, |mesh, service| {
@@ -23,7 +24,7 @@ fn frame(workload: &str) -> Vec<u8> {
     Frame::new(metadata, "made-up").encode()
 }
 
-/// Takes the server's frame off the head of the answers.
+/// Reads the server's frame in front of the answers.
 fn skip_frame(stream: &mut TcpStream) -> Result {
     let mut header = [0; 8];
     stream.read_exact(&mut header)?;
@@ -51,7 +52,7 @@ fn reported(fixture: &Fixture, received: f64, sent: f64) -> Result<Exposition> {
 }
 
 #[test]
-fn a_frame_in_single_bytes_is_taken_off() -> Result {
+fn a_frame_in_single_bytes_is_removed() -> Result {
     let fixture = fixture("frame-in-bytes")?;
     let mut stream = fixture.connect()?;
     stream.set_nodelay(true)?;
@@ -75,7 +76,7 @@ fn a_frame_in_single_bytes_is_taken_off() -> Result {
 }
 
 #[test]
-fn a_worthless_frame_is_taken_off_and_costs_nothing_else() -> Result {
+fn a_malformed_frame_is_removed_and_the_connection_goes_on() -> Result {
     let fixture = fixture("worthless-frame")?;
     let mut stream = fixture.connect()?;
     stream.write_all(b"\x3d\x23\x04\x67\0\0\0\x04\xff\xff\xff\xffhello")?;

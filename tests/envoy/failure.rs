@@ -7,17 +7,18 @@ use mesh::EnvoyBinary;
 use mesh::apps::{self, App};
 use mesh::labels::Reporter;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Counts, Filter, Mesh, Service};
 use mesh::{Scratch, Workload};
 use serde_json::{Value, json};
 
 use crate::bootstrap::chains;
-use crate::fixture::{Fixture, LIMIT, Result, SERVICE, expect};
+use crate::fixture::{Fixture, SERVICE, expect};
 use crate::limited;
 
-/// What Envoy logs of a VM that dies.
+/// Envoy's log line for a VM that dies.
 const DEATH: &str = "failed: Uncaught RuntimeError";
-/// What is reported of the connection that is open when it dies.
+/// The counts of the connection that is open when it dies.
 const REPORTED: Counts = Counts {
     opened: 1,
     closed: 0,
@@ -119,7 +120,7 @@ fn fail_reload(bootstrap: &mut Value) {
     policy(bootstrap, Some("FAIL_RELOAD"));
 }
 
-/// Sends three bytes on a new connection; whether they come back.
+/// Sends three bytes on a new connection. Returns whether they come back.
 fn passes(dying: &Dying) -> Result<bool> {
     let mut stream = dying.connect()?;
     let mut answer = [0; 3];
@@ -129,7 +130,7 @@ fn passes(dying: &Dying) -> Result<bool> {
     Ok(echoed.is_ok() && &answer == b"new")
 }
 
-/// The connection is closed, and nothing came back for what was sent last.
+/// Whether the connection is closed without an answer to the last bytes.
 fn is_closed_by(stream: &mut TcpStream, last: &[u8]) -> bool {
     // The write may find it closed already.
     let _ = stream.write_all(last);
@@ -140,8 +141,8 @@ fn is_closed_by(stream: &mut TcpStream, last: &[u8]) -> bool {
     }
 }
 
-/// Kills the VM under a connection of which five bytes each way are reported: the connection is closed at its next byte, and
-/// nothing reported is taken back.
+/// Kills the VM under a connection of which five bytes each way are reported: the connection is
+/// closed at its next byte, and nothing reported is taken back.
 fn killed(name: &str, policy: fn(&mut Value)) -> Result<Dying> {
     let configuration = json!({
         "tcp_reporting_duration": "200ms",
@@ -179,7 +180,7 @@ fn a_vm_that_dies_fails_closed() -> Result {
     Ok(())
 }
 
-/// What comes after the death is not counted, and the filter is not there to take a frame off.
+/// Bytes after the failure are not counted, and frames are not removed.
 // Shows: filter/docs/failures.md, "pass without the filter: nobody takes a peer's frame off"
 // Shows: README.md, "a peer's frame would reach the application as data"
 #[test]
@@ -196,7 +197,8 @@ fn a_vm_that_dies_fails_open() -> Result {
     Ok(())
 }
 
-/// Without an exchange there is no frame to kill it with: it has a series for each connection instead, until none fits in.
+/// Without an exchange there is no frame to kill it with: it has a series for each connection
+/// instead, until none fits in.
 // Shows: filter/docs/failures.md, "pass, byte by byte: there is no frame to take off"
 #[test]
 fn a_vm_without_exchange_fails_open() -> Result {
@@ -238,7 +240,8 @@ fn a_vm_that_dies_is_reloaded() -> Result {
             other => Look::NotYet(format!("{other:?}")),
         })
     })?;
-    // The new VM goes on where the counters of the old one stand; the close that the old one did not live to see is lost.
+    // The new VM continues the counters of the old one. The close that came after the old one
+    // failed is lost.
     dying.report(Counts {
         opened: 2,
         closed: 1,

@@ -1,8 +1,7 @@
-//! What the tests share: a mesh with one service, and the three comparisons.
+//! A mesh with one service, and the three comparisons of the tests.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::time::Duration;
 
 use mesh::EnvoyBinary;
 use mesh::apps::App;
@@ -12,6 +11,7 @@ use mesh::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT};
 use mesh::mesh_ca::MeshCa;
 use mesh::poll::{self, Look};
 use mesh::situation::Situation;
+use mesh::testing::{LIMIT, Result};
 use mesh::{Builder, Counts, Hop, Mesh, Service};
 use mesh::{Envoy, Scratch, Workload, wasm};
 use serde_json::Value;
@@ -19,13 +19,8 @@ use serde_json::Value;
 /// The name of the service in every test that has only one.
 pub(crate) const SERVICE: &str = "app";
 
-/// The filter's counter of how exchanges ended.
+/// The filter's counter of exchanges by result.
 pub(crate) const EXCHANGES: &str = "istio_tcp_peer_exchange_total";
-
-/// How long something that comes with the next tick may take on a busy machine.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
-
-pub(crate) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 /// A mesh with one service and the application behind it.
 pub(crate) struct Fixture {
@@ -40,14 +35,14 @@ impl Fixture {
         Self::with(name, app, |mesh, service| mesh.service(service))
     }
 
-    /// The same with the filters configured so.
+    /// The same with this configuration of both filters.
     pub(crate) fn configured(name: &str, app: App, configuration: Value) -> Result<Self> {
         Self::with(name, app, |mesh, service| {
             mesh.configuration(configuration).service(service)
         })
     }
 
-    /// A mesh that `shape` decides on.
+    /// A mesh that `shape` changes.
     pub(crate) fn with(
         name: &str,
         app: App,
@@ -68,7 +63,7 @@ impl Fixture {
         Ok(TcpStream::connect(self.mesh.address(SERVICE)?)?)
     }
 
-    /// The labels of a series when its reporter could judge the connections in full.
+    /// The labels of connections that were open long enough for all labels.
     pub(crate) fn labels(&self, reporter: Reporter) -> Result<Labels> {
         Ok(self.mesh.labels(reporter, SERVICE)?)
     }
@@ -118,7 +113,7 @@ pub(crate) fn server(
     )?)
 }
 
-/// An address where nobody listens.
+/// An address without a listener.
 pub(crate) fn nobody() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
@@ -129,7 +124,7 @@ pub(crate) fn builder() -> Result<Builder> {
     Ok(builder.situation(Situation::from_env()?))
 }
 
-/// Waits until the tap saw these counts and the reporter tells the same, then expects them in
+/// Waits until the tap and the reporter have these counts, then expects them in
 /// exactly one series a metric, with exactly these labels.
 pub(crate) fn check(
     mesh: &Mesh,
@@ -179,7 +174,7 @@ pub(crate) fn same_bytes(mesh: &Mesh, service: &str) -> Result {
     Ok(())
 }
 
-/// Waits until this many exchanges have ended so; the filter tells at its next tick.
+/// Waits until this many exchanges have this result; the filter reports at its next tick.
 pub(crate) fn check_outcomes(mesh: &Mesh, reporter: Reporter, result: &str, count: u64) -> Result {
     let labels = [("reporter", reporter.as_str()), ("result", result)];
     let what = format!("{count} exchanges of {reporter} to end as {result}");

@@ -1,5 +1,5 @@
-//! `connection_security_policy` of connections that show no client certificate: only those that end before the TLS handshake
-//! does are unknown.
+//! `connection_security_policy` of connections that show no client certificate: only those that end
+//! before the TLS handshake does are unknown.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,16 +8,18 @@ use mesh::Scratch;
 use mesh::apps::{self, App};
 use mesh::labels::{CLOSED, Reporter};
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Filter, Hop};
 use serde_json::json;
 
-use crate::fixture::{Fixture, LIMIT, Result, SERVICE, nobody, round_trip, server};
+use crate::fixture::{Fixture, SERVICE, nobody, round_trip, server};
 
-/// A ClientHello of TLS 1.2 with the server name `mongodb` and the ALPN of the exchange. Who sends nothing else never ends the
-/// handshake.
+/// A ClientHello of TLS 1.2 with the server name `mongodb` and the ALPN of the exchange. Who sends
+/// nothing else never ends the handshake.
 const CLIENT_HELLO: &str = "1603010077010000730303000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f000004c02bc02f010000460000000c000a0000076d6f6e676f646200100016001413697374696f2d706565722d65786368616e6765000a00060004001d0017000b00020100000d00080006040308040401";
 
-/// The application is down: a client says `first` and is closed; the flags and the policy of the one connection.
+/// The application is down: a client says `first` and is closed; the flags and the policy of the
+/// one connection.
 fn refused(name: &str, hop: Hop, first: &[u8]) -> Result<[String; 2]> {
     let scratch = Scratch::new(name)?;
     let at_close = json!({ "tcp_reporting_duration": "0" });

@@ -1,4 +1,5 @@
-//! A second Envoy takes over from the first one (`--restart-epoch`) while connections are open and new ones come.
+//! A second Envoy takes over from the first one (`--restart-epoch`) while connections are open and
+//! new ones come.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -12,16 +13,17 @@ use mesh::Counts;
 use mesh::apps::{self, App};
 use mesh::envoy::Envoy;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{EnvoyBinary, Epoch};
 use mesh::{Scratch, wasm};
 
-use crate::fixture::{LIMIT, Result, expect};
+use crate::fixture::expect;
 use crate::reload::{EPHEMERAL, LISTENER, bootstrap, contexts, listeners, load};
 
 const DRAIN: Duration = Duration::from_secs(2);
 /// Long enough for this test to close what the old process still serves, on a busy machine.
 const PARENT_SHUTDOWN: Duration = Duration::from_secs(20);
-/// What a process has flushed it does not hand over any more: this is longer than the old one lives.
+/// A process does not hand over counts that it has flushed: this is longer than the old one runs.
 const OLD_FLUSH: Duration = Duration::from_secs(299);
 /// With each flush the new process asks the old one what has been counted since.
 const NEW_FLUSH: Duration = Duration::from_secs(1);

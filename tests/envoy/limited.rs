@@ -3,10 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use mesh::testing::Result;
 use mesh::wasm;
 use wasmparser::{Parser, Payload};
-
-use crate::fixture::Result;
 
 /// Pages of 64 KiB that it may have beyond those it starts with.
 const MORE: u64 = 3;

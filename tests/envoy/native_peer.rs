@@ -1,4 +1,5 @@
-//! Telemetry only, beside a native exchange filter: the peer is the one that that filter left in filter state.
+//! Telemetry only, beside a native exchange filter: the peer is the one that the native filter
+//! stores in filter state.
 //!
 //! Stock Envoy has no such filter: [`native`] stands in for it.
 
@@ -7,10 +8,11 @@ use mesh::Workload;
 use mesh::apps::{self, App};
 use mesh::labels::Reporter;
 use mesh::native;
+use mesh::testing::Result;
 use serde_json::{Value, json};
 
 use crate::bootstrap::chains;
-use crate::fixture::{Fixture, Result, SERVICE, round_trip};
+use crate::fixture::{Fixture, SERVICE, round_trip};
 
 fn beside_exchange_at_server(bootstrap: &mut Value) {
     for filters in chains(bootstrap) {
@@ -27,7 +29,7 @@ fn beside_exchange_at_client(bootstrap: &mut Value) {
 
 // Shows: filter/docs/compatibility.md, "its filter state set by a stand-in; not run on Istio's own proxy"
 #[test]
-fn the_labels_of_both_sides_are_those_that_a_native_exchange_found_out() -> Result {
+fn the_labels_of_both_sides_are_those_of_the_native_exchange() -> Result {
     let off = json!({ "tcp_reporting_duration": "500ms", "peer_exchange": { "mode": "off" } });
     let fixture = Fixture::with("native-peer", App::start(apps::echo)?, |mesh, service| {
         mesh.configuration(off)

@@ -1,4 +1,5 @@
-//! The peer that the filter publishes, in access logs and in network RBAC: `envoy-config/peer-in-rbac-and-access-log.yaml`.
+//! The peer that the filter publishes, in access logs and in network RBAC:
+//! `envoy-config/peer-in-rbac-and-access-log.yaml`.
 
 use mesh::Workload;
 use mesh::apps::{self, App};
@@ -6,15 +7,16 @@ use mesh::bootstrap::Bootstrap;
 use mesh::envoy::Envoy;
 use mesh::labels::Reporter;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Counts, Filter};
 use serde_json::{Value, json};
 
 use crate::bootstrap::chains;
-use crate::fixture::{Fixture, LIMIT, Result, SERVICE, round_trip};
+use crate::fixture::{Fixture, SERVICE, round_trip};
 
 const EXAMPLE: &str = include_str!("../../envoy-config/peer-in-rbac-and-access-log.yaml");
 
-/// A part of the example; what is wrong with it if it is no YAML, which Envoy will complain of.
+/// A part of the example, or the error if it is no YAML, which Envoy rejects then.
 fn example(part: &str) -> Value {
     let document = Bootstrap::parse(EXAMPLE).map(|example| example.document()[part].clone());
     document.unwrap_or_else(|error| json!(error.to_string()))
@@ -87,11 +89,15 @@ fn access_logs_of_both_sides_name_the_other() -> Result {
 }
 
 #[test]
-fn a_peer_that_tells_nothing_is_known_by_its_certificate_in_the_log() -> Result {
-    let fixture = Fixture::with("untold-in-log", App::start(apps::echo)?, |mesh, service| {
-        mesh.client_filter(Filter::Absent)
-            .service(service.edit(logging_server))
-    })?;
+fn a_peer_without_metadata_has_its_certificates_identity_in_the_log() -> Result {
+    let fixture = Fixture::with(
+        "no-peer-in-log",
+        App::start(apps::echo)?,
+        |mesh, service| {
+            mesh.client_filter(Filter::Absent)
+                .service(service.edit(logging_server))
+        },
+    )?;
     assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"payload");
     let entry = logged(fixture.mesh.server(SERVICE)?, "client_workload")?;
     assert_eq!(entry["client_workload"], Value::Null);
@@ -113,7 +119,7 @@ fn behind_the_guard(name: &str, client: Workload, app: App) -> Result<Fixture> {
     })
 }
 
-/// How often the guard let in and turned away, as Envoy puts it.
+/// The numbers of allowed and denied connections in Envoy's stats.
 fn decisions(fixture: &Fixture) -> Result<String> {
     let server = fixture.mesh.server(SERVICE)?;
     Ok(server.get("/stats?filter=peers.rbac.(allowed|denied)")?)
@@ -124,7 +130,7 @@ const DENIED: &str = "peers.rbac.allowed: 0\npeers.rbac.denied: 1\n";
 
 // Shows: README.md, "and network RBAC"
 #[test]
-fn rbac_lets_the_workload_in_that_its_rule_names() -> Result {
+fn rbac_allows_the_workload_in_its_rule() -> Result {
     let fixture = behind_the_guard("allowed", Workload::ratings_v2(), App::start(apps::echo)?)?;
     assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"payload");
     let counts = Counts {
@@ -139,7 +145,7 @@ fn rbac_lets_the_workload_in_that_its_rule_names() -> Result {
 }
 
 #[test]
-fn rbac_turns_another_workload_away_and_it_is_reported_by_name() -> Result {
+fn rbac_denies_another_workload_and_it_is_reported_by_name() -> Result {
     let fixture = behind_the_guard("denied", reviews_v1(), App::start(apps::echo)?)?;
     // Closed or reset, whichever the client's sidecar makes of it.
     let answer = round_trip(fixture.connect()?, b"payload").unwrap_or_default();
@@ -165,7 +171,7 @@ fn rbac_turns_another_workload_away_and_it_is_reported_by_name() -> Result {
 }
 
 #[test]
-fn rbac_turns_away_who_does_not_say_who_it_is() -> Result {
+fn rbac_denies_a_peer_without_metadata() -> Result {
     let fixture = Fixture::with("anonymous", App::start(apps::echo)?, |mesh, service| {
         mesh.client_filter(Filter::Absent)
             .service(service.edit(guarded))

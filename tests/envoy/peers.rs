@@ -1,16 +1,16 @@
-//! Peers that do not take part: the bytes are untouched and the labels say what is known.
+//! Peers without exchange: the bytes pass unchanged, and the labels are those of the certificate
+//! and the control plane.
 
 use std::io::Write;
 
 use mesh::apps::{self, App};
 use mesh::labels::{OPENED, Reporter};
 use mesh::situation::Situation;
+use mesh::testing::Result;
 use mesh::{Counts, Filter, Hop};
 use serde_json::json;
 
-use crate::fixture::{
-    Fixture, Result, SERVICE, check, check_outcomes, expect, round_trip, same_bytes,
-};
+use crate::fixture::{Fixture, SERVICE, check, check_outcomes, expect, round_trip, same_bytes};
 
 const ONE: Counts = Counts {
     opened: 1,
@@ -24,8 +24,8 @@ fn one_round_trip(fixture: &Fixture) -> Result {
     same_bytes(&fixture.mesh, SERVICE)
 }
 
-/// One connection, with what certificate and control plane tell of a peer that says nothing itself.
-fn check_untold(fixture: &Fixture, reporter: Reporter) -> Result {
+/// Expects one connection with the labels of a peer that sends no metadata.
+fn check_without_metadata(fixture: &Fixture, reporter: Reporter) -> Result {
     let labels = fixture.mesh.untold_labels(reporter, SERVICE)?;
     check(&fixture.mesh, SERVICE, reporter, ONE, &labels).map(drop)
 }
@@ -39,7 +39,7 @@ fn a_client_without_the_filter_is_known_by_its_certificate() -> Result {
         |mesh, service| mesh.client_filter(Filter::Absent).service(service),
     )?;
     one_round_trip(&fixture)?;
-    check_untold(&fixture, Reporter::Destination)?;
+    check_without_metadata(&fixture, Reporter::Destination)?;
     check_outcomes(&fixture.mesh, Reporter::Destination, "absent", 1)?;
     Ok(())
 }
@@ -59,13 +59,13 @@ fn a_server_without_the_filter_is_known_by_its_certificate_and_the_control_plane
         },
     )?;
     one_round_trip(&fixture)?;
-    check_untold(&fixture, Reporter::Source)?;
+    check_without_metadata(&fixture, Reporter::Source)?;
     check_outcomes(&fixture.mesh, Reporter::Source, "absent", 1)?;
     Ok(())
 }
 
-/// The documented limit of `auto`: the control plane says "sidecar", the sidecar does not take
-/// part. The first connection pays for it, the next ones do not.
+/// The documented limit of `auto`: the control plane announces a sidecar, and the sidecar does not
+/// exchange. The first connection carries a frame, the next ones do not.
 // Shows: README.md, "the first connection to it carries a frame that its application sees; the host is then left alone"
 // Shows: filter/docs/operations.md, "one connection carries a frame; then the host is left alone for `refused_duration`"
 #[test]
@@ -83,7 +83,7 @@ fn a_host_that_answers_a_frame_with_something_else_gets_no_second_one() -> Resul
     Ok(())
 }
 
-/// A filter that does not look at a port takes no frame off there either.
+/// A filter that ignores a port does not remove frames on it either.
 // Shows: filter/docs/operations.md, "Both ends of a service must look at its port"
 #[test]
 fn ports_of_one_side_only_let_the_clients_frame_reach_the_application() -> Result {
@@ -151,7 +151,7 @@ fn a_foreign_tls_server_gets_exactly_the_clients_bytes() -> Result {
 }
 
 #[test]
-fn without_tls_nobody_is_told_anything() -> Result {
+fn without_tls_no_frame_is_written() -> Result {
     let fixture = Fixture::with("plaintext", App::start(apps::echo)?, |mesh, service| {
         mesh.situation(Situation::Plain).service(service)
     })?;

@@ -14,10 +14,11 @@ use mesh::apps::{self, App, noise};
 use mesh::bootstrap::Bootstrap;
 use mesh::envoy::Envoy;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Scratch, wasm};
 use serde_json::{Value, json};
 
-use crate::fixture::{LIMIT, Result, expect};
+use crate::fixture::expect;
 
 pub(crate) const LISTENER: &str = "reloaded";
 pub(crate) const EPHEMERAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -76,7 +77,8 @@ impl Reloaded {
         Ok(TcpStream::connect(self.envoy.listener(LISTENER)?)?)
     }
 
-    /// Replaces the listener, and waits until Envoy has taken the new one: another configuration of this module, or no filter.
+    /// Replaces the listener, and waits until Envoy has taken the new one: another configuration of
+    /// this module, or no filter.
     pub(crate) fn update(&self, generation: u64, module: Option<&Path>) -> Result {
         self.replace(&listeners(
             generation,
@@ -90,7 +92,8 @@ impl Reloaded {
         })
     }
 
-    /// Replaces the listener by one whose filter refuses its configuration, and waits until Envoy has refused the update.
+    /// Replaces the listener by one whose filter refuses its configuration, and waits until Envoy
+    /// has refused the update.
     pub(crate) fn refuse(&self) -> Result {
         let listeners = listeners(1, EPHEMERAL, self.app.address(), Some(&self.module))?;
         self.replace(&listeners.replace("max_series", "max_serious"))?;
@@ -124,8 +127,8 @@ impl Reloaded {
         Ok(())
     }
 
-    /// Waits until the probe's roots of so many generations are deleted: in each worker's VM, and in the one that Envoy clones
-    /// them from.
+    /// Waits until the probe's roots of so many generations are deleted: in each worker's VM, and
+    /// in the one that Envoy clones them from.
     pub(crate) fn deleted(&self, generations: usize) -> Result {
         let old = generations * (WORKERS as usize + 1);
         poll::until("the old roots being deleted", LIMIT, || {
@@ -140,7 +143,8 @@ impl Reloaded {
         Ok(())
     }
 
-    /// Stream contexts that the probe, which shares the chain with the filter, saw created and deleted.
+    /// Stream contexts that the probe, which shares the chain with the filter, saw created and
+    /// deleted.
     fn contexts(&self) -> Result<(usize, usize)> {
         contexts(&self.envoy)
     }
@@ -231,7 +235,8 @@ fn plugin(name: &str, wasm: &Path, configuration: &str) -> Value {
     })
 }
 
-/// Echoes on one connection after the other until it is told to stop; how many, and how many bytes.
+/// Echoes on one connection after the other until `stop` is set. Returns the numbers of connections
+/// and of bytes.
 pub(crate) fn load(
     address: SocketAddr,
     seed: u64,

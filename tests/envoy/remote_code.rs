@@ -1,4 +1,5 @@
-//! The filter fetched by Envoy itself, over HTTP, from a server that works, lies, fails or is slow.
+//! The filter is fetched by Envoy over HTTP: from a server that works, sends another module, fails
+//! or is slow.
 
 mod fetching;
 mod server;
@@ -9,18 +10,19 @@ use std::thread;
 use std::time::Duration;
 
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::wasm;
 use serde_json::{Value, json};
 
 use self::fetching::{Fetching, PAYLOAD, Plan};
 use self::server::{Habit, Server};
-use crate::fixture::{LIMIT, Result, expect, round_trip};
+use crate::fixture::{expect, round_trip};
 use crate::reload::EPHEMERAL;
 
 const DOCUMENTATION: &str = include_str!("../../filter/docs/distribution.md");
 const POLICIES: [&str; 3] = ["FAIL_CLOSED", "FAIL_OPEN", "FAIL_RELOAD"];
 
-/// Waits until the server has been asked so often.
+/// Waits until the server has got this number of requests.
 fn asked(server: &Server, requests: u64) -> Result {
     poll::until("the server being asked", LIMIT, || {
         Ok(match server.requests() {
@@ -31,8 +33,8 @@ fn asked(server: &Server, requests: u64) -> Result {
     Ok(())
 }
 
-/// A filter from a file that is told to be fetched from now on, a connection on which half of the payload has passed before, and
-/// the other half.
+/// An Envoy whose filter is updated from a file to a fetched module, a connection on which half of
+/// the payload has passed, and the other half.
 fn updating(plan: &Plan) -> Result<(Fetching<'_>, TcpStream, &'static [u8])> {
     let local = json!({ "local": { "filename": wasm::build()? } });
     let fetching = plan.start(EPHEMERAL, "FAIL_CLOSED", &local)?;
@@ -63,7 +65,7 @@ fn the_right_module_is_fetched_once_and_counts() -> Result {
     Ok(())
 }
 
-/// Unless told otherwise, Envoy asks twice.
+/// By default Envoy sends two requests.
 #[test]
 fn a_server_that_stumbles_is_asked_again() -> Result {
     let plan = Plan::new(Habit::Stumbles(1))?;
@@ -74,7 +76,7 @@ fn a_server_that_stumbles_is_asked_again() -> Result {
     Ok(())
 }
 
-/// What the documentation tells people to copy, with the digest and the cluster of the test.
+/// The retries of the documentation, with the digest and the cluster of the test.
 #[test]
 fn the_documented_retries_outlast_a_server_that_stumbles_thrice() -> Result {
     let plan = Plan::new(Habit::Stumbles(3))?;
@@ -96,7 +98,8 @@ fn the_documented_retries_outlast_a_server_that_stumbles_thrice() -> Result {
     Ok(())
 }
 
-/// What a filter that was not fetched does to connections does not change when the server recovers, whatever the policy.
+/// A filter that was not fetched has the same effect on connections after the server recovers, for
+/// every policy.
 fn stays_without(policy: &str, habit: Habit, code: impl Fn(&Plan) -> Value) -> Result {
     let plan = Plan::new(habit)?;
     let code = code(&plan);
@@ -142,9 +145,9 @@ fn a_server_that_never_answers_is_one_that_fails() -> Result {
     Ok(())
 }
 
-/// Envoy neither says that it is ready nor listens, so nothing is accepted that could be lost.
+/// Envoy is not ready and does not listen, so it accepts no connection that could be lost.
 #[test]
-fn nobody_is_accepted_while_a_slow_server_is_waited_for() -> Result {
+fn no_connection_is_accepted_until_a_slow_server_answers() -> Result {
     let plan = Plan::new(Habit::Waits)?;
     let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     thread::scope(|scope| {
@@ -194,7 +197,8 @@ fn an_update_waits_for_a_slow_server_while_the_old_filter_counts() -> Result {
     fetching.counted(connections)
 }
 
-/// A module that cannot be fetched takes the place of one that works: what was open lives on, what comes is closed.
+/// A module that cannot be fetched takes the place of one that works: what was open lives on, what
+/// comes is closed.
 #[test]
 fn an_update_whose_fetch_fails_replaces_the_old_filter() -> Result {
     let plan = Plan::new(Habit::Fails)?;

@@ -1,4 +1,4 @@
-//! When things are reported: at every tick while a connection is open, and at its end.
+//! Reports at every tick while a connection is open, and at its end.
 
 use std::io::Write;
 
@@ -6,16 +6,18 @@ use mesh::Counts;
 use mesh::apps::{self, App};
 use mesh::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT};
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use serde_json::json;
 
-use crate::fixture::{Fixture, LIMIT, Result, SERVICE, expect};
+use crate::fixture::{Fixture, SERVICE, expect};
 
 #[test]
 fn an_open_connection_is_reported_at_every_tick() -> Result {
     let fixture = Fixture::start("open", App::start(apps::echo)?)?;
     let mut stream = fixture.connect()?;
     let mut bytes = 0;
-    // Each round waits for a report of its own, so the connection is open over three ticks at least.
+    // Each round waits for a report of its own, so the connection is open over three ticks at
+    // least.
     for message in [b"one".as_slice(), b"three", b"fourteen bytes"] {
         stream.write_all(message)?;
         expect(&mut stream, message)?;
@@ -40,8 +42,8 @@ fn an_open_connection_is_reported_at_every_tick() -> Result {
 fn an_idle_connection_is_reported_before_it_closes() -> Result {
     let fixture = Fixture::start("idle", App::start(apps::echo)?)?;
     let stream = fixture.connect()?;
-    // No byte ever passes, so nobody tells who it is: what is known is what the certificates and
-    // the control plane say.
+    // No byte passes, so there is no exchange: the labels are those of the certificates and the
+    // control plane.
     for reporter in Reporter::BOTH {
         poll::until("the open connection being reported", LIMIT, || {
             let reported = fixture.mesh.reported(reporter, SERVICE)?;

@@ -8,12 +8,13 @@ use mesh::Hop;
 use mesh::Scratch;
 use mesh::apps::{self, App};
 use mesh::labels::OPENED;
+use mesh::testing::{LIMIT, Result};
 use peer_exchange::{Frame, Struct, Value as Member};
 use serde_json::{Value, json};
 
-use crate::fixture::{LIMIT, Result, nobody, server};
+use crate::fixture::{nobody, server};
 
-/// What a peer may call itself to get a tag, a sample rate or a metric of its own.
+/// Workload names that try to inject a tag, a sample rate or a metric.
 const FORGERIES: [&str; 6] = [
     "x,env:prod",
     "x|@0.001",

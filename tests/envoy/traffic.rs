@@ -1,4 +1,4 @@
-//! Shapes of traffic: whatever an application does, every byte arrives and every byte counts.
+//! Kinds of traffic: every byte arrives and is counted.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -7,8 +7,9 @@ use std::thread;
 use mesh::Counts;
 use mesh::apps::{self, App, noise};
 
-use crate::fixture::{Fixture, Result, SERVICE, expect, round_trip};
+use crate::fixture::{Fixture, SERVICE, expect, round_trip};
 use mesh::labels::Reporter;
+use mesh::testing::Result;
 
 const MIB: usize = 1 << 20;
 
@@ -43,8 +44,8 @@ fn a_server_that_speaks_first() -> Result {
         stream.shutdown(Shutdown::Write)?;
         assert_eq!(stream.read(&mut [0; 1])?, 0);
     }
-    // The client's frame comes behind the greeting, so the server always learns who calls. Whether
-    // the server's own is in front of the greeting is a race that the client may lose.
+    // The client's frame follows the greeting, so the server always gets the client's metadata. The
+    // server's frame may or may not precede the greeting.
     let counts = Counts {
         opened: 5,
         closed: 5,

@@ -1,4 +1,4 @@
-//! What becomes of the filter's series when its configuration or its module changes, and when it is removed.
+//! The filter's series after its configuration or its module changes, and after it is removed.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use mesh::Counts;
 use mesh::labels::OPENED;
+use mesh::testing::{LIMIT, Result};
 
-use crate::fixture::{LIMIT, Result, expect};
+use crate::fixture::expect;
 use crate::reload::Reloaded;
 
-/// Longer than what a test does before it is over takes on a busy machine.
+/// Longer than a test takes on a busy machine.
 const DRAIN: Duration = Duration::from_secs(10);
 
 fn echo(stream: &mut TcpStream) -> Result {

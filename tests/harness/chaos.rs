@@ -1,4 +1,5 @@
-//! Host calls of the filter that fail: what must hold for every filter (`host_harness::chaos`), and what must hold for counts.
+//! Failing host calls: the invariants of every filter (`host_harness::chaos`), and those of this
+//! filter's counts.
 //!
 //! A bounded share of `cargo harness chaos --package tcp-peer-stats tests/scenarios/cases`.
 
@@ -12,19 +13,19 @@ use mesh::labels::{CLOSED, OPENED, RECEIVED, SENT};
 
 use crate::sidecars::module;
 
-/// Of the cases of a scenario, every so many-th: a prime, so that all calls and statuses have their turn.
+/// Every n-th case of a scenario is played: a prime, so that all calls and statuses are among them.
 const STRIDE: usize = 23;
 
-/// What a case left behind, by sidecar.
+/// The metrics of a case, by sidecar.
 #[derive(Debug, Default)]
-struct Ledger {
+struct ObservedMetrics {
     series: BTreeMap<Side, Vec<Series>>,
-    /// What a counter must never do.
+    /// Counters that decreased, and sidecars with more closed than opened connections.
     violations: Vec<String>,
 }
 
-impl Ledger {
-    fn look(&mut self, stage: &mut Emulated) {
+impl ObservedMetrics {
+    fn observe(&mut self, stage: &mut Emulated) {
         let sides: Vec<_> = stage.sidecars().iter().map(|(side, _)| *side).collect();
         for side in sides {
             let now = stage.series(side).unwrap();
@@ -54,7 +55,7 @@ impl Ledger {
             .collect()
     }
 
-    /// A connection was closed for it, and a counter says so.
+    /// Whether a connection was closed for a host failure, which is counted.
     fn has_host_failure(&self) -> bool {
         let failure =
             |series: &Series| series.label("result") == Some("host_failure") && series.value > 0;
@@ -67,28 +68,28 @@ fn sum(series: &[Series], name: &str) -> u64 {
     named.map(|series| series.value).sum()
 }
 
-/// Plays a case; what came of the counts, unless the filter refused to start.
-fn play(chaos: &Chaos, case: &Case) -> Option<Ledger> {
-    let mut ledger = Ledger::default();
-    let outcome = chaos.watch(case, |stage| ledger.look(stage)).unwrap();
+/// Plays a case. Returns its metrics, or `None` if the filter did not start.
+fn play(chaos: &Chaos, case: &Case) -> Option<ObservedMetrics> {
+    let mut metrics = ObservedMetrics::default();
+    let outcome = chaos.watch(case, |stage| metrics.observe(stage)).unwrap();
     assert_eq!(outcome.violations, [], "{case}");
-    // What a host did not do although it says so is lost, and nobody can know.
+    // The filter cannot detect that a successful call had no effect, so counts are lost.
     if !matches!(case.fault.answer, Answer::Untouched) {
-        assert_eq!(ledger.violations, [""; 0], "{case}");
+        assert_eq!(metrics.violations, [""; 0], "{case}");
     }
-    (!outcome.refused).then_some(ledger)
+    (!outcome.refused).then_some(metrics)
 }
 
-/// A host that refuses once is told everything in the end. One that refuses for good is not, nor one that lies or denies what
-/// there is.
-fn is_refusal(fault: &Fault) -> bool {
+/// Whether one call fails with an error: then all counts arrive later. They do not if all calls
+/// fail, if the answer is false, or if existing data is `NotFound`.
+fn is_single_error(fault: &Fault) -> bool {
     match (&fault.calls, &fault.answer) {
         (Calls::Nth(_), Answer::Status(number)) => Status::from(*number) != Status::NotFound,
         _ => false,
     }
 }
 
-fn disturb(name: &str) {
+fn counts_survive_failing_host_calls(name: &str) {
     let file = format!("scenarios/cases/{name}.yaml");
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
     let chaos = Chaos::new(&Scenario::read(&file).unwrap(), &module()).unwrap();
@@ -102,39 +103,39 @@ fn disturb(name: &str) {
     let undisturbed = play(&chaos, &nothing).unwrap();
     let mut played = 0;
     for case in chaos.cases().step_by(STRIDE) {
-        let Some(ledger) = play(&chaos, &case) else {
+        let Some(metrics) = play(&chaos, &case) else {
             continue;
         };
         played += 1;
-        if !is_refusal(&case.fault) {
+        if !is_single_error(&case.fault) {
             continue;
         }
-        assert_eq!(ledger.sums(OPENED), ledger.sums(CLOSED), "{case}");
-        assert_eq!(ledger.sums(OPENED), undisturbed.sums(OPENED), "{case}");
+        assert_eq!(metrics.sums(OPENED), metrics.sums(CLOSED), "{case}");
+        assert_eq!(metrics.sums(OPENED), undisturbed.sums(OPENED), "{case}");
         for bytes in [RECEIVED, SENT] {
-            let exact = ledger.sums(bytes) == undisturbed.sums(bytes);
-            assert!(exact || ledger.has_host_failure(), "{case}: {bytes}");
+            let exact = metrics.sums(bytes) == undisturbed.sums(bytes);
+            assert!(exact || metrics.has_host_failure(), "{case}: {bytes}");
         }
     }
     assert!(played > 40, "{name}: {played} cases");
 }
 
 #[test]
-fn a_client_that_speaks_first() {
-    disturb("client-first");
+fn a_client_that_sends_first() {
+    counts_survive_failing_host_calls("client-first");
 }
 
 #[test]
-fn a_server_that_speaks_first() {
-    disturb("server-first");
+fn a_server_that_sends_first() {
+    counts_survive_failing_host_calls("server-first");
 }
 
 #[test]
 fn a_frame_in_pieces() {
-    disturb("frame-in-sevens");
+    counts_survive_failing_host_calls("frame-in-sevens");
 }
 
 #[test]
 fn several_connections() {
-    disturb("connections-interleaved");
+    counts_survive_failing_host_calls("connections-interleaved");
 }

@@ -1,11 +1,11 @@
-//! However the bytes are cut, the same bytes arrive and the same is reported.
+//! The size of chunks changes neither the bytes that arrive nor the metrics.
 
 use host_harness::{Chunks, Rig};
 use mesh::apps::noise;
 
 use crate::sidecars::{CLIENT, INTERVAL, SERVER, counts, inbound, module, outbound, outcomes, rig};
 
-/// A request and an answer with every write cut so; then the close.
+/// Sends a request and an answer with every write in these chunks, and closes the connection.
 fn talk(rig: &Rig, chunks: Chunks, request: &[u8], answer: &[u8]) {
     let connection = rig.connect();
     connection.chunks(chunks.clone());

@@ -1,4 +1,4 @@
-//! What is over is gone: contexts, and the memory behind them.
+//! Contexts are deleted, and their memory is freed.
 
 use host_harness::{Connection, Rig, Sidecar};
 
@@ -38,20 +38,20 @@ fn connect(rig: &Rig, turn: u32) {
 }
 
 /// All contexts that were created but the root's are deleted, in the filter and in the host.
-fn nothing_is_left(sidecar: &Sidecar) {
+fn assert_all_deleted(sidecar: &Sidecar) {
     let contexts = sidecar.contexts();
     assert_eq!(contexts.created, contexts.deleted + 1, "{contexts:?}");
     assert_eq!(sidecar.context_count(), 1);
 }
 
 #[test]
-fn of_connections() {
+fn contexts_and_memory_of_connections_are_freed() {
     let rig = rig();
     (0..WARM).for_each(|turn| connect(&rig, turn));
     let memory = [&rig.outbound, &rig.inbound].map(Sidecar::memory_size);
     (0..MANY).for_each(|turn| connect(&rig, turn));
     for sidecar in [&rig.outbound, &rig.inbound] {
-        nothing_is_left(sidecar);
+        assert_all_deleted(sidecar);
         assert_eq!(sidecar.contexts().created, u64::from(1 + WARM + MANY));
     }
     assert_eq!(
@@ -75,12 +75,12 @@ fn update(sidecar: &Sidecar) {
 
 // Shows: filter/docs/failures.md, "Over a thousand updates the guest's memory does not grow"
 #[test]
-fn of_configurations() {
+fn contexts_and_memory_of_configurations_are_freed() {
     let sidecar = outbound(&module()).start().unwrap();
     (0..WARM_UPDATES).for_each(|_| update(&sidecar));
     let memory = sidecar.memory_size();
     (0..MANY_UPDATES).for_each(|_| update(&sidecar));
-    nothing_is_left(&sidecar);
+    assert_all_deleted(&sidecar);
     let streams = 2 * u64::from(WARM_UPDATES + MANY_UPDATES);
     let roots = u64::from(1 + WARM_UPDATES + MANY_UPDATES);
     assert_eq!(sidecar.contexts().created, roots + streams);

@@ -1,13 +1,12 @@
-//! Who learns what of whom.
+//! The peer exchange and its labels.
 
-use host_harness::Profile;
+use host_harness::{Profile, Rig, Tls};
 use mesh::Workload;
 use mesh::labels::{self, OPENED, Reporter};
 
 use crate::sidecars::{
     self, CLIENT, INTERVAL, SERVER, counts, inbound, module, outbound, outcomes, rig,
 };
-use host_harness::{Rig, Tls};
 
 // Shows: README.md, "The first four carry Istio's 23 labels"
 #[test]
@@ -87,7 +86,7 @@ fn a_greeting_passes_before_the_handshake_and_the_labels_wait() {
 }
 
 #[test]
-fn a_client_that_says_nothing_is_known_at_its_end() {
+fn a_client_without_bytes_has_its_labels_at_the_end() {
     let rig = rig();
     let connection = rig.connect();
     connection.client.end();
@@ -95,12 +94,12 @@ fn a_client_that_says_nothing_is_known_at_its_end() {
     assert_eq!(connection.server.received(), b"");
     connection.server.end();
     rig.advance(INTERVAL);
-    let told = [
+    let workloads = [
         ("source_workload", "ratings-v2"),
         ("destination_workload", "mongodb-v1"),
     ];
     for sidecar in [&rig.outbound, &rig.inbound] {
-        assert_eq!(sidecar.metric(OPENED).labels(told).value(), 1);
+        assert_eq!(sidecar.metric(OPENED).labels(workloads).value(), 1);
         assert_eq!(counts(sidecar), [1, 1, 0, 0]);
     }
 }
@@ -125,7 +124,7 @@ fn a_frame_over_the_cap_closes_the_connection() {
 }
 
 #[test]
-fn a_proxy_with_native_exchange_is_left_to_it() {
+fn a_proxy_with_native_exchange_writes_no_frame() {
     let module = module();
     let native = sidecars::native_node();
     let sidecar = outbound(&module)

@@ -1,4 +1,4 @@
-//! The filter in the host harness: the real .wasm, no Envoy, no clock but our own.
+//! The filter in the host harness: the real .wasm, without Envoy, with simulated time.
 
 #![allow(
     clippy::panic,

@@ -1,15 +1,15 @@
-//! Telemetry only: the peer is the one that a native exchange filter left in filter state.
+//! Telemetry only: the peer is the one that a native exchange filter stores in filter state.
 
 use std::collections::BTreeMap;
 
 use host_harness::{Sidecar, SidecarBuilder, StatsTag, Tls, UpstreamHost, Value};
 use serde_json::json;
 
-use crate::sidecars::{CLIENT, LABELS, SERVER, counts, inbound, labels, module, outbound};
+use crate::sidecars::{CLIENT, SERVER, counts, inbound, labels, module, outbound, tags};
 
 const OFF: &str = r#"{ "peer_exchange": { "mode": "off" } }"#;
 
-/// What Envoy's `metadata_exchange` leaves: a Struct that the host can walk.
+/// The filter state of Envoy's `metadata_exchange`: a Struct whose members the host can read.
 fn peer(name: &str, identity: &str) -> Value {
     let members = [
         ("workload", name),
@@ -41,7 +41,7 @@ fn one_connection_of(sidecar: SidecarBuilder) -> Sidecar {
     sidecar
 }
 
-/// The labels that tell of this end.
+/// The labels of this end, without their prefix.
 fn end(sidecar: &Sidecar, end: &str) -> BTreeMap<String, String> {
     let of_the_end = |(name, value): (String, String)| {
         let name = name.strip_prefix(end)?.strip_prefix('_')?.to_owned();
@@ -50,7 +50,7 @@ fn end(sidecar: &Sidecar, end: &str) -> BTreeMap<String, String> {
     labels(sidecar).into_iter().filter_map(of_the_end).collect()
 }
 
-fn told(name: &str, identity: &str) -> BTreeMap<String, String> {
+fn expected(name: &str, identity: &str) -> BTreeMap<String, String> {
     let labels = [
         ("workload", name),
         ("workload_namespace", "elsewhere"),
@@ -66,29 +66,29 @@ fn told(name: &str, identity: &str) -> BTreeMap<String, String> {
         .into()
 }
 
-/// A client's identity is what its certificate proves, whatever the filter state says.
+/// A client's identity is its certificate's, not the filter state's.
 #[test]
-fn inbound_it_is_the_connections_own() {
+fn inbound_the_peer_is_in_the_connections_filter_state() {
     let claimed = "spiffe://td/ns/elsewhere/sa/x";
     let proven = "spiffe://td/ns/elsewhere/sa/caller";
     let module = module();
     let sidecar = || inbound(&module).filter_state("downstream_peer", peer("caller", claimed));
     let plain = one_connection(sidecar());
-    assert_eq!(end(&plain, "source"), told("caller", "unknown"));
+    assert_eq!(end(&plain, "source"), expected("caller", "unknown"));
     let mutual = one_connection(sidecar().downstream_tls(Tls::mutual(SERVER, proven)));
-    assert_eq!(end(&mutual, "source"), told("caller", proven));
+    assert_eq!(end(&mutual, "source"), expected("caller", proven));
 }
 
 #[test]
-fn outbound_it_is_that_of_the_upstream_connection() {
+fn outbound_the_peer_is_in_the_upstream_connections_filter_state() {
     let identity = "spiffe://td/ns/elsewhere/sa/x";
-    // Without the endpoint's metadata, which would be asked first.
+    // Without the endpoint's metadata, which takes precedence.
     let sidecar = outbound(&module())
         .upstream_host(UpstreamHost::new("10.0.0.2:27017"))
         .upstream_filter_state("upstream_peer", peer("callee", identity));
     assert_eq!(
         end(&one_connection(sidecar), "destination"),
-        told("callee", identity)
+        expected("callee", identity)
     );
 }
 
@@ -98,9 +98,8 @@ fn role(sidecar: SidecarBuilder, expression: &str) -> String {
         "peer_exchange": { "mode": "off" },
         "metrics": [{ "dimensions": { "role": expression } }],
     });
-    let tags = LABELS.iter().copied().chain(["role"]);
     let sidecar = sidecar
-        .stats_tags(StatsTag::labels(tags))
+        .stats_tags(StatsTag::labels(tags().chain(["role"])))
         .plugin_config(configuration.to_string());
     let sidecar = one_connection_of(sidecar);
     labels(&sidecar).remove("role").unwrap_or_default()
@@ -144,7 +143,7 @@ fn its_additional_labels_and_fields_are_those_of_the_peer() {
 }
 
 #[test]
-fn the_other_directions_peer_is_nobodys_business() {
+fn the_other_directions_peer_is_ignored() {
     let strangers = |sidecar: SidecarBuilder| {
         sidecar
             .filter_state("upstream_peer", peer("stranger", CLIENT))

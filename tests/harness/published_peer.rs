@@ -1,10 +1,10 @@
-//! The peer that the filter publishes, as the next filter of the chain sees it.
+//! The peer that the filter publishes, as the next filter of the chain reads it.
 
 use host_harness::{Connection, Module, Rig, Sidecar, SidecarBuilder, artifact};
 
 use crate::sidecars::{CLIENT, INTERVAL, SERVER, inbound, module, outbound};
 
-/// Both sidecars, and in each a filter behind ours that runs this script.
+/// Both sidecars, each with a second filter that runs this script.
 fn rig(script: &str) -> Rig {
     let probe = Module::from_file(artifact::build("probe-filter", "wasm").unwrap()).unwrap();
     let module = module();
@@ -15,7 +15,7 @@ fn rig(script: &str) -> Rig {
         .unwrap()
 }
 
-/// What the filter behind ours was answered, once each.
+/// The properties that the second filter read, once each.
 fn answers(sidecar: &Sidecar) -> Vec<String> {
     let lines = sidecar.logs().into_iter().map(|line| line.message);
     let mut answers: Vec<_> = lines
@@ -41,7 +41,8 @@ fn the_next_filter_sees_it_with_the_first_bytes() {
             format!("filter_state/wasm.downstream_peer/identity = 0 {CLIENT}"),
         ]
     );
-    // Writing, the filter in front of tcp_proxy is asked before ours: it sees the server's peer with the second bytes.
+    // For upstream data the second filter runs first, so it reads the server's peer at the second
+    // bytes.
     rig.outbound.take_logs();
     connection.server.write("answer");
     connection.server.write("answer");

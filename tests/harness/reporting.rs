@@ -1,4 +1,4 @@
-//! When the counts reach the host, and what that costs.
+//! The times at which counts reach the host, and their costs in host calls.
 
 use host_harness::Tls;
 use mesh::labels::{CLOSED, OPENED};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use host_harness::{
     Cluster, Module, Node, Rig, Sidecar, SidecarBuilder, StatsTag, UpstreamHost, artifact,
 };
-use mesh::labels::{CLOSED, OPENED, RECEIVED, SENT};
+use mesh::labels::{CLOSED, OPENED, RECEIVED, SENT, STANDARD};
 use serde_json::json;
 
 pub(crate) const INTERVAL: Duration = Duration::from_secs(15);
@@ -14,33 +14,10 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(15);
 pub(crate) const CLIENT: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-ratings-v2";
 pub(crate) const SERVER: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-mongodb";
 
-/// Every label of the four metrics, and the one of the exchange's counter.
-pub(crate) const LABELS: [&str; 24] = [
-    "reporter",
-    "source_workload",
-    "source_canonical_service",
-    "source_canonical_revision",
-    "source_workload_namespace",
-    "source_principal",
-    "source_app",
-    "source_version",
-    "source_cluster",
-    "destination_workload",
-    "destination_canonical_service",
-    "destination_canonical_revision",
-    "destination_workload_namespace",
-    "destination_principal",
-    "destination_app",
-    "destination_version",
-    "destination_cluster",
-    "destination_service",
-    "destination_service_name",
-    "destination_service_namespace",
-    "request_protocol",
-    "response_flags",
-    "connection_security_policy",
-    "result",
-];
+/// The labels of the four metrics, and the one of the exchange's counter.
+pub(crate) fn tags() -> impl Iterator<Item = &'static str> {
+    STANDARD.into_iter().chain(["result"])
+}
 
 /// The filter, compiled once per process.
 pub(crate) fn module() -> Module {
@@ -89,7 +66,7 @@ pub(crate) fn outbound(module: &Module) -> SidecarBuilder {
             Cluster::new("outbound|27017||mongodb.default.svc.cluster.local").metadata(services()),
         )
         .upstream_host(UpstreamHost::new("10.0.0.2:27017").metadata(host))
-        .stats_tags(StatsTag::labels(LABELS))
+        .stats_tags(StatsTag::labels(tags()))
 }
 
 /// The server's sidecar.
@@ -97,7 +74,7 @@ pub(crate) fn inbound(module: &Module) -> SidecarBuilder {
     Sidecar::inbound(module)
         .node(node("mongodb-v1", "mongodb", "v1"))
         .cluster(Cluster::new("inbound|27017||").metadata(services()))
-        .stats_tags(StatsTag::labels(LABELS))
+        .stats_tags(StatsTag::labels(tags()))
 }
 
 /// Both, with mTLS between them.
@@ -109,12 +86,12 @@ pub(crate) fn rig() -> Rig {
         .unwrap()
 }
 
-/// What a sidecar reports over all label sets: opened, closed, received, sent.
+/// A sidecar's sums over all label sets: opened, closed, received, sent.
 pub(crate) fn counts(sidecar: &Sidecar) -> [u64; 4] {
     [OPENED, CLOSED, RECEIVED, SENT].map(|metric| sidecar.metric(metric).sum())
 }
 
-/// How many exchanges ended so.
+/// The number of exchanges with this result.
 pub(crate) fn outcomes(sidecar: &Sidecar, result: &str) -> u64 {
     sidecar
         .metric("istio_tcp_peer_exchange_total")

@@ -1,19 +1,19 @@
-//! What a peer sends, and what must come of it.
+//! The bytes that a peer sends, and the expected outcome.
 
 /// One connection of a hostile peer.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
-    /// What it sends before it ends its direction.
+    /// The bytes that it sends before it ends its direction.
     pub(crate) sends: Vec<u8>,
-    /// What of it reaches the application.
+    /// The bytes that reach the application.
     pub(crate) passes: Vec<u8>,
-    /// How the exchange ends: `result` of `istio_tcp_peer_exchange_total`, once each.
+    /// The `result`s of `istio_tcp_peer_exchange_total` that are counted, once each.
     pub(crate) results: Vec<&'static str>,
-    /// What the peer is believed of itself: labels without `source_` or `destination_`.
-    pub(crate) believed: Vec<(&'static str, String)>,
-    /// Whether its namespace is not its certificate's.
-    pub(crate) contradicts: bool,
+    /// The labels that the peer's frame sets, without `source_` or `destination_`.
+    pub(crate) labels: Vec<(&'static str, String)>,
+    /// Whether the peer's namespace is not its certificate's.
+    pub(crate) mismatch: bool,
 }
 
 impl Case {
@@ -23,19 +23,19 @@ impl Case {
             sends,
             passes: passes.to_vec(),
             results: vec![result],
-            believed: Vec::new(),
-            contradicts: false,
+            labels: Vec::new(),
+            mismatch: false,
         }
     }
 
-    /// A good frame, then payload.
+    /// A valid frame, then payload.
     pub(crate) fn exchanged(name: &str, frame: &[u8], payload: &[u8]) -> Self {
         Self::new(name, [frame, payload].concat(), payload, "exchanged")
     }
 
-    /// A worthless frame, then payload.
+    /// A malformed frame, then payload.
     pub(crate) fn malformed(name: impl Into<String>, frame: &[u8]) -> Self {
-        let payload = b"payload behind a worthless frame";
+        let payload = b"payload behind a malformed frame";
         Self::new(name, [frame, payload].concat(), payload, "malformed")
     }
 
@@ -54,21 +54,21 @@ impl Case {
         Self::new(name, sends, passes, "truncated")
     }
 
-    /// The peer is believed this of itself.
-    pub(crate) fn believed(mut self, label: &'static str, value: impl Into<String>) -> Self {
-        self.believed.push((label, value.into()));
+    /// The frame sets this label.
+    pub(crate) fn labelled(mut self, label: &'static str, value: impl Into<String>) -> Self {
+        self.labels.push((label, value.into()));
         self
     }
 
-    /// The exchange ends in one more way.
-    pub(crate) fn and(mut self, result: &'static str) -> Self {
+    /// One more result is counted.
+    pub(crate) fn and_result(mut self, result: &'static str) -> Self {
         self.results.push(result);
         self
     }
 
     /// The peer's namespace is not its certificate's.
-    pub(crate) fn contradicting(mut self) -> Self {
-        self.contradicts = true;
+    pub(crate) fn of_another_namespace(mut self) -> Self {
+        self.mismatch = true;
         self
     }
 

@@ -1,10 +1,11 @@
-//! Every kind of length that a header can announce.
+//! The lengths that a frame's header can announce.
 
 use mesh::labels::Reporter;
+use mesh::testing::Result;
 
 use crate::case::Case;
-use crate::siege::Siege;
-use crate::{Result, wire};
+use crate::session::HostileSession;
+use crate::wire;
 
 const CAP: usize = 65_536;
 const BOUND: u64 = 48 << 20;
@@ -38,16 +39,16 @@ fn cases() -> Vec<Case> {
         }
     }
     for length in [300, 16_384, CAP - 1, CAP] {
-        let name = format!("a good frame of {length} bytes");
+        let name = format!("a valid frame of {length} bytes");
         let case = Case::exchanged(&name, &wire::of_length(length), b"payload");
-        cases.push(case.believed("workload", "long"));
+        cases.push(case.labelled("workload", "long"));
     }
     for length in TOO_LARGE {
         let sends = [wire::header(length), b"never seen".to_vec()].concat();
         cases.push(Case::too_large(format!("{length} announced"), sends));
     }
     cases.push(Case::too_large(
-        "a good frame over the cap",
+        "a valid frame over the cap",
         wire::of_length(CAP + 1),
     ));
     for length in 1..8 {
@@ -64,19 +65,19 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn of_clients() -> Result {
+fn every_frame_length_of_a_client_has_its_result() -> Result {
     play(Reporter::Destination)
 }
 
 #[test]
-fn of_servers() -> Result {
+fn every_frame_length_of_a_server_has_its_result() -> Result {
     play(Reporter::Source)
 }
 
 fn play(reporter: Reporter) -> Result {
-    let mut siege = Siege::lay("lengths", reporter, serde_json::json!({}))?;
+    let mut session = HostileSession::start("lengths", reporter, serde_json::json!({}))?;
     for case in cases() {
-        siege.play(&case)?;
+        session.play(&case)?;
     }
-    siege.lift(BOUND)
+    session.end(BOUND)
 }

@@ -1,20 +1,20 @@
-//! Peers that mean harm, in front of real Envoys.
+//! Hostile peers in front of real Envoys.
 //!
-//! Every case says what a peer sends and what must come of it: the bytes that pass, how the exchange
-//! ends, and under which labels the connection is counted. After every case the whole exposition is
-//! compared with what all cases so far amount to: a series too many, a label that a peer slipped in
-//! or a byte too few is a failure. A bystander talks all the while, and Envoy's memory has a bound.
+//! Every case has the bytes that a peer sends and the expected outcome: the bytes that pass, the
+//! results of the exchange, and the labels of the connection. After every case the whole exposition
+//! is compared with the sum of all cases so far, so an additional series, an injected label or a
+//! missing byte fails the test. Meanwhile a background connection carries traffic, which must not
+//! be disturbed, and Envoy's memory has a bound.
 
-mod bystander;
+mod background;
+mod cardinality;
 mod case;
-mod ledger;
+mod expected;
 mod lengths;
 mod memory;
 mod metadata;
-mod multitude;
-mod siege;
+mod peer;
+mod session;
 mod slow;
 mod stream;
 mod wire;
-
-type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;

@@ -1,10 +1,9 @@
-//! How much memory an Envoy has.
+//! An Envoy's memory.
 
 use std::fs;
 
 use mesh::Envoy;
-
-use crate::Result;
+use mesh::testing::Result;
 
 /// Its resident memory (`VmRSS`), in bytes.
 pub(crate) fn resident(envoy: &Envoy) -> Result<u64> {

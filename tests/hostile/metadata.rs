@@ -1,17 +1,18 @@
-//! Frames whose payload lies, breaks rules, or tries to become more than a label's value.
+//! Frames with false, malformed or injected metadata.
 
 use mesh::labels::Reporter;
+use mesh::testing::Result;
 use serde_json::json;
 
-use crate::Result;
 use crate::case::Case;
-use crate::siege::Siege;
+use crate::session::HostileSession;
 use crate::wire::{entry, field, frame, holding, lists, metadata, named, structure, text, texts};
 
 const BOUND: u64 = 48 << 20;
 const PAYLOAD: &[u8] = b"payload";
 
-/// Names that would like to be more, and what they are shown as.
+/// Names that contain separators of stats, of the exposition format or of templates, and the
+/// label's values for them.
 const NAMES: [(&str, &str); 13] = [
     (
         "a;.;source_app=.=admin;.;istio_fake_total",
@@ -40,7 +41,7 @@ const NAMES: [(&str, &str); 13] = [
 fn injections() -> Vec<Case> {
     let name = |(sent, shown): (&str, &str)| {
         let case = Case::exchanged(&format!("{sent:?} as a name"), &named(sent), PAYLOAD);
-        case.believed("workload", shown)
+        case.labelled("workload", shown)
     };
     let everywhere = NAMES[0].0;
     let labels = [
@@ -70,7 +71,7 @@ fn injections() -> Vec<Case> {
     .iter()
     .fold(
         Case::exchanged("separators everywhere", &all, PAYLOAD),
-        |case, label| case.believed(label, NAMES[0].1),
+        |case, label| case.labelled(label, NAMES[0].1),
     );
     NAMES.into_iter().map(name).chain([all]).collect()
 }
@@ -81,13 +82,13 @@ fn values() -> Vec<Case> {
     let named_by = |value: &[u8]| metadata(&[entry("WORKLOAD_NAME", value)]);
     let unknown = |name: &str, frame: &[u8]| Case::exchanged(name, frame, PAYLOAD);
     vec![
-        unknown("64 KiB of a name", &named(&long)).believed("workload", &long[..512]),
-        unknown("64 KiB of wide characters", &named(&wide)).believed("workload", &wide[..512]),
+        unknown("64 KiB of a name", &named(&long)).labelled("workload", &long[..512]),
+        unknown("64 KiB of wide characters", &named(&wide)).labelled("workload", &wide[..512]),
         unknown(
             "a key twice",
             &texts(&[("WORKLOAD_NAME", "first"), ("WORKLOAD_NAME", "second")]),
         )
-        .believed("workload", "second"),
+        .labelled("workload", "second"),
         unknown(
             "a number for a name",
             &named_by(&[0x11, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f]),
@@ -104,17 +105,17 @@ fn values() -> Vec<Case> {
     ]
 }
 
-fn lies() -> Vec<Case> {
-    let lie = |name: &str, pairs: &[(&str, &str)]| Case::exchanged(name, &texts(pairs), PAYLOAD);
+fn false_identities() -> Vec<Case> {
+    let claim = |name: &str, pairs: &[(&str, &str)]| Case::exchanged(name, &texts(pairs), PAYLOAD);
     vec![
-        lie("another namespace", &[("NAMESPACE", "bank")]).contradicting(),
-        lie("another namespace again", &[("NAMESPACE", "default ")]).contradicting(),
-        lie("the same namespace", &[("NAMESPACE", "default")]),
-        lie(
+        claim("another namespace", &[("NAMESPACE", "bank")]).of_another_namespace(),
+        claim("another namespace again", &[("NAMESPACE", "default ")]).of_another_namespace(),
+        claim("the same namespace", &[("NAMESPACE", "default")]),
+        claim(
             "another identity",
             &[("IDENTITY", "spiffe://cluster.local/ns/bank/sa/root")],
         ),
-        lie(
+        claim(
             "another trust domain",
             &[
                 ("IDENTITY", "spiffe://evil/ns/default/sa/x"),
@@ -124,7 +125,7 @@ fn lies() -> Vec<Case> {
     ]
 }
 
-fn broken() -> Vec<Case> {
+fn malformed_metadata() -> Vec<Case> {
     let endless = |byte: u8| frame(&vec![byte; 60_000]);
     let name = |value: &[u8]| metadata(&[entry("WORKLOAD_NAME", value)]);
     let malformed = |name: &str, frame: &[u8]| Case::malformed(name, frame);
@@ -161,19 +162,26 @@ fn broken() -> Vec<Case> {
 }
 
 #[test]
-fn of_clients() -> Result {
+fn metadata_of_a_client_sets_its_labels_and_no_others() -> Result {
     play(Reporter::Destination)
 }
 
 #[test]
-fn of_servers() -> Result {
+fn metadata_of_a_server_sets_its_labels_and_no_others() -> Result {
     play(Reporter::Source)
 }
 
 fn play(reporter: Reporter) -> Result {
-    let mut siege = Siege::lay("metadata", reporter, json!({}))?;
-    for case in [injections(), values(), lies(), broken()].concat() {
-        siege.play(&case)?;
+    let mut session = HostileSession::start("metadata", reporter, json!({}))?;
+    for case in [
+        injections(),
+        values(),
+        false_identities(),
+        malformed_metadata(),
+    ]
+    .concat()
+    {
+        session.play(&case)?;
     }
-    siege.lift(BOUND)
+    session.end(BOUND)
 }

@@ -1,4 +1,5 @@
-//! A frame that takes its time: longer than the filter waits with a connection's labels.
+//! Frames that take longer than one reporting interval, after which a connection's labels are
+//! frozen.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -6,28 +7,28 @@ use std::time::Duration;
 
 use mesh::labels::{OPENED, Reporter};
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use serde_json::json;
 
 use crate::case::Case;
-use crate::siege::Siege;
-use crate::{Result, wire};
+use crate::session::HostileSession;
+use crate::wire;
 
 const BOUND: u64 = 48 << 20;
-const LIMIT: Duration = Duration::from_secs(30);
 
-/// It is taken off all the same, but comes too late for the labels.
+/// The frame is removed from the stream, but the labels are frozen without it.
 #[test]
-fn a_frame_byte_by_byte_over_many_intervals() -> Result {
-    let mut siege = Siege::lay("slow", Reporter::Destination, json!({}))?;
+fn a_frame_over_many_intervals_is_removed_and_sets_no_labels() -> Result {
+    let mut session = HostileSession::start("slow", Reporter::Destination, json!({}))?;
     let case = Case::exchanged("slow", &wire::named("slow"), b"payload");
-    let mut stream = siege.connect()?;
+    let mut stream = session.connect()?;
     stream.set_nodelay(true)?;
     let (payload, frame) = (b"payload", wire::named("slow"));
     for (index, byte) in frame.iter().enumerate() {
         stream.write_all(&[*byte])?;
         if index == frame.len() / 2 {
-            let envoy = siege.envoy()?;
-            poll::until("the labels being settled without the frame", LIMIT, || {
+            let envoy = session.envoy()?;
+            poll::until("labels that are frozen without the frame", LIMIT, || {
                 let unknown = [("source_workload", "unknown")];
                 let opened = envoy.metrics()?.sum(OPENED, &unknown);
                 Ok(if opened == 1.0 {
@@ -47,39 +48,39 @@ fn a_frame_byte_by_byte_over_many_intervals() -> Result {
     stream.shutdown(Shutdown::Write)?;
     assert_eq!(stream.read(&mut echo)?, 0);
     drop(stream);
-    siege.expect(&case)?;
-    siege.settled("slow")?;
-    siege.lift(BOUND)
+    session.expect(&case)?;
+    session.settled("slow")?;
+    session.end(BOUND)
 }
 
-/// Fifty connections that begin a frame and never go on cost fifty beginnings, not fifty frames.
+/// Fifty connections with the first 100 bytes of a frame take the memory of these bytes, not of
+/// fifty frames.
 #[test]
-fn beginnings_without_an_end() -> Result {
-    let mut siege = Siege::lay("unended", Reporter::Destination, json!({}))?;
+fn an_incomplete_frame_takes_the_memory_of_its_received_bytes() -> Result {
+    let mut session = HostileSession::start("unended", Reporter::Destination, json!({}))?;
     let begun = wire::of_length(60_000)[..100].to_vec();
     let mut streams = Vec::new();
     for _ in 0..50 {
-        let mut stream = siege.connect()?;
+        let mut stream = session.connect()?;
         stream.write_all(&begun)?;
         streams.push(stream);
     }
-    // A whole interval later they are still there, counted as what is known of them, and cost next
-    // to nothing.
-    let nobody = siege.labels(&[])?;
+    // An interval later they are open, counted without the frames' labels, and take little memory.
+    let nobody = session.labels(&[])?;
     for _ in &streams {
-        siege.opens(&nobody);
+        session.expect_opened(&nobody);
     }
-    siege.settled("unended, open")?;
-    siege.play(
+    session.settled("unended, open")?;
+    session.play(
         &Case::exchanged("another", &wire::named("another"), b"payload")
-            .believed("workload", "another"),
+            .labelled("workload", "another"),
     )?;
-    assert!(siege.growth()? < BOUND);
+    assert!(session.growth()? < BOUND);
     for mut stream in streams {
         stream.shutdown(Shutdown::Write)?;
         assert_eq!(stream.read(&mut [0; 1])?, 0);
-        siege.ends(&Case::truncated("unended", begun.clone(), b""), &nobody);
+        session.expect_ended(&Case::truncated("unended", begun.clone(), b""), &nobody);
     }
-    siege.settled("unended")?;
-    siege.lift(BOUND)
+    session.settled("unended")?;
+    session.end(BOUND)
 }

@@ -1,11 +1,12 @@
-//! Frames where none belong, and payload that looks like one.
+//! Frames in the middle of a stream, and payload that looks like a frame.
 
 use mesh::labels::Reporter;
+use mesh::testing::Result;
 use serde_json::json;
 
 use crate::case::Case;
-use crate::siege::Siege;
-use crate::{Result, wire};
+use crate::session::HostileSession;
+use crate::wire;
 
 const BOUND: u64 = 48 << 20;
 
@@ -13,7 +14,7 @@ fn cases() -> Vec<Case> {
     let frame = wire::named("replayed");
     let middle = [b"select 1;", frame.as_slice(), b"select 2;"].concat();
     let replayed =
-        |name: &str| Case::exchanged(name, &frame, b"payload").believed("workload", "replayed");
+        |name: &str| Case::exchanged(name, &frame, b"payload").labelled("workload", "replayed");
     vec![
         Case::absent("a frame in the middle", &middle),
         Case::absent(
@@ -38,33 +39,33 @@ fn cases() -> Vec<Case> {
             &frame,
             &[frame.as_slice(), b"payload"].concat(),
         )
-        .believed("workload", "replayed")
-        .and("duplicate"),
+        .labelled("workload", "replayed")
+        .and_result("duplicate"),
         Case::exchanged("a frame late in the payload", &frame, &middle)
-            .believed("workload", "replayed"),
+            .labelled("workload", "replayed"),
         Case::exchanged("a frame of frames", &frame, &frame.repeat(1000))
-            .believed("workload", "replayed")
-            .and("duplicate"),
-        Case::exchanged("a frame and half a magic", &frame, b"=#").believed("workload", "replayed"),
-        Case::exchanged("a frame and nothing", &frame, b"").believed("workload", "replayed"),
+            .labelled("workload", "replayed")
+            .and_result("duplicate"),
+        Case::exchanged("a frame and half a magic", &frame, b"=#").labelled("workload", "replayed"),
+        Case::exchanged("a frame and nothing", &frame, b"").labelled("workload", "replayed"),
     ]
 }
 
 // Shows: README.md, "Nothing else that a peer sends costs it a connection."
 #[test]
-fn of_clients() -> Result {
+fn only_a_clients_first_bytes_are_a_frame() -> Result {
     play(Reporter::Destination)
 }
 
 #[test]
-fn of_servers() -> Result {
+fn only_a_servers_first_bytes_are_a_frame() -> Result {
     play(Reporter::Source)
 }
 
 fn play(reporter: Reporter) -> Result {
-    let mut siege = Siege::lay("stream", reporter, json!({}))?;
+    let mut session = HostileSession::start("stream", reporter, json!({}))?;
     for case in cases() {
-        siege.play(&case)?;
+        session.play(&case)?;
     }
-    siege.lift(BOUND)
+    session.end(BOUND)
 }

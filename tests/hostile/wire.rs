@@ -1,4 +1,4 @@
-//! Frames byte by byte: an encoder that encodes what no codec would.
+//! Encodes frames byte by byte, including those that no codec encodes.
 
 use std::io::{self, Read};
 
@@ -9,7 +9,7 @@ pub(crate) fn header(length: u32) -> Vec<u8> {
     [MAGIC, length.to_be_bytes()].concat()
 }
 
-/// Reads a frame, whatever it says.
+/// Reads a frame and drops it.
 pub(crate) fn skip_frame(stream: &mut impl Read) -> io::Result<()> {
     let mut header = [0; 8];
     stream.read_exact(&mut header)?;
@@ -43,12 +43,12 @@ pub(crate) fn texts(pairs: &[(&str, &str)]) -> Vec<u8> {
     )
 }
 
-/// The frame of a workload that says its name and nothing else.
+/// The frame of a workload that has a name and no other metadata.
 pub(crate) fn named(workload: &str) -> Vec<u8> {
     texts(&[("WORKLOAD_NAME", workload)])
 }
 
-/// A good frame with a payload of exactly this length; the workload's name is `long`.
+/// A valid frame with a payload of exactly this length; the workload's name is `long`.
 pub(crate) fn of_length(length: usize) -> Vec<u8> {
     let with =
         |padding: usize| texts(&[("PADDING", &"x".repeat(padding)), ("WORKLOAD_NAME", "long")]);

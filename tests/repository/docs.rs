@@ -1,17 +1,18 @@
-//! The pages: every link of theirs, every runbook that an alert names, and every sentence that a test says it shows, is there.
+//! The pages: links, the runbooks of alerts, and the sentences that tests show exist.
+
+mod files;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use dev::matrix;
+use mesh::testing::Result;
 use mesh::workspace;
-
-type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 #[test]
 fn every_link_leads_somewhere() -> Result {
-    let pages = files("md")?;
+    let pages = texts("md")?;
     assert!(pages.len() > 10, "{} pages", pages.len());
     let mut links = 0;
     for (page, text) in &pages {
@@ -32,9 +33,9 @@ fn every_link_leads_somewhere() -> Result {
 
 #[test]
 fn every_alert_has_a_runbook() -> Result {
-    let pages = files("md")?;
+    let pages = texts("md")?;
     let mut runbooks = 0;
-    for (file, text) in files("yaml")? {
+    for (file, text) in texts("yaml")? {
         let named = text
             .lines()
             .filter_map(|line| line.trim().strip_prefix("runbook: "));
@@ -61,12 +62,13 @@ fn the_matrix_has_a_row_for_every_release() -> Result {
     Ok(())
 }
 
-/// A comment `Shows: PAGE, "TEXT"` beside a test names what it shows; the text stands in the page word for word.
+/// A comment `Shows: PAGE, "TEXT"` beside a test names what it shows; the text stands in the page
+/// word for word.
 #[test]
-fn what_tests_show_is_in_the_pages() -> Result {
-    let pages = files("md")?;
+fn the_sentences_that_tests_show_are_in_the_pages() -> Result {
+    let pages = texts("md")?;
     let mut shown = 0;
-    for (file, text) in files("rs")?.into_iter().chain(files("yaml")?) {
+    for (file, text) in texts("rs")?.into_iter().chain(texts("yaml")?) {
         let comments = text.lines().filter_map(|line| {
             let line = line.trim_start().trim_start_matches(['/', '#']);
             line.strip_prefix(" Shows: ")
@@ -147,26 +149,14 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The files of this kind that are ours, by path.
-fn files(extension: &str) -> Result<BTreeMap<PathBuf, String>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![workspace::root().to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder)? {
-            let path = entry?.path();
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            if path.is_dir() {
-                if name != "target" && !name.starts_with('.') {
-                    folders.push(path);
-                }
-            } else if path.extension().is_some_and(|is| is == extension) {
-                found.insert(fs::canonicalize(&path)?, fs::read_to_string(&path)?);
-            }
+/// The texts of the files with this extension, by path.
+fn texts(extension: &str) -> Result<BTreeMap<PathBuf, String>> {
+    let mut texts = BTreeMap::new();
+    for path in files::all()? {
+        if path.extension().is_some_and(|is| is == extension) {
+            let text = fs::read_to_string(&path)?;
+            texts.insert(path, text);
         }
     }
-    Ok(found)
+    Ok(texts)
 }

@@ -1,12 +1,12 @@
-//! `.ci/release` refuses what is not ready, and says what remains of what is. Its tests and builds are left out here.
+//! `.ci/release` refuses a release that is not ready, and prints the remaining steps of a ready
+//! one. Its tests and builds are left out here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use mesh::testing::Result;
 use mesh::{Scratch, process, workspace};
-
-type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -72,7 +72,7 @@ impl Clone {
 }
 
 #[test]
-fn what_is_ready_is_told_what_remains() -> Result {
+fn a_ready_release_lists_the_remaining_steps() -> Result {
     let Some(clone) = Clone::new()? else {
         return Ok(());
     };
@@ -90,7 +90,7 @@ fn what_is_ready_is_told_what_remains() -> Result {
 }
 
 #[test]
-fn what_is_not_ready_is_refused() -> Result {
+fn a_release_that_is_not_ready_is_refused() -> Result {
     let Some(clone) = Clone::new()? else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! What callbacks cost.
+//! The costs of callbacks.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -7,21 +7,21 @@ use std::ops::AddAssign;
 use host_harness::Event;
 use serde::Deserialize;
 
-/// What some calls of one callback cost together.
+/// The sum of the costs of some calls of one callback.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Cost {
-    /// How often it was called.
+    /// The number of calls.
     pub calls: u64,
-    /// WebAssembly instructions, about: wasmtime's fuel.
+    /// wasmtime's fuel: approximately the number of WebAssembly instructions.
     pub fuel: u64,
     /// Calls of host functions.
     pub hostcalls: u64,
-    /// Allocations in the guest, those that the host asked for included.
+    /// Allocations in the guest, including those for the host.
     pub allocations: u64,
 }
 
-/// What a situation costs, by callback.
+/// The costs of a situation, by callback.
 pub type Costs = BTreeMap<String, Cost>;
 
 /// Adds a trace up, by callback.
@@ -30,7 +30,7 @@ pub(crate) fn costs(trace: &[Event]) -> Costs {
     let mut within = 0;
     for event in trace {
         match event {
-            // A host call is told before the callback that it was made in.
+            // The trace has a host call before the callback that makes it.
             Event::Hostcall { .. } => within += 1,
             Event::Callback {
                 name,

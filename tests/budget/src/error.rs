@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use host_harness::scenario::ScenarioError;
 use host_harness::{LoadError, StartError, artifact};
 
-/// Why nothing can be measured.
+/// The reason why a measurement fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum Error {
     /// A filter does not compile.
     #[error(transparent)]
@@ -20,20 +21,17 @@ pub enum Error {
     /// The sidecars' scenario cannot be read.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
-    /// The scenario does not say who one of the sidecars is.
+    /// The scenario has no node for one of the sidecars.
     #[error("{0} describes no {1} sidecar")]
     NoSidecar(PathBuf, &'static str),
     /// A filter died.
     #[error("the filter failed: {0}")]
     Trap(String),
-    /// Bytes did not arrive, so what was measured is not what was meant.
+    /// Bytes did not arrive, so the measurement is void.
     #[error("{what}: {arrived} bytes arrived where {sent} were sent")]
     Lost {
-        /// What was under way.
         what: &'static str,
-        /// How many should have arrived.
         sent: usize,
-        /// How many did.
         arrived: usize,
     },
     /// A thread that measures panicked.
@@ -44,18 +42,8 @@ pub enum Error {
     Gzip(io::Error),
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The budget file is not one.
+    File { path: PathBuf, source: io::Error },
+    /// The budget file is invalid.
     #[error("{path}: {reason}; `cargo budget --update` writes it anew")]
-    Budget {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    Budget { path: PathBuf, reason: String },
 }

@@ -21,7 +21,7 @@ const HEAD: &str = "\
 # fuel: WebAssembly instructions, about; hostcalls and allocations: how many, over all calls; bytes: sizes and guest memory.
 ";
 
-/// What was measured, or what may be.
+/// Measured values, or their budget.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {
@@ -38,7 +38,8 @@ pub fn file() -> PathBuf {
 }
 
 impl Figures {
-    /// Measures everything. `churn`: how many connections come and go before memory is looked at again.
+    /// Measures everything. `churn`: how many connections come and go before memory is looked at
+    /// again.
     ///
     /// # Errors
     /// See [`Error`].

@@ -42,7 +42,7 @@ impl Filters {
         })
     }
 
-    /// The size of the file that ships, as it is and compressed with gzip at its best, in bytes.
+    /// The size of the artefact in bytes, uncompressed and with gzip's best compression.
     pub(crate) fn sizes(&self) -> Result<(u64, u64), Error> {
         let failed = |source| Error::File {
             path: self.file.clone(),

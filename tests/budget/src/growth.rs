@@ -39,7 +39,8 @@ pub struct AtSeries {
     pub idle_tick: Cost,
     /// A tick after all moved bytes.
     pub busy_tick: Cost,
-    /// Bytes that they are in `/stats/prometheus`, and what is left of them when that is compressed.
+    /// Bytes that they are in `/stats/prometheus`, and what is left of them when that is
+    /// compressed.
     pub scrape: (usize, usize),
 }
 

@@ -1,4 +1,4 @@
-//! One sidecar, alone, and what its peers say.
+//! One sidecar, and the frames of its peers.
 
 use std::fmt;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::cost::{Costs, costs};
 
 /// The reporting interval of `mesh.yaml`.
 const INTERVAL: Duration = Duration::from_secs(15);
-/// What applications say to each other.
+/// The message of the applications.
 const MESSAGE: &[u8] = b"some sixty-four bytes of a request, or of what answers to that..";
 
-/// A running sidecar, and the exchange frames of its peers: what comes first on the side that the peer is on.
+/// A running sidecar, and the exchange frames of its peers: the first bytes on the peer's side.
 pub struct Bench {
     side: Side,
     sidecar: Sidecar,
@@ -23,7 +23,8 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Starts a sidecar of `mesh.yaml` with a filter, and writes the frames of this many different peers.
+    /// Starts a sidecar of `mesh.yaml` with a filter, and writes the frames of this many different
+    /// peers.
     ///
     /// # Errors
     /// The filter does not start.
@@ -48,10 +49,11 @@ impl Bench {
         &self.sidecar
     }
 
-    /// Opens a connection of the n-th peer and exchanges: one message there with the client's frame, one back with the server's.
+    /// Opens a connection of the n-th peer and exchanges: one message there with the client's
+    /// frame, one back with the server's.
     ///
     /// # Errors
-    /// The filter let something get lost.
+    /// Bytes did not arrive.
     pub fn exchange(&self, peer: usize) -> Result<Connection, Error> {
         let connection = self.sidecar.connect();
         let frame = self.frames.get(peer % self.frames.len().max(1));
@@ -101,7 +103,7 @@ impl Bench {
     /// One message there and one back.
     ///
     /// # Errors
-    /// The filter let something get lost.
+    /// Bytes did not arrive.
     pub fn talk(&self, connection: &Connection) -> Result<(), Error> {
         for (from, to) in [
             (&connection.client, &connection.server),
@@ -143,7 +145,7 @@ impl Bench {
         self.sidecar.advance(INTERVAL);
     }
 
-    /// What callbacks cost while something is done.
+    /// The costs of the callbacks during a function.
     ///
     /// # Errors
     /// It failed, or the filter died of it.
@@ -167,7 +169,8 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// As many clients and as many servers, each a workload of its own, told by sidecars with this filter.
+    /// The frames of `count` clients and `count` servers with different workloads, written by
+    /// sidecars with this filter.
     ///
     /// # Errors
     /// The filter does not start.
@@ -183,7 +186,7 @@ impl Peers {
         })
     }
 
-    /// Those that a sidecar of this side is told.
+    /// The frames that a sidecar of this side receives.
     fn frames(&self, side: Side) -> Vec<Vec<u8>> {
         match side {
             Side::Outbound => self.servers.clone(),
@@ -192,7 +195,7 @@ impl Peers {
     }
 }
 
-/// What a sidecar of the n-th such workload writes in front of the first byte.
+/// The frame that the sidecar of the n-th workload writes in front of the first byte.
 fn frame(module: &Module, node: &NodeSpec, n: usize) -> Result<Vec<u8>, Error> {
     let mut metadata = node.metadata.clone();
     if n > 0

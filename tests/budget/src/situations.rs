@@ -15,7 +15,8 @@ const STEADY: usize = 10;
 const PEERS: usize = 20;
 /// Few open connections.
 const FEW: usize = 1_000;
-/// Connections that come and go before memory is looked at: the allocator has then what it needs for one.
+/// Connections that come and go before memory is looked at: the allocator has then what it needs
+/// for one.
 const WARM_UP: usize = 1_000;
 /// Connections that move bytes between two ticks.
 const BUSY: usize = 10_000;
@@ -99,7 +100,8 @@ fn start(scene: &Scene<'_>) -> Result<Costs, Error> {
     Ok(Costs::from([("start".into(), cost)]))
 }
 
-/// The second connection of a sidecar, from a peer that it has not seen before. Not the first: a filter may greet that.
+/// The second connection of a sidecar, from a peer that it has not seen before. Not the first: a
+/// filter may greet that.
 fn series_new(scene: &Scene<'_>) -> Result<Costs, Error> {
     let bench = scene.bench()?;
     bench.whole(0, MESSAGES)?;
@@ -122,8 +124,9 @@ fn data(scene: &Scene<'_>) -> Result<Costs, Error> {
     bench.cost(|| (0..STEADY).try_for_each(|_| bench.talk(&connection)))
 }
 
-/// Connections that are open and have moved nothing since the last tick: the next one, and the bytes of guest memory that each
-/// of them occupies. Memory comes in pages of 64 KiB, and hash tables grow by doubling: both are in it.
+/// Connections that are open and have moved nothing since the last tick: the next one, and the
+/// bytes of guest memory that each of them occupies. Memory comes in pages of 64 KiB, and hash
+/// tables grow by doubling: both are in it.
 pub(crate) fn idle(scene: &Scene<'_>, count: usize) -> Result<(Costs, u64), Error> {
     let bench = scene.bench()?;
     bench.come_and_go(WARM_UP)?;

@@ -1,4 +1,4 @@
-//! What the project set itself, beside what is.
+//! The project's targets and the measured values.
 
 use crate::cost::{Cost, Costs, total};
 use crate::figures::Figures;
@@ -6,11 +6,11 @@ use crate::figures::Figures;
 /// A row of the table of targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// What is measured.
+    /// The name of the value.
     pub what: String,
-    /// What it is.
+    /// The measured value.
     pub measured: f64,
-    /// What it should be at most.
+    /// Its upper limit.
     pub limit: f64,
 }
 

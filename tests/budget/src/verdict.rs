@@ -1,11 +1,12 @@
-//! What was measured, held against what may be.
+//! Compares measured values with the budget.
 
 use std::fmt::{self, Display, Formatter};
 
 use crate::cost::{Cost, total};
 use crate::figures::Figures;
 
-/// How far fuel and bytes may exceed the budget, in percent: an allocator's luck and a path's length, not more.
+/// How far fuel and bytes may exceed the budget, in percent: an allocator's luck and a path's
+/// length, not more.
 const TOLERANCE: u64 = 2;
 /// From how far below the budget on it should be lowered, in percent.
 const SLACK: u64 = 10;
@@ -13,22 +14,22 @@ const SLACK: u64 = 10;
 /// How the figures differ from the budget.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Verdict {
-    /// What costs more than it may.
+    /// The values over the budget.
     pub exceeded: Vec<Difference>,
-    /// What costs so much less that the budget should say so.
+    /// The values so far below the budget that it should be updated.
     pub lower: Vec<Difference>,
 }
 
-/// A figure that is not what the budget says.
+/// A value that differs from its budget.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Difference {
     /// Where: the situation and the callback, or the name of a size.
     pub place: String,
     /// Of what.
     pub unit: &'static str,
-    /// What it may be; `None` if the budget does not know of it.
+    /// The budget; `None` if there is none.
     pub old: Option<u64>,
-    /// What it is.
+    /// The measured value.
     pub new: u64,
 }
 

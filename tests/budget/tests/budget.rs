@@ -3,7 +3,8 @@
 
 use budget::{Figures, Filters, Verdict};
 
-/// Connections that come and go: enough for a leak of seven bytes each to show as a page. The command line takes more.
+/// Connections that come and go: enough for a leak of seven bytes each to show as a page. The
+/// command line takes more.
 const CHURN: usize = 10_000;
 
 // Shows: README.md, "A data callback makes no host call and no allocation once the exchange is over, and a tick's cost does not depend on how many connections are open."

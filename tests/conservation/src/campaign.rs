@@ -11,7 +11,7 @@ use crate::case::{Case, Connection};
 use crate::generate::case;
 use crate::play::play;
 
-/// Cases in one thread, which is one VM: its contexts are there until it ends.
+/// Cases in one thread, which is one VM. Contexts are not deleted before it ends.
 const BATCH: u32 = 500;
 
 /// A case that failed.
@@ -20,30 +20,24 @@ const BATCH: u32 = 500;
 pub struct Finding {
     /// The seed of the campaign.
     pub seed: u64,
-    /// How many cases went well before.
+    /// The number of cases before it.
     pub after: u32,
-    /// What is wrong.
+    /// The failure.
     pub problem: Problem,
 }
 
-/// What is wrong with a case.
+/// The failure of a case.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the variants say what the fields are")]
 pub enum Problem {
     /// A disagreement, and the smallest case that shows it.
     #[error("{reason}\n{case:#?}")]
-    Disagreement {
-        /// What is wrong.
-        reason: String,
-        /// The smallest case.
-        case: Box<Case>,
-    },
-    /// The filter panicked.
+    Disagreement { reason: String, case: Box<Case> },
+    /// The filter panicked; the case is not reduced.
     #[error("{reason}\n{case:#?}")]
     Panic {
-        /// What it said.
         reason: native::NativeFailure,
-        /// The case, as it came.
         case: Option<Box<Case>>,
     },
     /// proptest gave up.
@@ -54,7 +48,7 @@ pub enum Problem {
 /// Plays one case in a VM of its own.
 ///
 /// # Errors
-/// What is wrong.
+/// The failure.
 pub fn play_alone(case: &Case) -> Result<(), Problem> {
     let alone = Box::new(case.clone());
     let played = native::run(move || play(&alone, &native_filter!()));
@@ -71,14 +65,14 @@ pub fn play_alone(case: &Case) -> Result<(), Problem> {
     }
 }
 
-/// What has been played.
+/// The cases of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Cases.
+    /// The number of cases.
     pub cases: u32,
-    /// Their connections.
+    /// The number of their connections.
     pub connections: usize,
-    /// What was hostile about them, see [`Connection::faults`](crate::Connection::faults).
+    /// The sum of their [`faults`](crate::Connection::faults).
     pub faults: usize,
 }
 
@@ -94,10 +88,11 @@ impl Tally {
     }
 }
 
-/// Plays as many random cases; what they are depends on the seed alone. `played` is told now and then how many there were.
+/// Plays random cases, which depend on the seed alone. Calls `played` with the number of cases
+/// after every batch.
 ///
 /// # Errors
-/// The first finding, as small as it can be.
+/// The first failure, with the smallest case that shows it.
 pub fn play_random(cases: u32, seed: u64, mut played: impl FnMut(u32)) -> Result<Tally, Finding> {
     let mut total = Tally::default();
     for batch in 0.. {
@@ -105,7 +100,7 @@ pub fn play_random(cases: u32, seed: u64, mut played: impl FnMut(u32)) -> Result
         if count == 0 {
             break;
         }
-        // Seeds of neighbouring campaigns must not meet.
+        // Seeds next to each other must not share batches.
         let batch = play_batch(count, seed.wrapping_mul(1 << 32).wrapping_add(batch));
         let batch = batch.map_err(|problem| Finding {
             seed,

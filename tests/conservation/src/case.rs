@@ -1,13 +1,16 @@
-//! A case: two proxies, their configuration, and what two applications do.
+//! A case: two proxies, their configuration, and the events of two applications.
 
+mod proxy;
+
+pub use self::proxy::{Extra, Mode, Proxy};
 use crate::wire::{MAGIC, Payload};
 
 /// Everything that a run depends on.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// What is between the proxies.
+    /// The transport between the proxies.
     pub security: Security,
-    /// What the client's proxy knows of the server.
+    /// The configuration of the server's host in the client's proxy.
     pub host: Host,
     /// The client's proxy.
     pub outbound: Proxy,
@@ -17,7 +20,7 @@ pub struct Case {
     pub connections: Vec<Connection>,
 }
 
-/// What is between the proxies.
+/// The transport between the proxies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
     /// TCP.
@@ -30,92 +33,37 @@ pub enum Security {
     ServerOnly,
 }
 
-/// What the client's proxy knows of the server.
+/// The configuration of the server's host in the client's proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
     /// Nothing.
     Silent,
-    /// Its metadata says `tlsMode: istio`.
+    /// Its metadata has `tlsMode: istio`.
     TlsMode,
     /// Its cluster is on the allow-list.
     Listed,
 }
 
-/// `peer_exchange.mode`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are the configuration's")]
-pub enum Mode {
-    Auto,
-    On,
-    Receive,
-    Off,
-}
-
-/// A proxy and its configuration.
-#[derive(Clone, Debug)]
-pub struct Proxy {
-    /// Whether it has the filter at all.
-    pub filter: bool,
-    /// `peer_exchange.mode`.
-    pub mode: Mode,
-    /// `limits.max_frame_bytes`.
-    pub max_frame_bytes: Option<u32>,
-    /// `peer_exchange.advertise_alpn`.
-    pub advertise_alpn: bool,
-    /// `peer_exchange.refused_duration`, in seconds.
-    pub refused_seconds: Option<u16>,
-    /// The port of its connections is one that `ports` excludes.
-    pub port_excluded: bool,
-    /// Its node lists a native exchange filter.
-    pub native_exchange: bool,
-    /// Its node lists `EXCHANGE_KEYS`.
-    pub exchange_keys: bool,
-    /// It is as old as Istio 1.7.
-    pub legacy: bool,
-    /// What else is configured.
-    pub extra: Extra,
-}
-
-/// Configuration that changes metrics and nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extra {
-    /// Nothing.
-    None,
-    /// `extended_metrics`, `debug` and a definition.
-    Everything,
-    /// Other names and separators.
-    Names,
-    /// Labels added and removed.
-    Labels,
-    /// One metric is dropped.
-    Dropped,
-    /// `tcp_reporting_duration` is zero.
-    OnlyAtClose,
-    /// One series, and short labels.
-    Tight,
-}
-
-/// What happens on a connection.
+/// The events of a connection.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// What the server says before anything else.
+    /// The server's first bytes, before any other event.
     pub greeting: Vec<Piece>,
-    /// What happens then.
+    /// The events after it.
     pub steps: Vec<Step>,
-    /// In the end both applications end their halves, if nothing else has closed the connection.
+    /// Whether both applications end their halves at the end, unless the connection is closed.
     pub polite: bool,
 }
 
-/// One thing that happens.
+/// An event.
+#[allow(missing_docs, reason = "the variant says what the fields are")]
 #[derive(Clone, Debug)]
 pub enum Step {
     /// An application writes.
     Write {
-        /// Which.
         by: End,
-        /// What.
         pieces: Vec<Piece>,
-        /// In chunks of this many bytes; 0: in one.
+        /// The size of the chunks in bytes; 0 for a single one.
         chunk: usize,
         /// Whether its half ends with the last chunk.
         end: bool,
@@ -128,7 +76,7 @@ pub enum Step {
 
 /// One of the applications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they are what they are called")]
+#[allow(missing_docs, reason = "the names say it")]
 pub enum End {
     Client,
     Server,
@@ -139,7 +87,7 @@ pub enum End {
 pub enum Piece {
     /// Any.
     Bytes(Vec<u8>),
-    /// One byte so many times.
+    /// One byte, repeated.
     Bulk(u16),
     /// The first bytes of the magic.
     Magic(usize),
@@ -157,7 +105,7 @@ impl Piece {
         pieces.iter().flat_map(Self::bytes).collect()
     }
 
-    /// It begins like a frame, and no proxy has written it.
+    /// Whether it begins like a frame that no proxy has written.
     fn is_forged(&self) -> bool {
         !matches!(self, Self::Bytes(_) | Self::Bulk(_))
     }
@@ -175,7 +123,7 @@ impl Piece {
 }
 
 impl Connection {
-    /// What is hostile about it: resets, and pieces that begin like a frame and come from an application.
+    /// The number of resets, and of an application's pieces that begin like a frame.
     pub fn faults(&self) -> usize {
         let forged = |pieces: &[Piece]| pieces.iter().filter(|piece| piece.is_forged()).count();
         let steps = self.steps.iter().map(|step| match step {
@@ -227,7 +175,7 @@ impl From<Vec<Step>> for Connection {
     }
 }
 
-/// One of each application.
+/// A value for each application.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Both<T> {
     client: T,
@@ -264,49 +212,9 @@ impl End {
     }
 }
 
-/// With the filter and its defaults.
-impl Default for Proxy {
-    fn default() -> Self {
-        Self {
-            filter: true,
-            mode: Mode::Auto,
-            max_frame_bytes: None,
-            advertise_alpn: true,
-            refused_seconds: None,
-            port_excluded: false,
-            native_exchange: false,
-            exchange_keys: false,
-            legacy: false,
-            extra: Extra::None,
-        }
-    }
-}
-
-impl Proxy {
-    /// The mode in force: a native exchange filter turns `auto` off.
-    pub fn mode(&self) -> Mode {
-        match (self.mode, self.native_exchange) {
-            (Mode::Auto, true) => Mode::Off,
-            (mode, _) => mode,
-        }
-    }
-
-    /// Whether the filter is there and looks at connections.
-    pub fn is_active(&self) -> bool {
-        self.filter && !self.port_excluded
-    }
-
-    /// In front of every metric's name.
-    pub fn prefix(&self) -> &'static str {
-        match self.extra {
-            Extra::Names => "mesh",
-            _ => "istio",
-        }
-    }
-}
-
 impl Case {
-    /// Two proxies with the filter and its defaults, mutual TLS and a server that takes part.
+    /// Two proxies with the filter and its defaults, mutual TLS and `tlsMode: istio` in the host's
+    /// metadata.
     pub fn new(connections: impl IntoIterator<Item = Connection>) -> Self {
         Self {
             security: Security::Mesh,
@@ -317,7 +225,7 @@ impl Case {
         }
     }
 
-    /// Whether both filters write and read: no byte of any application may be touched then, whatever it looks like.
+    /// Whether both filters write and read. Then all bytes of the applications must pass unchanged.
     pub fn is_exchanging(&self, server_first: bool) -> bool {
         let proxies = [&self.outbound, &self.inbound];
         let active = proxies.iter().all(|proxy| proxy.is_active());

@@ -1,4 +1,4 @@
-//! What a run can find.
+//! The differences that a run can find.
 
 use std::fmt;
 
@@ -6,72 +6,56 @@ use host_harness::StartError;
 
 use crate::case::End;
 
-/// What is not as it has to be.
+/// A difference between the filter and the reference, or bytes that are not conserved.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum Disagreement {
     /// The filter does not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The client's proxy offers other protocols than the configuration says.
+    /// The client's proxy does not offer the configured protocols.
     #[error("connection {connection}: the client's proxy offers the protocols {found:?}")]
     Offered {
-        /// Which connection.
         connection: usize,
-        /// What is offered.
         found: Vec<String>,
     },
-    /// An application got other bytes than the reference says.
+    /// The bytes at an application are not the reference's.
     #[error("connection {connection}: the {at:?} got {found:?}, the reference says {expected:?}")]
     Arrived {
-        /// Which connection.
         connection: usize,
-        /// Which application.
         at: End,
-        /// What the reference says.
         expected: Bytes,
-        /// What arrived.
         found: Bytes,
     },
-    /// An application was told that the other half ended, or was not.
+    /// An application saw the end of the other half and the reference has none, or the reverse.
     #[error(
         "connection {connection}: the {at:?} saw an end: {found}; the reference says otherwise"
     )]
     Ended {
-        /// Which connection.
         connection: usize,
-        /// Which application.
         at: End,
-        /// Whether it saw one.
         found: bool,
     },
-    /// Bytes were lost, added or changed, whatever the reference says.
+    /// Bytes were lost, added or changed.
     #[error("connection {connection}: the {at:?} got {found:?} of {sent:?}")]
     NotConserved {
-        /// Which connection.
         connection: usize,
-        /// Which application.
         at: End,
-        /// What the other application sent.
         sent: Bytes,
-        /// What arrived.
         found: Bytes,
     },
-    /// A metric is not what the reference says.
+    /// The value of a metric is not the reference's.
     #[error("{reporter} {metric} is {found}, the reference says {expected}")]
     Metric {
-        /// Whose.
         reporter: &'static str,
-        /// Its name, or the result it counts.
         metric: &'static str,
-        /// What the reference says.
         expected: u64,
-        /// What was reported.
         found: u64,
     },
 }
 
-/// Bytes, shown as text where they are.
+/// Bytes, shown as text where they are printable.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 

@@ -1,4 +1,4 @@
-//! Random cases, and how they shrink.
+//! Random cases.
 
 use proptest::collection::vec;
 use proptest::option;

@@ -1,13 +1,14 @@
-//! Byte conservation, proven hard: random cases on two proxies with the filter linked in, held against a law and against
-//! a reference that was written from the design's tables and not from the code.
+//! Byte conservation: random cases on two proxies with the filter linked in, compared with a
+//! reference that is written from the tables of the documentation and not from the code.
 //!
-//! A [`Case`] is all that a run depends on: what is between the proxies, how each is configured, and what the two
-//! applications do. [`play`] plays it, step by step on the rig and on the reference; after every chunk both must have
-//! delivered the same bytes and ends, and at the end both must have counted the same. Beside the reference stands the law:
-//! what an application sent is what the other one got.
+//! A [`Case`] has everything that a run depends on: the transport between the proxies, their
+//! configurations, and the events of the two applications. [`play`] plays it step by step on the
+//! rig and on the reference. After every chunk both must have delivered the same bytes and ends,
+//! and at the end both must have the same counts. Independently of the reference, each application
+//! must receive the bytes that the other one sent.
 //!
-//! `cargo test -p conservation` plays some thousand cases, `cargo run -p conservation -- --cases 1000000` as many as
-//! one likes.
+//! `cargo test -p conservation` plays some thousand cases, `cargo run -p conservation -- --cases
+//! 1000000` any number.
 
 mod campaign;
 mod case;

@@ -1,4 +1,4 @@
-//! Plays as many random cases as one likes.
+//! Plays any number of random cases.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -6,13 +6,14 @@ use std::time::Instant;
 use clap::Parser;
 use conservation::play_random;
 
-/// Random cases on two proxies with the filter, held against the law of byte conservation and a reference.
+/// Plays random cases on two proxies with the filter: bytes are conserved, and everything is the
+/// reference's.
 #[derive(Parser)]
 struct Arguments {
-    /// How many cases.
+    /// The number of cases.
     #[arg(long, default_value_t = 100_000)]
     cases: u32,
-    /// What the cases depend on.
+    /// The seed of the cases.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }

@@ -1,266 +1,25 @@
-//! The reference: what the design's tables say of a connection, as a function of all bytes so far. It keeps no decoder,
-//! no buffer and no series; whatever the filter does in its own way must come out the same.
+//! The reference: the outcome of a connection by the tables of the documentation, as a function of
+//! all bytes so far. It has no decoder, no buffer and no series.
 
-use crate::case::{Both, Case, End, Extra, Host, Mode, Proxy, Security};
-use crate::wire::{MAGIC, judge, proxy_frame};
+mod hop;
 
-const HEADER: usize = 8;
-const DEFAULT_CAP: u32 = 64 * 1024;
-const DEFAULT_REFUSED_SECONDS: u16 = 300;
-
-/// What a receiver concludes from a stream so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Head {
-    /// More is needed; everything is held.
-    Undecided,
-    /// No frame: everything goes on.
-    Absent,
-    /// The stream ended within the header: everything goes on.
-    CutInHeader,
-    /// The stream ended within the payload: it is dropped.
-    CutInPayload,
-    /// The length is over the cap: the connection is closed.
-    TooLarge,
-    /// A frame of so many bytes, and what it is: what follows goes on.
-    Frame(usize, &'static str),
-}
-
-impl Head {
-    fn of(stream: &[u8], ended: bool, cap: u32) -> Self {
-        let magic = stream.iter().zip(MAGIC).all(|(byte, magic)| *byte == magic);
-        if !magic || (stream.is_empty() && ended) {
-            return Self::Absent;
-        }
-        let Some((header, rest)) = stream.split_first_chunk::<HEADER>() else {
-            return if ended {
-                Self::CutInHeader
-            } else {
-                Self::Undecided
-            };
-        };
-        let [_, _, _, _, length @ ..] = *header;
-        let length = u32::from_be_bytes(length);
-        if length > cap {
-            return Self::TooLarge;
-        }
-        match rest.get(..length as usize) {
-            Some(payload) => Self::Frame(HEADER + payload.len(), judge(payload)),
-            None if ended => Self::CutInPayload,
-            None => Self::Undecided,
-        }
-    }
-
-    /// What of the stream goes on.
-    fn passes(self, stream: &[u8]) -> &[u8] {
-        match self {
-            Self::Absent | Self::CutInHeader => stream,
-            Self::Frame(length, _) => stream.get(length..).unwrap_or_default(),
-            Self::Undecided | Self::CutInPayload | Self::TooLarge => &[],
-        }
-    }
-
-    fn result(self) -> Option<&'static str> {
-        match self {
-            Self::Undecided => None,
-            Self::Absent => Some("absent"),
-            Self::CutInHeader | Self::CutInPayload => Some("truncated"),
-            Self::TooLarge => Some("too_large"),
-            Self::Frame(_, judgement) => Some(judgement),
-        }
-    }
-}
-
-/// One direction of a connection, as it comes to a proxy.
-#[derive(Debug, Default)]
-struct Half {
-    seen: Vec<u8>,
-    begun: bool,
-    ended: bool,
-    /// Bytes of payload that went on.
-    passed: usize,
-}
-
-/// What the client's proxy remembers of the server's, from one connection to the next.
-#[derive(Debug, Default)]
-pub(crate) struct Memory {
-    /// Until when, in milliseconds, it gets no frame.
-    refused_until: u64,
-}
-
-/// A connection in one proxy.
-#[derive(Debug)]
-struct Hop<'a> {
-    case: &'a Case,
-    proxy: &'a Proxy,
-    /// The application beside the proxy: the frame goes in front of what it sends.
-    beside: End,
-    /// What the client sends, and what the server sends.
-    halves: Both<Half>,
-    /// Whether the server had refused frames when the first bytes came.
-    refused: Option<bool>,
-    wrote: bool,
-    closed: bool,
-}
-
-impl<'a> Hop<'a> {
-    fn new(case: &'a Case, proxy: &'a Proxy, beside: End) -> Self {
-        Self {
-            case,
-            proxy,
-            beside,
-            halves: Both::default(),
-            refused: None,
-            wrote: false,
-            closed: false,
-        }
-    }
-
-    /// "Reads if" of the table.
-    fn reads(&self) -> bool {
-        let peer_seen = match (self.case.security, self.beside) {
-            (Security::Plain, _) => false,
-            (Security::Mesh, _) => true,
-            // The table asks for a SPIFFE identity outbound, for mutual TLS inbound.
-            (Security::Foreign, beside) => beside == End::Server,
-            (Security::ServerOnly, beside) => beside == End::Client,
-        };
-        match self.proxy.mode() {
-            Mode::On => true,
-            Mode::Auto | Mode::Receive => peer_seen,
-            Mode::Off => false,
-        }
-    }
-
-    /// "Writes if" of the table.
-    fn writes(&self) -> bool {
-        match (self.proxy.mode(), self.beside) {
-            (Mode::On, _) => true,
-            (Mode::Auto, End::Client) => {
-                self.reads() && self.case.host != Host::Silent && self.refused != Some(true)
-            }
-            (Mode::Auto, End::Server) => matches!(self.head(), Some(Head::Frame(..))),
-            (Mode::Receive | Mode::Off, _) => false,
-        }
-    }
-
-    /// What is concluded from the peer's stream, if it is looked at.
-    fn head(&self) -> Option<Head> {
-        let half = self.halves.of(self.beside.other());
-        let cap = self.proxy.max_frame_bytes.unwrap_or(DEFAULT_CAP);
-        self.reads().then(|| Head::of(&half.seen, half.ended, cap))
-    }
-
-    /// Bytes come by, or the end of their half, or both; what goes on.
-    fn on_data(
-        &mut self,
-        from: End,
-        bytes: &[u8],
-        end: bool,
-        now: u64,
-        memory: &mut Memory,
-    ) -> Vec<u8> {
-        if self.refused.is_none() {
-            let would_write =
-                self.beside == End::Client && self.proxy.mode() == Mode::Auto && self.writes();
-            self.refused = Some(would_write && now < memory.refused_until);
-        }
-        let half = self.halves.of_mut(from);
-        half.seen.extend(bytes);
-        half.ended |= end;
-        let first = !std::mem::replace(&mut half.begun, true);
-        if !self.proxy.is_active() {
-            return bytes.to_vec();
-        }
-        let mut payload = bytes.to_vec();
-        if let Some(head) = self.head().filter(|_| from != self.beside) {
-            let half = self.halves.of_mut(from);
-            let passes = head.passes(&half.seen);
-            payload = passes.get(half.passed..).unwrap_or_default().to_vec();
-            let answers = half.passed == 0 && !bytes.is_empty();
-            if head == Head::TooLarge {
-                self.closed = true;
-            }
-            if head == Head::Absent && answers && self.wrote && self.beside == End::Client {
-                let seconds = self
-                    .proxy
-                    .refused_seconds
-                    .unwrap_or(DEFAULT_REFUSED_SECONDS);
-                memory.refused_until = memory.refused_until.max(now + u64::from(seconds) * 1_000);
-            }
-        }
-        self.halves.of_mut(from).passed += payload.len();
-        if from == self.beside && first && self.writes() {
-            self.wrote = true;
-            let name = if from == End::Client {
-                "client"
-            } else {
-                "server"
-            };
-            payload.splice(..0, proxy_frame(name, self.proxy.exchange_keys));
-        }
-        payload
-    }
-
-    /// How the exchange ended; None while it has not.
-    fn result(&self) -> Option<&'static str> {
-        let told = self.halves.of(self.beside.other());
-        match self.head() {
-            None if self.closed || self.has_asked() => Some("not_attempted"),
-            None => None,
-            Some(Head::Absent) if self.refused == Some(true) => Some("suppressed"),
-            Some(Head::Undecided) if !self.closed => None,
-            Some(Head::Undecided) if !told.seen.is_empty() => Some("truncated"),
-            Some(Head::Undecided) if !self.has_asked() => Some("not_attempted"),
-            Some(Head::Undecided) if self.refused == Some(true) => Some("suppressed"),
-            Some(Head::Undecided) => Some("absent"),
-            Some(head) => head.result(),
-        }
-    }
-
-    /// Whether it has looked if there is an exchange: with the first bytes, but the server's proxy only when it hears the
-    /// client, unless it is `on`.
-    fn has_asked(&self) -> bool {
-        let begun = self.halves.any(|half| half.begun);
-        match self.beside {
-            End::Client => begun,
-            End::Server => {
-                self.halves.of(End::Client).begun || begun && self.proxy.mode() == Mode::On
-            }
-        }
-    }
-
-    /// Whether the labels of an open connection freeze in time: not while the downstream handshake seems unfinished, and a
-    /// client without a certificate looks like that until it says something.
-    fn is_shown(&self) -> bool {
-        let anonymous = self.case.security == Security::ServerOnly && self.beside == End::Server;
-        self.proxy.extra != Extra::OnlyAtClose && (!anonymous || self.halves.of(End::Client).begun)
-    }
-
-    /// A second frame right behind the first.
-    fn has_duplicate(&self) -> bool {
-        let seen = &self.halves.of(self.beside.other()).seen;
-        match self.head() {
-            Some(Head::Frame(length, _)) => seen
-                .get(length..)
-                .is_some_and(|behind| behind.starts_with(&MAGIC)),
-            _ => false,
-        }
-    }
-}
+use self::hop::Hop;
+pub(crate) use self::hop::Memory;
+use crate::case::{Case, End};
 
 /// An application.
 #[derive(Debug, Default)]
 pub(crate) struct App {
-    /// What has arrived.
+    /// The bytes that arrived.
     pub(crate) received: Vec<u8>,
-    /// The other side's half has ended.
+    /// Whether the other side's half has ended.
     pub(crate) ended: bool,
 }
 
-/// What a reporter says of one connection.
+/// A reporter's counts for one connection.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// It is counted while it is open.
+    /// Whether it is counted while it is open.
     pub(crate) shown: bool,
     pub(crate) closed: bool,
     /// From the client to the server.
@@ -278,7 +37,8 @@ pub(crate) struct Model<'a> {
     inbound: Hop<'a>,
     pub(crate) client: App,
     pub(crate) server: App,
-    /// An application has reset the connection: who saw what of an end is not told.
+    /// Whether an application has reset the connection. Then the ends that applications see are not
+    /// defined.
     pub(crate) was_reset: bool,
 }
 
@@ -293,7 +53,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// A proxy has closed its connection: nothing more happens.
+    /// Whether a proxy has closed its connection: no further event has an effect.
     pub(crate) fn is_over(&self) -> bool {
         self.outbound.closed || self.inbound.closed
     }
@@ -333,7 +93,7 @@ impl<'a> Model<'a> {
             receiver.ended |= end;
         }
         if far.closed {
-            // To both sides of the proxy that closes, the other half ends.
+            // The proxy that closes ends the other half on both sides.
             receiver.ended = true;
             let back = by.other();
             if !near.halves.of(back).ended {
@@ -348,7 +108,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// An application resets the connection, which a proxy that has read its end does not notice.
+    /// An application resets the connection. A proxy that has read its end does not see the reset.
     pub(crate) fn reset(&mut self, by: End) {
         self.was_reset = true;
         if !self.has_ended(by) {
@@ -357,7 +117,8 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What the two reporters say: source, destination. None if they do not look at the connection.
+    /// The reports of source and destination; `None` for a proxy whose filter ignores the
+    /// connection.
     pub(crate) fn reports(&self) -> [Option<Report>; 2] {
         [&self.outbound, &self.inbound].map(|hop| {
             hop.proxy.is_active().then(|| Report {

@@ -1,4 +1,4 @@
-//! Plays a case on the two-proxy rig and holds it against the reference.
+//! Plays a case on the two-proxy rig and compares it with the reference.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::report::compare;
 use crate::setup::start;
 use crate::wire::{MAGIC, proxy_frame};
 
-/// After this, everything has been reported that will be.
+/// After this time, everything is reported.
 const LONG_ENOUGH: Duration = Duration::from_secs(5);
 
 /// Plays a case. The thread must be one of [`host_harness::native::run`], if the module is native.
@@ -46,7 +46,7 @@ pub fn play(case: &Case, module: &Module) -> Result<(), Disagreement> {
     )
 }
 
-/// One connection being played, on the rig and on the reference at once.
+/// A connection that is played on the rig and on the reference.
 struct Play<'a> {
     case: &'a Case,
     rig: &'a Rig,
@@ -54,9 +54,10 @@ struct Play<'a> {
     model: Model<'a>,
     /// In milliseconds.
     now: u64,
-    /// A server has spoken first, on this or an earlier connection: `auto` cannot put a frame in front then.
+    /// Whether a server has sent first bytes on this or an earlier connection: then `auto` does not
+    /// write a frame.
     server_first: bool,
-    /// What the client and the server have sent.
+    /// The bytes that the client and the server have sent.
     sent: Both<Vec<u8>>,
 }
 
@@ -161,7 +162,7 @@ impl<'a> Play<'a> {
         self.model.send(by, bytes, end, self.now, memory);
     }
 
-    /// What arrived since the last time is what the reference says, and conserves what was sent.
+    /// Checks that the bytes that arrived are the reference's and conserve the sent bytes.
     fn agree(&mut self, opened: &Opened) -> Result<(), Disagreement> {
         for at in [End::Client, End::Server] {
             let (app, index) = (app(opened, at), self.index);
@@ -195,8 +196,9 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    /// The law, without the reference: where both sides exchange, what arrived is what was sent. Else a frame of the sender's
-    /// proxy may stand in front, and bytes that begin like a frame are the receiver's proxy's.
+    /// Checks, without the reference, that the bytes that arrived are the sent ones. If not both
+    /// sides exchange, a frame of the sender's proxy may precede them, and the receiver's proxy may
+    /// remove bytes that begin like a frame.
     fn conserves(&self, at: End, found: &[u8]) -> Result<(), Disagreement> {
         let sent = self.sent.of(at.other());
         let (name, proxy) = match at {
@@ -221,7 +223,8 @@ impl<'a> Play<'a> {
         })
     }
 
-    /// The exchange's ALPN is offered where it is configured, else the cluster's own.
+    /// Checks that the exchange's ALPN is offered if it is configured, and the cluster's own
+    /// otherwise.
     fn offered(&self, opened: &Opened) -> Result<(), Disagreement> {
         let proxy = &self.case.outbound;
         let ours = proxy.is_active()

@@ -1,4 +1,4 @@
-//! What a reporter's stats say, against what the reference says.
+//! Compares a reporter's stats with the reference.
 
 use crate::case::{Extra, Proxy};
 use crate::disagreement::Disagreement;
@@ -24,7 +24,7 @@ pub(crate) fn compare(
     stats: &str,
     reports: &[Report],
 ) -> Result<(), Disagreement> {
-    // What is reported when a connection closes may have that of others with it.
+    // The report at a connection's close may include the counts of other connections.
     if proxy.extra == Extra::OnlyAtClose && reports.iter().any(|report| !report.closed) {
         return Ok(());
     }
@@ -80,7 +80,7 @@ pub(crate) fn compare(
     Ok(())
 }
 
-/// The sum of all stats whose name ends with the first part and has the others in it.
+/// The sum of all stats whose name ends with the first part and contains the others.
 fn total(stats: &str, parts: &[&str]) -> u64 {
     let lines = stats.lines().filter_map(|line| line.rsplit_once(": "));
     let matching = lines.filter(|(name, _)| {

@@ -1,4 +1,4 @@
-//! Frames, written by hand from the wire format: nothing here knows the filter's codec.
+//! Frames by the wire format, without the filter's codec.
 
 use prost::Message as _;
 use prost::encoding::{
@@ -6,7 +6,7 @@ use prost::encoding::{
 };
 use prost_types::{Any, Struct};
 
-/// How every frame begins.
+/// The first bytes of every frame.
 pub(crate) const MAGIC: [u8; 4] = [0x3d, 0x23, 0x04, 0x67];
 
 const METADATA: &str = "x-envoy-peer-metadata";
@@ -15,15 +15,15 @@ const STRUCT: &str = "type.googleapis.com/google.protobuf.Struct";
 /// The payload of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// What a proxy says of itself.
+    /// A proxy's metadata.
     Metadata,
     /// A `Struct` without a key.
     NoMetadata,
-    /// An `Any` of something else.
+    /// An `Any` of another type.
     OtherType,
-    /// No protobuf at all.
+    /// No protobuf message.
     Garbage,
-    /// Nothing.
+    /// No bytes.
     Empty,
 }
 
@@ -49,13 +49,13 @@ impl Payload {
     }
 }
 
-/// The frame of a proxy that is called `name`: as Istio sends it since 1.24, or (`listed`) as 1.7 sends the keys that
-/// `EXCHANGE_KEYS` lists.
+/// The frame of the proxy `name`: as Istio sends it since 1.24, or (`listed`) as 1.7 sends the keys
+/// that `EXCHANGE_KEYS` lists.
 pub(crate) fn proxy_frame(name: &str, listed: bool) -> Vec<u8> {
     frame(&metadata(name, listed))
 }
 
-/// What a receiver makes of a payload: `exchanged`, `no_metadata` or `malformed`.
+/// The result for a payload: `exchanged`, `no_metadata` or `malformed`.
 pub(crate) fn judge(payload: &[u8]) -> &'static str {
     let any = without_mistyped(Message::Any, payload);
     let any = any.and_then(|any| Any::decode(any.as_slice()).ok());
@@ -71,7 +71,7 @@ pub(crate) fn judge(payload: &[u8]) -> &'static str {
     }
 }
 
-/// The messages that an exchange is made of.
+/// The messages of an exchange.
 #[derive(Clone, Copy)]
 enum Message {
     Any,
@@ -101,7 +101,8 @@ impl Message {
     }
 }
 
-/// A message without its fields of the wrong wire type: prost refuses them, a receiver in C++ skips them. `None` if it is none.
+/// A message without its fields of the wrong wire type, which prost rejects and a receiver in C++
+/// skips. `None` if the bytes are no message.
 fn without_mistyped(message: Message, mut bytes: &[u8]) -> Option<Vec<u8>> {
     let mut kept = Vec::new();
     while !bytes.is_empty() {
@@ -158,7 +159,7 @@ fn entry(key: &str, value: &[u8]) -> Vec<u8> {
     field(1, [field(1, key), field(2, value)].concat())
 }
 
-/// A length-delimited field; lengths have two bytes at most here.
+/// A length-delimited field; the length takes at most two bytes.
 fn field(number: u8, content: impl AsRef<[u8]>) -> Vec<u8> {
     let content = content.as_ref();
     let (low, high) = (content.len() % 128, content.len() / 128);
@@ -174,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_is_what_the_specification_shows() {
+    fn a_frame_is_the_one_of_the_specification() {
         let frame = Payload::NoMetadata.frame();
         assert_eq!(frame.len(), 52);
         assert_eq!(frame[..14], *b"\x3d\x23\x04\x67\0\0\0\x2c\x0a\x2atype");

@@ -1,4 +1,4 @@
-//! Cases that once were findings, and a few that should never be.
+//! Cases that once failed, and cases at the limits.
 #![allow(clippy::panic, reason = "a failed expectation of a test")]
 
 use End::{Client, Server};
@@ -21,8 +21,8 @@ fn query() -> Step {
     Step::write(Client, ["query".into()])
 }
 
-/// The filter closed the connection in the callback of the upstream's last bytes; the callback behind it then met a context that
-/// was gone, and the SDK panicked.
+/// The filter closed the connection in the callback of the upstream's last bytes. The next callback
+/// was for a deleted context, and the SDK panicked.
 #[test]
 fn an_oversized_frame_comes_with_the_servers_end() {
     let last = Step::write_and_end(Server, [Piece::Header(u32::MAX)]);
@@ -35,9 +35,9 @@ fn an_oversized_frame_comes_with_the_servers_end() {
     });
 }
 
-/// No outcome was counted.
+/// No result was counted.
 #[test]
-fn nothing_happens_beside_a_native_exchange_filter() {
+fn no_exchange_is_attempted_beside_a_native_exchange_filter() {
     let beside_native = || Proxy {
         native_exchange: true,
         ..Proxy::default()
@@ -49,7 +49,7 @@ fn nothing_happens_beside_a_native_exchange_filter() {
     });
 }
 
-/// The outcome was `absent`.
+/// The result was `absent`.
 #[test]
 fn a_suppressed_exchange_ends_without_an_answer() {
     let answer = Step::write(Server, ["what?".into()]);
@@ -66,7 +66,7 @@ fn a_suppressed_exchange_ends_without_an_answer() {
 }
 
 #[test]
-fn both_applications_talk_in_frames() {
+fn both_applications_send_bytes_like_frames() {
     let frames = || {
         [
             Piece::Frame(Payload::Metadata),
@@ -94,7 +94,7 @@ fn both_applications_talk_in_frames() {
 }
 
 #[test]
-fn a_stranger_cuts_a_frame_anywhere() {
+fn a_client_without_filter_sends_a_frame_cut_at_any_byte() {
     for payload in Payload::ALL {
         for length in 0..payload.frame().len() {
             let cut = Step::write_and_end(Client, [Piece::Cut(payload, length)]);
@@ -110,7 +110,7 @@ fn a_stranger_cuts_a_frame_anywhere() {
 }
 
 #[test]
-fn a_stranger_announces_every_length_about_the_cap() {
+fn a_client_without_filter_announces_lengths_around_the_limit() {
     for length in [0, 1, 63, 64, 65, 1 << 16, u32::MAX] {
         let header = Step::write(Client, [Piece::Header(length), Piece::Bulk(100)]);
         holds(Case {
@@ -128,8 +128,8 @@ fn a_stranger_announces_every_length_about_the_cap() {
     }
 }
 
-/// By chance the bytes behind a cut frame make a value of the wrong wire type of its end: receivers skip it, and the reference
-/// called the frame malformed.
+/// The end of a cut frame and the bytes after it make a field of another wire type. Receivers skip
+/// it, but the reference classified the frame as malformed.
 #[test]
 fn a_cut_frame_ends_in_a_field_of_another_wire_type() {
     let last = vec![25, 0, 0, 0, 0, 0, 0, 0, 0];

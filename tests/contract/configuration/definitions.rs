@@ -2,10 +2,11 @@
 
 use mesh::exposition::Labels;
 use mesh::labels::{self, Reporter};
+use mesh::testing::Result;
 use serde_json::{Value, json};
 
 use super::{Reported, at_intervals, becomes, flush_on_admin, tagged_db, tagged_web};
-use crate::pair::{Pair, Result};
+use crate::pair::Pair;
 
 /// Without labels, unless `metrics[]` gives it some.
 #[test]

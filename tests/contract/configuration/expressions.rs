@@ -1,10 +1,11 @@
 //! CEL: the names of Istio 1.7 and the modern ones, on both reporters.
 
 use mesh::labels::{OPENED, Reporter};
+use mesh::testing::Result;
 use serde_json::{Map, Value, json};
 
 use super::{Reported, at_intervals, extract};
-use crate::pair::{Pair, Result, db, web};
+use crate::pair::{Pair, db, web};
 
 /// An expression and its values at the client and at the server.
 const NAMES: [(&str, &str, &str); 24] = [

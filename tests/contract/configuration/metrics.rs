@@ -1,10 +1,10 @@
 //! `metrics[]`: `name`, `dimensions`, `tags_to_remove`, `match`, `drop`.
 
 use mesh::labels::{METRICS, OPENED, Reporter};
+use mesh::testing::Result;
 use serde_json::json;
 
 use super::{Reported, remove, set};
-use crate::pair::Result;
 
 #[test]
 fn dimensions_replace_and_add_labels() -> Result {
@@ -16,7 +16,8 @@ fn dimensions_replace_and_add_labels() -> Result {
     })
 }
 
-/// Its stats tag says where a label begins, or Envoy would find `app` in `source_app`. The log says so too.
+/// Its stats tag says where a label begins, or Envoy would find `app` in `source_app`. The log says
+/// so too.
 #[test]
 fn a_label_may_be_named_like_the_tail_of_another() -> Result {
     let configuration = json!({ "metrics": [{ "dimensions": { "app": "'mine'" } }] });

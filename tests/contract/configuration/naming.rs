@@ -1,10 +1,11 @@
 //! `stat_prefix`, `field_separator`, `value_separator`.
 
 use mesh::labels::{METRICS, Reporter};
+use mesh::testing::Result;
 use serde_json::{Value, json};
 
 use super::{Reported, at_intervals, exchanged};
-use crate::pair::{Pair, Result, at, db, web};
+use crate::pair::{Pair, at, db, web};
 
 /// Late Istio ignores it; Istio 1.7 names the metrics by it, and so does this filter.
 #[test]

@@ -3,15 +3,16 @@
 use mesh::Counts;
 use mesh::labels::{CLOSED, OPENED, Reporter};
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use serde_json::json;
 
 use super::{
     Reported, at_intervals, becomes, exchanged, flush_on_admin, set, tagged_db, tagged_web,
 };
-use crate::pair::{LIMIT, Pair, Result, db, greet, web};
+use crate::pair::{Pair, db, greet, web};
 use crate::table::EXCHANGED;
 
-/// A filter that is also on ports that are none of its business lets them pass, unseen and uncounted.
+/// Connections to ports that `ports` does not include pass uncounted.
 #[test]
 fn ports_chooses_connections_by_the_port_they_are_for() -> Result {
     // Every listener of a test is on a port that the system picks, from 1024 on.
@@ -24,7 +25,7 @@ fn ports_chooses_connections_by_the_port_they_are_for() -> Result {
         mesh.configuration(at_intervals(json!({ "ports": { "exclude": [1] } })))
             .service(service)
     })?;
-    seen.reports(EXCHANGED)?;
+    seen.reports(&EXCHANGED.columns())?;
     for reporter in Reporter::BOTH {
         let metrics = unseen.sidecar(reporter)?.metrics()?;
         assert_eq!(Counts::reported(&metrics, &[]), Counts::default());
@@ -48,10 +49,11 @@ fn max_label_length_cuts_values() -> Result {
     })
 }
 
-/// Beyond the limit, what peers say of themselves is unknown: no peer can multiply the series.
+/// Beyond the limit, labels from the peer's metadata are unknown, so no peer can create further
+/// series.
 // Shows: README.md, "connections counted under an `unknown` peer because the limit of series (10 000) is reached"
 #[test]
-fn max_series_bounds_what_peers_can_make() -> Result {
+fn max_series_bounds_the_series_that_peers_create() -> Result {
     let configuration = at_intervals(json!({
         "limits": { "max_series": 1 },
         "metrics": [{ "dimensions": { "note": "string(connection.id)" } }],
@@ -88,7 +90,7 @@ fn max_series_bounds_what_peers_can_make() -> Result {
 
 /// Metrics that Istio does not have, under the same labels.
 #[test]
-fn extended_metrics_tell_what_is_open_and_how_long_it_took() -> Result {
+fn extended_metrics_count_open_connections_and_durations() -> Result {
     let configuration = at_intervals(json!({ "extended_metrics": true }));
     let pair = Pair::start("extended", |mesh, service| {
         mesh.configuration(configuration)

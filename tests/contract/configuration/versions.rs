@@ -1,14 +1,15 @@
-//! Whole configurations, of Istio 1.7 and of today, mean what they mean there.
+//! Whole configurations of Istio 1.7 and of current releases have the same effect as in Istio.
 
 use mesh::Filter;
 use mesh::labels::Reporter;
+use mesh::testing::Result;
 use serde_json::{Value, json};
 
 use super::{Reported, at_intervals, set};
-use crate::pair::{LISTENER, Pair, Result, at, db, web};
+use crate::pair::{LISTENER, Pair, at, db, web};
 
-/// What Istio 1.7's Helm chart writes into its EnvoyFilters, with a cluster name for several clusters: labels that are
-/// standard today.
+/// The configuration in the EnvoyFilters of Istio 1.7's Helm chart, with the dimensions for several
+/// clusters, which are standard labels today.
 #[test]
 fn istio_1_7() -> Result {
     let outbound = json!({
@@ -35,7 +36,8 @@ fn istio_1_7() -> Result {
     Reported::of(pair)?.is_exchanged_but(|_, _, _| {})
 }
 
-/// What istiod makes of the Telemetry API: camelCase, seconds, retired fields.
+/// The configuration that istiod generates from the Telemetry API: camelCase, seconds, retired
+/// fields.
 #[test]
 fn modern_istio() -> Result {
     let configuration = json!({
@@ -51,7 +53,7 @@ fn modern_istio() -> Result {
     })
 }
 
-/// The same wish in both languages.
+/// The same dimensions in the syntax of both.
 #[test]
 fn both_mean_the_same() -> Result {
     let then = json!({ "metrics": [{
@@ -77,7 +79,7 @@ fn both_mean_the_same() -> Result {
     Ok(())
 }
 
-/// A WasmPlugin without `pluginConfig` delivers nothing at all.
+/// A WasmPlugin without `pluginConfig` passes no configuration.
 #[test]
 fn no_configuration_means_the_defaults() -> Result {
     type Edit = fn(&mut Value);
@@ -112,7 +114,7 @@ fn no_configuration_means_the_defaults() -> Result {
     Ok(())
 }
 
-/// Fields without effect on TCP, or without effect any more, are accepted and said to have none.
+/// Fields without effect on TCP and retired fields are accepted and logged as without effect.
 #[test]
 fn retired_fields_are_accepted_with_a_line_in_the_log() -> Result {
     let configuration = json!({
@@ -139,15 +141,15 @@ fn retired_fields_are_accepted_with_a_line_in_the_log() -> Result {
     Ok(())
 }
 
-/// `debug` tells in the log what every connection is counted under.
+/// With `debug` the log has the labels of every connection.
 #[test]
 fn debug_logs_every_connection() -> Result {
     for (debug, name) in [(json!(true), "debug"), (json!("false"), "no-debug")] {
         let reported = Reported::with(name, json!({ "debug": debug }))?;
         for reporter in Reporter::BOTH {
             let log = reported.pair.sidecar(reporter)?.log_text()?;
-            let told = log.contains("destination_service_name=.=db;.;");
-            assert_eq!(told, debug == true, "{log}");
+            let logged = log.contains("destination_service_name=.=db;.;");
+            assert_eq!(logged, debug == true, "{log}");
         }
     }
     Ok(())

@@ -1,42 +1,34 @@
-//! To where no sidecar, no certificate or no service is.
+//! Connections to destinations without a sidecar, a certificate or a service.
 
+use mesh::testing::Result;
 use mesh::{Filter, Hop};
 use serde_json::{Value, json};
 
-use crate::pair::{CLUSTER, Pair, Result, at, db, route_to, to_original_destination, web};
+use crate::pair::{CLUSTER, Pair, at, db, route_to, to_original_destination, web};
+use crate::table::EXCHANGED;
 
 #[test]
 fn plaintext() -> Result {
     let pair = Pair::start("plaintext", |mesh, service| {
         mesh.service(service.hop(Hop::Plaintext))
     })?;
-    pair.reports(
+    pair.reports(&EXCHANGED.with(
         "
-        reporter                        source                     destination
-        source_workload                 web-v2                     unknown
-        source_workload_namespace       shop                       unknown
-        source_canonical_service        storefront                 unknown
-        source_canonical_revision       r2                         latest
-        source_principal                unknown                    unknown
-        source_app                      web                        unknown
-        source_version                  v2                         unknown
-        source_cluster                  east                       unknown
-        destination_workload            db-v1                      db-v1
-        destination_workload_namespace  data                       data
-        destination_canonical_service   database                   database
-        destination_canonical_revision  r1                         r1
-        destination_principal           unknown                    unknown
-        destination_app                 unknown                    db
-        destination_version             unknown                    v1
-        destination_cluster             west                       west
-        destination_service             db.data.svc.cluster.local  db.data.svc.cluster.local
-        destination_service_name        db                         db
-        destination_service_namespace   data                       data
-        request_protocol                tcp                        tcp
-        response_flags                  -                          -
-        connection_security_policy      unknown                    none
+                                    source   destination
+        source_workload             =        unknown
+        source_workload_namespace   =        unknown
+        source_canonical_service    =        unknown
+        source_canonical_revision   =        latest
+        source_principal            unknown  unknown
+        source_app                  =        unknown
+        source_version              =        unknown
+        source_cluster              =        unknown
+        destination_principal       unknown  unknown
+        destination_app             unknown  =
+        destination_version         unknown  =
+        connection_security_policy  =        none
         ",
-    )
+    ))
 }
 
 /// A server outside the mesh, with a certificate for its host name, that a ServiceEntry names.
@@ -45,17 +37,10 @@ fn tls_to_a_server_outside_the_mesh() -> Result {
     let pair = Pair::start("outside", |mesh, service| {
         mesh.service(service.hop(Hop::Foreign).filter(Filter::Absent))
     })?;
-    pair.reports(
+    pair.reports(&EXCHANGED.with(
         "
-        reporter                        source
-        source_workload                 web-v2
-        source_workload_namespace       shop
-        source_canonical_service        storefront
-        source_canonical_revision       r2
+                                        source
         source_principal                unknown
-        source_app                      web
-        source_version                  v2
-        source_cluster                  east
         destination_workload            unknown
         destination_workload_namespace  unknown
         destination_canonical_service   unknown
@@ -64,70 +49,55 @@ fn tls_to_a_server_outside_the_mesh() -> Result {
         destination_app                 unknown
         destination_version             unknown
         destination_cluster             unknown
-        destination_service             db.data.svc.cluster.local
-        destination_service_name        db
-        destination_service_namespace   data
-        request_protocol                tcp
-        response_flags                  -
-        connection_security_policy      unknown
         ",
-    )
+    ))
 }
 
-/// A pod's own address, for which there is no service: Istio sends it through as it is, in plaintext. Both ends name the
-/// cluster that did.
+/// A pod's own address, which belongs to no service: Istio passes the connection through in
+/// plaintext. On both reporters the service name is the cluster's.
 #[test]
 fn passthrough_to_a_pod() -> Result {
     let pair = Pair::start("passthrough", |mesh, service| {
         mesh.edit_client(passthrough)
             .service(service.hop(Hop::Plaintext).edit(inbound_passthrough))
     })?;
-    pair.reports(
+    pair.reports(&EXCHANGED.with(
         "
-        reporter                        source              destination
-        source_workload                 web-v2              unknown
-        source_workload_namespace       shop                unknown
-        source_canonical_service        storefront          unknown
-        source_canonical_revision       r2                  latest
+                                        source              destination
+        source_workload                 =                   unknown
+        source_workload_namespace       =                   unknown
+        source_canonical_service        =                   unknown
+        source_canonical_revision       =                   latest
         source_principal                unknown             unknown
-        source_app                      web                 unknown
-        source_version                  v2                  unknown
-        source_cluster                  east                unknown
-        destination_workload            unknown             db-v1
-        destination_workload_namespace  unknown             data
-        destination_canonical_service   unknown             database
-        destination_canonical_revision  latest              r1
+        source_app                      =                   unknown
+        source_version                  =                   unknown
+        source_cluster                  =                   unknown
+        destination_workload            unknown             =
+        destination_workload_namespace  unknown             =
+        destination_canonical_service   unknown             =
+        destination_canonical_revision  latest              =
         destination_principal           unknown             unknown
-        destination_app                 unknown             db
-        destination_version             unknown             v1
-        destination_cluster             unknown             west
+        destination_app                 unknown             =
+        destination_version             unknown             =
+        destination_cluster             unknown             =
         destination_service             unknown             database
         destination_service_name        PassthroughCluster  InboundPassthroughCluster
-        destination_service_namespace   unknown             data
-        request_protocol                tcp                 tcp
-        response_flags                  -                   -
-        connection_security_policy      unknown             none
+        destination_service_namespace   unknown             =
+        connection_security_policy      =                   none
         ",
-    )
+    ))
 }
 
-/// What no rule allows out: `BlackHoleCluster` has no host.
+/// A destination that no rule allows: `BlackHoleCluster` has no host.
 #[test]
 fn into_the_blackhole() -> Result {
     let pair = Pair::start("blackhole", |mesh, service| {
         mesh.edit_client(blackhole).service(service)
     })?;
-    pair.fails(
+    pair.fails(&EXCHANGED.with(
         "
-        reporter                        source
-        source_workload                 web-v2
-        source_workload_namespace       shop
-        source_canonical_service        storefront
-        source_canonical_revision       r2
+                                        source
         source_principal                unknown
-        source_app                      web
-        source_version                  v2
-        source_cluster                  east
         destination_workload            unknown
         destination_workload_namespace  unknown
         destination_canonical_service   unknown
@@ -139,50 +109,39 @@ fn into_the_blackhole() -> Result {
         destination_service             unknown
         destination_service_name        BlackHoleCluster
         destination_service_namespace   unknown
-        request_protocol                tcp
         response_flags                  UH
-        connection_security_policy      unknown
         ",
-    )
+    ))
 }
 
-/// The pods of a headless service are reached by address: hosts that no control plane describes. The certificate tells
-/// who they are; nothing tells that they take part in the exchange, so they are not told who calls.
+/// The pods of a headless service are reached by address, so their hosts have no metadata of the
+/// control plane. Their identity is the certificate's. Without `tlsMode` the client's sidecar
+/// writes no frame.
 #[test]
 fn headless_service() -> Result {
     let pair = Pair::start("headless", |mesh, service| {
         mesh.edit_client(headless).service(service)
     })?;
-    pair.reports(
+    pair.reports(&EXCHANGED.with(
         "
-        reporter                        source                                         destination
-        source_workload                 web-v2                                         unknown
-        source_workload_namespace       shop                                           shop
-        source_canonical_service        storefront                                     unknown
-        source_canonical_revision       r2                                             latest
-        source_principal                spiffe://cluster.local/ns/shop/sa/web-account  spiffe://cluster.local/ns/shop/sa/web-account
-        source_app                      web                                            unknown
-        source_version                  v2                                             unknown
-        source_cluster                  east                                           unknown
-        destination_workload            unknown                                        db-v1
-        destination_workload_namespace  data                                           data
-        destination_canonical_service   unknown                                        database
-        destination_canonical_revision  latest                                         r1
-        destination_principal           spiffe://cluster.local/ns/data/sa/db-account   spiffe://cluster.local/ns/data/sa/db-account
-        destination_app                 unknown                                        db
-        destination_version             unknown                                        v1
-        destination_cluster             unknown                                        west
-        destination_service             db.data.svc.cluster.local                      db.data.svc.cluster.local
-        destination_service_name        db                                             db
-        destination_service_namespace   data                                           data
-        request_protocol                tcp                                            tcp
-        response_flags                  -                                              -
-        connection_security_policy      unknown                                        mutual_tls
+                                        source   destination
+        source_workload                 =        unknown
+        source_canonical_service        =        unknown
+        source_canonical_revision       =        latest
+        source_app                      =        unknown
+        source_version                  =        unknown
+        source_cluster                  =        unknown
+        destination_workload            unknown  =
+        destination_canonical_service   unknown  =
+        destination_canonical_revision  latest   =
+        destination_app                 unknown  =
+        destination_version             unknown  =
+        destination_cluster             unknown  =
         ",
-    )
+    ))
 }
 
-/// Unless the configuration tells.
+/// With the cluster in `peer_exchange.clusters` both sidecars exchange.
 #[test]
 fn headless_service_on_the_allow_list() -> Result {
     let pair = Pair::start("headless-allowed", |mesh, service| {
@@ -194,33 +153,7 @@ fn headless_service_on_the_allow_list() -> Result {
             .edit_client(headless)
             .service(service)
     })?;
-    pair.reports(
-        "
-        reporter                        source                                         destination
-        source_workload                 web-v2                                         web-v2
-        source_workload_namespace       shop                                           shop
-        source_canonical_service        storefront                                     storefront
-        source_canonical_revision       r2                                             r2
-        source_principal                spiffe://cluster.local/ns/shop/sa/web-account  spiffe://cluster.local/ns/shop/sa/web-account
-        source_app                      web                                            web
-        source_version                  v2                                             v2
-        source_cluster                  east                                           east
-        destination_workload            db-v1                                          db-v1
-        destination_workload_namespace  data                                           data
-        destination_canonical_service   database                                       database
-        destination_canonical_revision  r1                                             r1
-        destination_principal           spiffe://cluster.local/ns/data/sa/db-account   spiffe://cluster.local/ns/data/sa/db-account
-        destination_app                 db                                             db
-        destination_version             v1                                             v1
-        destination_cluster             west                                           west
-        destination_service             db.data.svc.cluster.local                      db.data.svc.cluster.local
-        destination_service_name        db                                             db
-        destination_service_namespace   data                                           data
-        request_protocol                tcp                                            tcp
-        response_flags                  -                                              -
-        connection_security_policy      unknown                                        mutual_tls
-        ",
-    )
+    pair.reports(&EXCHANGED.columns())
 }
 
 fn passthrough(bootstrap: &mut Value) {

@@ -1,8 +1,28 @@
-//! TLS that one end refuses: no handshake ends, so the server's side cannot say how the connection is secured.
+//! TLS that one end rejects: the handshake does not end, so the server's side has no security
+//! policy.
 
+use mesh::testing::Result;
 use serde_json::{Value, json};
 
-use crate::pair::{CLUSTER, Pair, Result, at, web};
+use crate::pair::{CLUSTER, Pair, at, web};
+use crate::table::EXCHANGED;
+
+const NO_HANDSHAKE: &str = "
+                                source   destination
+    source_workload             =        unknown
+    source_workload_namespace   =        unknown
+    source_canonical_service    =        unknown
+    source_canonical_revision   =        latest
+    source_principal            unknown  unknown
+    source_app                  =        unknown
+    source_version              =        unknown
+    source_cluster              =        unknown
+    destination_principal       unknown  =
+    destination_app             unknown  =
+    destination_version         unknown  =
+    response_flags              UF,URX   =
+    connection_security_policy  =        unknown
+";
 
 /// The server is not who the client expects.
 #[test]
@@ -10,68 +30,16 @@ fn server_refused_by_the_client() -> Result {
     let pair = Pair::start("server-refused", |mesh, service| {
         mesh.edit_client(expecting_another).service(service)
     })?;
-    pair.fails(
-        "
-        reporter                        source                     destination
-        source_workload                 web-v2                     unknown
-        source_workload_namespace       shop                       unknown
-        source_canonical_service        storefront                 unknown
-        source_canonical_revision       r2                         latest
-        source_principal                unknown                    unknown
-        source_app                      web                        unknown
-        source_version                  v2                         unknown
-        source_cluster                  east                       unknown
-        destination_workload            db-v1                      db-v1
-        destination_workload_namespace  data                       data
-        destination_canonical_service   database                   database
-        destination_canonical_revision  r1                         r1
-        destination_principal           unknown                    spiffe://cluster.local/ns/data/sa/db-account
-        destination_app                 unknown                    db
-        destination_version             unknown                    v1
-        destination_cluster             west                       west
-        destination_service             db.data.svc.cluster.local  db.data.svc.cluster.local
-        destination_service_name        db                         db
-        destination_service_namespace   data                       data
-        request_protocol                tcp                        tcp
-        response_flags                  UF,URX                     -
-        connection_security_policy      unknown                    unknown
-        ",
-    )
+    pair.fails(&EXCHANGED.with(NO_HANDSHAKE))
 }
 
-/// The client proves nothing.
+/// The client has no certificate.
 #[test]
 fn client_refused_by_the_server() -> Result {
     let pair = Pair::start("client-refused", |mesh, service| {
         mesh.edit_client(without_certificate).service(service)
     })?;
-    pair.fails(
-        "
-        reporter                        source                     destination
-        source_workload                 web-v2                     unknown
-        source_workload_namespace       shop                       unknown
-        source_canonical_service        storefront                 unknown
-        source_canonical_revision       r2                         latest
-        source_principal                unknown                    unknown
-        source_app                      web                        unknown
-        source_version                  v2                         unknown
-        source_cluster                  east                       unknown
-        destination_workload            db-v1                      db-v1
-        destination_workload_namespace  data                       data
-        destination_canonical_service   database                   database
-        destination_canonical_revision  r1                         r1
-        destination_principal           unknown                    spiffe://cluster.local/ns/data/sa/db-account
-        destination_app                 unknown                    db
-        destination_version             unknown                    v1
-        destination_cluster             west                       west
-        destination_service             db.data.svc.cluster.local  db.data.svc.cluster.local
-        destination_service_name        db                         db
-        destination_service_namespace   data                       data
-        request_protocol                tcp                        tcp
-        response_flags                  UF,URX                     -
-        connection_security_policy      unknown                    unknown
-        ",
-    )
+    pair.fails(&EXCHANGED.with(NO_HANDSHAKE))
 }
 
 fn expecting_another(bootstrap: &mut Value) {

@@ -5,11 +5,42 @@ use std::net::TcpStream;
 
 use mesh::apps::{self, App};
 use mesh::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT};
+use mesh::testing::Result;
 use mesh::{Builder, Counts, Filter, Hop, Service};
 use serde_json::{Value, json};
 
 use super::{becomes, outcomes, unknown_endpoint, workload};
-use crate::pair::{Pair, Result, at, canonical, greet, mode, route_to};
+use crate::pair::{Pair, at, canonical, greet, mode, route_to};
+use crate::table::Table;
+
+/// productpage calls ratings, and both sidecars exchange their metadata over mutual TLS.
+const PRODUCTPAGE: Table = Table(
+    "
+    reporter                        source                                       destination
+    source_workload                 productpage-v1                               productpage-v1
+    source_workload_namespace       default                                      default
+    source_canonical_service        productpage-v1                               productpage-v1
+    source_canonical_revision       version-1                                    version-1
+    source_principal                spiffe://cluster.local/ns/default/sa/client  spiffe://cluster.local/ns/default/sa/client
+    source_app                      productpage                                  productpage
+    source_version                  v1                                           v1
+    source_cluster                  client-cluster                               client-cluster
+    destination_workload            ratings-v1                                   ratings-v1
+    destination_workload_namespace  default                                      default
+    destination_canonical_service   ratings                                      ratings
+    destination_canonical_revision  version-1                                    version-1
+    destination_principal           spiffe://cluster.local/ns/default/sa/server  spiffe://cluster.local/ns/default/sa/server
+    destination_app                 ratings                                      ratings
+    destination_version             v1                                           v1
+    destination_cluster             server-cluster                               server-cluster
+    destination_service             server.default.svc.cluster.local             server.default.svc.cluster.local
+    destination_service_name        server                                       server
+    destination_service_namespace   default                                      default
+    request_protocol                tcp                                          tcp
+    response_flags                  -                                            -
+    connection_security_policy      unknown                                      mutual_tls
+    ",
+);
 
 /// `TestTCPMetadataExchange`.
 #[test]
@@ -28,41 +59,14 @@ fn test_tcp_metadata_exchange() -> Result {
         received: 60,
         sent: 120,
     };
-    pair.check(
-        "
-        reporter                        source                                       destination
-        source_workload                 productpage-v1                               productpage-v1
-        source_workload_namespace       default                                      default
-        source_canonical_service        productpage-v1                               productpage-v1
-        source_canonical_revision       version-1                                    version-1
-        source_principal                spiffe://cluster.local/ns/default/sa/client  spiffe://cluster.local/ns/default/sa/client
-        source_app                      productpage                                  productpage
-        source_version                  v1                                           v1
-        source_cluster                  client-cluster                               client-cluster
-        destination_workload            ratings-v1                                   ratings-v1
-        destination_workload_namespace  default                                      default
-        destination_canonical_service   ratings                                      ratings
-        destination_canonical_revision  version-1                                    version-1
-        destination_principal           spiffe://cluster.local/ns/default/sa/server  spiffe://cluster.local/ns/default/sa/server
-        destination_app                 ratings                                      ratings
-        destination_version             v1                                           v1
-        destination_cluster             server-cluster                               server-cluster
-        destination_service             server.default.svc.cluster.local             server.default.svc.cluster.local
-        destination_service_name        server                                       server
-        destination_service_namespace   default                                      default
-        request_protocol                tcp                                          tcp
-        response_flags                  -                                            -
-        connection_security_policy      unknown                                      mutual_tls
-        ",
-        counts,
-    )?;
+    pair.check(&PRODUCTPAGE.columns(), counts)?;
     for reporter in Reporter::BOTH {
         outcomes(&pair, reporter, "exchanged", 10)?;
     }
     Ok(())
 }
 
-/// `TestTCPMetadataExchangeNoAlpn`: no ALPN in common, so nobody tells anything.
+/// `TestTCPMetadataExchangeNoAlpn`: without a common ALPN there is no exchange.
 #[test]
 fn test_tcp_metadata_exchange_no_alpn() -> Result {
     let pair = productpage(
@@ -83,38 +87,24 @@ fn test_tcp_metadata_exchange_no_alpn() -> Result {
         sent: 120,
     };
     pair.check(
-        "
-        reporter                        destination
-        source_workload                 unknown
-        source_workload_namespace       default
-        source_canonical_service        unknown
-        source_canonical_revision       latest
-        source_principal                spiffe://cluster.local/ns/default/sa/client
-        source_app                      unknown
-        source_version                  unknown
-        source_cluster                  unknown
-        destination_workload            ratings-v1
-        destination_workload_namespace  default
-        destination_canonical_service   ratings
-        destination_canonical_revision  version-1
-        destination_principal           spiffe://cluster.local/ns/default/sa/server
-        destination_app                 ratings
-        destination_version             v1
-        destination_cluster             server-cluster
-        destination_service             server.default.svc.cluster.local
-        destination_service_name        server
-        destination_service_namespace   default
-        request_protocol                tcp
-        response_flags                  -
-        connection_security_policy      mutual_tls
+        &PRODUCTPAGE.with(
+            "
+                                   destination
+        source_workload            unknown
+        source_canonical_service   unknown
+        source_canonical_revision  latest
+        source_app                 unknown
+        source_version             unknown
+        source_cluster             unknown
         ",
+        ),
         counts,
     )?;
     outcomes(&pair, Reporter::Destination, "absent", 10)
 }
 
-/// `TestTCPMXAdditionalLabels`: a label of the peer, on one metric. Upstream's client has `unknown` there,
-/// as a native filter does not see the peer of a TCP connection; ours has it.
+/// `TestTCPMXAdditionalLabels`: a label of the peer, on one metric. Upstream's client has `unknown`
+/// there, as a native filter does not see the peer of a TCP connection; ours has it.
 #[test]
 fn test_tcp_mx_additional_labels() -> Result {
     let configured = |peer: &str| {
@@ -157,8 +147,8 @@ fn test_tcp_mx_additional_labels() -> Result {
     Ok(())
 }
 
-/// `TestTCPMetadataExchangeWithConnectionTermination`: the backend leaves while the client's sidecar waits
-/// for a frame that the server's never sends.
+/// `TestTCPMetadataExchangeWithConnectionTermination`: the backend leaves while the client's
+/// sidecar waits for a frame that the server's never sends.
 #[test]
 fn test_tcp_metadata_exchange_with_connection_termination() -> Result {
     let reads_and_leaves = |mut stream: &TcpStream| stream.read(&mut [0; 1024]).map(|_| ());
@@ -194,39 +184,12 @@ fn test_tcp_metrics_during_active_connection() -> Result {
             received: 5 * pings,
             sent: 11 * pings,
         };
-        pair.check(
-            "
-        reporter                        source                                       destination
-        source_workload                 productpage-v1                               productpage-v1
-        source_workload_namespace       default                                      default
-        source_canonical_service        productpage-v1                               productpage-v1
-        source_canonical_revision       version-1                                    version-1
-        source_principal                spiffe://cluster.local/ns/default/sa/client  spiffe://cluster.local/ns/default/sa/client
-        source_app                      productpage                                  productpage
-        source_version                  v1                                           v1
-        source_cluster                  client-cluster                               client-cluster
-        destination_workload            ratings-v1                                   ratings-v1
-        destination_workload_namespace  default                                      default
-        destination_canonical_service   ratings                                      ratings
-        destination_canonical_revision  version-1                                    version-1
-        destination_principal           spiffe://cluster.local/ns/default/sa/server  spiffe://cluster.local/ns/default/sa/server
-        destination_app                 ratings                                      ratings
-        destination_version             v1                                           v1
-        destination_cluster             server-cluster                               server-cluster
-        destination_service             server.default.svc.cluster.local             server.default.svc.cluster.local
-        destination_service_name        server                                       server
-        destination_service_namespace   default                                      default
-        request_protocol                tcp                                          tcp
-        response_flags                  -                                            -
-        connection_security_policy      unknown                                      mutual_tls
-        ",
-            counts,
-        )?;
+        pair.check(&PRODUCTPAGE.columns(), counts)?;
     }
     Ok(())
 }
 
-/// `TestTCPMetadataNotFoundReporting`: no TLS, an endpoint that nobody knows, one long connection.
+/// `TestTCPMetadataNotFoundReporting`: no TLS, an endpoint without metadata, one long connection.
 #[test]
 fn test_tcp_metadata_not_found_reporting() -> Result {
     let pair = productpage(
@@ -242,16 +205,10 @@ fn test_tcp_metadata_not_found_reporting() -> Result {
         sent: 12,
     };
     pair.check(
-        "
-        reporter                        source
-        source_workload                 productpage-v1
-        source_workload_namespace       default
-        source_canonical_service        productpage-v1
-        source_canonical_revision       version-1
+        &PRODUCTPAGE.with(
+            "
+                                        source
         source_principal                unknown
-        source_app                      productpage
-        source_version                  v1
-        source_cluster                  client-cluster
         destination_workload            unknown
         destination_workload_namespace  unknown
         destination_canonical_service   unknown
@@ -260,13 +217,8 @@ fn test_tcp_metadata_not_found_reporting() -> Result {
         destination_app                 unknown
         destination_version             unknown
         destination_cluster             unknown
-        destination_service             server.default.svc.cluster.local
-        destination_service_name        server
-        destination_service_namespace   default
-        request_protocol                tcp
-        response_flags                  -
-        connection_security_policy      unknown
         ",
+        ),
         counts,
     )
 }

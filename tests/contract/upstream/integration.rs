@@ -4,9 +4,10 @@ use mesh::Builder;
 use mesh::Workload;
 use mesh::apps::{self, App};
 use mesh::labels::{OPENED, Reporter};
+use mesh::testing::Result;
 
 use super::becomes;
-use crate::pair::{Pair, Result, greet};
+use crate::pair::{Pair, greet};
 
 /// Release 1.7, Bookinfo with MongoDB: its query finds one series.
 #[test]

@@ -5,11 +5,42 @@ use std::net::TcpStream;
 
 use mesh::apps::{self, App};
 use mesh::labels::{CLOSED, OPENED, Reporter};
+use mesh::testing::Result;
 use mesh::{Builder, Service};
 use serde_json::{Value, json};
 
 use super::{becomes, outcomes, unknown_endpoint, workload};
-use crate::pair::{Pair, Result, at, greet, mode};
+use crate::pair::{Pair, at, greet, mode};
+use crate::table::Table;
+
+/// Both proxies exchange their metadata over mutual TLS.
+const EXCHANGED: Table = Table(
+    "
+    reporter                        source                                         destination
+    source_workload                 client-v1                                      client-v1
+    source_workload_namespace       client-ns                                      client-ns
+    source_canonical_service        client-svc                                     client-svc
+    source_canonical_revision       latest                                         latest
+    source_principal                spiffe://cluster.local/ns/client-ns/sa/client  spiffe://cluster.local/ns/client-ns/sa/client
+    source_app                      client-app                                     client-app
+    source_version                  unknown                                        unknown
+    source_cluster                  client-cluster                                 client-cluster
+    destination_workload            server-v1                                      server-v1
+    destination_workload_namespace  server-ns                                      server-ns
+    destination_canonical_service   server-svc                                     server-svc
+    destination_canonical_revision  latest                                         latest
+    destination_principal           spiffe://cluster.local/ns/server-ns/sa/server  spiffe://cluster.local/ns/server-ns/sa/server
+    destination_app                 server-app                                     server-app
+    destination_version             unknown                                        unknown
+    destination_cluster             server-cluster                                 server-cluster
+    destination_service             server.server-ns.svc.cluster.local             server.server-ns.svc.cluster.local
+    destination_service_name        server                                         server
+    destination_service_namespace   server-ns                                      server-ns
+    request_protocol                tcp                                            tcp
+    response_flags                  -                                              -
+    connection_security_policy      unknown                                        mutual_tls
+    ",
+);
 
 /// `TcpStatsBothSidecars`, `MetadataExchangeProtocolFound`.
 #[test]
@@ -19,33 +50,7 @@ fn tcp_stats_both_sidecars() -> Result {
         App::start(apps::hello)?,
         |mesh, service| mesh.service(service),
     )?;
-    pair.reports(
-        "
-        reporter                        source                                         destination
-        source_workload                 client-v1                                      client-v1
-        source_workload_namespace       client-ns                                      client-ns
-        source_canonical_service        client-svc                                     client-svc
-        source_canonical_revision       latest                                         latest
-        source_principal                spiffe://cluster.local/ns/client-ns/sa/client  spiffe://cluster.local/ns/client-ns/sa/client
-        source_app                      client-app                                     client-app
-        source_version                  unknown                                        unknown
-        source_cluster                  client-cluster                                 client-cluster
-        destination_workload            server-v1                                      server-v1
-        destination_workload_namespace  server-ns                                      server-ns
-        destination_canonical_service   server-svc                                     server-svc
-        destination_canonical_revision  latest                                         latest
-        destination_principal           spiffe://cluster.local/ns/server-ns/sa/server  spiffe://cluster.local/ns/server-ns/sa/server
-        destination_app                 server-app                                     server-app
-        destination_version             unknown                                        unknown
-        destination_cluster             server-cluster                                 server-cluster
-        destination_service             server.server-ns.svc.cluster.local             server.server-ns.svc.cluster.local
-        destination_service_name        server                                         server
-        destination_service_namespace   server-ns                                      server-ns
-        request_protocol                tcp                                            tcp
-        response_flags                  -                                              -
-        connection_security_policy      unknown                                        mutual_tls
-        ",
-    )?;
+    pair.reports(&EXCHANGED.columns())?;
     outcomes(&pair, Reporter::Destination, "exchanged", 2)
 }
 

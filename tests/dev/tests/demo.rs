@@ -1,7 +1,6 @@
 //! `cargo demo` from outside: what it prints, and what it leaves behind.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -10,11 +9,10 @@ use std::time::Duration;
 use mesh::Exposition;
 use mesh::labels::METRICS;
 use mesh::poll::{self, Look};
+use mesh::testing::Result;
 use serde::Deserialize;
 
 const DEMO: &str = env!("CARGO_BIN_EXE_demo");
-
-type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 #[derive(Debug, Deserialize)]
 struct Document {
@@ -155,7 +153,7 @@ fn a_killed_demo_leaves_nothing_running() -> Result {
 }
 
 #[test]
-fn what_is_kept_runs_until_it_is_told_to_end() -> Result {
+fn a_kept_demo_runs_until_its_supervisor_is_killed() -> Result {
     let kept = document(&["--keep", "--json"])?
         .kept
         .ok_or("nothing is kept")?;

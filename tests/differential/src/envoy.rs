@@ -1,4 +1,5 @@
-//! Scenarios in real Envoy: one Envoy for many scenarios, each with a listener and a VM of its own, run in lock step.
+//! Scenarios in real Envoy: one Envoy for many scenarios, each with a listener and a VM of its own,
+//! run in lock step.
 
 mod bootstrap;
 mod log;
@@ -30,7 +31,7 @@ pub(crate) struct Batch<'a> {
     _scratch: Scratch,
 }
 
-/// What Envoy's side of a run decides and the harness must be told.
+/// The addresses of a run in Envoy, which the harness uses too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Addresses {
     /// Where the client connects from.
@@ -63,7 +64,8 @@ impl<'a> Batch<'a> {
         let address = server.local_addr().map_err(socket("listen"))?;
         let document = bootstrap::document(probe, scenarios, address);
         let bootstrap = Bootstrap::parse(&document.to_string())?;
-        // A folder for each: an admin address that an earlier one left behind would be taken for this one's.
+        // A folder for each: an admin address that an earlier one left behind would be taken for
+        // this one's.
         let scratch = Scratch::new("differential")?;
         let envoy = Envoy::start(binary, "batch", bootstrap.document(), 1, scratch.path())?;
         let log = Log::open(&envoy).map_err(socket("read Envoy's log"))?;
@@ -208,7 +210,8 @@ impl<'b, 'a> Run<'b, 'a> {
     }
 
     fn finish(self) -> Result<(Observed, Addresses)> {
-        // The first answer makes Envoy merge the histograms of its workers, the next one after that shows them.
+        // The first answer makes Envoy merge the histograms of its workers, the next one after that
+        // shows them.
         self.batch.envoy.prometheus_text()?;
         let merged = self.batch.barrier.wait();
         merged.map_err(|source| self.failed("wait for Envoy", source))?;

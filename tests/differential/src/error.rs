@@ -1,15 +1,16 @@
-//! What can keep scenarios from being compared.
+//! Errors that prevent a comparison.
 
 use std::io;
 
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why scenarios could not be compared.
+/// The reason why scenarios could not be compared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum Error {
-    /// Envoy cannot be had, started or read.
+    /// Envoy cannot be downloaded, started or read.
     #[error(transparent)]
     Testbed(#[from] mesh::Error),
     /// The probe filter cannot be built.
@@ -18,22 +19,17 @@ pub enum Error {
     /// The probe filter cannot be loaded.
     #[error(transparent)]
     Load(#[from] host_harness::LoadError),
-    /// A script makes the filter refuse to start, which would keep Envoy from starting.
+    /// The filter does not start with a script; Envoy would not start either.
     #[error("scenario {scenario}: {source}")]
     Start {
-        /// The scenario.
         scenario: String,
-        /// The harness' complaint.
         source: host_harness::StartError,
     },
-    /// A socket does not do what sockets do.
+    /// An operation on a socket failed.
     #[error("scenario {scenario}: {what}: {source}")]
     Socket {
-        /// The scenario.
         scenario: String,
-        /// What was tried.
         what: &'static str,
-        /// The system's answer.
         source: io::Error,
     },
 }

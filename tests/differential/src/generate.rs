@@ -33,7 +33,7 @@ pub fn scenario(seed: u64, index: usize) -> Scenario {
     }
 }
 
-/// What the applications do: neither does anything after it closed, nor writes after it ended.
+/// The steps of the applications: none acts after it closed, and none writes after it ended.
 fn steps(rng: &mut Rng) -> Vec<Step> {
     let mut states = [State::Open, State::Open];
     let mut steps = Vec::new();

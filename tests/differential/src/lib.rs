@@ -1,5 +1,6 @@
-//! Differential tests: a [`Scenario`] runs in the host harness and in real Envoy, and what the filter and both
-//! applications saw must be equal. Where it is not, the harness is wrong.
+//! Differential tests: a [`Scenario`] runs in the host harness and in real Envoy, and the
+//! observations of the filter and of both applications must be equal. Where they differ, the
+//! harness is wrong.
 
 mod envoy;
 mod error;

@@ -2,7 +2,8 @@
 
 use crate::observed::Observed;
 
-/// Process-wide numbers replaced by the order in which they appear, the scenario's own word by `{id}`.
+/// Process-wide numbers replaced by the order in which they appear, the scenario's own word by
+/// `{id}`.
 pub(crate) fn observed(mut observed: Observed, id: &str) -> Observed {
     let mut numbers = Numbers::default();
     for segment in &mut observed.segments {

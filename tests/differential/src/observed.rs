@@ -1,11 +1,12 @@
-//! What a host showed in a scenario, in a form that is equal exactly if the hosts behave alike.
+//! Observations of a scenario in a host, which are equal exactly if the hosts behave alike.
 
 use std::fmt;
 
 /// A scenario as one host ran it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// The connection being opened, then one segment for each step that is not an [`Advance`](crate::Step::Advance).
+    /// The connection being opened, then one segment for each step that is not an
+    /// [`Advance`](crate::Step::Advance).
     pub segments: Vec<Segment>,
     /// The filter's metrics as `/stats/prometheus` shows them, sorted.
     pub metrics: Vec<String>,
@@ -14,17 +15,17 @@ pub struct Observed {
 /// A step and what followed from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
-    /// What the step was.
+    /// The step.
     pub cause: String,
-    /// What the probe logged: callbacks with their arguments, and the host's answer to every action.
+    /// The probe's log: callbacks with their arguments, and the host's answer to every action.
     pub lines: Vec<String>,
-    /// What came to the client application.
+    /// The segments that the client application received.
     pub client: Arrived,
-    /// What came to the server application.
+    /// The segments that the server application received.
     pub server: Arrived,
 }
 
-/// What came to an application. After it closed its socket that is nothing.
+/// The segments that an application received; none after it closed its socket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arrived {
     /// A connection was accepted.
@@ -40,9 +41,9 @@ pub struct Arrived {
 /// Where two hosts differ first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// What happened there in the harness.
+    /// The observation in the harness.
     pub harness: String,
-    /// What happened there in Envoy.
+    /// The observation in Envoy.
     pub envoy: String,
 }
 

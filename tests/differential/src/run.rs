@@ -27,9 +27,9 @@ pub struct Hosts {
 pub struct Finding {
     /// The scenario.
     pub scenario: Scenario,
-    /// What the harness showed.
+    /// The observations in the harness.
     pub harness: Observed,
-    /// What Envoy showed.
+    /// The observations in Envoy.
     pub envoy: Observed,
     /// Where they differ first.
     pub difference: Difference,

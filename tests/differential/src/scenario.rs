@@ -1,4 +1,4 @@
-//! A scenario: what the probe filter is told to do, and what the two applications do.
+//! A scenario: the script of the probe filter, and the steps of the two applications.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,27 +6,27 @@ use std::time::Duration;
 /// One connection through one proxy, step by step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
-    /// What it is about; unique in a run.
+    /// Its name, unique in a run.
     pub name: String,
-    /// The probe filter's configuration: lines of the form `callback#n: action; action`. In it, `{id}` stands for a
-    /// word that no other scenario of the run has: metrics are named with it.
+    /// The probe filter's configuration: lines of the form `callback#n: action; action`. In it,
+    /// `{id}` stands for a word that no other scenario of the run has: metrics are named with it.
     pub script: String,
-    /// What the applications do once the connection is open.
+    /// The steps of the applications once the connection is open.
     pub steps: Vec<Step>,
 }
 
-/// Something happens, and then everything that follows from it.
+/// An event with all its effects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The client application acts.
     Client(Act),
     /// The server application acts.
     Server(Act),
-    /// Time passes. What falls due in it belongs to the step before.
+    /// Time passes. Timers that fire meanwhile belong to the step before.
     Advance(Duration),
 }
 
-/// What an application does with its socket.
+/// An application's operation on its socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Sends bytes in one segment.
@@ -42,7 +42,7 @@ pub enum Act {
 }
 
 impl Scenario {
-    /// The script as it is given to the filter in the run in which the scenario is the `index`-th.
+    /// The filter's configuration for the `index`-th scenario of a run.
     pub(crate) fn configuration(&self, index: usize) -> String {
         self.script.replace("{id}", &id(index))
     }

@@ -1,4 +1,4 @@
-//! What the harness once got wrong, or might well get wrong: each rule in a scenario of its own.
+//! Rules that the harness once violated or could violate, each in a scenario of its own.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The same work with and without the filter at either end: the same answers, and every byte counted.
+//! The same work with and without the filter at either end: the same answers, and every byte
+//! counted.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -7,13 +8,15 @@ use mesh::databases::{MariaDb, Postgres, Redis};
 use mesh::labels::Reporter;
 use mesh::poll::{self, Look};
 use mesh::process;
+use mesh::testing::{LIMIT, Result};
 use mesh::{Filter, Service};
 use mesh::{Scratch, Workload, available};
 use serde_json::json;
 
-use crate::fixture::{LIMIT, Result, builder, same_bytes};
+use crate::fixture::{builder, same_bytes};
 
-/// Plays the work without the mesh and through it, with the filter at neither, either and both ends.
+/// Plays the work without the mesh and through it, with the filter at neither, either and both
+/// ends.
 fn same_everywhere(
     name: &str,
     database: SocketAddr,
@@ -120,8 +123,8 @@ fn redis() -> Result {
             said("redis-cli", client)
         };
         let mut load = database.client("redis-benchmark", address);
-        // Whole pipelines only: at the end of a broken one the tool drops the answers on their way, and
-        // the two ends of the mesh rightly disagree about how many bytes there were.
+        // Whole pipelines only: at the end of a broken one the tool drops the answers on their way,
+        // and the two ends of the mesh rightly disagree about how many bytes there were.
         load.args(["-q", "-n", "4800", "-c", "20", "-P", "16", "-d", "300"]);
         load.args(["-t", "set,get,incr,lpush,lrange_100"]);
         ask(&["flushall"])?;

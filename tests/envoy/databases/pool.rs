@@ -4,9 +4,9 @@ use mesh::Scratch;
 use mesh::databases::{Mongo, MongoClient};
 use mesh::labels::Reporter;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 
 use super::{check_both, mesh};
-use crate::fixture::{LIMIT, Result};
 
 /// How many scrapes have to show more than the one before.
 const INTERVALS: u32 = 4;

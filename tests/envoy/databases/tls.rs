@@ -6,11 +6,11 @@ use mesh::databases::Postgres;
 use mesh::labels::{OPENED, Reporter};
 use mesh::mesh_ca::MeshCa;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Counts, Mesh};
 use mesh::{Scratch, available, process};
 
 use super::mesh;
-use crate::fixture::{LIMIT, Result};
 
 /// Length of the record: header, alert, type, tag.
 const CLOSE_NOTIFY: u64 = 5 + 2 + 1 + 16;
@@ -63,8 +63,8 @@ fn postgresql_upgrades_to_tls() -> Result {
     Ok(())
 }
 
-/// The server answers the end with a `close_notify` that the client does not wait for: whether it passes
-/// the sidecar before the client's reset is chance. All else is exact.
+/// The server answers the end with a `close_notify` that the client does not wait for: whether it
+/// passes the sidecar before the client's reset is chance. All else is exact.
 fn check_all_but_farewells(mesh: &Mesh, reporter: Reporter) -> Result {
     poll::until("equal counts", LIMIT, || {
         let seen = mesh.seen(reporter, "postgresql")?;

@@ -11,12 +11,13 @@ use mesh::EnvoyBinary;
 use mesh::apps::{self, App};
 use mesh::envoy::Envoy;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Scratch, wasm};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::server::{Habit, Server};
-use crate::fixture::{LIMIT, Result, round_trip};
+use crate::fixture::round_trip;
 use crate::reload::{self, EPHEMERAL, LISTENER};
 
 /// Envoy's default.

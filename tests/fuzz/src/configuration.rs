@@ -8,8 +8,9 @@ use tcp_peer_stats_core::host::Buffer;
 use crate::host::FakeHost;
 use crate::{exchange, stats};
 
-/// A configuration is refused with a reason or means the same each time, also written in another way; and a plugin that has
-/// started with it names its stats well and counts what it sees.
+/// A configuration is rejected with a reason, or it is parsed to the same value each time, also
+/// after it is written again as JSON. A plugin that starts with it has valid stats names and counts
+/// its connection.
 pub fn configuration(input: &[u8]) {
     let config = match Config::parse(input) {
         Ok(config) => config,

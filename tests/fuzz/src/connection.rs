@@ -8,7 +8,7 @@ use crate::source::Source;
 
 const MAX_STEPS: usize = 24;
 
-/// Any sequence of events: every byte is conserved, and every count is as the reference says.
+/// For any sequence of events, every byte is conserved and every count is the reference's.
 pub fn connection(input: &[u8]) {
     let mut source = Source::new(input);
     let case = Case {

@@ -5,9 +5,9 @@ use tcp_peer_stats_core::host::Buffer;
 
 use crate::host::FakeHost;
 
-/// Bytes and ends of one connection: what goes on is checked against what came, sizes are counted, opened is closed.
-///
-/// Returns what went on to the server and to the client.
+/// Passes the bytes and ends of one connection to the plugin, closes it twice, and returns the
+/// bytes that the plugin passed on to the server and to the client, or `None` if the plugin ignores
+/// the connection.
 pub(crate) fn run(
     plugin: &Plugin<&FakeHost>,
     host: &FakeHost,

@@ -4,19 +4,20 @@ use peer_exchange::{Decoded, Decoder, HEADER_LEN, InvalidFrame, MAGIC, TooLarge,
 
 use crate::source::Source;
 
-/// What became of a stream.
+/// The result of decoding a stream.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Undecided,
     NotFrame,
-    /// Encoded again: a NaN is equal to nothing.
+    /// The frame encoded again, as a NaN does not equal itself.
     Frame(Vec<u8>),
     Invalid(InvalidFrame),
     TooLarge(TooLarge),
 }
 
-/// A stream, decoded in any pieces: the outcome does not depend on them, what goes on is the stream's end, a cap holds, and what
-/// was decoded can be encoded and decoded again.
+/// The outcome of decoding a stream does not depend on its pieces, the released bytes are the
+/// stream's end, no payload is longer than the cap, and a decoded frame can be encoded and decoded
+/// again.
 pub fn frame(input: &[u8]) {
     let mut source = Source::new(input);
     let (size, cap) = (usize::from(source.byte()), u32::from(source.short()));
@@ -44,16 +45,16 @@ pub fn frame(input: &[u8]) {
             assert!(announced > cap);
         }
         Outcome::Frame(again) => {
-            off(stream, length, &released);
+            removed(stream, length, &released);
             let decoded = receive(u32::MAX, [again.as_slice()]);
             assert_eq!(decoded, (Outcome::Frame(again), Vec::new()));
         }
-        Outcome::Invalid(_) => off(stream, length, &released),
+        Outcome::Invalid(_) => removed(stream, length, &released),
     }
 }
 
-/// Exactly a frame of this length is gone.
-fn off(stream: &[u8], length: Option<u32>, released: &[u8]) {
+/// Asserts that exactly a frame of this length is removed.
+fn removed(stream: &[u8], length: Option<u32>, released: &[u8]) {
     let frame = HEADER_LEN + length.expect("a header") as usize;
     assert_eq!(stream.get(frame..), Some(released));
 }

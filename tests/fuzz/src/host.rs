@@ -1,4 +1,4 @@
-//! A host that asserts what Envoy would refuse.
+//! A host that panics where Envoy rejects a call.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tcp_peer_stats_core::host::{Buffer, ContextId, Host, MetricId, MetricKind, Status};
 
-/// Answers properties from a map, keeps metrics, has one buffer.
+/// Has properties, metrics and one buffer.
 #[derive(Debug, Default)]
 pub(crate) struct FakeHost {
     pub(crate) properties: BTreeMap<String, Vec<u8>>,
@@ -22,7 +22,7 @@ impl FakeHost {
             .insert(path.to_owned(), value.as_ref().to_vec());
     }
 
-    /// The sum of all metrics whose name ends so.
+    /// The sum of all metrics with this end of the name.
     pub(crate) fn sum(&self, end: &str) -> i64 {
         let metrics = self.metrics.borrow();
         let matching = metrics.iter().filter(|(name, _)| name.ends_with(end));
@@ -59,7 +59,7 @@ impl Host for &FakeHost {
 
     fn define_metric(&self, _: MetricKind, name: &str) -> Result<MetricId, Status> {
         let mut metrics = self.metrics.borrow_mut();
-        // A termination may end up in the stat that its series has defined already, never in more.
+        // Only a termination may define a stat that its series has defined already.
         let defined = metrics.iter().filter(|(defined, _)| defined == name);
         assert!(defined.count() < 2, "{name:?} is defined again and again");
         metrics.push((name.to_owned(), 0));
@@ -67,7 +67,7 @@ impl Host for &FakeHost {
     }
 
     fn increment(&self, id: MetricId, by: i64) -> Result<(), Status> {
-        assert_ne!(by, 0, "Envoy refuses to add 0");
+        assert_ne!(by, 0, "Envoy rejects an increment of 0");
         let mut metrics = self.metrics.borrow_mut();
         let (name, value) = metrics.get_mut(id.0 as usize).expect("a metric");
         *value += by;
@@ -91,7 +91,7 @@ impl Host for &FakeHost {
 
     fn call_foreign_function(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {
         match name {
-            // An expression is its text, and worth it.
+            // The value of an expression is its text.
             "expr_create" | "expr_evaluate" => Ok(argument.to_vec()),
             _ => Ok(Vec::new()),
         }

@@ -1,12 +1,13 @@
-//! What holds for any input: the laws that the fuzz targets assert.
+//! Invariants that hold for any input; the fuzz targets assert them.
 //!
-//! Each function takes any bytes and panics if a law is broken. `targets/` feeds them from libFuzzer
-//! (`cargo +nightly fuzz run --fuzz-dir tests/fuzz/targets <name>`), the test of this package from the corpus beside it.
+//! Each function takes any bytes and panics if an invariant does not hold. `targets/` calls them
+//! with libFuzzer's inputs (`cargo +nightly fuzz run --fuzz-dir tests/fuzz/targets <name>`), the
+//! test of this package with the stored corpus.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "what panics breaks the law"
+    reason = "an invariant that does not hold"
 )]
 
 mod configuration;
@@ -31,11 +32,11 @@ pub use properties::properties;
 #[cfg(feature = "harness")]
 pub use readers::scenario;
 
-/// Asserts what holds for an input.
-pub type Law = fn(&[u8]);
+/// Asserts an invariant for an input.
+pub type Invariant = fn(&[u8]);
 
-/// Every law, by the name of its target.
-pub const LAWS: &[(&str, Law)] = &[
+/// Every invariant, by the name of its target.
+pub const INVARIANTS: &[(&str, Invariant)] = &[
     ("frame", frame),
     ("metadata", metadata),
     ("configuration", configuration),

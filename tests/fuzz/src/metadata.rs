@@ -1,4 +1,4 @@
-//! What a peer says of itself.
+//! The peer's metadata.
 
 use peer_exchange::{MAGIC, METADATA_KEY, TYPE_URL};
 use prost::Message as _;
@@ -11,8 +11,8 @@ use crate::{exchange, stats};
 
 const CLIENT: &str = "spiffe://cluster.local/ns/default/sa/client";
 
-/// A peer's metadata, whatever it is: no byte behind its frame is touched, its labels are labels, the namespace of its certificate
-/// wins, and what is published can be read.
+/// For any metadata of a peer, no byte after its frame changes, the stats have valid labels, the
+/// certificate's namespace takes precedence, and the published peer is a valid `Struct`.
 pub fn metadata(input: &[u8]) {
     let mut source = Source::new(input);
     let depth = source.byte() % 3;
@@ -46,10 +46,11 @@ pub fn metadata(input: &[u8]) {
         namespaces.iter().all(|namespace| namespace == "default"),
         "{namespaces:?}"
     );
-    if let Some(told) = told(&frame) {
+    if let Some(workload) = workload(&frame) {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if !told.is_empty() && told.len() <= naming.max_value_len && told.chars().all(plain) {
-            assert!(stats::values(&host, &naming, "source_workload").contains(&told));
+        let short = workload.len() <= naming.max_value_len;
+        if !workload.is_empty() && short && workload.chars().all(plain) {
+            assert!(stats::values(&host, &naming, "source_workload").contains(&workload));
         }
     }
     for published in host.published.borrow().iter() {
@@ -61,7 +62,7 @@ pub fn metadata(input: &[u8]) {
 }
 
 /// The workload that a frame names.
-fn told(frame: &[u8]) -> Option<String> {
+fn workload(frame: &[u8]) -> Option<String> {
     match peer_exchange::Decoder::default().decode(frame).decoded {
         peer_exchange::Decoded::Frame(payload) => {
             Some(payload.frame().ok()?.metadata()?.workload_name)
@@ -70,7 +71,8 @@ fn told(frame: &[u8]) -> Option<String> {
     }
 }
 
-/// As a frame's payload, as the `Struct` in it, or as the metadata in that.
+/// Wraps `content` as a frame's payload (depth 0), as the `Struct` in it (1) or as the metadata in
+/// that `Struct` (2).
 fn wrap(depth: u8, content: &[u8]) -> Vec<u8> {
     let content = match depth {
         0 => return content.to_vec(),

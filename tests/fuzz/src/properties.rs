@@ -1,4 +1,4 @@
-//! What a host answers when it is asked for a property.
+//! The properties of the host.
 
 use tcp_peer_stats_core::host::Buffer;
 use tcp_peer_stats_core::{Naming, Plugin};
@@ -36,7 +36,8 @@ const CONFIGURATIONS: [&str; 4] = [
     r#"{"reporter": "SERVER_GATEWAY", "limits": {"max_label_length": 16}}"#,
 ];
 
-/// A host that answers anything: a plugin starts, passes all bytes on, names its stats well and counts every connection.
+/// For any values of properties, a plugin starts, passes all bytes on, has valid stats names and
+/// counts its connection.
 pub fn properties(input: &[u8]) {
     let mut source = Source::new(input);
     let configuration = source.one_of(&CONFIGURATIONS);
@@ -50,7 +51,8 @@ pub fn properties(input: &[u8]) {
         let length = usize::from(source.short());
         host.set(path, source.bytes(length));
     }
-    let plugin = Plugin::configure(&host, 1, configuration.as_bytes()).expect("a good one");
+    let plugin =
+        Plugin::configure(&host, 1, configuration.as_bytes()).expect("a valid configuration");
     let events = [
         (Buffer::Downstream, b"query".as_slice(), false),
         (Buffer::Upstream, b"answer", false),

@@ -1,10 +1,11 @@
-//! What the harness reads: scenarios.
+//! The harness's files: scenarios.
 
 use std::str::from_utf8;
 
 use host_harness::scenario::{Scenario, Side, Step};
 
-/// A scenario is refused with a reason or has a sidecar and a configuration, and its bytes can be made.
+/// A scenario is rejected with a reason, or it has a sidecar and a configuration, and the bytes of
+/// its steps can be built.
 pub fn scenario(input: &[u8]) {
     let Ok(text) = from_utf8(input) else { return };
     let scenario = match Scenario::parse(text) {

@@ -1,6 +1,6 @@
-//! Decisions, taken from the bytes of an input.
+//! Choices derived from the bytes of an input.
 
-/// The bytes that are left. When there are none, every decision is the first one.
+/// The remaining bytes. Without any, every choice is the first one.
 pub(crate) struct Source<'a>(&'a [u8]);
 
 impl<'a> Source<'a> {
@@ -35,7 +35,7 @@ impl<'a> Source<'a> {
         self.yes().then(|| take(self))
     }
 
-    /// Up to so many bytes.
+    /// Up to `length` bytes.
     pub(crate) fn bytes(&mut self, length: usize) -> &'a [u8] {
         let (bytes, rest) = self.0.split_at(length.min(self.0.len()));
         self.0 = rest;

@@ -1,4 +1,4 @@
-//! The names of stats, as Envoy's tag extraction takes them apart.
+//! The names of stats, split as Envoy's tag extraction splits them.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use tcp_peer_stats_core::Naming;
 
 use crate::host::FakeHost;
 
-/// What a filter with this naming has defined: every stat is labels, each once and none empty, then a name; nothing that came
-/// from outside can be read as anything else.
+/// Asserts that every stat of a filter with this naming has labels, each once and none empty, then
+/// a name, and that no value contains a separator or a control character.
 pub(crate) fn check(host: &FakeHost, naming: &Naming) {
     for (stat, _) in host.metrics.borrow().iter() {
         let parts: Vec<_> = stat.split(naming.field_separator.as_str()).collect();

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 
-/// The filters that a ServiceDefaults adds, each with the listeners that it is for: `inbound` or `outbound`.
+/// The filters that a ServiceDefaults adds, each with the listeners that it is for: `inbound` or
+/// `outbound`.
 ///
 /// # Errors
 /// An argument that Consul needs is missing, or one is there that Consul does not know.

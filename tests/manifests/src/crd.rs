@@ -1,4 +1,4 @@
-//! CustomResourceDefinitions, and what an API server that has them says of a manifest.
+//! CustomResourceDefinitions, and the validation of manifests as in an API server.
 
 mod functions;
 mod rules;
@@ -66,8 +66,8 @@ impl Definitions {
         wanted.is_some() && known.any(|(api_version, _)| group(api_version) == wanted)
     }
 
-    /// Judges a manifest as an API server with these definitions does. What the server would only drop, unknown fields, is
-    /// refused as well.
+    /// Judges a manifest as an API server with these definitions does. What the server would only
+    /// drop, unknown fields, is refused as well.
     ///
     /// # Errors
     /// It is refused; the message has one line per fault, beginning with the field.

@@ -1,6 +1,7 @@
 //! Kustomizations: what they come to, by kubectl, and without it.
 //!
-//! [`build`] knows of kustomize what `envoy-config/` uses, and refuses the rest. So everything that depends on an overlay's
+//! [`build`] supports the fields of kustomize that `envoy-config/` uses, and rejects all others. So
+//! everything that depends on an overlay's
 //! outcome runs on a machine without kubectl too; where there is one, the tests compare the two.
 
 use std::path::Path;
@@ -13,18 +14,19 @@ use crate::error::{Error, Result};
 use crate::json_patch;
 use crate::manifest::Manifest;
 
-/// What a kustomization in this folder comes to.
+/// The manifests that the kustomization in this folder builds.
 ///
 /// # Errors
-/// A file cannot be read, or it says what this does not know.
+/// A file cannot be read, or it has a field that is not supported.
 pub fn build(folder: &Path) -> Result<Vec<Manifest>> {
     build_with(folder, &[])
 }
 
-/// What a kustomization comes to that has the one in `folder` as its resource, and these components.
+/// The manifests of a kustomization that has the one in `folder` as its resource, and these
+/// components.
 ///
 /// # Errors
-/// A file cannot be read, or it says what this does not know.
+/// A file cannot be read, or it has a field that is not supported.
 pub fn build_with(folder: &Path, components: &[&Path]) -> Result<Vec<Manifest>> {
     let mut manifests = Vec::new();
     accumulate(folder, &mut manifests)?;
@@ -45,7 +47,7 @@ pub fn by_kustomize(program: &Path, folder: &Path) -> Result<Vec<Manifest>> {
     Manifest::parse(&String::from_utf8_lossy(&output.stdout), folder)
 }
 
-/// Adds to `manifests` what a folder's kustomization adds, and changes them as it says: resources, components, patches.
+/// Applies a folder's kustomization to `manifests`: resources, components, patches.
 fn accumulate(folder: &Path, manifests: &mut Vec<Manifest>) -> Result<()> {
     let file = folder.join("kustomization.yaml");
     let kustomization = Manifest::read(&file)?;

@@ -1,11 +1,12 @@
 //! The manifests of `envoy-config/`, judged as the systems judge them that would take them.
 //!
 //! * [`consul`]: what Consul makes of its extension for Wasm.
-//! * [`crd`]: what a Kubernetes API server says: the structural schemas of Istio's CustomResourceDefinitions and the CEL
-//!   rules in them.
+//! * [`crd`]: the validation of a Kubernetes API server: the structural schemas of Istio's
+//!   CustomResourceDefinitions and the CEL rules in them.
 //! * [`kustomize`]: what an overlay comes to.
 //! * [`pair`]: two sidecars with such configurations, running.
-//! * [`pilot`]: what istiod makes of EnvoyFilters and Wasm plugins: the configuration that a sidecar gets.
+//! * [`pilot`]: what istiod makes of EnvoyFilters and Wasm plugins: the configuration that a
+//!   sidecar gets.
 
 pub mod consul;
 pub mod crd;

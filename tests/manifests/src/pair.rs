@@ -1,4 +1,5 @@
-//! Two sidecars on this machine: ratings-v2 and mongodb-v1, real Envoys with the configuration that istiod would give them.
+//! Two sidecars on this machine: ratings-v2 and mongodb-v1, real Envoys with the configuration that
+//! istiod would give them.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -16,7 +17,8 @@ const PORT: u64 = 27017;
 const INBOUND: &str = "virtualInbound";
 const OUTBOUND: &str = "10.96.0.27_27017";
 
-/// What a sidecar has besides what istiod gives it: identity, certificates, admin port, and the tags of its stats.
+/// The parts of a sidecar that are not from istiod: identity, certificates, admin port, and the
+/// tags of its stats.
 #[derive(Debug)]
 pub struct Pod<'a> {
     ca: &'a MeshCa,
@@ -83,7 +85,8 @@ pub struct Pair {
 impl Pair {
     /// Starts them, in front of an application. The files go to `scratch`.
     ///
-    /// Nothing redirects connections here, as iptables does in a pod: only what serves the one TCP port is kept, on loopback.
+    /// Nothing redirects connections here, as iptables does in a pod: only what serves the one TCP
+    /// port is kept, on loopback.
     ///
     /// # Errors
     /// An Envoy does not start.
@@ -146,7 +149,8 @@ impl Pair {
     }
 }
 
-/// Keeps one listener, of its chains those for the port, and the cluster behind them, whose host is then `target`.
+/// Keeps one listener, of its chains those for the port, and the cluster behind them, whose host is
+/// then `target`.
 fn keep(document: &mut Value, name: &str, target: SocketAddr) -> Result<()> {
     let missing = |what: &str| Error::render("a sidecar's configuration", format!("has no {what}"));
     let listeners = document.pointer_mut("/static_resources/listeners");

@@ -1,7 +1,10 @@
-//! What istiod makes of EnvoyFilters, Wasm plugins and annotations: the configuration that a sidecar gets.
+//! The configuration that istiod generates for a sidecar from EnvoyFilters, Wasm plugins and
+//! annotations.
 //!
-//! [`Sidecar`] begins as what istiod generates by itself (`pilot/*.yaml`), with the exchange and the stats filter of Istio's
-//! own proxy. Manifests change it as istiod lets them. [`Sidecar::for_stock_envoy`] then takes out what only Istio's proxy has.
+//! [`Sidecar`] begins as what istiod generates by itself (`pilot/*.yaml`), with the exchange and
+//! the stats filter of Istio's
+//! own proxy. Manifests change it as istiod lets them. [`Sidecar::for_stock_envoy`] then takes out
+//! what only Istio's proxy has.
 
 mod destination_rule;
 mod envoy_filter;
@@ -85,11 +88,12 @@ impl Sidecar {
         })
     }
 
-    /// Applies manifests as istiod does: destination rules, plugins, then the EnvoyFilters in the order of their priority. What is no business of
-    /// a sidecar's configuration is passed over. Returns how many chains, filters or clusters each patch and plugin changed.
+    /// Applies manifests as istiod does: destination rules, plugins, then the EnvoyFilters in the
+    /// order of their priority. What is no business of a sidecar's configuration is passed over.
+    /// Returns how many chains, filters or clusters each patch and plugin changed.
     ///
     /// # Errors
-    /// A manifest lacks something, or has something that this does not know.
+    /// A manifest lacks a field, or it has one that is not supported.
     pub fn apply(&mut self, manifests: &[Manifest]) -> Result<BTreeMap<String, usize>> {
         let mut hits = BTreeMap::new();
         for manifest in manifests {
@@ -120,7 +124,8 @@ impl Sidecar {
         Ok(hits)
     }
 
-    /// The configuration without what only Istio's own proxy has, so that stock Envoy loads it. The filter's module is `wasm`.
+    /// The configuration without what only Istio's own proxy has, so that stock Envoy loads it. The
+    /// filter's module is `wasm`.
     #[must_use]
     pub fn for_stock_envoy(&self, wasm: &Path) -> Value {
         let mut sidecar = self.clone();
@@ -133,8 +138,8 @@ impl Sidecar {
         sidecar.document
     }
 
-    /// Puts stand-ins in the place of Istio's exchange filters: `inbound` where one is in a chain, and `outbound` in front of
-    /// the chains to a cluster that has one.
+    /// Puts stand-ins in the place of Istio's exchange filters: `inbound` where one is in a chain,
+    /// and `outbound` in front of the chains to a cluster that has one.
     pub fn stand_in_for_exchange(&mut self, inbound: &Value, outbound: &Value) {
         native::stand_in(self, inbound, outbound);
     }
@@ -145,7 +150,8 @@ impl Sidecar {
         native::find(self)
     }
 
-    /// The filters of every chain by name, each behind `<listener>/<chain>`; a chain is named by what it is matched on.
+    /// The filters of every chain by name, each behind `<listener>/<chain>`; a chain is named by
+    /// what it is matched on.
     #[must_use]
     pub fn chains(&self) -> BTreeMap<String, Vec<String>> {
         let mut chains = BTreeMap::new();

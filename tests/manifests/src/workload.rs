@@ -1,4 +1,4 @@
-//! What a pod template has to have, as `envoy-config/istio/workload/` patches it.
+//! The labels and annotations that `envoy-config/istio/workload/` adds to a pod template.
 
 use mesh::workspace;
 use serde_json::Value;

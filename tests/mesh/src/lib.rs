@@ -23,6 +23,7 @@ pub mod registry;
 mod sidecar;
 pub mod situation;
 pub mod tap;
+pub mod testing;
 pub mod tools;
 pub mod topology;
 pub mod wasm;

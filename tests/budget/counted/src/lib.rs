@@ -1,4 +1,5 @@
-//! The filter with its allocations counted, for the budget: the one that ships does not carry the counter.
+//! The filter with its allocations counted, for the budget: the one that ships does not carry the
+//! counter.
 
 use count_allocations as _;
 use tcp_peer_stats as _;

@@ -7,21 +7,21 @@ fn figures(fuel: u64, hostcalls: u64) -> Figures {
     serde_saphyr::from_str(&text).unwrap()
 }
 
-fn told(measured: &Figures) -> String {
+fn report(measured: &Figures) -> String {
     Verdict::of(measured, &figures(1000, 2)).to_string()
 }
 
 #[test]
-fn a_little_more_fuel_is_luck() {
-    assert_eq!(told(&figures(1020, 2)), "");
+fn two_percent_more_fuel_is_within_the_budget() {
+    assert_eq!(report(&figures(1020, 2)), "");
 }
 
 #[test]
 fn more_fuel_exceeds_the_budget() {
-    let told = told(&figures(1021, 2));
+    let report = report(&figures(1021, 2));
     assert!(
-        told.contains("data: tick: 1000 → 1021 fuel (+2.1 %)"),
-        "{told}"
+        report.contains("data: tick: 1000 → 1021 fuel (+2.1 %)"),
+        "{report}"
     );
 }
 
@@ -36,7 +36,7 @@ fn a_host_call_more_exceeds_the_budget() {
 }
 
 #[test]
-fn what_the_budget_does_not_know_exceeds_it() {
+fn a_value_without_a_budget_exceeds_it() {
     let verdict = Verdict::of(&figures(1000, 2), &Figures::default());
     assert!(
         verdict
@@ -47,7 +47,7 @@ fn what_the_budget_does_not_know_exceeds_it() {
 }
 
 #[test]
-fn much_less_is_to_be_kept() {
+fn a_value_far_below_the_budget_is_reported() {
     let verdict = Verdict::of(&figures(899, 2), &figures(1000, 2));
     assert!(verdict.is_met());
     assert!(verdict.to_string().contains("(-10.1 %)"), "{verdict}");

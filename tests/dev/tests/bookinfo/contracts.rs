@@ -9,17 +9,19 @@ use mesh::exposition::Series;
 use mesh::labels::METRICS;
 use mesh::poll::{self, Look};
 use mesh::prometheus::Prometheus;
+use mesh::testing::Result;
 use mesh::topology::{self, BOOKINFO, Topology};
 use mesh::{EnvoyBinary, Mesh, Scratch, available, wasm};
 
 use crate::kiali::{self, Rate};
 use crate::trouble::Trouble;
-use crate::{Result, dashboard, docs, grafana, rules};
+use crate::{dashboard, docs, grafana, rules};
 
-const LIMIT: Duration = Duration::from_secs(40);
+/// Prometheus scrapes several times before all rates have values.
+const SCRAPES: Duration = Duration::from_secs(40);
 
-/// Kiali's graph of the namespace `default`. The edge to the black hole is missing in Istio too: no byte passes on it,
-/// and the graph is drawn from bytes.
+/// Kiali's graph of the namespace `default`. The edge to the black hole is missing in Istio too: no
+/// byte passes on it, and the graph is drawn from bytes.
 const EDGES: [&str; 9] = [
     "unknown.unknown@unknown -> productpage.default.svc.cluster.local -> productpage-v1.default@Kubernetes",
     "productpage-v1.default@Kubernetes -> details.default.svc.cluster.local -> details-v1.default@Kubernetes",
@@ -32,8 +34,8 @@ const EDGES: [&str; 9] = [
     "ratings-v2.default@Kubernetes -> mysqldb.default.svc.cluster.local -> mysqldb-v1.default@Kubernetes",
 ];
 
-/// One run for all of them: six Envoys take longer to start than everything that is asked here. Every sidecar has
-/// listeners of both directions in one VM, and two workers.
+/// One run for all of them: six Envoys take longer to start than everything that is asked here.
+/// Every sidecar has listeners of both directions in one VM, and two workers.
 #[test]
 fn kiali_grafana_and_prometheus_find_what_istio_gives_them() -> Result {
     let scratch = Scratch::new("contracts")?;
@@ -86,8 +88,8 @@ fn visit_until(topology: &Topology, trouble: &Trouble, enough: &AtomicBool) -> O
     None
 }
 
-/// Every edge comes out, none is dropped, nothing is told twice in two ways, and what clients send is less than what
-/// they receive, as it is.
+/// Every edge comes out, none is dropped, no series contradicts another, and what clients send is
+/// less than what they receive, as it is.
 fn in_kiali(prometheus: &Prometheus) -> Result<Vec<String>> {
     let wanted: BTreeSet<_> = EDGES.map(str::to_owned).into();
     let draw = |rate| -> mesh::Result<kiali::Graph> {
@@ -119,7 +121,8 @@ fn named(tool: &str, faults: Vec<String>) -> Vec<String> {
     named.collect()
 }
 
-/// No sidecar gives two series of one name with the same labels, and none of the filter's has an empty label.
+/// No sidecar gives two series of one name with the same labels, and none of the filter's has an
+/// empty label.
 fn in_the_expositions(topology: &Topology) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     let scrape = match topology.settled() {
@@ -153,7 +156,7 @@ fn in_the_expositions(topology: &Topology) -> Result<Vec<String>> {
 /// Looks until there is no fault, or for long enough.
 fn settle(mut look: impl FnMut() -> Result<Vec<String>>) -> Result<Vec<String>> {
     let mut last = Ok(Vec::new());
-    let settled = poll::until("no fault", LIMIT, || {
+    let settled = poll::until("no fault", SCRAPES, || {
         last = look();
         Ok(match &last {
             Ok(faults) if !faults.is_empty() => Look::NotYet(String::new()),

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use mesh::exposition::Series;
 use mesh::labels::Reporter;
 use mesh::prometheus::Prometheus;
+use mesh::testing::Result;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Result, grafana};
+use crate::grafana;
 
 const FILE: &str = include_str!("../../../../envoy-config/grafana/tcp-peer-stats.json");
 
@@ -72,7 +73,8 @@ struct Target {
     datasource: Value,
 }
 
-/// What is wrong with what the panels show now, for either reporter, for "All" and for everything chosen by hand.
+/// What is wrong with what the panels show now, for either reporter, for "All" and for everything
+/// chosen by hand.
 pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
     let dashboard = Dashboard::read()?;
     let mut faults = Vec::new();

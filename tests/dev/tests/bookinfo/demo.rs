@@ -74,7 +74,8 @@ struct Check {
 fn the_graph_has_every_edge_with_what_passed() -> Result<(), Box<dyn Error>> {
     let output = Command::new(DEMO)
         .args(["--topology", "bookinfo", "--json"])
-        // Long enough for an exchange on a busy machine: labels settle after a whole interval without one.
+        // Long enough for an exchange on a busy machine: labels settle after a whole interval
+        // without one.
         .args(["--reporting-duration", "3s"])
         .output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -100,8 +101,8 @@ fn the_graph_has_every_edge_with_what_passed() -> Result<(), Box<dyn Error>> {
 
 impl Edge {
     fn summary(&self) -> [String; 5] {
-        let told_by: Vec<_> = self.reporters.keys().map(String::as_str).collect();
-        let told_by = match told_by.as_slice() {
+        let reporters: Vec<_> = self.reporters.keys().map(String::as_str).collect();
+        let reporter = match reporters.as_slice() {
             [one] => *one,
             _ => "both",
         };
@@ -110,7 +111,7 @@ impl Edge {
             &self.destination,
             &self.security,
             &self.flags,
-            told_by,
+            reporter,
         ]
         .map(|text| text.to_owned())
     }
@@ -130,8 +131,8 @@ impl Edge {
             received: self.received,
             sent: self.sent,
         };
-        for (reporter, told) in &self.reporters {
-            assert_eq!(told, &counts, "{reporter} of {self:?}");
+        for (reporter, reported) in &self.reporters {
+            assert_eq!(reported, &counts, "{reporter} of {self:?}");
         }
     }
 }

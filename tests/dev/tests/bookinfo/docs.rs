@@ -3,9 +3,8 @@
 use std::fs;
 
 use mesh::prometheus::Prometheus;
+use mesh::testing::Result;
 use mesh::workspace;
-
-use crate::Result;
 
 /// Every query of it shows something.
 const OBSERVABILITY: &str = "filter/docs/observability.md";

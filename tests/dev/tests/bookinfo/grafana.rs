@@ -1,12 +1,12 @@
-//! The TCP panels of Istio's Grafana dashboards, with the template variables filled in as Grafana does.
+//! The TCP panels of Istio's Grafana dashboards, with the template variables filled in as Grafana
+//! does.
 
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh::prometheus::Prometheus;
-
-use crate::Result;
+use mesh::testing::Result;
 
 const PANELS: &str = include_str!("grafana/panels.tsv");
 const VARIABLES: &str = include_str!("grafana/variables.tsv");
@@ -108,8 +108,8 @@ pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
 }
 
 impl View {
-    /// The variables: those chosen, and "All" of the others, which come from queries that use those before them. Fails
-    /// where a list has no entry, or not the chosen one.
+    /// The variables: those chosen, and "All" of the others, which come from queries that use those
+    /// before them. Fails where a list has no entry, or not the chosen one.
     fn variables(
         &self,
         prometheus: &Prometheus,
@@ -153,8 +153,8 @@ impl View {
         rows(PANELS, dashboard).map(panel).collect()
     }
 
-    /// Whether a query must find something. Those for mTLS never do for the source, in Istio too: only the destination
-    /// knows the policy, and the source says `unknown`.
+    /// Whether a query must find something. Those for mTLS never do for the source, in Istio too:
+    /// only the destination knows the policy, and the source says `unknown`.
     fn has_data(&self, query: &str) -> bool {
         let by_source = query.contains(r#"reporter="source""#)
             || query.contains(r#"reporter=~"$qrep""#) && self.chosen.contains(&("qrep", "source"));

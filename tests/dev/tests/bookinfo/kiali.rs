@@ -1,7 +1,7 @@
-//! Kiali's TCP graph: what it asks Prometheus for, and what it makes of the answer.
+//! Kiali's TCP graph: its query, and the edges that it draws from the result.
 //!
-//! The rules of `graph/telemetry/istio` in Kiali 2, for a mesh without ambient mode, so that a series which Kiali would
-//! pass over is passed over here too.
+//! The rules of `graph/telemetry/istio` in Kiali 2, for a mesh without ambient mode. A series that
+//! Kiali drops is dropped here too.
 
 mod tests;
 
@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use mesh::exposition::{Labels, Series};
 use mesh::labels::{RECEIVED, SENT};
 
-/// The labels that a series is grouped by; `app` tells ztunnel's from others.
+/// The labels that series are grouped by; `app` distinguishes ztunnel's series.
 const GROUP_BY: &str = "app,source_cluster,source_workload_namespace,source_workload,source_canonical_service,source_canonical_revision,destination_cluster,destination_service_namespace,destination_service,destination_service_name,destination_workload_namespace,destination_workload,destination_canonical_service,destination_canonical_revision,response_flags";
 
 /// A series without one of these is skipped. To PromQL an empty label is an absent one.
@@ -31,12 +31,12 @@ const REQUIRED: [&str; 12] = [
     "response_flags",
 ];
 
-/// What the user of Kiali chose to see.
+/// The traffic rate that the user of Kiali selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rate {
-    /// What the client sends.
+    /// Bytes that the client sends.
     Sent,
-    /// What the client receives.
+    /// Bytes that the client receives.
     Received,
 }
 
@@ -63,11 +63,11 @@ pub(crate) enum Dropped {
     MissingLabel(&'static str),
     /// The source's namespace is known, and neither workload nor app is.
     NamelessSource,
-    /// The source's namespace is known, and its cluster is told to be unknown.
+    /// The source's namespace is known, and its cluster is `unknown`.
     SourceInNoCluster,
     /// A bare address is the service, and no workload is known.
     AddressAsService,
-    /// The service's namespace is known, and the destination's cluster is told to be unknown.
+    /// The service's namespace is known, and the destination's cluster is `unknown`.
     DestinationInNoCluster,
 }
 
@@ -75,14 +75,15 @@ pub(crate) enum Dropped {
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     pub(crate) edges: BTreeMap<Edge, f64>,
-    /// Series that differ from one before on the same edge, so that Kiali adds them up: wrong if they are the other
-    /// reporter's word on the same bytes.
+    /// Series that differ from one before on the same edge, so that Kiali adds them up: wrong if
+    /// they are the other reporter's word on the same bytes.
     pub(crate) contradictions: Vec<String>,
     pub(crate) dropped: Vec<(Dropped, Labels)>,
 }
 
 impl Rate {
-    /// "L4 telemetry is backwards" (Kiali): received is what the server received, so what the client sent.
+    /// "L4 telemetry is backwards" (Kiali): received is what the server received, so what the
+    /// client sent.
     pub(crate) fn metric(self) -> &'static str {
         match self {
             Self::Sent => RECEIVED,
@@ -91,8 +92,8 @@ impl Rate {
     }
 }
 
-/// Kiali's three queries for a namespace: traffic that no workload served, incoming traffic by its destination,
-/// outgoing traffic by its source.
+/// Kiali's three queries for a namespace: traffic that no workload served, incoming traffic by its
+/// destination, outgoing traffic by its source.
 pub(crate) fn queries(rate: Rate, namespace: &str, seconds: u32) -> [String; 3] {
     let metric = rate.metric();
     [
@@ -111,7 +112,8 @@ pub(crate) fn queries(rate: Rate, namespace: &str, seconds: u32) -> [String; 3] 
 /// The graph of the answers to all queries.
 pub(crate) fn graph(answers: &[Series]) -> Graph {
     let mut graph = Graph::default();
-    // Both reporters tell of an edge: the second is known by having the same values in all these labels.
+    // Both reporters tell of an edge: the second is known by having the same values in all these
+    // labels.
     let mut seen: BTreeMap<Edge, Vec<Vec<String>>> = BTreeMap::new();
     for series in answers {
         let (edge, identity) = match edge(&series.labels) {

@@ -8,18 +8,15 @@ use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use mesh::chromium::Chromium;
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Scratch, available, workspace};
 use serde_json::Value;
 
 use self::page::Page;
-use crate::Result;
 use crate::demo::{DEMO, EDGES};
-
-const LIMIT: Duration = Duration::from_secs(30);
 
 /// The picture in the README: `UPDATE_PICTURES=1 cargo test --test bookinfo live` takes it anew.
 const PICTURE: &str = "filter/docs/live-mesh.png";

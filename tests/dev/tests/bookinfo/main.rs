@@ -1,4 +1,5 @@
-//! All of Bookinfo in real Envoys, and what the tools of an Istio mesh make of its metrics; our own dashboard and rules.
+//! Bookinfo in real Envoys, and its metrics in the tools of an Istio mesh, in this project's
+//! dashboard and in its rules.
 
 mod contracts;
 mod dashboard;
@@ -9,5 +10,3 @@ mod kiali;
 mod live;
 mod rules;
 mod trouble;
-
-pub(crate) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use mesh::exposition::Series;
 use mesh::prometheus::{self, Prometheus};
+use mesh::testing::Result;
 use mesh::{available, workspace};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Result, docs};
+use crate::docs;
 
 const RULES: &str = "tcp-peer-stats.rules.yaml";
 const CASES: [&str; 2] = [
@@ -77,7 +78,8 @@ fn rules() -> Result<Vec<Rule>> {
     Ok(groups.into_iter().flat_map(|group| group.rules).collect())
 }
 
-/// What real proxies in [`crate::trouble`] must make go off. The others take hours, or a second event.
+/// What real proxies in [`crate::trouble`] must make go off. The others take hours, or a second
+/// event.
 const ALERTS: [&str; 7] = [
     "TcpConnectionsFail",
     "TcpPeerExchangeBroken",

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use mesh::EnvoyBinary;
 use mesh::apps::{self, App};
+use mesh::testing::Result;
 use mesh::{Envoy, Scratch, Workload, wasm};
 use mesh::{Filter, Hop, Mesh, Service};
 use serde_json::{Value, json};
-
-use crate::Result;
 
 /// Nobody who is well is in it.
 pub(crate) const NAMESPACE: &str = "trouble";

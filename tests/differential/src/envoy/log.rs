@@ -25,8 +25,8 @@ impl Log {
         })
     }
 
-    /// What the plugin of this name logged on the worker since the last call. The VMs of the main thread, which never
-    /// see a connection, are left out.
+    /// The lines that the plugin of this name logged on the worker since the last call. The VMs of
+    /// the main thread, which never see a connection, are left out.
     pub(super) fn take(&mut self, plugin: &str) -> io::Result<Vec<String>> {
         self.file.read_to_end(&mut self.rest)?;
         let complete = self

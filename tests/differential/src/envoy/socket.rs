@@ -1,4 +1,4 @@
-//! The applications' sockets, and a way to know that Envoy has nothing left to do.
+//! The applications' sockets, and a barrier that waits until Envoy is idle.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -39,8 +39,8 @@ impl Socket {
         self.connected
     }
 
-    /// One act is one segment on the wire, and so one read event. A peer that is gone is no error: what came of it shows
-    /// in [`Self::drain`].
+    /// One act is one segment on the wire, and so one read event. A peer that is gone is no error:
+    /// what came of it shows in [`Self::drain`].
     pub(super) fn act(&mut self, act: &Act) -> io::Result<()> {
         let Some(stream) = &mut self.stream else {
             return Ok(());
@@ -111,10 +111,12 @@ fn write_and_end(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
-/// A connection that Envoy's only worker echoes: when a byte is back, the worker has handled what was there before it.
+/// A connection that Envoy's only worker echoes: when a byte is back, the worker has handled what
+/// was there before it.
 pub(super) struct Barrier(TcpStream);
 
-/// Reading, forwarding, accepting and closing take one turn of the event loop each, and some put off work to the next.
+/// Reading, forwarding, accepting and closing take one turn of the event loop each, and some put
+/// off work to the next.
 const TURNS: usize = 6;
 
 impl Barrier {

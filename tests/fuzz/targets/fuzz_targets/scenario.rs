@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz_laws::scenario(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz::scenario(input));

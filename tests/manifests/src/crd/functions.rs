@@ -1,4 +1,4 @@
-//! What Kubernetes adds to CEL, as far as Istio's rules use it, and JSON as CEL values.
+//! Kubernetes' CEL functions that Istio's rules use, and JSON as CEL values.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! `x-kubernetes-validations`: CEL rules, each evaluated with the value of its schema node as `self`.
+//! `x-kubernetes-validations`: CEL rules, each evaluated with the value of its schema node as
+//! `self`.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +22,8 @@ impl Rules {
         Ok(Self { programs })
     }
 
-    /// What the rules say of an object. A rule that cannot be evaluated is broken, as it is for an API server.
+    /// The rules that an object violates. As in an API server, a rule that cannot be evaluated
+    /// counts as violated.
     pub(super) fn complaints(&self, schema: &Value, object: &Value) -> Vec<String> {
         let mut complaints = Vec::new();
         self.walk(schema, object, "", &mut complaints);
@@ -78,7 +80,7 @@ impl Rules {
     }
 }
 
-/// The rules of one node. Those on how an object may change have nothing to say of a new one.
+/// The rules of one node. Transition rules do not apply to a new object.
 fn rules(schema: &Value) -> impl Iterator<Item = &Value> {
     let rules = schema
         .get("x-kubernetes-validations")

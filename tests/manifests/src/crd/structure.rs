@@ -1,4 +1,4 @@
-//! Structural schemas: types, enumerations, patterns, and no field that the schema does not know.
+//! Structural schemas: types, enumerations, patterns, and no unknown fields.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub(super) fn validator(schema: &Value) -> Result<Validator, String> {
     jsonschema::draft202012::new(&schema).map_err(|error| error.to_string())
 }
 
-/// What a schema says of an object, and of its lists that are sets of keys.
+/// The violations of a schema by an object, and by its lists with map keys.
 pub(super) fn complaints(validator: &Validator, object: &Value) -> Vec<String> {
     let errors = validator.iter_errors(object).map(|error| {
         let place = error.instance_path().to_string();
@@ -34,7 +34,7 @@ pub(super) fn complaints(validator: &Validator, object: &Value) -> Vec<String> {
     errors.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// What of an object's metadata its author writes.
+/// The members of an object's metadata that its author may write.
 fn metadata() -> Value {
     let name = json!({ "type": "string", "maxLength": 253, "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$" });
     let key = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
@@ -60,8 +60,8 @@ fn metadata() -> Value {
     })
 }
 
-/// Makes JSON Schema of a structural schema: an object takes the fields it declares and no others, unless it says that it
-/// keeps them; `nullable` is a type.
+/// Makes JSON Schema of a structural schema: an object takes the fields it declares and no others,
+/// unless it says that it keeps them; `nullable` is a type.
 fn close(schema: &mut Value) {
     let Some(node) = schema.as_object_mut() else {
         return;

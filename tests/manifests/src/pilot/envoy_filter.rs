@@ -98,7 +98,8 @@ impl<'a> Patch<'a> {
             ("REMOVE", Some(Some(_))) => {
                 filters.retain(|filter| Some(text(filter, "/name")) != wanted)
             }
-            // istiod passes over a patch whose filter is not there, or that has to name one and does not.
+            // istiod passes over a patch whose filter is not there, or that has to name one and
+            // does not.
             ("INSERT_BEFORE" | "INSERT_AFTER" | "REPLACE" | "REMOVE", _) => return Ok(false),
             (other, _) => return Err(self.unknown("operation", other)),
         }
@@ -123,7 +124,8 @@ impl<'a> Patch<'a> {
     }
 }
 
-/// Merges as protobuf does: messages by field, lists by appending (or, if told so, by replacing: but an empty one is no field).
+/// Merges as protobuf does: messages by field, lists by appending. With `replace_lists` a list
+/// replaces the other one, unless it is empty, which is equal to a missing field.
 fn merge(target: &mut Value, patch: &Value, replace_lists: bool) {
     match (target, patch) {
         (Value::Object(target), Value::Object(patch)) => {

@@ -1,12 +1,12 @@
-//! What a patch matches. As in istiod: a field that is not there matches everything.
+//! The match of a patch. As in istiod, a missing field matches everything.
 
 use serde_json::{Map, Value};
 
 use super::{list, text};
 use crate::error::{Error, Result};
 
-/// The listener through which istiod serves all inbound ports, and the one that catches outbound ones: a port number means
-/// their chains' destination port.
+/// The listener through which istiod serves all inbound ports, and the one that catches outbound
+/// ones: a port number means their chains' destination port.
 const VIRTUAL: [&str; 2] = ["virtualInbound", "virtualOutbound"];
 
 /// `match` of a patch, with nothing in it that is not understood.

@@ -1,5 +1,5 @@
-//! WasmPlugins and TrafficExtensions of type NETWORK, as istiod and the agent in the pod bring them to Envoy: a filter in
-//! every chain that they match, HTTP chains too, whose module is a file.
+//! WasmPlugins and TrafficExtensions of type NETWORK, as istiod and the agent in the pod bring them
+//! to Envoy: a filter in every chain that they match, HTTP chains too, whose module is a file.
 
 use serde_json::{Value, json};
 

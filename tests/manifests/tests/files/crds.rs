@@ -40,7 +40,7 @@ fn every_manifest_is_taken() {
     assert!(checked >= AT_LEAST, "only {checked} manifests");
 }
 
-/// What is wrong, a manifest of which it is true, and what the message has to name.
+/// A fault, a manifest with this fault, and the text that the message must contain.
 const WRONG: [(&str, &str, &str); 14] = [
     (
         "an unknown field",

@@ -1,4 +1,4 @@
-//! What tags make of host names that read like a tag of Istio's bootstrap.
+//! Tags of stats with host names that match a tag of Istio's bootstrap.
 
 use manifests::Manifest;
 use mesh::bootstrap::Bootstrap;
@@ -6,7 +6,8 @@ use mesh::workspace;
 use regex::Regex;
 use serde_json::Value;
 
-/// One row of the page's table: a tag's name, its expression, a host, and the value that Envoy takes from the host.
+/// One row of the page's table: a tag's name, its expression, a host, and the value that Envoy
+/// takes from the host.
 struct Row {
     tag: String,
     regex: String,
@@ -102,7 +103,7 @@ fn no_tag_of_ours_reads_a_host_name() {
     }
 }
 
-/// Those of Istio's bootstrap do, as the page says.
+/// The tags of Istio's bootstrap do, as the page states.
 #[test]
 fn istios_tags_read_host_names() {
     let rows = rows();

@@ -1,4 +1,4 @@
-//! What the manifests for Istio make of sidecars, and what real Envoys do with it.
+//! The manifests for Istio: the configuration of sidecars, and its effect in real Envoys.
 
 mod bookinfo;
 mod chains;

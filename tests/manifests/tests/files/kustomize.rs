@@ -1,4 +1,4 @@
-//! What each overlay comes to.
+//! The manifests of each overlay.
 
 use std::collections::BTreeSet;
 use std::fs;

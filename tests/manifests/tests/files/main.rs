@@ -1,4 +1,5 @@
-//! The files that users copy: judged as an API server would, rendered as istiod does, loaded and run by real Envoys.
+//! The files that users copy: judged as an API server would, rendered as istiod does, loaded and
+//! run by real Envoys.
 //!
 //! One binary, so that the linker is paid once.
 

@@ -1,4 +1,5 @@
-//! What no CustomResourceDefinition speaks of: Kubernetes' own kinds, the scrape configurations, and YAML itself.
+//! Files without a CustomResourceDefinition: Kubernetes' own kinds, the scrape configurations, and
+//! YAML itself.
 
 use std::fs;
 use std::path::Path;
@@ -54,7 +55,8 @@ fn kubernetes_takes_its_own_kinds() {
     assert!(refusal.contains("port"), "{refusal}");
 }
 
-/// Debian builds Prometheus without Kubernetes: the discovery of pods is held against its one value, the rest is checked.
+/// Debian builds Prometheus without Kubernetes: the discovery of pods is held against its one
+/// value, the rest is checked.
 #[test]
 fn prometheus_takes_the_scrape_configuration() {
     let mut document = read(&format!("{ISTIO}/prometheus/prometheus.yaml"))

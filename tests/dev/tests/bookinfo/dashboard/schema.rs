@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use mesh::testing::Result;
 use mesh::{Scratch, available, process, tools};
 
 use super::FILE;
-use crate::Result;
 
 const TYPES: &str = include_str!("schema.ts");
 

@@ -64,7 +64,7 @@ fn a_source_in_an_unknown_cluster_is_dropped() {
     let nowhere = [("source_cluster", "unknown")];
     assert_eq!(dropped(&nowhere), Some(Dropped::SourceInNoCluster));
     let from_outside = [nowhere[0], ("source_workload_namespace", "unknown")];
-    // Then the destination's cluster cannot be taken from it, but is told.
+    // The destination's cluster is then not inferred from the source, but its label is set.
     assert_eq!(dropped(&from_outside), None);
 }
 

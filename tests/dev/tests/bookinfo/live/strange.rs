@@ -7,13 +7,13 @@ use std::net::TcpStream;
 use dev::demo::live::{Live, Source};
 use mesh::EnvoyBinary;
 use mesh::apps::{self, App};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Mesh, Service};
 use mesh::{Scratch, Workload, wasm};
 use serde_json::json;
 
 use super::page::Page;
-use super::{LIMIT, browser, edges, graph};
-use crate::Result;
+use super::{browser, edges, graph};
 
 /// What a peer may call itself. The filter lets it pass, but for `=`, which separates labels.
 const HOSTILE_PEER: &str = "<script>document.title.big()</script><b>bold</b>";

@@ -94,8 +94,8 @@ fn envoy_loads_what_consul_makes_of_its_entries() {
 const CONSUL_CLUSTER: &str =
     "mongodb.default.dc1.internal.11111111-2222-3333-4444-555555555555.consul";
 
-/// As Consul has it: one chain, mutual TLS with certificates of this form, nothing matched on an ALPN, clusters and hosts
-/// without metadata.
+/// As Consul has it: one chain, mutual TLS with certificates of this form, nothing matched on an
+/// ALPN, clusters and hosts without metadata.
 fn as_consul(bootstrap: &mut Bootstrap, trust: &str, ca: &MeshCa, service: &str) {
     let identity = ca
         .issue_for_uri(service, &format!("{trust}/ns/default/dc/dc1/svc/{service}"))
@@ -185,7 +185,8 @@ fn consuls_sidecars_exchange_what_their_nodes_say() {
         assert_eq!(series["source_principal"], principal("ratings"));
         assert_eq!(series["destination_principal"], principal("mongodb"));
         assert_eq!(series["source_workload_namespace"], "default");
-        // The client's side reads the cluster's name; on the server's side the service is the server's own.
+        // The client's side reads the cluster's name; on the server's side the service is the
+        // server's own.
         let service = match series["reporter"].as_str() {
             "source" => CONSUL_CLUSTER,
             _ => "mongodb",

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use super::support::{load, local, read, tags};
 
-/// A gateway's bootstrap and the listener that Envoy Gateway makes for a TCPRoute, both as far as the snippets touch them.
+/// A gateway's bootstrap and the listener that Envoy Gateway makes for a TCPRoute, both as far as
+/// the snippets touch them.
 fn gateway() -> (Value, Value) {
     let bootstrap = json!({
         "node": { "id": "gateway", "cluster": "default/eg" },
@@ -78,7 +79,7 @@ fn envoy_loads_what_envoy_gateway_makes_of_its_policies() {
     assert!(refusal.contains("mode"), "{refusal}");
 }
 
-/// Its clusters tell no host, so the service is the cluster.
+/// Its clusters have no metadata with a host, so the service name is the cluster's.
 #[test]
 fn a_route_is_named_by_its_cluster() {
     let scratch = Scratch::new("envoy-gateway-run").unwrap();

@@ -1,4 +1,4 @@
-//! What the tests of the snippets share.
+//! Functions for the tests of the snippets.
 
 use std::path::Path;
 

@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::support::{Install, ask};
 
-const LIMIT: Duration = Duration::from_secs(60);
+/// Prometheus scrapes several times before a query has a result.
+const SCRAPES: Duration = Duration::from_secs(60);
 
 fn folder() -> PathBuf {
     workspace::root().join("envoy-config/bookinfo")
@@ -91,7 +92,8 @@ struct Walk {
     _app: App,
 }
 
-/// ratings-v2 and mongodb with this installation and these destination rules, and a few connections between them.
+/// ratings-v2 and mongodb with this installation and these destination rules, and a few connections
+/// between them.
 fn walk(install: Install, rules: &str) -> Walk {
     let scratch = Scratch::new("walk-through").unwrap();
     let app = App::start(apps::hello).unwrap();
@@ -111,9 +113,9 @@ fn walk(install: Install, rules: &str) -> Walk {
     }
 }
 
-/// The server's labels of the source, and whether it says mutual TLS.
+/// The source labels in the server's series, and whether its security policy is mutual TLS.
 fn server_sees(walk: &Walk) -> [String; 3] {
-    poll::until("the server's series", LIMIT, || {
+    poll::until("the server's series", SCRAPES, || {
         let metrics = walk.pair.server().metrics()?;
         Ok(match metrics.one(OPENED, &[("reporter", "destination")]) {
             Ok(series) if series.value == 3.0 => {
@@ -170,7 +172,7 @@ fn every_query_of_the_page_has_an_answer() {
         return;
     };
     for query in queries {
-        poll::until(&query, LIMIT, || {
+        poll::until(&query, SCRAPES, || {
             let series = prometheus.query(&query)?;
             Ok(if series.is_empty() {
                 Look::NotYet("nothing".into())

@@ -1,4 +1,4 @@
-//! What the tests of the sidecars share.
+//! Functions for the tests of the sidecars.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,7 +10,8 @@ use manifests::pilot::{Mtls, Sidecar};
 use manifests::{Manifest, WorkloadPatch, kustomize};
 use mesh::workspace;
 
-/// A way to install the filter on Istio: an overlay with components, and the patch of the workloads that it is for.
+/// A way to install the filter on Istio: an overlay with components, and the patch of the workloads
+/// that it is for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Install {
     pub(super) overlay: &'static str,
@@ -75,7 +76,8 @@ impl Install {
         WorkloadPatch::read(self.workload).unwrap()
     }
 
-    /// The sidecars of a client and a server in pods that the manifests select, and what each of their patches changed.
+    /// The sidecars of a client and a server in pods that the manifests select, and what each of
+    /// their patches changed.
     pub(super) fn sidecars(&self) -> (Sidecar, Sidecar, BTreeMap<String, usize>) {
         self.sidecars_labelled(self.workload().label())
     }
@@ -97,8 +99,8 @@ impl Install {
 
 /// Sends a line to an application that answers lines, and ends the connection in order.
 ///
-/// Not before the answer is there: where a listener filter still looks at a plaintext connection's first bytes, Envoy takes a
-/// half close for the end and resets it.
+/// Not before the answer is there: where a listener filter still looks at a plaintext connection's
+/// first bytes, Envoy takes a half close for the end and resets it.
 pub(super) fn ask(pair: &Pair, line: &str) -> String {
     let mut stream = pair.connect().unwrap();
     writeln!(stream, "{line}").unwrap();

@@ -1,4 +1,4 @@
-//! The tags of the stats, which are written down in five places.
+//! The tags of the stats: pods and the mesh configuration have those of the bootstraps.
 
 use std::collections::BTreeSet;
 
@@ -21,6 +21,9 @@ fn the_tags_are_those_of_the_bootstraps() {
         .map(|tag| tag["tag_name"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(expected.len(), 24, "23 labels and `result`");
+    let server = Bootstrap::server_sidecar().unwrap();
+    let of_the_server = server.document().pointer("/stats_config/stats_tags");
+    assert_eq!(of_the_server, Some(tags));
     for name in ["telemetry", "exchange"] {
         let tags = WorkloadPatch::read(name).unwrap().tags();
         assert_eq!(

@@ -1,6 +1,4 @@
-//! Two real Envoys with what the overlays come to, and an application between them.
-
-use std::time::Duration;
+//! Two real Envoys with the manifests of an overlay, and an application behind them.
 
 use manifests::pair::Pair;
 use manifests::pilot::Sidecar;
@@ -9,13 +7,13 @@ use mesh::exposition::Labels;
 use mesh::labels::{self, METRICS, Reporter};
 use mesh::native;
 use mesh::poll::{self, Look};
+use mesh::testing::LIMIT;
 use mesh::{Envoy, Scratch, Workload, wasm};
 use serde_json::{Value, json};
 
 use super::support::{Install, ask};
 
-const LIMIT: Duration = Duration::from_secs(30);
-/// What one connection comes to: opened, closed, received, sent, as in [`METRICS`].
+/// The values of one connection: opened, closed, received, sent, as in [`METRICS`].
 const ONE: [f64; 4] = [1.0, 1.0, 6.0, 12.0];
 const EXCHANGES: &str = "tcp_peer_exchange_total";
 
@@ -63,7 +61,8 @@ fn run_sidecars(
     }
 }
 
-/// The manifests leave the reporting interval at 15 s. Of their configuration, nothing else is changed.
+/// The manifests leave the reporting interval at 15 s. Of their configuration, nothing else is
+/// changed.
 fn report_often(filter: &mut Value) {
     let configuration = filter
         .pointer_mut("/typed_config/config/configuration/value")
@@ -73,8 +72,8 @@ fn report_often(filter: &mut Value) {
     *configuration = json!(value.to_string());
 }
 
-/// The labels of a sidecar's four metrics, once these have what one connection comes to, each in one series. Their names begin
-/// with `prefix`.
+/// The labels of a sidecar's four metrics, once these have what one connection comes to, each in
+/// one series. Their names begin with `prefix`.
 fn settled(envoy: &Envoy, prefix: &str) -> Labels {
     let names = METRICS.map(|name| name.replacen("istio", prefix, 1));
     poll::until("the four metrics of one connection", LIMIT, || {
@@ -134,8 +133,9 @@ fn the_exchange_names_both_peers_on_both_sides() {
     }
 }
 
-/// Nothing is exchanged, and Istio's own filter is not in stock Envoy: the client knows the server by istiod's endpoint
-/// metadata, the server knows the client by its certificate.
+/// There is no exchange, and stock Envoy lacks Istio's own filter: the client's labels of the
+/// server are from istiod's endpoint metadata, the server's labels of the client are from the
+/// certificate.
 fn check_telemetry(install: Install, prefix: &str) {
     let running = run(install);
     let unknown: [(_, _, _, &[&str]); 2] = [
@@ -165,7 +165,8 @@ fn check_telemetry(install: Install, prefix: &str) {
     }
 }
 
-/// As on Istio: its own exchange filters, here their stand-ins, tell who the peers are, and this filter counts.
+/// As in Istio: the peers are those of its own exchange filters (here of stand-ins), and this
+/// filter counts.
 #[test]
 fn beside_istios_exchange_telemetry_names_both_peers() {
     for (install, prefix) in [
@@ -205,8 +206,8 @@ fn on_the_way_out_nobody_writes_and_all_is_delivered() {
     }
 }
 
-/// Configurations reach proxies one after the other: any two of them have to get along, servers first on the way in and
-/// clients first on the way out.
+/// Configurations reach proxies one after the other: any two of them have to get along, servers
+/// first on the way in and clients first on the way out.
 #[test]
 fn while_it_is_rolled_out_or_taken_back_every_byte_arrives() {
     for (client, server) in [

@@ -34,7 +34,8 @@ fn envoy_loads_every_installation_on_both_sides() {
     }
 }
 
-/// What is wrong, a change to a manifest's text that makes it so, and what Envoy's words have to name.
+/// A fault, the change of a manifest's text that causes it, and the text that Envoy's error must
+/// contain.
 const WRONG: [(&str, &str, &str, &str); 3] = [
     (
         "an unknown field of Envoy's",

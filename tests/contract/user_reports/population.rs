@@ -1,4 +1,4 @@
-//! A mixed population of connections.
+//! Connections of many kinds.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,23 +10,24 @@ use mesh::envoy::Envoy;
 use mesh::exposition::Exposition;
 use mesh::labels::{CLOSED, OPENED, Reporter};
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 use mesh::{Counts, Mesh, Service};
 use mesh::{Scratch, Workload, wasm};
 use serde_json::json;
 use socket2::SockRef;
 
-use crate::pair::{LIMIT, Result, at, greet};
+use crate::pair::{at, greet};
 
-/// Answers lines, or does what they say.
+/// Answers each line, or executes the command in it.
 const LINES: &str = "lines";
-/// Speaks first, then echoes.
+/// Sends first, then echoes.
 const GREETER: &str = "greeter";
 /// Has a sidecar whose application is down.
 const DOWN: &str = "down";
 /// Has no host.
 const BLACKHOLE: &str = "blackhole";
 
-/// One client and four services of different habits.
+/// One client and four services.
 pub(super) struct Population {
     mesh: Mesh,
     _apps: [App; 2],
@@ -36,7 +37,10 @@ pub(super) struct Population {
 impl Population {
     pub(super) fn start(name: &str, workers: u32) -> Result<Self> {
         let scratch = Scratch::new(name)?;
-        let apps = [App::start(obey)?, App::start(apps::greeting(b"greeting"))?];
+        let apps = [
+            App::start(execute)?,
+            App::start(apps::greeting(b"greeting"))?,
+        ];
         let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
             .concurrency(workers)
@@ -62,21 +66,21 @@ impl Population {
         Ok(stream)
     }
 
-    /// A connection to `lines` that has said this.
-    pub(super) fn tell(&self, line: &[u8]) -> Result<TcpStream> {
+    /// A connection to `lines` on which this line was sent.
+    pub(super) fn send(&self, line: &[u8]) -> Result<TcpStream> {
         let mut stream = self.connect(LINES)?;
         stream.write_all(line)?;
         Ok(stream)
     }
 
-    /// Plays every kind of connection and returns those that stay open.
-    pub(super) fn live(&self) -> Result<Vec<TcpStream>> {
+    /// Plays every kind of connection. Returns those that stay open.
+    pub(super) fn play(&self) -> Result<Vec<TcpStream>> {
         let mut open = Vec::new();
         // Exchanged and open, exchanged and closed.
         open.push(greet(self.connect(LINES)?)?);
         drop(greet(self.connect(LINES)?)?);
         self.nowhere_negative()?;
-        // Silent, in one case for good, in the other until its labels have long been frozen without an exchange.
+        // Without bytes: one forever, one until its labels are frozen without an exchange.
         open.push(self.connect(LINES)?);
         let late = self.connect(LINES)?;
         self.settle()?;
@@ -95,9 +99,9 @@ impl Population {
         SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
         drop(stream);
         for line in [b"reset\n".as_slice(), b"leave\n"] {
-            ended(self.tell(line)?);
+            ended(self.send(line)?);
         }
-        let stream = self.tell(b"world\n")?;
+        let stream = self.send(b"world\n")?;
         stream.shutdown(Shutdown::Write)?;
         ended(stream);
         self.nowhere_negative()?;
@@ -125,8 +129,8 @@ impl Population {
         Ok(())
     }
 
-    /// Waits until the sidecars' counts of connections are what the applications see. Returns every sidecar's
-    /// exposition and how many connections are open there.
+    /// Waits until the sidecars count the connections that the applications see. Returns every
+    /// sidecar's exposition and the number of its open connections.
     pub(super) fn settle(&self) -> Result<Vec<(Exposition, u64)>> {
         let seen = |reporter, service: &str| self.mesh.seen(reporter, service);
         let sidecars = [LINES, GREETER, DOWN].map(|service| {
@@ -134,7 +138,7 @@ impl Population {
             settled(envoy, || {
                 let mut counts = seen(Reporter::Destination, service)?;
                 if service == DOWN {
-                    // What fails behind the sidecar is seen in front of it.
+                    // A connection that fails behind the sidecar is seen in front of it only.
                     counts = seen(Reporter::Source, service)?;
                 }
                 Ok(counts)
@@ -216,7 +220,7 @@ fn ended(mut stream: TcpStream) {
 }
 
 /// The application behind `lines`.
-fn obey(mut stream: &TcpStream) -> std::io::Result<()> {
+fn execute(mut stream: &TcpStream) -> std::io::Result<()> {
     for line in BufReader::new(stream).lines() {
         match line?.as_str() {
             "hush" => {}

@@ -1,4 +1,4 @@
-//! What users of Istio's TCP metrics complain about, each as the property whose absence hurts them.
+//! Problems that users of Istio's TCP metrics report, each as the property that prevents it.
 
 mod population;
 
@@ -10,21 +10,23 @@ use mesh::apps::{self, App};
 use mesh::exposition::{Exposition, Labels};
 use mesh::labels::{CLOSED, METRICS, OPENED, RECEIVED, Reporter, SENT};
 use mesh::poll::{self, Look};
+use mesh::testing::{LIMIT, Result};
 
 use self::population::Population;
-use crate::pair::{LIMIT, Pair, Result, greet, mode};
+use crate::pair::{Pair, greet, mode};
 
 /// "Source and destination of my database's traffic are `unknown`, and nothing tells me why."
 ///
-/// Where both ends tell, no label of any series is unknown (but for the security policy, which Istio never tells at the
-/// source), not even for a connection without a byte. Where one does not, the exchange is counted by how it ended.
+/// If both sidecars exchange their metadata, no label of any series is unknown, even for a
+/// connection without a byte. The exception is the security policy, which Istio does not set at the
+/// source. If one does not, the counter of exchanges has the reason.
 #[test]
-fn unknown_labels_have_a_reason_and_there_are_none_when_both_ends_tell() -> Result {
-    let told = Pair::start("pain-told", |mesh, service| mesh.service(service))?;
-    greet(told.connect()?)?;
-    drop(told.connect()?);
+fn unknown_labels_have_a_reason_and_there_are_none_after_an_exchange() -> Result {
+    let exchanged = Pair::start("report-exchanged", |mesh, service| mesh.service(service))?;
+    greet(exchanged.connect()?)?;
+    drop(exchanged.connect()?);
     for reporter in Reporter::BOTH {
-        let metrics = ended(&told, reporter, 2)?;
+        let metrics = ended(&exchanged, reporter, 2)?;
         for series in metrics
             .iter()
             .filter(|series| METRICS.contains(&series.name.as_str()))
@@ -36,32 +38,32 @@ fn unknown_labels_have_a_reason_and_there_are_none_when_both_ends_tell() -> Resu
             };
             assert_eq!(unknown, never, "{series}");
         }
-        assert_eq!(reasons(&told, reporter, 2)?, ["exchanged"]);
+        assert_eq!(reasons(&exchanged, reporter, 2)?, ["exchanged"]);
     }
-    let untold = Pair::start("pain-untold", |mesh, service| {
+    let off = Pair::start("report-off", |mesh, service| {
         mesh.client_filter(mode("off")).service(service)
     })?;
-    greet(untold.connect()?)?;
+    greet(off.connect()?)?;
     for (reporter, reason) in [
         (Reporter::Source, "not_attempted"),
         (Reporter::Destination, "absent"),
     ] {
-        let metrics = ended(&untold, reporter, 1)?;
+        let metrics = ended(&off, reporter, 1)?;
         assert_ne!(unknown_labels(&metrics.one(OPENED, &[])?.labels), [""; 0]);
-        assert_eq!(reasons(&untold, reporter, 1)?, [reason]);
+        assert_eq!(reasons(&off, reporter, 1)?, [reason]);
     }
     Ok(())
 }
 
 /// "My connection pool is open for days and its metrics come when it closes."
 ///
-/// Every open connection is reported while it is open: a silent one, one whose server does not answer, one whose server
-/// speaks first, one that both ends use; with its bytes so far.
+/// Every connection is reported with its bytes so far while it is open: one without bytes, one
+/// whose server does not answer, one whose server sends first, and one with bytes both ways.
 #[test]
-fn only_at_close_is_nothing_reported() -> Result {
-    let population = Population::start("pain-close", 1)?;
+fn open_connections_are_reported() -> Result {
+    let population = Population::start("report-close", 1)?;
     let _silent = population.connect("lines")?;
-    let _unanswered = population.tell(b"hush\n")?;
+    let _unanswered = population.send(b"hush\n")?;
     let _answered = greet(population.connect("lines")?)?;
     let mut greeted = population.connect("greeter")?;
     greeted.read_exact(&mut [0; 8])?;
@@ -84,17 +86,17 @@ fn only_at_close_is_nothing_reported() -> Result {
     Ok(())
 }
 
-/// "Opened minus closed should be what is open, but it grows, or is negative: a connection opens under one label set
-/// and closes under another."
+/// "Opened minus closed should be what is open, but it grows, or is negative: a connection opens
+/// under one label set and closes under another."
 ///
-/// All four metrics have the same label sets; in no scrape has a series more closed than opened; what is open is
-/// exactly the difference; and when everything is closed, every single series is even. Whatever becomes of a
-/// connection.
+/// All four metrics have the same label sets. In no scrape has a series more closed than opened
+/// connections, and the difference is the number of open ones. When all connections are closed, the
+/// two are equal in every series. This holds however a connection ends.
 // Shows: README.md, "A connection's labels are computed once and frozen, so opened − closed is what is open, in every series."
 #[test]
-fn opened_and_closed_disagree_in_no_series() -> Result {
-    let population = Population::start("pain-disagree", 1)?;
-    let open = population.live()?;
+fn opened_and_closed_agree_in_every_series() -> Result {
+    let population = Population::start("report-disagree", 1)?;
+    let open = population.play()?;
     for (metrics, expected) in population.settle()? {
         same_label_sets(&metrics);
         let difference = metrics.sum(OPENED, &[]) - metrics.sum(CLOSED, &[]);
@@ -114,15 +116,15 @@ fn opened_and_closed_disagree_in_no_series() -> Result {
 
 /// "Two series with one label set: Prometheus refuses the whole scrape."
 ///
-/// Not with several listeners in one VM, not with several workers that have a VM each, not when the same peers come
-/// again.
+/// There are none with several listeners in one VM, with several workers that have a VM each, and
+/// when the same peers connect again.
 #[test]
 fn duplicate_series_are_never_exposed() -> Result {
-    let population = Population::start("pain-duplicates", 2)?;
-    let open = population.live()?;
+    let population = Population::start("report-duplicates", 2)?;
+    let open = population.play()?;
     population.settle()?;
     population.end(open)?;
-    population.end(population.live()?)?;
+    population.end(population.play()?)?;
     for (metrics, _) in population.settle()? {
         assert!(
             metrics.duplicates().is_empty(),
@@ -134,17 +136,18 @@ fn duplicate_series_are_never_exposed() -> Result {
     Ok(())
 }
 
-/// "Is a download sent or received, and why do the two sidecars disagree? Why more bytes than I sent?"
+/// "Is a download sent or received, and why do the two sidecars disagree? Why more bytes than I
+/// sent?"
 ///
-/// Received is what the client's application sent, sent is what it got, on both reporters; payload alone, without the
-/// frames of the exchange and without TLS.
+/// On both reporters `received` counts the bytes that the client's application sent, and `sent` the
+/// bytes that it received: payload alone, without the frames of the exchange and without TLS.
 // Shows: README.md, "payload bytes from the client to the server, **on both reporters**"
 // Shows: README.md, "Bytes of frames are not counted."
 #[test]
 fn sent_and_received_are_the_applications_bytes_on_both_reporters() -> Result {
     const DOWNLOAD: usize = 300_000;
     let app = App::start(apps::source(DOWNLOAD))?;
-    let pair = Pair::in_front_of("pain-bytes", app, |mesh, service| mesh.service(service))?;
+    let pair = Pair::in_front_of("report-bytes", app, |mesh, service| mesh.service(service))?;
     let mut stream = pair.connect()?;
     stream.write_all(b"get")?;
     let mut answer = Vec::new();
@@ -164,7 +167,7 @@ fn unknown_labels(labels: &Labels) -> Vec<&str> {
     unknown.map(|(label, _)| label.as_str()).collect()
 }
 
-/// Waits until this many exchanges have ended; says how.
+/// Waits until this many exchanges have ended. Returns their results.
 fn reasons(pair: &Pair, reporter: Reporter, count: u64) -> Result<Vec<String>> {
     const EXCHANGES: &str = "istio_tcp_peer_exchange_total";
     let envoy = pair.sidecar(reporter)?;

@@ -1,4 +1,4 @@
-//! What an exposition must hold: every series of the filter, and no other.
+//! The exact metrics that the filter is expected to expose.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,20 @@ use mesh::Counts;
 use mesh::exposition::{Exposition, Labels};
 use mesh::labels::{CLOSED, OPENED, RECEIVED, Reporter, SENT, owned};
 
-use crate::bystander;
+use crate::background;
 
 /// Values by name and labels.
 type Values = BTreeMap<(String, Labels), u64>;
 
-/// The sum of all that happened at one reporter, but for the bystander's own series.
+/// The sum of all cases at one reporter. The series of the background connection are not part of
+/// it.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct ExpectedMetrics {
     reporter: Reporter,
     values: Values,
 }
 
-impl Ledger {
+impl ExpectedMetrics {
     pub(crate) fn new(reporter: Reporter) -> Self {
         Self {
             reporter,
@@ -26,7 +27,7 @@ impl Ledger {
         }
     }
 
-    /// A connection under these labels.
+    /// Adds the counts of a connection under these labels.
     pub(crate) fn connection(&mut self, labels: &Labels, counts: Counts) {
         for (metric, value) in [
             (OPENED, counts.opened),
@@ -41,17 +42,17 @@ impl Ledger {
         }
     }
 
-    /// An exchange that ended so.
+    /// Adds an exchange with this result.
     pub(crate) fn exchange(&mut self, result: &str) {
         self.diagnostic("istio_tcp_peer_exchange_total", &[("result", result)]);
     }
 
-    /// A peer whose namespace is not its certificate's.
+    /// Adds a peer whose namespace is not its certificate's.
     pub(crate) fn mismatch(&mut self) {
         self.diagnostic("istio_tcp_peer_mismatch_total", &[]);
     }
 
-    /// A connection that was counted under coarser labels.
+    /// Adds a connection that is counted under coarser labels.
     pub(crate) fn overflow(&mut self) {
         self.diagnostic("istio_tcp_series_overflow_total", &[]);
     }
@@ -62,11 +63,11 @@ impl Ledger {
         *self.values.entry((metric.to_owned(), labels)).or_default() += 1;
     }
 
-    /// How the exposition differs; empty if it does not.
+    /// The series in which the exposition differs, one a line; empty if there are none.
     pub(crate) fn difference(&self, metrics: &Exposition) -> String {
-        let told = values(metrics);
+        let reported = values(metrics);
         let mut lines = Vec::new();
-        for (series, value) in &told {
+        for (series, value) in &reported {
             if self.values.get(series) != Some(value) {
                 let expected = self.values.get(series);
                 lines.push(format!("{series:?} is {value}, expected {expected:?}"));
@@ -75,7 +76,7 @@ impl Ledger {
         let missing = self
             .values
             .iter()
-            .filter(|(series, _)| !told.contains_key(*series));
+            .filter(|(series, _)| !reported.contains_key(*series));
         lines.extend(
             missing.map(|(series, value)| format!("{series:?} is missing, expected {value}")),
         );
@@ -83,12 +84,16 @@ impl Ledger {
     }
 }
 
-/// Everything that the filter tells, but for the bystander's own series.
+/// All series of the filter but those of the background connection.
 fn values(metrics: &Exposition) -> Values {
     let ours = metrics.iter().filter(|series| {
-        // A name of any other beginning is Envoy's own, or a label that broke out.
+        // Envoy's own series begin with `envoy_`. Any other name may be an injected one.
         let foreign = series.name.starts_with("envoy_") && !series.name.contains("istio_");
-        !foreign && !series.labels.values().any(|value| value == bystander::NAME)
+        !foreign
+            && !series
+                .labels
+                .values()
+                .any(|value| value == background::NAME)
     });
     ours.map(|series| {
         (

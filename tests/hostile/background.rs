@@ -1,4 +1,4 @@
-//! A connection that has nothing to do with all this and must not notice any of it.
+//! A well-behaved connection beside the hostile ones, which must not be disturbed.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -8,24 +8,21 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use mesh::apps::noise;
+use mesh::testing::{LIMIT, Result};
 
-use crate::Result;
-
-/// The workload's name.
-pub(crate) const NAME: &str = "bystander";
-/// Without it, a fault would be a hang.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The name of the peer's workload.
+pub(crate) const NAME: &str = "background";
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Talks to an echo until it is ended.
+/// Sends messages to an echo until [`end`](Self::end).
 #[derive(Debug)]
-pub(crate) struct Bystander {
+pub(crate) struct BackgroundConnection {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<io::Result<u64>>,
 }
 
-impl Bystander {
-    /// Connects, sends `greeting`, hears the `answer` to it and then talks.
+impl BackgroundConnection {
+    /// Connects, sends `greeting`, reads its `answer`, and then sends messages.
     pub(crate) fn start(
         address: SocketAddr,
         greeting: &[u8],
@@ -33,7 +30,7 @@ impl Bystander {
     ) -> Result<Self> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(LIMIT))?;
         stream.write_all(greeting)?;
         answer(&mut stream)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -42,13 +39,13 @@ impl Bystander {
         Ok(Self { stop, thread })
     }
 
-    /// Ends the talk; returns how many bytes went there, and came back unchanged.
+    /// Ends the connection. Returns the number of bytes that were sent and came back unchanged.
     pub(crate) fn end(self) -> Result<u64> {
         self.stop.store(true, Ordering::SeqCst);
         Ok(self
             .thread
             .join()
-            .map_err(|_| "the bystander was harmed")??)
+            .map_err(|_| "the background connection was disturbed")??)
     }
 }
 
@@ -58,16 +55,16 @@ fn talk(stream: &mut TcpStream, stopping: &AtomicBool) -> io::Result<u64> {
         if stopping.load(Ordering::SeqCst) {
             break;
         }
-        let said = noise(seed, 1 + seed as usize * 37 % 3000);
-        stream.write_all(&said)?;
-        let mut heard = vec![0; said.len()];
-        stream.read_exact(&mut heard)?;
-        assert!(heard == said, "message {seed} came back changed");
-        bytes += said.len() as u64;
+        let message = noise(seed, 1 + seed as usize * 37 % 3000);
+        stream.write_all(&message)?;
+        let mut echo = vec![0; message.len()];
+        stream.read_exact(&mut echo)?;
+        assert!(echo == message, "message {seed} came back changed");
+        bytes += message.len() as u64;
         thread::sleep(PAUSE);
     }
     stream.shutdown(Shutdown::Write)?;
     let rest = stream.read(&mut [0; 1])?;
-    assert_eq!(rest, 0, "something behind the last message");
+    assert_eq!(rest, 0, "bytes after the last message");
     Ok(bytes)
 }
