@@ -79,7 +79,7 @@ fn on_the_clusters(bootstrap: &mut Value) {
     }
 }
 
-// Shows: README.md, "Envoy has no Wasm on upstream connections"
+// Shows: filter/docs/peer-exchange.md, "Envoy has no Wasm filters on upstream connections."
 #[test]
 fn envoy_takes_no_wasm_filter_on_a_cluster() -> Result {
     let said = refusal("upstream", |mesh, service| {
@@ -90,7 +90,7 @@ fn envoy_takes_no_wasm_filter_on_a_cluster() -> Result {
     Ok(())
 }
 
-// Shows: README.md, "The start line in Envoy's log says what was found and decided"
+// Shows: filter/docs/peer-exchange.md, "The start line in the log names the configured mode"
 // Shows: filter/docs/operations.md, "At the start one line of each thread says version, node, mode and why, at level `info`"
 #[test]
 fn the_start_is_logged() -> Result {

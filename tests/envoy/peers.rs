@@ -66,7 +66,7 @@ fn a_server_without_the_filter_is_known_by_its_certificate_and_the_control_plane
 
 /// The documented limit of `auto`: the control plane says "sidecar", the sidecar does not take
 /// part. The first connection pays for it, the next ones do not.
-// Shows: README.md, "the first connection to it carries a frame that its application sees; the host is then left alone"
+// Shows: filter/docs/peer-exchange.md, "first connection to it carries a frame to its application"
 // Shows: filter/docs/operations.md, "one connection carries a frame; then the host is left alone for `refused_duration`"
 #[test]
 fn a_host_that_answers_a_frame_with_something_else_gets_no_second_one() -> Result {

@@ -50,7 +50,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-// Shows: README.md, "Nothing else that a peer sends costs it a connection."
+// Shows: filter/docs/peer-exchange.md, "No other content from a peer closes a connection."
 #[test]
 fn of_clients() -> Result {
     play(Reporter::Destination)

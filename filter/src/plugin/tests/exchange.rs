@@ -173,7 +173,7 @@ fn auto_stands_back_beside_a_native_exchange_filter() {
     }
 }
 
-// Shows: README.md, "**The ALPN is offered to every TLS upstream of the listener,**"
+// Shows: filter/docs/peer-exchange.md, "to every TLS upstream of its listener"
 #[test]
 fn outbound_offers_the_alpn_unless_told_not_to() {
     let offered = |host: FakeHost, config: &str| {

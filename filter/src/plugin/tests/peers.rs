@@ -48,7 +48,7 @@ fn the_client_side_publishes_the_server() {
     assert_eq!(published(&host, "upstream_peer"), Some(peer));
 }
 
-// Shows: README.md, "except `identity`, which is the certificate's where there is one"
+// Shows: filter/docs/peer-exchange.md, "`identity`, which comes from the certificate if there is"
 #[test]
 fn without_a_frame_the_certificate_is_published() {
     let host = inbound();

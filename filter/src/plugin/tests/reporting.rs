@@ -65,7 +65,7 @@ fn an_undecided_connection_is_reported_after_a_whole_interval() {
     assert_eq!(host.stats().len(), 4);
 }
 
-// Shows: README.md, "until the client speaks, it looks like an unfinished handshake"
+// Shows: filter/docs/peer-exchange.md, "this case is the same as an unfinished handshake"
 #[test]
 fn labels_do_not_freeze_while_the_handshake_is_unfinished() {
     let host = inbound();
@@ -187,7 +187,7 @@ fn no_claim_of_a_peer_multiplies_the_coarse_series() {
     );
 }
 
-// Shows: README.md, "It follows a new certificate an interval late"
+// Shows: filter/docs/peer-exchange.md, "A new certificate appears in the labels at most one"
 // Shows: filter/docs/operations.md, "the own principal follows within one reporting interval"
 #[test]
 fn an_own_certificate_that_is_replaced_is_noticed_within_an_interval() {
