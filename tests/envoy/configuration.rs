@@ -27,7 +27,7 @@ fn with_a_struct(bootstrap: &mut Value) {
     }
 }
 
-// Shows: README.md, "What cannot be meant makes Envoy refuse the configuration; its log names the key, what was found, what is allowed."
+// Shows: filter/docs/configuration.md, "Invalid configuration is rejected: Envoy's log names"
 #[test]
 fn a_bad_configuration_is_refused_with_its_reason() -> Result {
     for (name, configuration, reason) in [
