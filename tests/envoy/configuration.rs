@@ -91,7 +91,7 @@ fn envoy_takes_no_wasm_filter_on_a_cluster() -> Result {
 }
 
 // Shows: filter/docs/peer-exchange.md, "The start line in the log names the configured mode"
-// Shows: filter/docs/operations.md, "At the start one line of each thread says version, node, mode and why, at level `info`"
+// Shows: filter/docs/operations.md, "logs version, node and modes at level `info`"
 #[test]
 fn the_start_is_logged() -> Result {
     let fixture = Fixture::start("start-line", App::start(apps::echo)?)?;
@@ -104,7 +104,7 @@ fn the_start_is_logged() -> Result {
 }
 
 /// Under Istio the two differ: the client's connection goes to the service's port, the server's to the target port.
-// Shows: filter/docs/operations.md, "`ports` are those of a side's own connections"
+// Shows: filter/docs/operations.md, "`ports` are the ports of a side's own connections"
 #[test]
 fn destination_port_is_that_of_a_sides_own_listener() -> Result {
     let dimensions = json!({ "request_protocol": "string(destination.port)" });

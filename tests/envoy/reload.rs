@@ -254,7 +254,7 @@ pub(crate) fn load(
 
 // Shows: filter/docs/failures.md, "over all generations every connection and every byte is counted once"
 // Shows: filter/docs/failures.md, "both VMs count into the same series; under load no connection fails and all are counted once"
-// Shows: filter/docs/operations.md, "those that are open live on under the old one until Envoy's drain time is over, and are closed then"
+// Shows: filter/docs/operations.md, "connections keep the old filter until Envoy's drain time ends"
 #[test]
 fn an_update_under_load_loses_and_doubles_nothing() -> Result {
     let reloaded = Reloaded::start("reload", DRAIN)?;

@@ -67,7 +67,7 @@ fn a_greeting_that_comes_first_passes_without_our_frame() {
     );
 }
 
-// Shows: filter/docs/operations.md, "the client writes nothing, and takes off what comes"
+// Shows: filter/docs/operations.md, "the client writes no frame and removes received frames"
 #[test]
 fn a_frame_behind_a_greeting_is_taken_off_in_every_mode_that_reads() {
     for mode in ["auto", "receive", "on"] {
@@ -94,7 +94,7 @@ fn on_puts_the_frame_in_front_of_a_greeting() {
 }
 
 // Shows: README.md, "writes to hosts with a SPIFFE identity whose metadata says `tlsMode: istio`"
-// Shows: filter/docs/operations.md, "| this filter, `auto` | none, and no `tlsMode: istio` | nothing is written; certificate and control plane tell |"
+// Shows: filter/docs/operations.md, "no frame is written; labels come from certificate and"
 #[test]
 fn a_peer_that_does_not_take_part_gets_no_frame() {
     let closed_gates: [fn(&FakeHost); 3] = [

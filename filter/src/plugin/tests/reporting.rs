@@ -123,7 +123,7 @@ fn a_connection_that_never_came_to_data_is_opened_and_closed_with_its_flags() {
     assert_eq!(sim.outcome("not_attempted"), 1);
 }
 
-// Shows: README.md, "There are at most 10 000 per worker (`limits.max_series`); further peers share `unknown`."
+// Shows: filter/docs/operations.md, "(10 000) series; further peers share `unknown`"
 #[test]
 fn peers_beyond_the_limit_of_series_share_one() {
     let host = inbound();
@@ -188,7 +188,7 @@ fn no_claim_of_a_peer_multiplies_the_coarse_series() {
 }
 
 // Shows: filter/docs/peer-exchange.md, "A new certificate appears in the labels at most one"
-// Shows: filter/docs/operations.md, "the own principal follows within one reporting interval"
+// Shows: filter/docs/operations.md, "show a new own certificate within one reporting interval"
 #[test]
 fn an_own_certificate_that_is_replaced_is_noticed_within_an_interval() {
     let host = inbound();
