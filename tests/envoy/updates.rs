@@ -56,7 +56,7 @@ fn drained(reloaded: &Reloaded, mut held: TcpStream) -> Result {
     reloaded.deleted(1)
 }
 
-// Shows: filter/docs/failures.md, "A changed plugin configuration leaves the series as they are"
+// Shows: filter/docs/failures.md, "A changed plugin configuration does not change the series"
 #[test]
 fn a_changed_configuration_keeps_the_series() -> Result {
     let (reloaded, mut held) = start("update-configuration")?;
@@ -68,7 +68,7 @@ fn a_changed_configuration_keeps_the_series() -> Result {
     reloaded.report(with_update(counts(5, 5)))
 }
 
-// Shows: filter/docs/failures.md, "its series vanish, whatever passed on its old connections. The next connection makes them again, from 0"
+// Shows: filter/docs/failures.md, "its series vanish, even if bytes passed on its old connections."
 // Shows: filter/docs/operations.md, "A link without one starts again at 0 with its next connection"
 #[test]
 fn a_changed_module_starts_quiet_series_anew() -> Result {
@@ -83,7 +83,7 @@ fn a_changed_module_starts_quiet_series_anew() -> Result {
     reloaded.report(counts(1, 1))
 }
 
-// Shows: filter/docs/failures.md, "series that both VMs have go on"
+// Shows: filter/docs/failures.md, "series of both VMs continue: no reset, no loss"
 #[test]
 fn a_changed_module_continues_series_that_move_during_the_drain() -> Result {
     let (reloaded, mut held) = start("update-module-busy")?;

@@ -244,7 +244,7 @@ fn an_oversized_frame_closes_the_connection_and_lets_nothing_through() {
 }
 
 /// Otherwise a frame that nobody looks for would reach the application.
-// Shows: filter/docs/failures.md, "where a frame could otherwise reach the application, the connection is closed and counted as `host_failure`"
+// Shows: filter/docs/failures.md, "the connection is closed and counted as `host_failure`"
 #[test]
 fn a_host_that_does_not_tell_where_a_frame_comes_loses_the_connection() {
     let client = [peer_frame(), b"query".to_vec()].concat();
@@ -267,7 +267,7 @@ fn a_host_that_does_not_tell_where_a_frame_comes_loses_the_connection() {
     }
 }
 
-// Shows: filter/docs/failures.md, "| closing that connection, and taking its bytes away | its bytes are held |"
+// Shows: filter/docs/failures.md, "that connection, and removing its bytes | its bytes are held |"
 #[test]
 fn what_the_host_neither_drains_nor_closes_is_held() {
     let host = inbound();

@@ -232,7 +232,7 @@ fn an_own_certificate_that_is_replaced_is_noticed_within_an_interval() {
     assert_eq!(closed("spiffe://newer/ns/n/sa/s"), 1);
 }
 
-// Shows: filter/docs/failures.md, "it is pending, and told again at the next tick or close"
+// Shows: filter/docs/failures.md, "value stays pending; the next tick or close reports it again"
 #[test]
 fn no_status_at_any_hostcall_loses_a_byte_or_a_count() {
     let client = [peer_frame(), b"query".to_vec()].concat();
