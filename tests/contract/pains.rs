@@ -90,7 +90,7 @@ fn only_at_close_is_nothing_reported() -> Result {
 /// All four metrics have the same label sets; in no scrape has a series more closed than opened; what is open is
 /// exactly the difference; and when everything is closed, every single series is even. Whatever becomes of a
 /// connection.
-// Shows: README.md, "A connection's labels are computed once and frozen, so opened − closed is what is open, in every series."
+// Shows: README.md, "opened − closed is the number of open connections in every series"
 #[test]
 fn opened_and_closed_disagree_in_no_series() -> Result {
     let population = Population::start("pain-disagree", 1)?;

@@ -181,7 +181,7 @@ fn a_vm_that_dies_fails_closed() -> Result {
 
 /// What comes after the death is not counted, and the filter is not there to take a frame off.
 // Shows: filter/docs/failures.md, "pass without the filter: nobody removes a peer's frame"
-// Shows: README.md, "a peer's frame would reach the application as data"
+// Shows: README.md, "frames would reach the application as data"
 #[test]
 fn a_vm_that_dies_fails_open() -> Result {
     let dying = killed("vm-open", fail_open)?;

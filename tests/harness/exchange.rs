@@ -9,7 +9,7 @@ use crate::sidecars::{
 };
 use host_harness::{Rig, Tls};
 
-// Shows: README.md, "The first four carry Istio's 23 labels"
+// Shows: README.md, "The first four metrics carry Istio's 23 labels"
 #[test]
 fn both_sides_carry_all_23_labels() {
     let rig = rig();

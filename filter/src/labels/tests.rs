@@ -65,7 +65,7 @@ fn every_label_is_there_once_and_in_full() {
     assert_eq!(written(&workload("a"), &workload("b"), &service), expected);
 }
 
-// Shows: README.md, "none of them ever empty"
+// Shows: README.md, "carry Istio's 23 labels, and no label is empty"
 #[test]
 fn the_flags_are_where_they_are_looked_for() {
     assert_eq!(STANDARD_LABELS[RESPONSE_FLAGS].name, "response_flags");

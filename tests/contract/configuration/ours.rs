@@ -49,7 +49,7 @@ fn max_label_length_cuts_values() -> Result {
 }
 
 /// Beyond the limit, what peers say of themselves is unknown: no peer can multiply the series.
-// Shows: README.md, "connections counted under an `unknown` peer because the limit of series (10 000) is reached"
+// Shows: README.md, "under an `unknown` peer because the limit of 10 000 series is reached"
 #[test]
 fn max_series_bounds_what_peers_can_make() -> Result {
     let configuration = at_intervals(json!({

@@ -25,7 +25,7 @@ fn outbound_writes_its_frame_and_takes_the_peers_off() {
     assert_eq!(sim.outcome("exchanged"), 1);
 }
 
-// Shows: README.md, "reads over mTLS; writes once the client's frame was seen"
+// Shows: README.md, "reads over mutual TLS; writes after the client's frame"
 #[test]
 fn inbound_takes_the_clients_frame_off_and_answers() {
     let host = inbound();
@@ -93,7 +93,7 @@ fn on_puts_the_frame_in_front_of_a_greeting() {
     );
 }
 
-// Shows: README.md, "writes to hosts with a SPIFFE identity whose metadata says `tlsMode: istio`"
+// Shows: README.md, "writes to hosts with a SPIFFE certificate and the metadata `tlsMode: istio`"
 // Shows: filter/docs/operations.md, "no frame is written; labels come from certificate and"
 #[test]
 fn a_peer_that_does_not_take_part_gets_no_frame() {
@@ -153,7 +153,7 @@ fn receive_and_off_write_nothing() {
     }
 }
 
-// Shows: README.md, "`auto` means `off` on a proxy that has Istio's own exchange filter compiled in"
+// Shows: README.md, "On a proxy with Istio's own exchange filter compiled in, `auto` means `off`."
 #[test]
 fn auto_stands_back_beside_a_native_exchange_filter() {
     for name in [

@@ -23,7 +23,7 @@ fn the_peer_is_published_before_its_first_byte_goes_on() {
     assert_eq!(published(&host, "upstream_peer"), None);
 }
 
-// Shows: README.md, "connections whose peer claims another namespace than its certificate has (the certificate's is shown)"
+// Shows: README.md, "connections whose peer claims another namespace than its certificate"
 #[test]
 fn a_namespace_that_is_not_the_certificates_is_counted() {
     for (host, reporter) in [(inbound(), "destination"), (outbound(), "source")] {
