@@ -92,7 +92,7 @@ fn open_connections_are_reported() -> Result {
 /// All four metrics have the same label sets. In no scrape has a series more closed than opened
 /// connections, and the difference is the number of open ones. When all connections are closed, the
 /// two are equal in every series. This holds however a connection ends.
-// Shows: README.md, "A connection's labels are computed once and frozen, so opened − closed is what is open, in every series."
+// Shows: README.md, "opened − closed is the number of open connections in every series"
 #[test]
 fn opened_and_closed_agree_in_every_series() -> Result {
     let population = Population::start("report-disagree", 1)?;

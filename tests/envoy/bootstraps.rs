@@ -15,7 +15,7 @@ use crate::fixture::{SERVICE, check, round_trip};
 /// The oldest and the newest supported release.
 const VERSIONS: [&str; 2] = ["1.36.4", "1.40.0"];
 
-// Shows: README.md, "Runs on stock Envoy 1.36 to 1.40 with V8"
+// Shows: README.md, "runs on stock Envoy 1.36 to 1.40 with V8"
 #[test]
 fn the_filter_does_its_work_in_every_supported_envoy() -> Result {
     for version in VERSIONS {

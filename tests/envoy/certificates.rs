@@ -77,7 +77,7 @@ fn server() -> Workload {
     Workload::bookinfo(SERVICE, "v1")
 }
 
-// Shows: README.md, "Of several URIs in a certificate Envoy shows the first only"
+// Shows: filter/docs/peer-exchange.md, "Envoy exposes only the first URI of a certificate."
 #[test]
 fn of_several_uris_the_first_counts() -> Result {
     let other = || OTHER.to_owned();

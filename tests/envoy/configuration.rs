@@ -28,7 +28,7 @@ fn with_a_struct(bootstrap: &mut Value) {
     }
 }
 
-// Shows: README.md, "What cannot be meant makes Envoy refuse the configuration; its log names the key, what was found, what is allowed."
+// Shows: filter/docs/configuration.md, "Invalid configuration is rejected: Envoy's log names"
 #[test]
 fn a_bad_configuration_is_refused_with_its_reason() -> Result {
     for (name, configuration, reason) in [
@@ -80,7 +80,7 @@ fn on_the_clusters(bootstrap: &mut Value) {
     }
 }
 
-// Shows: README.md, "Envoy has no Wasm on upstream connections"
+// Shows: filter/docs/peer-exchange.md, "Envoy has no Wasm filters on upstream connections."
 #[test]
 fn envoy_takes_no_wasm_filter_on_a_cluster() -> Result {
     let said = refusal("upstream", |mesh, service| {
@@ -91,8 +91,8 @@ fn envoy_takes_no_wasm_filter_on_a_cluster() -> Result {
     Ok(())
 }
 
-// Shows: README.md, "The start line in Envoy's log says what was found and decided"
-// Shows: filter/docs/operations.md, "At the start one line of each thread says version, node, mode and why, at level `info`"
+// Shows: filter/docs/peer-exchange.md, "The start line in the log names the configured mode"
+// Shows: filter/docs/operations.md, "logs version, node and modes at level `info`"
 #[test]
 fn the_start_is_logged() -> Result {
     let fixture = Fixture::start("start-line", App::start(apps::echo)?)?;
@@ -106,7 +106,7 @@ fn the_start_is_logged() -> Result {
 
 /// Under Istio the two differ: the client's connection goes to the service's port, the server's to
 /// the target port.
-// Shows: filter/docs/operations.md, "`ports` are those of a side's own connections"
+// Shows: filter/docs/operations.md, "`ports` are the ports of a side's own connections"
 #[test]
 fn destination_port_is_that_of_a_sides_own_listener() -> Result {
     let dimensions = json!({ "request_protocol": "string(destination.port)" });

@@ -181,8 +181,8 @@ fn a_vm_that_dies_fails_closed() -> Result {
 }
 
 /// Bytes after the failure are not counted, and frames are not removed.
-// Shows: filter/docs/failures.md, "pass without the filter: nobody takes a peer's frame off"
-// Shows: README.md, "a peer's frame would reach the application as data"
+// Shows: filter/docs/failures.md, "pass without the filter: nobody removes a peer's frame"
+// Shows: README.md, "frames would reach the application as data"
 #[test]
 fn a_vm_that_dies_fails_open() -> Result {
     let dying = killed("vm-open", fail_open)?;
@@ -199,7 +199,7 @@ fn a_vm_that_dies_fails_open() -> Result {
 
 /// Without an exchange there is no frame to kill it with: it has a series for each connection
 /// instead, until none fits in.
-// Shows: filter/docs/failures.md, "pass, byte by byte: there is no frame to take off"
+// Shows: filter/docs/failures.md, "pass unchanged: there is no frame to remove"
 #[test]
 fn a_vm_without_exchange_fails_open() -> Result {
     let configuration = json!({
@@ -229,7 +229,7 @@ fn a_vm_without_exchange_fails_open() -> Result {
     Ok(())
 }
 
-// Shows: filter/docs/failures.md, "closed until the backoff is over (a second), then filtered by a new VM"
+// Shows: filter/docs/failures.md, "until the backoff ends (a second), then filtered by a new VM"
 #[test]
 fn a_vm_that_dies_is_reloaded() -> Result {
     let dying = killed("vm-reload", fail_reload)?;
@@ -277,7 +277,7 @@ fn dying_neighbour(bootstrap: &mut Value) {
     }
 }
 
-// Shows: filter/docs/failures.md, "When the VM of **another** filter in the chain dies, its connections are closed, and ours counts them like any others"
+// Shows: filter/docs/failures.md, "closed, and this filter counts them like all others"
 #[test]
 fn the_death_of_another_filter_is_counted_like_any_close() -> Result {
     let fixture = Fixture::with("neighbour", App::start(apps::echo)?, |mesh, service| {

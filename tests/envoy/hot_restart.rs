@@ -137,7 +137,7 @@ fn serves(new: &Envoy) -> Result {
     Ok(())
 }
 
-// Shows: filter/docs/failures.md, "no connection fails and no byte is lost. New connections go to the new process"
+// Shows: filter/docs/failures.md, "no connection fails and no byte is lost. New connections go"
 // Shows: filter/docs/operations.md, "| Envoy (restart, hot restart) | start again at 0 |"
 #[test]
 fn a_hot_restart_loses_and_doubles_nothing() -> Result {

@@ -27,7 +27,7 @@ fn beside_exchange_at_client(bootstrap: &mut Value) {
     }
 }
 
-// Shows: filter/docs/compatibility.md, "its filter state set by a stand-in; not run on Istio's own proxy"
+// Shows: filter/docs/compatibility.md, "set by a stand-in; not run on Istio's own proxy"
 #[test]
 fn the_labels_of_both_sides_are_those_of_the_native_exchange() -> Result {
     let off = json!({ "tcp_reporting_duration": "500ms", "peer_exchange": { "mode": "off" } });

@@ -66,7 +66,7 @@ fn logged(envoy: &Envoy, member: &str) -> Result<Value> {
     Ok(entry)
 }
 
-// Shows: README.md, "the filter leaves it in the filter state as `wasm.downstream_peer` and `wasm.upstream_peer`, for access logs"
+// Shows: filter/docs/peer-exchange.md, "Other filters and access logs can read the peer"
 #[test]
 fn access_logs_of_both_sides_name_the_other() -> Result {
     let fixture = Fixture::with("peer-in-log", App::start(apps::echo)?, |mesh, service| {
@@ -128,7 +128,7 @@ fn decisions(fixture: &Fixture) -> Result<String> {
 const ALLOWED: &str = "peers.rbac.allowed: 1\npeers.rbac.denied: 0\n";
 const DENIED: &str = "peers.rbac.allowed: 0\npeers.rbac.denied: 1\n";
 
-// Shows: README.md, "and network RBAC"
+// Shows: filter/docs/peer-exchange.md, "and so can network RBAC"
 #[test]
 fn rbac_allows_the_workload_in_its_rule() -> Result {
     let fixture = behind_the_guard("allowed", Workload::ratings_v2(), App::start(apps::echo)?)?;

@@ -30,7 +30,7 @@ fn check_without_metadata(fixture: &Fixture, reporter: Reporter) -> Result {
     check(&fixture.mesh, SERVICE, reporter, ONE, &labels).map(drop)
 }
 
-// Shows: filter/docs/operations.md, "| none | this filter | nothing is written; the client is its certificate |"
+// Shows: filter/docs/operations.md, "no frame is written; the client is identified by its"
 #[test]
 fn a_client_without_the_filter_is_known_by_its_certificate() -> Result {
     let fixture = Fixture::with(
@@ -66,8 +66,8 @@ fn a_server_without_the_filter_is_known_by_its_certificate_and_the_control_plane
 
 /// The documented limit of `auto`: the control plane announces a sidecar, and the sidecar does not
 /// exchange. The first connection carries a frame, the next ones do not.
-// Shows: README.md, "the first connection to it carries a frame that its application sees; the host is then left alone"
-// Shows: filter/docs/operations.md, "one connection carries a frame; then the host is left alone for `refused_duration`"
+// Shows: filter/docs/peer-exchange.md, "first connection to it carries a frame to its application"
+// Shows: filter/docs/operations.md, "one connection carries a frame; then the exchange with"
 #[test]
 fn a_host_that_answers_a_frame_with_something_else_gets_no_second_one() -> Result {
     let fixture = Fixture::with("refused", App::start(apps::length)?, |mesh, service| {
@@ -84,7 +84,7 @@ fn a_host_that_answers_a_frame_with_something_else_gets_no_second_one() -> Resul
 }
 
 /// A filter that ignores a port does not remove frames on it either.
-// Shows: filter/docs/operations.md, "Both ends of a service must look at its port"
+// Shows: filter/docs/operations.md, "Configure the port of a service on both ends."
 #[test]
 fn ports_of_one_side_only_let_the_clients_frame_reach_the_application() -> Result {
     let elsewhere = json!({ "tcp_reporting_duration": "500ms", "ports": { "include": [1] } });
@@ -101,7 +101,7 @@ fn ports_of_one_side_only_let_the_clients_frame_reach_the_application() -> Resul
 }
 
 /// Without the client's frame the server writes none.
-// Shows: filter/docs/operations.md, "only the server's side looks at its port, nothing is written"
+// Shows: filter/docs/operations.md, "If only the server's side handles it, no frame is written"
 #[test]
 fn ports_of_the_servers_side_only_do_no_harm() -> Result {
     let elsewhere = json!({ "tcp_reporting_duration": "500ms", "ports": { "include": [1] } });

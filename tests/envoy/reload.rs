@@ -257,9 +257,9 @@ pub(crate) fn load(
     Ok((connections, bytes))
 }
 
-// Shows: filter/docs/failures.md, "over all generations every connection and every byte is counted once"
-// Shows: filter/docs/failures.md, "both VMs count into the same series; under load no connection fails and all are counted once"
-// Shows: filter/docs/operations.md, "those that are open live on under the old one until Envoy's drain time is over, and are closed then"
+// Shows: filter/docs/failures.md, "all generations every connection and every byte is counted once"
+// Shows: filter/docs/failures.md, "VMs count into the same series; under load no connection fails"
+// Shows: filter/docs/operations.md, "connections keep the old filter until Envoy's drain time ends"
 #[test]
 fn an_update_under_load_loses_and_doubles_nothing() -> Result {
     let reloaded = Reloaded::start("reload", DRAIN)?;
@@ -325,7 +325,7 @@ fn an_update_under_load_loses_and_doubles_nothing() -> Result {
     Ok(())
 }
 
-// Shows: filter/docs/failures.md, "goes on accepting for the drain time and does not close TCP connections that are open; they are counted to their end"
+// Shows: filter/docs/failures.md, "accepts connections for the drain time and does not close open"
 #[test]
 fn a_drain_loses_and_doubles_nothing() -> Result {
     let drain = Duration::from_secs(2);

@@ -57,7 +57,7 @@ fn drained(reloaded: &Reloaded, mut held: TcpStream) -> Result {
     reloaded.deleted(1)
 }
 
-// Shows: filter/docs/failures.md, "A changed plugin configuration leaves the series as they are"
+// Shows: filter/docs/failures.md, "A changed plugin configuration does not change the series"
 #[test]
 fn a_changed_configuration_keeps_the_series() -> Result {
     let (reloaded, mut held) = start("update-configuration")?;
@@ -69,8 +69,8 @@ fn a_changed_configuration_keeps_the_series() -> Result {
     reloaded.report(with_update(counts(5, 5)))
 }
 
-// Shows: filter/docs/failures.md, "its series vanish, whatever passed on its old connections. The next connection makes them again, from 0"
-// Shows: filter/docs/operations.md, "A link without one starts again at 0 with its next connection; until then its series are absent"
+// Shows: filter/docs/failures.md, "its series vanish, even if bytes passed on its old connections."
+// Shows: filter/docs/operations.md, "A link without one starts again at 0 with its next connection"
 #[test]
 fn a_changed_module_starts_quiet_series_anew() -> Result {
     let (reloaded, mut held) = start("update-module-quiet")?;
@@ -84,7 +84,7 @@ fn a_changed_module_starts_quiet_series_anew() -> Result {
     reloaded.report(counts(1, 1))
 }
 
-// Shows: filter/docs/failures.md, "series that both VMs have go on"
+// Shows: filter/docs/failures.md, "series of both VMs continue: no reset, no loss"
 #[test]
 fn a_changed_module_continues_series_that_move_during_the_drain() -> Result {
     let (reloaded, mut held) = start("update-module-busy")?;
@@ -101,7 +101,7 @@ fn a_changed_module_continues_series_that_move_during_the_drain() -> Result {
 }
 
 // Shows: filter/docs/failures.md, "Removing the filter removes its series"
-// Shows: filter/docs/operations.md, "Its series vanish when the drain is over"
+// Shows: filter/docs/operations.md, "Its series vanish when the drain ends"
 #[test]
 fn removing_the_filter_removes_its_series() -> Result {
     let (reloaded, mut held) = start("update-removed")?;
@@ -115,7 +115,7 @@ fn removing_the_filter_removes_its_series() -> Result {
     Ok(())
 }
 
-// Shows: filter/docs/operations.md, "The listener was not updated, the old one is still serving."
+// Shows: filter/docs/operations.md, "The listener was not updated; the old listener still serves."
 #[test]
 fn a_refused_configuration_leaves_the_old_listener_in_place() -> Result {
     let (reloaded, mut held) = start("update-refused")?;

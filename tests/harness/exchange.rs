@@ -8,7 +8,7 @@ use crate::sidecars::{
     self, CLIENT, INTERVAL, SERVER, counts, inbound, module, outbound, outcomes, rig,
 };
 
-// Shows: README.md, "The first four carry Istio's 23 labels"
+// Shows: README.md, "The first four metrics carry Istio's 23 labels"
 #[test]
 fn both_sides_carry_all_23_labels() {
     let rig = rig();

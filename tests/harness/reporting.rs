@@ -28,7 +28,7 @@ fn an_open_connection_is_reported_at_every_tick() {
     assert_eq!(counts(&rig.inbound), [1, 1, 15, 18]);
 }
 
-// Shows: README.md, "A data callback makes no host call"
+// Shows: filter/docs/performance.md, "A data callback makes no host call"
 #[test]
 fn a_data_callback_in_steady_state_makes_no_hostcall() {
     let rig = rig();

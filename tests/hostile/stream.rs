@@ -51,7 +51,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-// Shows: README.md, "Nothing else that a peer sends costs it a connection."
+// Shows: filter/docs/peer-exchange.md, "No other content from a peer closes a connection."
 #[test]
 fn only_a_clients_first_bytes_are_a_frame() -> Result {
     play(Reporter::Destination)

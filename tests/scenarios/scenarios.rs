@@ -82,7 +82,7 @@ fn in_the_harness_natively() {
     });
 }
 
-// Shows: README.md, "gives the same verdict on all three hosts"
+// Shows: CONTRIBUTING.md, "in the emulator with the filter linked in, and in real Envoy"
 #[test]
 fn in_real_envoy() {
     let binary = EnvoyBinary::find(None).unwrap();

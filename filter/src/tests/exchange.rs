@@ -25,7 +25,7 @@ fn outbound_writes_its_frame_and_takes_the_peers_off() {
     assert_eq!(sim.outcome("exchanged"), 1);
 }
 
-// Shows: README.md, "reads over mTLS; writes once the client's frame was seen"
+// Shows: README.md, "reads over mutual TLS; writes after the client's frame"
 #[test]
 fn inbound_takes_the_clients_frame_off_and_answers() {
     let host = inbound();
@@ -67,7 +67,7 @@ fn a_greeting_that_comes_first_passes_without_our_frame() {
     );
 }
 
-// Shows: filter/docs/operations.md, "the client writes nothing, and takes off what comes"
+// Shows: filter/docs/operations.md, "the client writes no frame and removes received frames"
 #[test]
 fn a_frame_behind_a_greeting_is_taken_off_in_every_mode_that_reads() {
     for mode in ["auto", "receive", "on"] {
@@ -93,8 +93,8 @@ fn on_puts_the_frame_in_front_of_a_greeting() {
     );
 }
 
-// Shows: README.md, "writes to hosts with a SPIFFE identity whose metadata says `tlsMode: istio`"
-// Shows: filter/docs/operations.md, "| this filter, `auto` | none, and no `tlsMode: istio` | nothing is written; certificate and control plane tell |"
+// Shows: README.md, "writes to hosts with a SPIFFE certificate and the metadata `tlsMode: istio`"
+// Shows: filter/docs/operations.md, "no frame is written; labels come from certificate and"
 #[test]
 fn a_peer_that_does_not_take_part_gets_no_frame() {
     let closed_gates: [fn(&FakeHost); 3] = [
@@ -153,7 +153,7 @@ fn receive_and_off_write_nothing() {
     }
 }
 
-// Shows: README.md, "`auto` means `off` on a proxy that has Istio's own exchange filter compiled in"
+// Shows: README.md, "On a proxy with Istio's own exchange filter compiled in, `auto` means `off`."
 #[test]
 fn auto_stands_back_beside_a_native_exchange_filter() {
     for name in [
@@ -175,7 +175,7 @@ fn auto_stands_back_beside_a_native_exchange_filter() {
     }
 }
 
-// Shows: README.md, "**The ALPN is offered to every TLS upstream of the listener,**"
+// Shows: filter/docs/peer-exchange.md, "to every TLS upstream of its listener"
 #[test]
 fn outbound_offers_the_alpn_unless_told_not_to() {
     let offered = |host: FakeHost, config: &str| {
@@ -203,7 +203,7 @@ fn an_oversized_frame_closes_the_connection_and_lets_nothing_through() {
 }
 
 /// Otherwise a frame would reach the application.
-// Shows: filter/docs/failures.md, "where a frame could otherwise reach the application, the connection is closed and counted as `host_failure`"
+// Shows: filter/docs/failures.md, "the connection is closed and counted as `host_failure`"
 #[test]
 fn a_host_that_does_not_tell_where_a_frame_comes_loses_the_connection() {
     let client = [peer_frame(), b"query".to_vec()].concat();
@@ -226,7 +226,7 @@ fn a_host_that_does_not_tell_where_a_frame_comes_loses_the_connection() {
     }
 }
 
-// Shows: filter/docs/failures.md, "| closing that connection, and taking its bytes away | its bytes are held |"
+// Shows: filter/docs/failures.md, "that connection, and removing its bytes | its bytes are held |"
 #[test]
 fn what_the_host_neither_drains_nor_closes_is_held() {
     let host = inbound();

@@ -23,7 +23,7 @@ fn the_peer_is_published_before_its_first_byte_goes_on() {
     assert_eq!(published(&host, "upstream_peer"), None);
 }
 
-// Shows: README.md, "connections whose peer claims another namespace than its certificate has (the certificate's is shown)"
+// Shows: README.md, "connections whose peer claims another namespace than its certificate"
 #[test]
 fn a_namespace_that_is_not_the_certificates_is_counted() {
     for (host, reporter) in [(inbound(), "destination"), (outbound(), "source")] {
@@ -48,7 +48,7 @@ fn the_client_side_publishes_the_server() {
     assert_eq!(published(&host, "upstream_peer"), Some(peer));
 }
 
-// Shows: README.md, "except `identity`, which is the certificate's where there is one"
+// Shows: filter/docs/peer-exchange.md, "`identity`, which comes from the certificate if there is"
 #[test]
 fn without_a_frame_the_certificate_is_published() {
     let host = inbound();

@@ -65,7 +65,7 @@ fn an_undecided_connection_is_reported_after_a_whole_interval() {
     assert_eq!(host.stats().len(), 4);
 }
 
-// Shows: README.md, "until the client speaks, it looks like an unfinished handshake"
+// Shows: filter/docs/peer-exchange.md, "this case is the same as an unfinished handshake"
 #[test]
 fn labels_do_not_freeze_while_the_handshake_is_unfinished() {
     let host = inbound();
@@ -123,7 +123,7 @@ fn a_connection_that_never_came_to_data_is_opened_and_closed_with_its_flags() {
     assert_eq!(sim.outcome("not_attempted"), 1);
 }
 
-// Shows: README.md, "There are at most 10 000 per worker (`limits.max_series`); further peers share `unknown`."
+// Shows: filter/docs/operations.md, "(10 000) series; further peers share `unknown`"
 #[test]
 fn peers_beyond_the_limit_of_series_share_one() {
     let host = inbound();
@@ -187,8 +187,8 @@ fn no_claim_of_a_peer_multiplies_the_coarse_series() {
     );
 }
 
-// Shows: README.md, "It follows a new certificate an interval late"
-// Shows: filter/docs/operations.md, "the own principal follows within one reporting interval"
+// Shows: filter/docs/peer-exchange.md, "A new certificate appears in the labels at most one"
+// Shows: filter/docs/operations.md, "show a new own certificate within one reporting interval"
 #[test]
 fn an_own_certificate_that_is_replaced_is_noticed_within_an_interval() {
     let host = inbound();
@@ -232,7 +232,7 @@ fn an_own_certificate_that_is_replaced_is_noticed_within_an_interval() {
     assert_eq!(closed("spiffe://newer/ns/n/sa/s"), 1);
 }
 
-// Shows: filter/docs/failures.md, "it is pending, and told again at the next tick or close"
+// Shows: filter/docs/failures.md, "value stays pending; the next tick or close reports it again"
 #[test]
 fn no_status_at_any_hostcall_loses_a_byte_or_a_count() {
     let client = [peer_frame(), b"query".to_vec()].concat();

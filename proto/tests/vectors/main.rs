@@ -18,7 +18,7 @@ use crate::judge::judge;
 const FILE: &str = include_str!("../../vectors/peer-exchange.json");
 
 // Shows: filter/docs/compatibility.md, "the frames of 1.7 and of today's Istio, read and written"
-// Shows: filter/docs/operations.md, "exchange both ways: the frames are Istio's"
+// Shows: filter/docs/operations.md, "exchange in both directions: the frames are Istio's"
 #[test]
 fn every_vector_comes_out_as_it_should() {
     let report = judge(FILE).unwrap();

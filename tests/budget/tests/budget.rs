@@ -7,7 +7,7 @@ use budget::{Figures, Filters, Verdict};
 /// command line takes more.
 const CHURN: usize = 10_000;
 
-// Shows: README.md, "A data callback makes no host call and no allocation once the exchange is over, and a tick's cost does not depend on how many connections are open."
+// Shows: filter/docs/performance.md, "no host call and no allocation once the exchange is over"
 #[test]
 fn the_filter_stays_within_its_budget() {
     let measured = Figures::measure(&Filters::build().unwrap(), CHURN).unwrap();

@@ -51,7 +51,7 @@ fn max_label_length_cuts_values() -> Result {
 
 /// Beyond the limit, labels from the peer's metadata are unknown, so no peer can create further
 /// series.
-// Shows: README.md, "connections counted under an `unknown` peer because the limit of series (10 000) is reached"
+// Shows: README.md, "under an `unknown` peer because the limit of 10 000 series is reached"
 #[test]
 fn max_series_bounds_the_series_that_peers_create() -> Result {
     let configuration = at_intervals(json!({

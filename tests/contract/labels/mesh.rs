@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::pair::{CLUSTER, ENDPOINT, Pair, at, mode, web};
 use crate::table::EXCHANGED;
 
-// Shows: filter/docs/operations.md, "| this filter, `auto` | this filter | exchange both ways |"
+// Shows: filter/docs/operations.md, "filter, `auto` | this filter | exchange in both directions |"
 #[test]
 fn metadata_exchanged_both_ways() -> Result {
     let pair = Pair::start("exchanged", |mesh, service| mesh.service(service))?;

@@ -98,7 +98,7 @@ fn a_frame_is_taken_off_and_the_payload_goes_on() {
     everywhere(&frame(), true, b"", &["peer w"]);
 }
 
-// Shows: README.md, "the first byte that differs from the magic lets everything go on, in order"
+// Shows: filter/docs/peer-exchange.md, "at the first mismatch it releases them in order"
 #[test]
 fn payload_without_a_frame_goes_on_untouched() {
     for payload in [

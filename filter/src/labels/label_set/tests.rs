@@ -74,7 +74,7 @@ fn the_flags_have_a_label_of_their_name() {
     assert_eq!(label.map(|label| label.name), Some(RESPONSE_FLAGS));
 }
 
-// Shows: README.md, "none of them ever empty"
+// Shows: README.md, "carry Istio's 23 labels, and no label is empty"
 #[test]
 fn no_value_is_ever_empty() {
     let nobody = Workload::default();

@@ -73,7 +73,7 @@ fn endpoint_metadata_needs_four_parts() {
     assert_eq!(five, expected);
 }
 
-// Shows: README.md, "A peer is known by, in this order, its certificate's SPIFFE identity, the metadata it sent, the endpoint metadata of the control plane, what Istio's own exchange filter found out where there is one, or not at all"
+// Shows: filter/docs/unknown-labels.md, "of the peer from the first of these sources that has it"
 #[test]
 fn each_label_comes_from_the_first_source_that_has_it() {
     let exchanged = Metadata {

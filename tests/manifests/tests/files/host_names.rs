@@ -19,7 +19,7 @@ fn rows() -> Vec<Row> {
     let page = workspace::root().join("filter/docs/observability.md");
     let page = std::fs::read_to_string(page).unwrap().replace(r"\|", "¦");
     let (_, rest) = page
-        .split_once("\n## Labels that nobody asked for\n")
+        .split_once("\n## Additional labels from Istio's tags\n")
         .unwrap();
     let (section, _) = rest.split_once("\n## ").unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
