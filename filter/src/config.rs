@@ -46,7 +46,8 @@ const WITHOUT_EFFECT: [(&str, &str); 4] = [
 
 /// The plugin's configuration.
 ///
-/// An empty text and `{}` are the defaults: a `WasmPlugin` without `pluginConfig` delivers zero bytes.
+/// An empty text and `{}` are the defaults: a `WasmPlugin` without `pluginConfig` delivers zero
+/// bytes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     /// How metrics are named: `stat_prefix`, `field_separator`, `value_separator`,

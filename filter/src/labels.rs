@@ -14,7 +14,7 @@ pub(crate) use metric::{
 };
 pub use naming::Naming;
 pub(crate) use naming::{
-    DEFAULT_MAX_VALUE_LEN, FLAG_SEPARATORS, ends_like, is_configuration, is_separator, tame,
+    DEFAULT_MAX_VALUE_LEN, FLAG_SEPARATORS, ends_like, is_configuration, is_separator, sanitize,
 };
 pub(crate) use response_flags::ResponseFlags;
 pub(crate) use standard::{LabelValue, RESPONSE_FLAGS, STANDARD_LABELS, StandardLabel, UNKNOWN};

@@ -1,9 +1,10 @@
 //! The filter's core: peer exchange and TCP stats, for any host.
 //!
 //! Data flows through five stages: **config → exchange → peer → labels → series**. A [`Plugin`] is
-//! one configuration in one VM. Each of its [`Connection`]s reads the peer's frame in one direction,
-//! writes this workload's frame in the other, and counts the payload under one frozen label set. The
-//! core depends on neither proxy-wasm nor Envoy, only on the trait [`Host`](host::Host).
+//! one configuration in one VM. Each of its [`Connection`]s reads the peer's frame in one
+//! direction, writes this workload's frame in the other, and counts the payload under one frozen
+//! label set. The core depends on neither proxy-wasm nor Envoy, only on the trait
+//! [`Host`](host::Host).
 //!
 //! A module may import from the modules below it in this order: `plugin`, `connection`, `shared`,
 //! `exchange`, `peer`, `series`, `config`, `labels`, `host`.
@@ -30,7 +31,8 @@ mod peer;
 /// Stage 4, the labels: the standard ones, their values, and their encoding in a stat's name.
 mod labels;
 
-/// Stage 5, the series: the label sets of all connections, and their counts until the host has them.
+/// Stage 5, the series: the label sets of all connections, and their counts until the host has
+/// them.
 mod series;
 
 /// The host: its calls, its attributes and its messages.

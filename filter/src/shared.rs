@@ -124,8 +124,8 @@ impl<H: Host> Shared<H> {
         }
     }
 
-    /// Decodes the payload of a peer's frame and counts the outcome of its exchange; `None` if it has
-    /// no metadata or is malformed.
+    /// Decodes the payload of a peer's frame and counts the outcome of its exchange; `None` if it
+    /// has no metadata or is malformed.
     pub(crate) fn decode(&self, reporter: Reporter, payload: Payload) -> Option<Rc<PeerMetadata>> {
         let decoded = self.peers.borrow_mut().decode(payload);
         let outcome = match &decoded {

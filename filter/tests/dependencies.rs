@@ -1,5 +1,5 @@
-//! What the filter and its tools are made of: licences that may be shipped, sources that are published, and in the .wasm
-//! only what is known to be there.
+//! What the filter and its tools are made of: licences that may be shipped, sources that are
+//! published, and in the .wasm only what is known to be there.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -55,7 +55,8 @@ fn cargo(arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Whether an expression of SPDX leaves a choice that may be shipped: no parentheses but around all of one side.
+/// Whether an expression of SPDX leaves a choice that may be shipped: no parentheses but around all
+/// of one side.
 fn is_fit(expression: &str) -> bool {
     let expression = expression.replace(['(', ')'], "").replace('/', " OR ");
     expression.split(" AND ").all(|part| {

@@ -1,11 +1,11 @@
-//! What a user reads: every error names the thing and what to do about it.
+//! Messages for users: every error names the cause and the remedy.
 
 use tcp_peer_stats_core::ExpressionError;
 use tcp_peer_stats_core::config::Config;
 use tcp_peer_stats_core::host::Status;
 
 #[test]
-fn a_status_is_told_by_name_and_number() {
+fn a_status_has_name_and_number() {
     let names = [
         "NotFound",
         "BadArgument",
@@ -39,15 +39,15 @@ fn an_expression_is_refused_with_the_closest_name_that_exists() {
                 name: unknown("conection"),
                 nearest: "connection",
             },
-            "names \"conection\", which does not exist; did you mean \"connection\"? (What another filter left is \
-             filter_state['conection'])",
+            "has the name \"conection\", which does not exist; did you mean \"connection\"? (For another \
+             filter's property write filter_state['conection'])",
         ),
         (
             ExpressionError::UnknownPeerField {
                 name: unknown("lables"),
                 nearest: "labels",
             },
-            "asks a peer for \"lables\", which peers do not have; did you mean \"labels\"?",
+            "has the peer field \"lables\", which does not exist; did you mean \"labels\"?",
         ),
         (
             ExpressionError::Refused(Status::BAD_ARGUMENT),

@@ -2,8 +2,8 @@
 //!
 //! The only file with `unsafe`. Each call passes pointers to live slices and to local
 //! out-parameters. The host allocates the bytes that it returns with the guest's
-//! `proxy_on_memory_allocate` (the SDK's, a `Vec` of exactly the requested capacity), and they become
-//! such a `Vec` again.
+//! `proxy_on_memory_allocate` (the SDK's, a `Vec` of exactly the requested capacity), and they
+//! become such a `Vec` again.
 #![allow(unsafe_code)]
 
 use std::ptr;

@@ -11,29 +11,30 @@ const REFUSED_DURATION: Duration = Duration::from_secs(300);
 /// `peer_exchange`: on which connections frames are read and written.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerExchange {
-    /// When to write a frame and when to look for one.
+    /// On which connections frames are read and written.
     pub mode: Mode,
-    /// Whether outbound connections offer the ALPN of the exchange on their own.
+    /// Whether the filter offers the exchange's ALPN on outbound connections.
     pub advertise_alpn: bool,
-    /// The ALPN that they offer: the exchange's name first, then what a server without it takes.
+    /// The offered ALPN: the exchange's name, then a name for servers without the exchange.
     pub protocols: Vec<String>,
-    /// Clusters whose hosts take part even if their metadata does not say so.
+    /// Clusters whose hosts support the exchange, whatever their metadata is.
     pub clusters: Vec<String>,
-    /// How long a host that answered a frame with something else gets no other one; zero: it gets
-    /// one with every connection.
+    /// How long a host that answered without a frame gets no other frame; zero: it gets one on
+    /// every connection.
     pub refused_duration: Duration,
 }
 
 /// `peer_exchange.mode`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
-    /// Where the connection shows that the peer takes part; never beside a native exchange filter.
+    /// On connections whose attributes show that the peer supports the exchange; `Off` beside a
+    /// native exchange filter.
     Auto,
-    /// Always: the chain or cluster is known to have negotiated the ALPN.
+    /// On every connection: its chain or cluster has negotiated the ALPN.
     On,
     /// Read like `auto`, never write.
     Receive,
-    /// Telemetry only.
+    /// Metrics only.
     Off,
 }
 
@@ -45,7 +46,7 @@ impl Mode {
         ("off", Self::Off),
     ];
 
-    /// The name that the configuration uses.
+    /// Its name in the configuration.
     pub fn name(self) -> &'static str {
         Self::NAMES
             .iter()

@@ -38,15 +38,16 @@ struct Compiled {
 pub(crate) enum Moment {
     /// In a callback of the connection.
     Callback,
-    /// In a tick, with the connection as the effective context. The host evaluates expressions in the
-    /// context of the callback, which is the plugin's, and properties in the effective one (measured
-    /// in Envoy 1.40): an expression that is only a path has its value, any other has none.
+    /// In a tick, with the connection as the effective context. The host evaluates expressions in
+    /// the context of the callback, which is the plugin's, and properties in the effective one
+    /// (measured in Envoy 1.40): an expression that is only a path has its value, any other has
+    /// none.
     Tick,
 }
 
 impl Expressions {
-    /// Compiles an expression of the configuration. `absent` is called for each attribute in it that
-    /// TCP connections do not have.
+    /// Compiles an expression of the configuration. `absent` is called for each attribute in it
+    /// that TCP connections do not have.
     ///
     /// # Errors
     /// It has a name that does not exist, or the host does not accept it.

@@ -42,7 +42,8 @@ fn unknown_tags(path: &str, metric: &MetricConfig, known: &[&str], notices: &mut
 }
 
 /// Reports the user's own labels whose name ends with the name of another label, or the other way
-/// round: an expression of `stats_tags` without an anchor finds the shorter label in the longer one.
+/// round: an expression of `stats_tags` without an anchor finds the shorter label in the longer
+/// one.
 fn ambiguous_labels(
     own: &[&(String, Cel)],
     labels: &[&str],

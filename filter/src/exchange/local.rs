@@ -23,8 +23,8 @@ pub(crate) struct LocalExchange {
 }
 
 impl LocalExchange {
-    /// `has_native`: a native exchange filter is compiled into the proxy. Mode `auto` is `off` then,
-    /// because two exchange filters in one chain corrupt the stream.
+    /// `has_native`: a native exchange filter is compiled into the proxy. Mode `auto` is `off`
+    /// then, because two exchange filters in one chain corrupt the stream.
     pub(crate) fn new(
         configured: Mode,
         has_native: bool,
@@ -74,8 +74,8 @@ impl LocalExchange {
         now.is_ok_and(|now| refused.contains(&address, now))
     }
 
-    /// Records for `period` that the connection's upstream refused a frame, and returns its address;
-    /// `None` if the period is zero, or the host returns no address or no time.
+    /// Records for `period` that the connection's upstream refused a frame, and returns its
+    /// address; `None` if the period is zero, or the host returns no address or no time.
     pub(super) fn refuse_upstream<H: Host>(
         &self,
         attributes: &Attributes<'_, H>,

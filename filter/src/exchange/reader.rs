@@ -17,7 +17,8 @@ const READ_AHEAD: usize = 2048;
 pub(crate) enum Reader {
     /// Bytes of the frame, or bytes that may be its beginning, are read.
     Frame(Decoder),
-    /// The frame was taken off; the payload behind it begins with this many bytes of a second magic.
+    /// The frame was taken off; the payload behind it begins with this many bytes of a second
+    /// magic.
     BehindFrame(usize),
 }
 
@@ -26,7 +27,7 @@ pub(crate) enum Reader {
 pub(crate) struct ReadStep {
     /// How many bytes of application payload go on.
     pub(crate) payload: usize,
-    /// What the peer's first bytes are, once that is known.
+    /// The kind of the peer's first bytes, once it is known.
     pub(crate) event: Option<FrameEvent>,
     /// The payload begins with a second frame.
     pub(crate) duplicate: bool,
@@ -34,13 +35,13 @@ pub(crate) struct ReadStep {
     pub(crate) finished: bool,
 }
 
-/// What the peer's first bytes are.
+/// The kind of the peer's first bytes.
 #[derive(Debug)]
 pub(crate) enum FrameEvent {
     /// A frame.
     Frame(Payload),
-    /// A frame with a payload over the limit. The callback's bytes were dropped, because the payload
-    /// behind the frame cannot be found.
+    /// A frame with a payload over the limit. The callback's bytes were dropped, because the
+    /// payload behind the frame cannot be found.
     TooLarge(TooLarge),
     /// No frame.
     Absent,

@@ -96,7 +96,8 @@ impl<'a, H: Host> Attributes<'a, H> {
         Ok(self.get(path::UPSTREAM_PEER_SAN)?.and_then(text))
     }
 
-    /// The listener's `envoy.config.core.v3.TrafficDirection`: 0 unspecified, 1 inbound, 2 outbound.
+    /// The listener's `envoy.config.core.v3.TrafficDirection`: 0 unspecified, 1 inbound, 2
+    /// outbound.
     ///
     /// # Errors
     /// The hostcall failed.

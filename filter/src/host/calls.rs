@@ -23,7 +23,7 @@ pub type ContextId = u32;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct MetricId(pub u32);
 
-/// What kind of a stat a metric is.
+/// The kind of a stat.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum MetricKind {
     /// Only grows.
@@ -36,8 +36,8 @@ pub enum MetricKind {
 
 /// The hostcalls that the core makes.
 pub trait Host {
-    /// Returns a property ("attribute") by its path, whose parts are separated by NUL; `None` if the
-    /// host has no property of that name.
+    /// Returns a property ("attribute") by its path, whose parts are separated by NUL; `None` if
+    /// the host has no property of that name.
     fn property(&self, path: &str) -> Result<Option<Vec<u8>>, Status>;
 
     /// Sets a property of the connection. Other filters find it in the filter state under `wasm.`

@@ -1,4 +1,4 @@
-//! The statuses of failed hostcalls, and what else may be wrong with an answer.
+//! The errors of hostcalls.
 
 use std::fmt;
 

@@ -50,8 +50,8 @@ pub(crate) struct Service {
 /// `connection_security_policy`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum SecurityPolicy {
-    /// The client's sidecar never reports a policy (Istio's rule), and no sidecar can before the TLS
-    /// handshake is over.
+    /// The client's sidecar never reports a policy (Istio's rule), and no sidecar can before the
+    /// TLS handshake is over.
     Unknown,
     /// Both ends have a certificate.
     MutualTls,
@@ -109,9 +109,9 @@ impl LabelSet {
 
     /// Host, name and namespace of the service.
     ///
-    /// Where the cluster does not name them they follow from the server: the service is at least the
-    /// server's canonical service, and it is in its workload's namespace. If that is unknown too,
-    /// the cluster's name distinguishes services.
+    /// Where the cluster does not name them they follow from the server: the service is at least
+    /// the server's canonical service, and it is in its workload's namespace. If that is unknown
+    /// too, the cluster's name distinguishes services.
     fn requested_service(&self) -> [&str; 3] {
         let Service {
             host,

@@ -1,6 +1,6 @@
-//! How labels travel in the name of a stat.
+//! The encoding of labels in the name of a stat.
 //!
-//! A stat of a proxy-wasm filter has a name and nothing else, so the labels travel inside it:
+//! A stat of a proxy-wasm filter has nothing but a name, so its labels are a part of the name:
 //! `reporter=.=source;.;source_workload=.=ratings-v2;.;…istio_tcp_sent_bytes_total`. The
 //! bootstrap's `stats_tags` take them out again with one expression a label,
 //! `(L=\.=(.*?);\.;)`. Values are therefore cleaned of all that could read as a separator, there or
@@ -12,11 +12,11 @@ use std::borrow::Cow;
 /// SPIFFE id of Istio's form about 350.
 pub(crate) const DEFAULT_MAX_VALUE_LEN: usize = 512;
 
-/// What separates tags and fields in the lines of Envoy's statsd sinks: `,` and `|` in DogStatsD's,
-/// `;` in Graphite's. A line ends with a control character, which no value has either.
+/// The separators of tags and fields in the lines of Envoy's statsd sinks: `,` and `|` in
+/// DogStatsD's, `;` in Graphite's. A line ends with a control character, which no value has either.
 const SINK_SEPARATORS: [char; 3] = [',', '|', ';'];
 
-/// What may stand between two response flags: Envoy's comma, or what no sink takes for a separator.
+/// The separators of response flags: Envoy's comma, or one that no sink has.
 pub(crate) const FLAG_SEPARATORS: [(&str, &str); 5] =
     [(",", ","), ("-", "-"), (".", "."), ("_", "_"), ("/", "/")];
 
@@ -53,14 +53,13 @@ impl Naming {
         format!("{}_{name}", self.prefix)
     }
 
-    /// The expression of `stats_tags` that takes the label out of a stat, and not the end of a longer
-    /// label.
+    /// The expression of `stats_tags` that extracts the label, and not the end of a longer label.
     pub(crate) fn anchored_tag(&self, label: &str) -> String {
         let (field, value) = (escape(&self.field_separator), escape(&self.value_separator));
         format!("(?:^wasmcustom\\.|{field})({label}{value}(.*?){field})")
     }
 
-    /// Appends one encoded label, whoever chose its value.
+    /// Appends one encoded label.
     pub(crate) fn push_label(&self, head: &mut String, label: &str, value: &str) {
         self.push(head, label, &self.clean(value, &SINK_SEPARATORS));
     }
@@ -82,7 +81,8 @@ impl Naming {
         head.push_str(&self.field_separator);
     }
 
-    /// A stat with other response flags in one of its labels; as it is, if it does not have the label.
+    /// A stat with other response flags in one of its labels; as it is, if it does not have the
+    /// label.
     pub(crate) fn replace_flags(&self, stat: &str, label: &str, flags: &str) -> String {
         let begin = format!("{label}{}", self.value_separator);
         let replaced: Vec<Cow<'_, str>> = stat
@@ -95,18 +95,21 @@ impl Naming {
         replaced.join(&self.field_separator)
     }
 
-    /// A value that cannot be mistaken for anything but a value: neither separators of the encoding
-    /// nor `others` survive.
+    /// The value with `_` in the place of the encoding's separators, of `others` and of control
+    /// characters.
     fn clean<'a>(&self, value: &'a str, others: &[char]) -> Cow<'a, str> {
-        let unfit = |c: char| others.contains(&c) || self.separates(c);
-        let value = tame(value, self.max_value_len);
-        match value.bytes().all(is_plain) || !value.contains(unfit) {
-            true => value,
-            false => Cow::Owned(value.replace(unfit, "_")),
+        let value = sanitize(value, self.max_value_len);
+        if value.bytes().all(is_plain) {
+            return value;
+        }
+        let is_separator = |c: char| others.contains(&c) || self.separates(c);
+        match value.contains(is_separator) {
+            true => Cow::Owned(value.replace(is_separator, "_")),
+            false => value,
         }
     }
 
-    /// Response flags with the configured separator, unless it separates labels. The others never do.
+    /// Response flags with the configured separator; `_` for a comma that separates labels.
     fn flags(&self, flags: &str) -> String {
         let separator = match self.flag_separator {
             "," if self.separates(',') => "_",
@@ -115,21 +118,21 @@ impl Naming {
         flags.replace(',', separator)
     }
 
-    /// Whether a character belongs to the separators of the encoding and to no name.
+    /// Whether a character is a part of the encoding's separators, and of no name.
     fn separates(&self, c: char) -> bool {
-        tells(c) && (self.field_separator.contains(c) || self.value_separator.contains(c))
+        is_separating(c) && (self.field_separator.contains(c) || self.value_separator.contains(c))
     }
 }
 
-/// Whether a label's name ends with another's, so that an expression for the other one that does not
-/// say where a label begins finds it in both.
+/// Whether a label's name ends with another's: an expression of `stats_tags` for the other one
+/// finds it in both, if it has no anchor.
 pub(crate) fn ends_like(longer: &str, label: &str) -> bool {
     longer.len() > label.len() && longer.ends_with(label)
 }
 
-/// A text that a peer chose, made fit for a log: cut between characters to `max` bytes, without
+/// A peer's text for a log: at most `max` bytes, cut between characters, with `_` in the place of
 /// control characters.
-pub(crate) fn tame(text: &str, max: usize) -> Cow<'_, str> {
+pub(crate) fn sanitize(text: &str, max: usize) -> Cow<'_, str> {
     let text = text
         .get(..text.floor_char_boundary(max))
         .unwrap_or_default();
@@ -151,19 +154,18 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// Whether a byte is a character that is fit for everything, as all are in most values.
+/// Whether a byte is a character that is never replaced. Most values have no others.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || PLAIN.as_bytes().contains(&byte)
 }
 
-/// Whether a text can separate values: at least one of its characters has to be kept out of them,
-/// and names, addresses and SPIFFE ids have to keep theirs.
+/// Whether a text can separate values: at least one of its characters is in no name, address or
+/// SPIFFE id, so it can be replaced in values.
 pub(crate) fn is_separator(text: &str) -> bool {
-    text.contains(tells) && !text.contains(char::is_control)
+    text.contains(is_separating) && !text.contains(char::is_control)
 }
 
-/// Whether an expression is the path of something in the proxy's own configuration, where no peer has
-/// a say.
+/// Whether an expression is a path in the proxy's own configuration, whose value no peer chooses.
 pub(crate) fn is_configuration(expression: &str) -> bool {
     const ROOTS: [&str; 6] = [
         "cluster_metadata",
@@ -176,15 +178,17 @@ pub(crate) fn is_configuration(expression: &str) -> bool {
     let path = expression.trim_ascii();
     let path = path.strip_prefix("xds.").unwrap_or(path);
     let root = path.split(['.', '[']).next();
-    let is_path = |c: char| c.is_ascii_alphanumeric() || "._-/[]'\"".contains(c);
-    root.is_some_and(|root| ROOTS.contains(&root)) && path.chars().all(is_path)
+    root.is_some_and(|root| ROOTS.contains(&root))
+        && path
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-/[]'\"".contains(c))
 }
 
-/// What names, addresses and SPIFFE ids have besides letters and digits.
+/// The characters of names, addresses and SPIFFE ids besides letters and digits.
 const PLAIN: &str = "._-/:";
 
-/// Whether a character tells a separator from the text of a value.
-fn tells(c: char) -> bool {
+/// Whether a character can be a part of separators only, and not of names.
+fn is_separating(c: char) -> bool {
     !c.is_control() && !c.is_alphanumeric() && !PLAIN.contains(c)
 }
 

@@ -11,7 +11,7 @@ use prost::Message as _;
 use crate::config::PEER_MAPS;
 use crate::host::envoy::DeclarePropertyArguments;
 use crate::host::{Host, Status};
-use crate::labels::{Reporter, Workload, tame};
+use crate::labels::{Reporter, Workload, sanitize};
 
 /// The limit on the bytes of a peer's labels, and on those of its platform's metadata. The host
 /// keeps them as long as the connection lasts.
@@ -54,8 +54,8 @@ pub(crate) fn write<H: Host>(host: &H, reporter: Reporter, peer: &[u8]) -> Resul
     }
 }
 
-/// The peer's message. Its texts have up to `max` bytes and no control characters: they go into logs
-/// and stay as long as the connection.
+/// The peer's message. Its texts have up to `max` bytes and no control characters: they go into
+/// logs and stay as long as the connection.
 pub(super) fn peer(peer: &Workload, metadata: Option<&Metadata>, max: usize) -> Struct {
     let nothing = Metadata::default();
     let metadata = metadata.unwrap_or(&nothing);
@@ -115,7 +115,7 @@ pub(super) fn add_native(message: &mut Struct, native: &Struct, max: usize) {
             add(&mut completed, &pairs, max);
             message.insert(name, completed);
         } else if !message.fields.contains_key(name) {
-            message.insert(name, tame(value.as_str(), max).as_ref());
+            message.insert(name, sanitize(value.as_str(), max).as_ref());
         }
     }
 }
@@ -124,7 +124,7 @@ pub(super) fn add_native(message: &mut Struct, native: &Struct, max: usize) {
 fn texts(members: &[(&str, &str)], max: usize) -> Struct {
     let mut message = Struct::default();
     for (name, value) in members.iter().filter(|(_, value)| !value.is_empty()) {
-        message.insert(*name, tame(value, max).as_ref());
+        message.insert(*name, sanitize(value, max).as_ref());
     }
     message
 }
@@ -133,7 +133,7 @@ fn texts(members: &[(&str, &str)], max: usize) -> Struct {
 fn add(message: &mut Struct, map: &[(String, String)], max: usize) {
     let mut room = MAX_MAP_LEN;
     for (name, value) in map {
-        let (name, value) = (tame(name, max), tame(value, max));
+        let (name, value) = (sanitize(name, max), sanitize(value, max));
         match room.checked_sub(name.len() + value.len()) {
             Some(left) => room = left,
             None => return,

@@ -18,8 +18,8 @@ pub(crate) struct LocalNode {
 }
 
 impl LocalNode {
-    /// Reads the whole node message: tens of KiB, most of it the list of extensions. Also returns the
-    /// root of the attributes of the proxy's configuration in this host.
+    /// Reads the whole node message: tens of KiB, most of it the list of extensions. Also returns
+    /// the root of the attributes of the proxy's configuration in this host.
     pub(crate) fn read<H: Host>(host: &H) -> (Self, Roots) {
         for roots in [Roots::Xds, Roots::Legacy] {
             let Some(raw) = Attributes::new(host, roots).bytes(path::NODE) else {

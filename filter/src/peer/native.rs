@@ -26,8 +26,8 @@ pub(crate) fn read(raw: &[u8]) -> Option<Workload> {
     })
 }
 
-/// All fields of the peer in the property's bytes: the additional labels of Istio 1.25 and later are
-/// in the map `labels`. A value that is no text is left out.
+/// All fields of the peer in the property's bytes: the additional labels of Istio 1.25 and later
+/// are in the map `labels`. A value that is no text is left out.
 pub(crate) fn fields(raw: &[u8]) -> Option<Struct> {
     let Some(pairs) = pairs::parse(raw) else {
         return Struct::decode(raw).ok();

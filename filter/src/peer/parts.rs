@@ -3,8 +3,8 @@
 /// The largest number of parts: those of Consul's SPIFFE ids.
 const MAX: usize = 9;
 
-/// The parts of a text, none of them empty. They are on the stack, which saves allocations for every
-/// new peer.
+/// The parts of a text, none of them empty. They are on the stack, which saves allocations for
+/// every new peer.
 #[derive(Debug)]
 pub(crate) struct Parts<'a> {
     parts: [&'a str; MAX],

@@ -55,8 +55,9 @@ fn host_of(cluster: &str) -> Option<&str> {
         .or_else(|| kubernetes(cluster))
 }
 
-/// Istio's clusters: `direction|port|subset|host`, where inbound ones have no host; and those behind
-/// a gateway with `AUTO_PASSTHROUGH`, `direction_.port_.subset_.host`, the SNI of Istio's clients.
+/// Istio's clusters: `direction|port|subset|host`, where inbound ones have no host; and those
+/// behind a gateway with `AUTO_PASSTHROUGH`, `direction_.port_.subset_.host`, the SNI of Istio's
+/// clients.
 fn istio(cluster: &str) -> Option<&str> {
     ["|", "_."].into_iter().find_map(|separator| {
         let mut parts = cluster.splitn(4, separator);

@@ -8,8 +8,8 @@ use hashbrown::{Equivalent, HashMap};
 /// The limit, in bytes: several hundred peers.
 const MAX_WEIGHT: usize = 1024 * 1024;
 
-/// The weight of an entry without its value. It bounds the number of entries: peers choose the keys,
-/// and may choose ones with equal hashes.
+/// The weight of an entry without its value. It bounds the number of entries: peers choose the
+/// keys, and may choose ones with equal hashes.
 const ENTRY_WEIGHT: usize = 1024;
 
 /// Values by key. A full cache drops all of them: its memory is bounded, whatever peers send, and

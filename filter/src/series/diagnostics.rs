@@ -20,8 +20,8 @@ struct PerReporter {
 
 /// `istio_tcp_peer_exchange_total{reporter,result}`, and by reporter alone
 /// `istio_tcp_series_overflow_total`, `istio_tcp_refused_hosts_total`,
-/// `istio_tcp_peer_mismatch_total` and `istio_tcp_unusable_values_total`. A counter appears with its
-/// first event.
+/// `istio_tcp_peer_mismatch_total` and `istio_tcp_unusable_values_total`. A counter appears with
+/// its first event.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics {
     by_reporter: [PerReporter; Reporter::ALL.len()],

@@ -140,8 +140,8 @@ impl SeriesTable {
         }
     }
 
-    /// The series with this key, whether the table is full or not. No peer may choose a value of its
-    /// labels.
+    /// The series with this key, whether the table is full or not. No peer may choose a value of
+    /// its labels.
     pub(crate) fn get_coarse<H: Host>(
         &mut self,
         host: &H,

@@ -1,4 +1,4 @@
-//! What the configuration changes about a connection.
+//! The effects of the configuration on a connection.
 
 use super::*;
 
@@ -173,17 +173,17 @@ fn the_limits_are_the_configured_ones() {
     assert_eq!(sim.counts(&["source_principal=.=spiffe://cluster;.;"]).0, 1);
 }
 
-/// What is misspelt, with the place, the reason and the nearest name that there is.
+/// Each error has the place, the reason and the nearest name that exists.
 #[test]
 fn a_fault_of_an_expression_names_its_place() {
     let host = outbound();
     let peer = |name: &str, nearest: &str| {
-        format!("asks a peer for {name:?}, which peers do not have; did you mean {nearest:?}?")
+        format!("has the peer field {name:?}, which does not exist; did you mean {nearest:?}?")
     };
     let attribute = |name: &str, nearest: &str| {
         format!(
-            "names {name:?}, which does not exist; did you mean {nearest:?}? (What another filter left is \
-             filter_state['{name}'])"
+            "has the name {name:?}, which does not exist; did you mean {nearest:?}? (For another \
+             filter's property write filter_state['{name}'])"
         )
     };
     for (expression, reason) in [

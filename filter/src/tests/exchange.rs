@@ -1,4 +1,4 @@
-//! Who writes a frame, who looks for one, and what becomes of the bytes.
+//! On which connections frames are read and written, and which bytes go on.
 
 use super::*;
 
@@ -243,7 +243,7 @@ fn an_oversized_frame_closes_the_connection_and_lets_nothing_through() {
     assert_eq!(sim.outcome("too_large"), 1);
 }
 
-/// Otherwise a frame that nobody looks for would reach the application.
+/// Otherwise a frame would reach the application.
 // Shows: filter/docs/failures.md, "where a frame could otherwise reach the application, the connection is closed and counted as `host_failure`"
 #[test]
 fn a_host_that_does_not_tell_where_a_frame_comes_loses_the_connection() {
@@ -279,8 +279,9 @@ fn what_the_host_neither_drains_nor_closes_is_held() {
     assert!(!host.closed.get());
 }
 
-/// Envoy calls `proxy_on_upstream_connection_close` after the callback with the upstream's last bytes, also in a context that
-/// closing in that callback has deleted. The SDK panics then, and every connection of the VM is lost.
+/// Envoy calls `proxy_on_upstream_connection_close` after the callback with the upstream's last
+/// bytes, also in a context that closing in that callback has deleted. The SDK panics then, and
+/// every connection of the VM is lost.
 #[test]
 fn an_oversized_frame_in_the_last_bytes_closes_when_their_callback_is_over() {
     let host = outbound();

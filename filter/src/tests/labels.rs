@@ -1,4 +1,4 @@
-//! What the labels of a connection are made of.
+//! The sources of a connection's labels.
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn a_cluster_for_no_service_in_particular_is_named_itself() {
     assert_eq!(opened, 1, "{:?}", host.stats());
 }
 
-/// A connection to this cluster, whose metadata tells nothing, is opened with all of `labels`.
+/// A connection to this cluster, which has no metadata, is opened with all of `labels`.
 fn opens_with(host: &FakeHost, cluster: &str, labels: &[&str]) {
     host.set("xds.cluster_name", cluster);
     Sim::mode(host, "auto").close();
@@ -108,13 +108,13 @@ fn consuls_data_centre_is_the_cluster_of_a_server_that_does_not_tell() {
         CLUSTER,
         &[&labels[..], &["destination_cluster=.=dc1;"]].concat(),
     );
-    let told = outbound();
-    told.set(
+    let with_endpoint = outbound();
+    with_endpoint.set(
         "xds.upstream_host_metadata.filter_metadata.istio.workload",
         "w;n;s;r;east",
     );
     opens_with(
-        &told,
+        &with_endpoint,
         CLUSTER,
         &[&labels[..], &["destination_cluster=.=east;"]].concat(),
     );

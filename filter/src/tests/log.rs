@@ -1,4 +1,4 @@
-//! What the log tells an operator.
+//! Lines of the log.
 
 use std::sync::Once;
 
@@ -46,14 +46,14 @@ fn assert_has(lines: &[String], part: &str) {
     );
 }
 
-/// A frame with this payload, whatever it is worth.
+/// A frame with this payload.
 fn frame_of(payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a short payload");
     [&MAGIC[..], &length.to_be_bytes(), payload].concat()
 }
 
 #[test]
-fn the_start_tells_what_was_found_and_decided() {
+fn the_start_logs_node_mode_and_interval() {
     let host = host(&["envoy.filters.network.metadata_exchange"]);
     let lines = logged(|| {
         Sim::mode(&host, "auto");
@@ -69,7 +69,7 @@ fn the_start_tells_what_was_found_and_decided() {
 }
 
 #[test]
-fn a_node_that_is_unreadable_or_missing_is_told() {
+fn a_malformed_or_missing_node_is_logged() {
     let host = FakeHost::default();
     host.set("xds.node", [0xff]);
     let lines = logged(|| {
@@ -83,7 +83,7 @@ fn a_node_that_is_unreadable_or_missing_is_told() {
 }
 
 #[test]
-fn a_worthless_frame_is_told_with_the_address_it_came_from() {
+fn a_bad_frame_is_logged_with_the_address_of_its_sender() {
     let no_metadata = [&[0x0a, TYPE_URL.len() as u8], TYPE_URL.as_bytes()].concat();
     for (result, stream, rest, line) in [
         (
@@ -145,7 +145,7 @@ fn a_frame_that_breaks_off_is_counted() {
 }
 
 #[test]
-fn a_host_that_hides_the_bytes_is_told_and_the_connection_closed() {
+fn a_failed_read_of_the_buffer_is_logged_and_closes_the_connection() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
     sim.down(b"query");
@@ -165,7 +165,7 @@ fn a_host_that_hides_the_bytes_is_told_and_the_connection_closed() {
 }
 
 #[test]
-fn an_upstream_that_takes_no_part_is_told_once_and_left_alone() {
+fn an_upstream_without_the_exchange_is_logged_once_and_gets_no_other_frame() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
     sim.down(b"query");
@@ -188,7 +188,7 @@ fn an_upstream_that_takes_no_part_is_told_once_and_left_alone() {
 }
 
 #[test]
-fn with_a_period_of_zero_no_upstream_is_left_alone() {
+fn with_a_period_of_zero_no_upstream_is_disabled() {
     let host = outbound();
     let sim = Sim::new(&host, r#"{"peer_exchange": {"refused_duration": "0"}}"#);
     sim.down(b"query");
@@ -212,14 +212,14 @@ fn debug_logs_the_labels_of_each_connection() {
 }
 
 #[test]
-fn a_host_that_stays_in_another_context_is_told() {
+fn a_host_that_stays_in_another_context_is_logged() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
     sim.plugin.on_tick();
     let before = host.hostcalls.get();
     sim.plugin.on_tick();
     let calls = host.hostcalls.get() - before;
-    let told = (1..=calls).any(|call| {
+    let logged = (1..=calls).any(|call| {
         let host = outbound();
         let sim = Sim::mode(&host, "auto");
         sim.plugin.on_tick();
@@ -230,11 +230,11 @@ fn a_host_that_stays_in_another_context_is_told() {
             line.contains("returning to the plugin's own context failed: BadArgument (2)")
         })
     });
-    assert!(told, "none of {calls} calls");
+    assert!(logged, "none of {calls} calls");
 }
 
 #[test]
-fn attributes_that_tcp_does_not_have_are_told_by_place() {
+fn attributes_that_tcp_does_not_have_are_logged_by_place() {
     let host = outbound();
     let config = r#"{
         "metrics": [
@@ -309,14 +309,14 @@ fn a_frame_over_the_limit_is_sent_without_what_does_not_fit() {
         let config = format!(r#"{{"additional_labels": ["role"], "limits": {limits}}}"#);
         let mut bytes = Vec::new();
         let lines = logged(|| bytes = Sim::new(&host, &config).down(b"query"));
-        let told = lines.iter().find(|line| line.starts_with("ERROR"));
+        let error = lines.iter().find(|line| line.starts_with("ERROR"));
         match sent {
-            None => assert!(told.is_none() && bytes.len() > 65_000, "{told:?}"),
+            None => assert!(error.is_none() && bytes.len() > 65_000, "{error:?}"),
             Some((frame, without)) => {
                 assert_eq!(bytes, [frame.encode(), b"query".to_vec()].concat());
-                let told = told.expect("a line");
+                let error = error.expect("a line");
                 let parts = [" bytes, more than the 65536 that peers accept", without];
-                assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+                assert!(parts.iter().all(|part| error.contains(part)), "{error}");
             }
         }
     }

@@ -72,8 +72,9 @@ fn one_connection_from_the_configuration_to_the_close() {
         assert_eq!(host.data.take(), forwarded);
     }
 
-    // Stage 3, peer. The workload is the one in the frame; the namespace in the frame, `claimed`, is
-    // not the one in the certificate, which wins. Other filters read the peer in the filter state.
+    // Stage 3, peer. The workload is the one in the frame; the namespace in the frame, `claimed`,
+    // is not the one in the certificate, which wins. Other filters read the peer in the filter
+    // state.
     let peer = host.properties.borrow().get("upstream_peer").cloned();
     let peer = Struct::decode(peer.expect("a peer").as_slice()).expect("a Struct");
     assert_eq!(peer.string("workload"), "peer");

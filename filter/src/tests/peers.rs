@@ -1,4 +1,4 @@
-//! Who the ends are, and what others are told of it.
+//! The peer's labels and its message in the filter state.
 
 use super::*;
 

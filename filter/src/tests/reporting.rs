@@ -52,7 +52,7 @@ fn an_undecided_connection_is_reported_after_a_whole_interval() {
         1,
         "the plugin's own context is effective again"
     );
-    // The labels stay, whatever the peer tells later; its frame is taken off all the same.
+    // The labels stay as they are; the frame that comes later is taken off all the same.
     assert_eq!(
         sim.up(&[peer_frame(), b"answer".to_vec()].concat()),
         b"answer"
@@ -153,8 +153,8 @@ fn peers_beyond_the_limit_of_series_share_one() {
     assert_eq!(host.metric(&["istio_tcp_series_overflow_total"]), 2);
 }
 
-/// Where neither the cluster nor a certificate tells the service's namespace, the peer's claim stands
-/// in for it: not where it would make a series of its own.
+/// The peer's claim is the service's namespace if neither the cluster nor a certificate has one,
+/// but not in the coarse series.
 #[test]
 fn no_claim_of_a_peer_multiplies_the_coarse_series() {
     let host = outbound();
@@ -213,7 +213,7 @@ fn an_own_certificate_that_is_replaced_is_noticed_within_an_interval() {
     plugin.on_tick();
     connect();
     assert_eq!(closed("spiffe://new/ns/n/sa/s"), 1);
-    // Without a cluster, or without a certificate of the peer's, there is nothing to tell the link by.
+    // Without a cluster, or without a certificate of the peer's, the pair is unknown.
     host.set("xds.cluster_name", "");
     connect();
     host.set(
@@ -267,7 +267,7 @@ fn no_status_at_any_hostcall_loses_a_byte_or_a_count() {
                 lost || down == b"query" || status == Status::NOT_FOUND && down == client,
                 "from call {first} on {status}: {down:?}"
             );
-            // A host that recovers is told everything.
+            // All counts reach a host that recovers.
             host.fail_from.set(None);
             sim.close();
             sim.plugin.on_tick();
@@ -282,7 +282,7 @@ fn no_status_at_any_hostcall_loses_a_byte_or_a_count() {
 }
 
 #[test]
-fn extended_metrics_that_the_host_refuses_are_told_at_the_next_tick() {
+fn extended_metrics_that_the_host_refuses_are_sent_at_the_next_tick() {
     let refused_at = |call: u32| {
         let host = inbound();
         let sim = Sim::new(&host, r#"{"extended_metrics": true}"#);

@@ -133,8 +133,8 @@ fn member<'a>(words: &[Token<'a>]) -> Option<(&'a str, usize)> {
     }
 }
 
-/// The peer that `words` begins with, in any spelling, and how many words that is. In filter state it
-/// has had three keys: `wasm.upstream_peer` until Istio 1.23, `upstream_peer` since, and
+/// The peer that `words` begins with, in any spelling, and how many words that is. In filter state
+/// it has had three keys: `wasm.upstream_peer` until Istio 1.23, `upstream_peer` since, and
 /// `upstream_peer_obj` beside that since 1.29.
 fn peer(words: &[Token<'_>]) -> Option<(&'static str, usize)> {
     let first = words.first()?.text;

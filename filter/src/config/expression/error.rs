@@ -1,10 +1,10 @@
-//! Why an expression is refused.
+//! Why an expression is rejected.
 
 use std::fmt;
 
 use crate::host::Status;
 
-/// Why an expression is refused.
+/// Why an expression is rejected.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ExpressionError {
@@ -36,12 +36,12 @@ impl fmt::Display for ExpressionError {
             Self::OpenString => write!(f, "has a string that does not end"),
             Self::UnknownName { name, nearest } => write!(
                 f,
-                "names {name:?}, which does not exist; did you mean {nearest:?}? (What another \
-                 filter left is filter_state['{name}'])"
+                "has the name {name:?}, which does not exist; did you mean {nearest:?}? (For another \
+                 filter's property write filter_state['{name}'])"
             ),
             Self::UnknownPeerField { name, nearest } => write!(
                 f,
-                "asks a peer for {name:?}, which peers do not have; did you mean {nearest:?}?"
+                "has the peer field {name:?}, which does not exist; did you mean {nearest:?}?"
             ),
             Self::Refused(status) => write!(
                 f,

@@ -87,8 +87,8 @@ pub(super) const PEER_FIELDS: [&str; 21] = [
 /// The fields of a peer that are maps of texts; all others are texts.
 pub(crate) const PEER_MAPS: [&str; 2] = ["labels", "platform_metadata"];
 
-/// The attributes below HTTP's roots that a TCP connection has too (measured in Envoy 1.40). It also has
-/// `headers` and `trailers`, which are empty.
+/// The attributes below HTTP's roots that a TCP connection has too (measured in Envoy 1.40). It
+/// also has `headers` and `trailers`, which are empty.
 const OF_CONNECTIONS: [(&str, &[&str]); 2] = [
     ("request", &["headers_bytes", "size", "time", "total_size"]),
     (
@@ -106,7 +106,8 @@ const PEER_IDS: [&str; 2] = ["downstream_peer_id", "upstream_peer_id"];
 pub(crate) enum AbsentAttribute {
     /// Of HTTP requests, like `request.host`.
     Http(String),
-    /// What another filter may have set, like the `istio_operationId` of Istio's attributegen.
+    /// A property that another filter may set, like the `istio_operationId` of Istio's
+    /// attributegen.
     Property(String),
 }
 

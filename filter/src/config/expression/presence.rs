@@ -1,8 +1,8 @@
 //! `has()` with arguments that CEL does not accept.
 //!
-//! CEL's macro accepts a selected field only (`has(a.b)`). Istio's configurations also use it with a
-//! peer (`has(filter_state.upstream_peer)`, a property's bare name here), with a property of another
-//! filter and with a member of a map by index. These become tests for membership (`in`).
+//! CEL's macro accepts a selected field only (`has(a.b)`). Istio's configurations also use it with
+//! a peer (`has(filter_state.upstream_peer)`, a property's bare name here), with a property of
+//! another filter and with a member of a map by index. These become tests for membership (`in`).
 
 use super::error::ExpressionError;
 use super::names::{BARE, WASM, XDS};

@@ -2,7 +2,7 @@
 
 use super::error::ExpressionError;
 
-/// What a piece of an expression is.
+/// The kind of a word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
     /// A name.
@@ -15,7 +15,7 @@ pub(super) enum Kind {
     Punctuation,
 }
 
-/// A piece of an expression.
+/// A word of an expression.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Token<'a> {
     pub(super) kind: Kind,

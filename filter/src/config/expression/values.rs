@@ -57,8 +57,8 @@ fn is_usable(raw: &[u8]) -> bool {
     matches!(raw, [] | [0 | 1]) || text(raw).is_some() || number(raw).is_some()
 }
 
-/// The bytes as text; `None` if they are something else. Maps and lists have NULs in them; a message
-/// begins with the tag of a field, which is a control character for the first three.
+/// The bytes as text; `None` if they are something else. Maps and lists have NULs in them; a
+/// message begins with the tag of a field, which is a control character for the first three.
 fn text(raw: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(raw).ok()?;
     let is_text = !text.starts_with('\n')

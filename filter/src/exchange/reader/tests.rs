@@ -4,7 +4,7 @@ use super::*;
 use crate::host::Status;
 use crate::host::fake::FakeHost;
 
-/// What a stream of chunks turned into.
+/// The result of a stream of chunks.
 #[derive(Debug, Default, PartialEq)]
 struct Seen {
     /// The bytes that went on, and how many of them were called payload.
@@ -198,7 +198,7 @@ fn a_whole_frame_takes_two_hostcalls() {
         .take_frame(&host, Buffer::Downstream, size, false)
         .expect("a host that works");
     assert_eq!(read.payload, 100_000);
-    // A look at the first bytes, which shows what stands behind the frame as well; the drain.
+    // One read, which also returns the bytes behind the frame, and the drain.
     assert_eq!(host.hostcalls.get(), 2);
 }
 

@@ -250,7 +250,7 @@ fn a_cluster_for_no_service_in_particular_has_a_name_and_no_host() {
     }
 }
 
-/// What the host hands over for a map of strings.
+/// The host's encoding of a map of strings.
 fn map(members: &[(&str, &str)]) -> Vec<u8> {
     let len = |len: usize| u32::try_from(len).expect("short").to_le_bytes();
     let mut raw = len(members.len()).to_vec();

@@ -23,8 +23,8 @@ impl Case {
         }
     }
 
-    /// Sets what an expression is worth.
-    fn worth(self, text: &str, value: impl AsRef<[u8]>) -> Self {
+    /// Sets the value of an expression.
+    fn with(self, text: &str, value: impl AsRef<[u8]>) -> Self {
         self.host.set(text, value);
         self
     }
@@ -109,9 +109,9 @@ fn labels_come_and_go() {
             {"name": "tcp_sent_bytes_total", "tags_to_remove": ["z"], "dimensions": {"w": "'4'"}}
         ]}"#,
     )
-    .worth("'1'", "one")
-    .worth("'2'", "two")
-    .worth("'3'", "three");
+    .with("'1'", "one")
+    .with("'2'", "two")
+    .with("'3'", "three");
     let common = ["source_app=three", "reporter=two", "z=one"];
     let labels = |metric| case.labels(metric).expect("labels");
     assert_eq!(labels(Metric::Opened), common);
@@ -139,19 +139,19 @@ fn an_entry_counts_where_its_condition_holds() {
         {"match": "destination.port == 1", "drop": true}
     ]}"#;
     let holds = Case::new(config)
-        .worth("connection.mtls", [1])
-        .worth("'yes'", "yes");
+        .with("connection.mtls", [1])
+        .with("'yes'", "yes");
     assert_eq!(
         holds.labels(Metric::Opened),
         Some(vec!["secure=yes".to_owned()])
     );
     for value in [[0].as_slice(), b"true", b""] {
         let fails = Case::new(config)
-            .worth("connection.mtls", value)
-            .worth("'yes'", "yes");
+            .with("connection.mtls", value)
+            .with("'yes'", "yes");
         assert_eq!(fails.labels(Metric::Opened), Some(vec![]), "{value:?}");
     }
-    let dropped = Case::new(config).worth("destination.port == 1", [1]);
+    let dropped = Case::new(config).with("destination.port == 1", [1]);
     assert_eq!(dropped.labels(Metric::Opened), None);
 }
 
@@ -159,7 +159,7 @@ fn an_entry_counts_where_its_condition_holds() {
 fn keys_differ_where_the_labels_or_the_metrics_do() {
     let config = r#"{"metrics": [{"name": "tcp_sent_bytes_total", "match": "connection.mtls", "drop": true}]}"#;
     let key = |mtls: u8, reporter: &'static str| {
-        let case = Case::new(config).worth("connection.mtls", [mtls]);
+        let case = Case::new(config).with("connection.mtls", [mtls]);
         let values = case.expressions.evaluate(&&case.host, Moment::Callback);
         case.selection.key(&[Cow::Borrowed(reporter)], &values)
     };
@@ -174,8 +174,8 @@ fn a_metric_of_the_users_own_has_only_labels_of_the_users_own() {
         r#"{"definitions": [{"name": "bytes_hint", "value": "7", "type": "HISTOGRAM"}],
             "metrics": [{"name": "bytes_hint", "dimensions": {"app": "'x'"}}]}"#,
     )
-    .worth("7", 7i64.to_le_bytes())
-    .worth("'x'", "x");
+    .with("7", 7i64.to_le_bytes())
+    .with("'x'", "x");
     let values = case.expressions.evaluate(&&case.host, Moment::Callback);
     let key = case.selection.key(&[], &values);
     let index = Metric::ALL.len();
