@@ -153,6 +153,8 @@ mod tests {
             ("0", 0),
             ("0s", 0),
             ("-0s", 0),
+            ("1ms", 1),
+            ("4294967295ms", 4_294_967_295),
         ] {
             let parsed = parse(text).map(|duration| duration.as_millis());
             assert_eq!(parsed, Ok(millis), "{text}");
@@ -186,7 +188,9 @@ mod tests {
             ("-1s", DurationError::Negative),
             ("999us", DurationError::BelowMillisecond),
             ("1ns", DurationError::BelowMillisecond),
+            ("999999ns", DurationError::BelowMillisecond),
             ("1200h", DurationError::TooLong),
+            ("4294967296ms", DurationError::TooLong),
             (
                 "99999999999999999999999999999999999999999999h",
                 DurationError::TooLong,

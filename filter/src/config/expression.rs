@@ -138,6 +138,8 @@ mod tests {
             (-27017.0, Some(-27017)),
             (0.0, Some(0)),
             (1e15, Some(1_000_000_000_000_000)),
+            (9_007_199_254_740_991.0, Some(9_007_199_254_740_991)),
+            (9_007_199_254_740_992.0, None),
             (0.5, None),
             (1e300, None),
             (f64::NAN, None),
@@ -149,6 +151,9 @@ mod tests {
         // A point in time in nanoseconds.
         let time = 1_790_000_000_000_000_000i64;
         assert_eq!(values(&time.to_le_bytes()).1, Some(time));
+        let largest = (1i64 << 61) - 1;
+        assert_eq!(values(&largest.to_le_bytes()).1, Some(largest));
+        assert_eq!(values(&(largest + 1).to_le_bytes()).1, None);
     }
 
     #[test]

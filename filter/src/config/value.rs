@@ -1,4 +1,7 @@
 //! JSON values with their place in the document, which every error names.
+//!
+//! They are read without serde's derived deserialization: for the same keys it adds 54 KiB to the
+//! .wasm of 345 KiB, with `serde_path_to_error` 87 KiB, and its errors lack the nearest valid name.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;

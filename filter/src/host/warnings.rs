@@ -25,3 +25,18 @@ impl Warnings {
         self.logged.set(0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_has_a_limited_number_of_warnings() {
+        let warnings = Warnings::default();
+        for _ in 0..2 {
+            let allowed = (0..20).filter(|_| warnings.allow()).count();
+            assert_eq!(allowed, 10);
+            warnings.start_interval();
+        }
+    }
+}

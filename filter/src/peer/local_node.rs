@@ -107,3 +107,30 @@ impl LocalNode {
         sent
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_at_the_limit_is_whole() {
+        let mut metadata = Struct::from_iter([("WORKLOAD_NAME", "w")]);
+        metadata.insert("LABELS", Struct::from_iter([("role", "primary")]));
+        let node = LocalNode {
+            node: envoy::Node {
+                metadata: Some(metadata),
+                ..envoy::Node::default()
+            },
+        };
+        let labels = ["role".to_owned()];
+        let whole = node.frame(&labels, u32::MAX);
+        let max = u32::try_from(whole.len() - HEADER_LEN).expect("a short frame");
+        assert_eq!(node.frame(&labels, max), whole);
+        let reduced = node.frame(&labels, max - 1);
+        assert_eq!(reduced, node.frame(&[], u32::MAX));
+        let max = u32::try_from(reduced.len() - HEADER_LEN).expect("a short frame");
+        assert_eq!(node.frame(&labels, max), reduced);
+        let empty = Frame::new(Struct::default(), "").encode();
+        assert_eq!(node.frame(&labels, max - 1), empty);
+    }
+}

@@ -330,3 +330,43 @@ fn a_suppressed_exchange_is_one_even_if_the_server_never_answers() {
     next.borrow_mut().on_close();
     assert_eq!(sim.outcome("suppressed"), 1);
 }
+
+#[test]
+fn a_callback_without_bytes_is_no_place_for_a_frame_unless_the_stream_ends() {
+    for (end_of_stream, written) in [(false, false), (true, true)] {
+        let host = outbound();
+        let sim = Sim::mode(&host, "auto");
+        host.data.replace(Vec::new());
+        sim.connection
+            .borrow_mut()
+            .on_data(Buffer::Downstream, 0, end_of_stream);
+        assert_eq!(!host.data.take().is_empty(), written, "{end_of_stream}");
+        // The frame goes in front of the first bytes, if it was not written before.
+        assert_eq!(sim.down(b"query") != b"query", !written, "{end_of_stream}");
+    }
+}
+
+#[test]
+fn an_upstream_that_ends_without_a_byte_does_not_refuse_the_frame() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "auto");
+    assert_ne!(sim.down(b"query"), b"query");
+    sim.connection
+        .borrow_mut()
+        .on_data(Buffer::Upstream, 0, true);
+    assert_eq!(sim.outcome("absent"), 1);
+    assert_eq!(host.metric(&["istio_tcp_refused_hosts_total"]), 0);
+}
+
+/// The certificate is read again in the other direction, and no frame is written then.
+#[test]
+fn an_answer_to_a_frame_that_was_not_written_does_not_refuse_it() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "auto");
+    host.fail_only
+        .set(Some((host.hostcalls.get() + 1, Status(10))));
+    assert_eq!(sim.down(b"query"), b"query");
+    assert_eq!(sim.up(b"answer"), b"answer");
+    assert_eq!(sim.outcome("absent"), 1);
+    assert_eq!(host.metric(&["istio_tcp_refused_hosts_total"]), 0);
+}

@@ -151,3 +151,15 @@ fn a_tag_is_anchored_where_labels_begin() {
         r"(?:^wasmcustom\.|\|\|)(a->(.*?)\|\|)"
     );
 }
+
+#[test]
+fn only_a_longer_label_ends_like_another() {
+    for (longer, label, ends) in [
+        ("source_app", "app", true),
+        ("app", "app", false),
+        ("app", "source_app", false),
+        ("application", "app", false),
+    ] {
+        assert_eq!(ends_like(longer, label), ends, "{longer} {label}");
+    }
+}
