@@ -2,10 +2,12 @@
 
 mod configuration;
 mod exchange;
+mod extended;
 mod labels;
 mod log;
 mod one_connection;
 mod peers;
+mod refusals;
 mod reporting;
 
 use std::cell::RefCell;

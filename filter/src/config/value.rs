@@ -115,9 +115,11 @@ impl<'a> Field<'a> {
 
     /// A whole number in any notation: the numbers of a `WasmPlugin` are floating-point ones.
     pub(super) fn integer(&self, allowed: RangeInclusive<u64>) -> Result<u64, ConfigError> {
-        let whole = |number: f64| (number >= 0.0 && number.fract() == 0.0).then_some(number as u64);
-        let number = self.value.as_u64().or_else(|| whole(self.value.as_f64()?));
-        let number = number.ok_or_else(|| self.wrong_type("a whole number"))?;
+        let number = match (self.value.as_u64(), self.value.as_f64()) {
+            (Some(number), _) => number,
+            (None, Some(number)) if number >= 0.0 && number.fract() == 0.0 => number as u64,
+            _ => return Err(self.wrong_type("a whole number")),
+        };
         if allowed.contains(&number) {
             return Ok(number);
         }

@@ -45,8 +45,13 @@ pub(crate) fn fields(raw: &[u8]) -> Option<Struct> {
 
 /// The members of a map that are texts.
 fn texts(pairs: &[(&str, &[u8])]) -> Struct {
-    let text = |&(name, value)| Some((name, std::str::from_utf8(value).ok()?));
-    pairs.iter().filter_map(text).collect()
+    let mut members = Struct::default();
+    for (name, value) in pairs {
+        if let Ok(text) = std::str::from_utf8(value) {
+            members.insert(*name, text);
+        }
+    }
+    members
 }
 
 #[cfg(test)]

@@ -188,16 +188,16 @@ fn fields(words: &[Token<'_>], out: &mut String) -> Result<usize, ExpressionErro
 
 /// The variables of macros: `x` in `list.exists(x, x == 1)`.
 fn variables<'a>(words: &[Token<'a>]) -> Vec<&'a str> {
-    let variable = |window: &[Token<'a>]| match texts(window) {
-        [
-            "all" | "exists" | "exists_one" | "filter" | "map",
-            "(",
-            name,
-            ",",
-        ] => Some(name),
-        _ => None,
-    };
-    words.windows(4).filter_map(variable).collect()
+    const MACROS: [&str; 5] = ["all", "exists", "exists_one", "filter", "map"];
+    let mut variables = Vec::new();
+    for window in words.windows(4) {
+        if let [name, "(", variable, ","] = texts(window)
+            && MACROS.contains(&name)
+        {
+            variables.push(variable);
+        }
+    }
+    variables
 }
 
 #[cfg(test)]
