@@ -27,6 +27,8 @@ pub struct Connection<H> {
     id: ContextId,
     reporter: Reporter,
     is_closed: bool,
+    /// A callback with the client's bytes, or their end, shows that its TLS handshake is over.
+    client_spoke: bool,
     /// [`Shared::ticks`] when the connection opened.
     opened_at_tick: u32,
     /// The time of the open, if a metric depends on it.
@@ -45,8 +47,6 @@ pub struct Connection<H> {
 struct Opening<H> {
     exchange: Exchange,
     metadata: Option<Rc<PeerMetadata>>,
-    /// A callback with the client's bytes, or their end, shows that its TLS handshake is over.
-    client_spoke: bool,
     undecided: Rc<Undecided<H>>,
 }
 
@@ -63,12 +63,6 @@ impl<H: Host> Connection<H> {
         reporter: Reporter,
         unknown_direction: Option<Status>,
     ) -> Rc<RefCell<Self>> {
-        let opening = Opening {
-            exchange: Exchange::new(&shared.exchange, reporter, unknown_direction),
-            metadata: None,
-            client_spoke: false,
-            undecided: Rc::clone(undecided),
-        };
         let opened_at = match shared.extended {
             Some(_) => shared.host.now().ok(),
             None => None,
@@ -77,12 +71,17 @@ impl<H: Host> Connection<H> {
             id,
             reporter,
             is_closed: false,
+            client_spoke: false,
             opened_at_tick: shared.ticks(),
             opened_at,
             received: 0,
             sent: 0,
             series: None,
-            opening: Some(Box::new(opening)),
+            opening: Some(Box::new(Opening {
+                exchange: Exchange::new(&shared.exchange, reporter, unknown_direction),
+                metadata: None,
+                undecided: Rc::clone(undecided),
+            })),
             shared,
         }));
         undecided
@@ -93,28 +92,34 @@ impl<H: Host> Connection<H> {
 
     /// Handles a data callback: `size` bytes in `buffer`, or the end of that direction, or both.
     pub fn on_data(&mut self, buffer: Buffer, size: usize, end_of_stream: bool) -> Flow {
-        let mut flow = Flow::Continue;
-        let mut payload = size;
-        if let Some(opening) = &mut self.opening {
-            opening.client_spoke |= buffer == Buffer::Downstream;
-            let context = self.shared.exchange_context();
-            let progress = opening
-                .exchange
-                .on_data(&context, buffer, size, end_of_stream);
-            if let Some(frame) = progress.frame {
-                opening.metadata = self.shared.decode(self.reporter, frame);
-            }
-            (payload, flow) = (progress.payload, progress.flow);
-            let (is_decided, is_over) = (opening.exchange.is_decided(), opening.exchange.is_over());
-            if is_decided && self.series.is_none() {
-                self.freeze(Moment::Callback);
-            }
-            if is_over && self.series.is_some() {
-                self.opening = None;
-            }
+        if self.opening.is_some() {
+            return self.on_opening_data(buffer, size, end_of_stream);
         }
-        self.count(buffer, i64::try_from(payload).unwrap_or(i64::MAX));
-        flow
+        self.count(buffer, size);
+        Flow::Continue
+    }
+
+    /// Handles a data callback before the exchange is over.
+    fn on_opening_data(&mut self, buffer: Buffer, size: usize, end_of_stream: bool) -> Flow {
+        let Some(opening) = &mut self.opening else {
+            return Flow::Continue;
+        };
+        self.client_spoke |= buffer == Buffer::Downstream;
+        let context = self.shared.exchange_context();
+        let exchange = &mut opening.exchange;
+        let progress = exchange.on_data(&context, buffer, size, end_of_stream);
+        let (is_decided, is_over) = (exchange.is_decided(), exchange.is_over());
+        if let Some(frame) = progress.frame {
+            opening.metadata = self.shared.decode(self.reporter, frame);
+        }
+        if is_decided && self.series.is_none() {
+            self.freeze(Moment::Callback);
+        }
+        if is_over && self.series.is_some() {
+            self.opening = None;
+        }
+        self.count(buffer, progress.payload);
+        progress.flow
     }
 
     /// Handles the end of the upstream's stream, after the data callback with its last bytes.
@@ -124,7 +129,8 @@ impl<H: Host> Connection<H> {
         }
     }
 
-    fn count(&mut self, buffer: Buffer, payload: i64) {
+    fn count(&mut self, buffer: Buffer, payload: usize) {
+        let payload = i64::try_from(payload).unwrap_or(i64::MAX);
         let (metric, early) = match buffer {
             Buffer::Downstream => (Metric::Received, &mut self.received),
             Buffer::Upstream => (Metric::Sent, &mut self.sent),
@@ -147,7 +153,7 @@ impl<H: Host> Connection<H> {
             opening.exchange.upstream_san(),
         );
         attributes.metadata = opening.metadata.as_ref().map(|peer| peer.number);
-        attributes.is_handshaking = self.is_handshaking(opening);
+        attributes.is_handshaking = self.is_handshaking();
         attributes.local_san = shared.local_san(&attributes.tls);
         let peer = shared.resolve(attributes, opening.metadata.as_deref());
         let written = filter_state::write(&shared.host, self.reporter, &peer.filter_state);
@@ -194,25 +200,22 @@ impl<H: Host> Connection<H> {
     /// The bytes of a server that speaks first come before the client's TLS handshake is over, when
     /// its certificate is missing. An upstream that is not connected has none either.
     fn is_established(&self) -> bool {
-        let Some(opening) = &self.opening else {
-            return true;
-        };
         match self.reporter {
-            _ if opening.client_spoke => true,
+            _ if self.client_spoke => true,
             Reporter::Source => {
                 let attributes = self.shared.attributes();
                 attributes.text(path::UPSTREAM_ADDRESS).is_some()
             }
-            Reporter::Destination | Reporter::Waypoint => !self.is_handshaking(opening),
+            Reporter::Destination | Reporter::Waypoint => !self.is_handshaking(),
         }
     }
 
     /// Whether the client's TLS handshake may not be over: the connection has TLS, the client sent
     /// nothing, and the host has no certificate of it. Envoy has a TLS version before the handshake
     /// is over.
-    fn is_handshaking(&self, opening: &Opening<H>) -> bool {
+    fn is_handshaking(&self) -> bool {
         let attributes = self.shared.attributes();
-        !opening.client_spoke
+        !self.client_spoke
             && self.reporter != Reporter::Source
             && attributes.text(path::TLS_VERSION).is_some()
             && attributes.is_mtls() != Ok(true)

@@ -10,7 +10,7 @@
 mod host;
 mod logger;
 
-use std::cell::{RefCell, RefMut};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, RootContext, StreamContext};
@@ -79,24 +79,23 @@ struct Stream {
 }
 
 impl Stream {
-    fn connection(&self) -> Option<RefMut<'_, Connection<ProxyWasm>>> {
-        self.connection.as_ref()?.try_borrow_mut().ok()
+    /// Calls `act` with the connection, unless it passes uncounted.
+    fn with_connection<T>(&self, act: impl FnOnce(&mut Connection<ProxyWasm>) -> T) -> Option<T> {
+        let mut connection = self.connection.as_ref()?.try_borrow_mut().ok()?;
+        Some(act(&mut connection))
     }
 
     fn on_data(&self, buffer: Buffer, size: usize, end_of_stream: bool) -> Action {
-        let Some(mut connection) = self.connection() else {
-            return Action::Continue;
-        };
-        match connection.on_data(buffer, size, end_of_stream) {
-            Flow::Continue => Action::Continue,
-            Flow::Hold => Action::Pause,
+        let flow =
+            self.with_connection(|connection| connection.on_data(buffer, size, end_of_stream));
+        match flow {
+            Some(Flow::Hold) => Action::Pause,
+            Some(Flow::Continue) | None => Action::Continue,
         }
     }
 
     fn close(&self) {
-        if let Some(mut connection) = self.connection() {
-            connection.on_close();
-        }
+        self.with_connection(Connection::on_close);
     }
 }
 
@@ -120,9 +119,7 @@ impl StreamContext for Stream {
     }
 
     fn on_upstream_close(&mut self, _: PeerType) {
-        if let Some(mut connection) = self.connection() {
-            connection.on_upstream_close();
-        }
+        self.with_connection(Connection::on_upstream_close);
     }
 
     fn on_log(&mut self) {

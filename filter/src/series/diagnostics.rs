@@ -83,11 +83,18 @@ impl Diagnostics {
 
     /// Sends all pending amounts to the host.
     pub(crate) fn report<H: Host>(&self, host: &H, naming: &Naming) {
-        for (reporter, counters) in Reporter::ALL.into_iter().zip(&self.by_reporter) {
+        for (reporter, counters) in Reporter::ALL.iter().zip(&self.by_reporter) {
+            let stat_name = |outcome: Option<Outcome>, metric: &str| {
+                let mut name = String::new();
+                naming.push_label(&mut name, "reporter", reporter.name());
+                if let Some(outcome) = outcome {
+                    naming.push_label(&mut name, "result", outcome.name());
+                }
+                name.push_str(&naming.metric(metric));
+                name
+            };
             for (outcome, counter) in Outcome::ALL.into_iter().zip(&counters.outcomes) {
-                counter.send(host, || {
-                    stat_name(naming, reporter, Some(outcome), PEER_EXCHANGES)
-                });
+                counter.send(host, || stat_name(Some(outcome), PEER_EXCHANGES));
             }
             for (counter, metric) in [
                 (&counters.overflows, SERIES_OVERFLOWS),
@@ -95,23 +102,8 @@ impl Diagnostics {
                 (&counters.peer_mismatches, PEER_MISMATCHES),
                 (&counters.unusable_values, UNUSABLE_VALUES),
             ] {
-                counter.send(host, || stat_name(naming, reporter, None, metric));
+                counter.send(host, || stat_name(None, metric));
             }
         }
     }
-}
-
-fn stat_name(
-    naming: &Naming,
-    reporter: Reporter,
-    outcome: Option<Outcome>,
-    metric: &str,
-) -> String {
-    let mut name = String::new();
-    naming.push_label(&mut name, "reporter", reporter.name());
-    if let Some(outcome) = outcome {
-        naming.push_label(&mut name, "result", outcome.name());
-    }
-    name.push_str(&naming.metric(metric));
-    name
 }
