@@ -144,13 +144,17 @@ impl<H: Host> Connection<H> {
 
     /// Computes the labels and counts the connection and its bytes so far.
     fn freeze(&mut self, moment: Moment) {
+        let upstream_san = self
+            .opening
+            .as_mut()
+            .and_then(|opening| opening.exchange.take_upstream_san());
         let shared = &self.shared;
         let Some(opening) = &self.opening else { return };
         let mut attributes = ConnectionAttributes::read(
             &shared.attributes(),
             shared.exchange.mode(),
             self.reporter,
-            opening.exchange.upstream_san(),
+            upstream_san,
         );
         attributes.metadata = opening.metadata.as_ref().map(|peer| peer.number);
         attributes.is_handshaking = self.is_handshaking();

@@ -143,7 +143,7 @@ impl<H: Host> Shared<H> {
 
     /// The URI SAN of this proxy's certificate on the connection of the effective context. If pair
     /// has a cluster and the peer a certificate, it is up to one reporting interval old.
-    pub(crate) fn local_san(&self, pair: &TlsPair) -> Option<String> {
+    pub(crate) fn local_san(&self, pair: &TlsPair) -> Option<Rc<String>> {
         let path = match pair.reporter {
             Reporter::Source => path::UPSTREAM_LOCAL_SAN,
             Reporter::Destination | Reporter::Waypoint => path::LOCAL_SAN,
@@ -152,7 +152,7 @@ impl<H: Host> Shared<H> {
             let mut peers = self.peers.borrow_mut();
             return peers.local_san(pair, || self.attributes().text(path));
         }
-        self.attributes().text(path)
+        self.attributes().text(path).map(Rc::new)
     }
 
     /// Resolves the attributes of a connection.

@@ -9,7 +9,7 @@ use mesh::testing::Result;
 use mesh::workspace;
 
 /// The one list, wherever it is in the filter's sources.
-const DEFINITION: &str = "const STANDARD_LABELS: [StandardLabel;";
+const DEFINITION: &str = "const STANDARD_LABELS: &[StandardLabel]";
 
 /// Tags of other metrics: of `istio_tcp_peer_exchange_total`, and of Consul's own stats.
 const OTHER: [&str; 2] = ["result", "local_cluster"];

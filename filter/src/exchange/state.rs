@@ -56,9 +56,9 @@ impl Exchange {
         }
     }
 
-    /// The URI SAN of the upstream's certificate, if it was read.
-    pub(crate) fn upstream_san(&self) -> Option<String> {
-        self.upstream_san.clone()
+    /// Takes the URI SAN of the upstream's certificate, if it was read.
+    pub(crate) fn take_upstream_san(&mut self) -> Option<String> {
+        self.upstream_san.take()
     }
 
     /// Whether the peer's frame was read, or none will be.

@@ -58,13 +58,12 @@ impl PeerCache {
         &mut self,
         pair: &TlsPair,
         read: impl FnOnce() -> Option<String>,
-    ) -> Option<String> {
+    ) -> Option<Rc<String>> {
         if let Some(san) = self.local_sans.get(pair) {
-            return Some(String::clone(&san));
+            return Some(san);
         }
         let san = read()?;
-        let cached = self.local_sans.insert(pair.clone(), san.len(), san);
-        Some(String::clone(&cached))
+        Some(self.local_sans.insert(pair.clone(), san.len(), san))
     }
 
     /// Drops the SANs of this proxy's certificates, because certificates are replaced.

@@ -1,5 +1,7 @@
 //! The host's attributes of a connection that its labels follow from.
 
+use std::rc::Rc;
+
 use crate::config::Mode;
 use crate::host::Host;
 use crate::host::attributes::{Attributes, path};
@@ -12,7 +14,7 @@ pub(crate) struct ConnectionAttributes {
     /// The client's TLS handshake is not over: it could not show a certificate yet.
     pub(crate) is_handshaking: bool,
     /// The URI SAN of this proxy's certificate.
-    pub(crate) local_san: Option<String>,
+    pub(crate) local_san: Option<Rc<String>>,
     /// The number of the peer's [`PeerMetadata`](super::PeerMetadata).
     pub(crate) metadata: Option<u64>,
     /// The peer that a native exchange filter found, in mode `off`.

@@ -76,7 +76,7 @@ fn server_of_waypoint(attributes: &ConnectionAttributes) -> Workload {
 /// This workload with its principal.
 fn own(local: &Workload, attributes: &ConnectionAttributes) -> Workload {
     let mut own = local.clone();
-    own.principal = attributes.local_san.clone().unwrap_or_default();
+    own.principal = attributes.local_san.as_deref().cloned().unwrap_or_default();
     // The metadata of a virtual machine may lack the namespace; its peers read it from the
     // certificate. Kiali drops a series with a workload and no namespace.
     if own.namespace.is_empty() && !own.workload.is_empty() {
