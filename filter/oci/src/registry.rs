@@ -4,6 +4,7 @@
 //! reads answers of any length into memory, sends credentials to any token service that a registry names, takes a failed
 //! login for none, and does not exchange identity tokens.
 
+mod credential;
 mod docker;
 mod error;
 mod http;
@@ -28,7 +29,7 @@ use crate::error::{Context, Error, Result};
 use crate::media_type;
 use crate::store::{Manifest, Store};
 
-use self::login::Credential;
+use self::credential::Credential;
 use self::token::Granted;
 
 pub use self::login::Login;

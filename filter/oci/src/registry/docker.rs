@@ -15,8 +15,8 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
-use super::login::Credential;
 use crate::error::{Error, Result};
+use crate::registry::credential::Credential;
 
 /// As what Docker Hub is in the file, and what helpers are asked for.
 const HUB: &str = "https://index.docker.io/v1/";

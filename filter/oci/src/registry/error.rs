@@ -2,8 +2,8 @@
 
 use oci_client::errors::{OciDistributionError as Answer, OciErrorCode};
 
-use super::{Registry, http};
 use crate::error::Error;
+use crate::registry::{Registry, http};
 
 impl Registry {
     pub(super) fn error(&self, name: &str, answer: Answer) -> Error {

@@ -7,8 +7,8 @@ use oci_client::RegistryOperation;
 use oci_client::secrets::RegistryAuth;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
-use super::Registry;
 use crate::error::{Error, Result};
+use crate::registry::Registry;
 
 pub(super) const USER_AGENT: &str = concat!("cargo-oci/", env!("CARGO_PKG_VERSION"));
 /// How long connecting may take.

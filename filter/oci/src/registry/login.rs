@@ -1,9 +1,8 @@
 //! Who asks a registry.
 
-use oci_client::secrets::RegistryAuth;
-
-use super::docker;
 use crate::error::Result;
+use crate::registry::credential::Credential;
+use crate::registry::docker;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,40 +18,6 @@ pub enum Login {
         /// The password or token.
         password: String,
     },
-}
-
-/// What someone shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Credential {
-    /// Nothing.
-    None,
-    /// A name and a password.
-    Password { username: String, password: String },
-    /// A token that a token service takes for a login.
-    Identity(String),
-    /// A token that the registry takes.
-    Token(String),
-}
-
-impl Credential {
-    /// What a registry is shown that wants a password.
-    pub(super) fn basic(&self) -> RegistryAuth {
-        match self {
-            Self::Password { username, password } => {
-                RegistryAuth::Basic(username.clone(), password.clone())
-            }
-            _ => RegistryAuth::Anonymous,
-        }
-    }
-
-    /// Whose it is, for people.
-    pub(super) fn owner(&self) -> &str {
-        match self {
-            Self::None => "anybody",
-            Self::Password { username, .. } => username,
-            Self::Identity(_) | Self::Token(_) => "the owner of the token from `docker login`",
-        }
-    }
 }
 
 impl Login {

@@ -10,9 +10,9 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::login::Credential;
-use super::{Registry, http};
 use crate::error::{Error, Result};
+use crate::registry::credential::Credential;
+use crate::registry::{Registry, http};
 
 /// What is read of a token service's answer at most, in bytes.
 const MAX_TOKEN: u64 = 64 << 10;

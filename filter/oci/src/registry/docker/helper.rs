@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde::Deserialize;
 
-use crate::registry::login::Credential;
+use crate::registry::credential::Credential;
 
 /// What a helper says when it has no login for a registry: the same text in all of them.
 const NOT_FOUND: &str = "credentials not found in native keychain";

@@ -1,0 +1,37 @@
+//! The credential that is sent to a registry or its token service.
+
+use oci_client::secrets::RegistryAuth;
+
+/// A credential for a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Credential {
+    /// No credential.
+    None,
+    /// A name and a password.
+    Password { username: String, password: String },
+    /// An identity token, which a token service exchanges for a bearer token.
+    Identity(String),
+    /// A bearer token for the registry itself.
+    Token(String),
+}
+
+impl Credential {
+    /// The authorization for a registry with the `Basic` scheme.
+    pub(super) fn basic(&self) -> RegistryAuth {
+        match self {
+            Self::Password { username, password } => {
+                RegistryAuth::Basic(username.clone(), password.clone())
+            }
+            _ => RegistryAuth::Anonymous,
+        }
+    }
+
+    /// The owner's name for error messages.
+    pub(super) fn owner(&self) -> &str {
+        match self {
+            Self::None => "anybody",
+            Self::Password { username, .. } => username,
+            Self::Identity(_) | Self::Token(_) => "the owner of the token from `docker login`",
+        }
+    }
+}
