@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use oci_client::manifest::{OciDescriptor, OciImageManifest};
+use oci_spec::image::{Descriptor, ImageManifest, MediaType};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -40,15 +40,15 @@ impl Display for Variant {
 /// What an agent takes from an image.
 pub(crate) fn take(
     name: &str,
-    manifest: &OciImageManifest,
+    manifest: &ImageManifest,
     store: &impl Store,
 ) -> Result<(Variant, Module)> {
-    let is_docker = manifest.media_type.as_deref() == Some(media_type::DOCKER_MANIFEST);
+    let is_docker = *manifest.media_type() == Some(MediaType::from(media_type::DOCKER_MANIFEST));
     let (variant, layer) = match is_docker {
-        true => (Variant::Docker, media_type::DOCKER_LAYER),
-        false => (Variant::Compat, media_type::LAYER),
+        true => (Variant::Docker, media_type::DOCKER_LAYER.into()),
+        false => (Variant::Compat, MediaType::ImageLayerGzip),
     };
-    let unpacked = match last_layer(manifest, layer) {
+    let unpacked = match last_layer(manifest, &layer) {
         Ok(layer) => layer::plugin(&store.blob(layer)?, MAX_SIZE),
         Err(refusal) => Err(refusal),
     };
@@ -86,36 +86,35 @@ pub(crate) fn take(
 type Refusal = String;
 
 fn last_layer<'a>(
-    manifest: &'a OciImageManifest,
-    media_type: &str,
-) -> Result<&'a OciDescriptor, Refusal> {
-    let layer = manifest.layers.last().ok_or("it has no layer")?;
-    if layer.media_type != media_type {
-        let found = &layer.media_type;
+    manifest: &'a ImageManifest,
+    media_type: &MediaType,
+) -> Result<&'a Descriptor, Refusal> {
+    let layer = manifest.layers().last().ok_or("it has no layer")?;
+    let found = layer.media_type();
+    if found != media_type {
         return Err(format!("its last layer is {found} and not {media_type}"));
     }
     within_limit("its last layer", layer)
 }
 
-fn bare_module(manifest: &OciImageManifest) -> Result<&OciDescriptor, Refusal> {
-    let count = manifest.layers.len();
+fn bare_module(manifest: &ImageManifest) -> Result<&Descriptor, Refusal> {
+    let count = manifest.layers().len();
     if count != 2 {
         return Err(format!("it has not two layers, but {count}"));
     }
-    let mut layers = manifest.layers.iter();
+    let mut layers = manifest.layers().iter();
     let layer = layers
-        .find(|layer| layer.media_type == media_type::MODULE)
+        .find(|layer| layer.media_type().as_ref() == media_type::MODULE)
         .ok_or_else(|| format!("no layer is {}", media_type::MODULE))?;
     within_limit("the module", layer)
 }
 
 /// An agent cuts a bare module at the limit without an error, and then Envoy refuses it.
-fn within_limit<'a>(what: &str, layer: &'a OciDescriptor) -> Result<&'a OciDescriptor, Refusal> {
-    match u64::try_from(layer.size) {
-        Ok(0..=MAX_SIZE) => Ok(layer),
-        _ => Err(format!(
-            "{what} has {} bytes, and the limit of an agent is {MAX_SIZE}",
-            layer.size
+fn within_limit<'a>(what: &str, layer: &'a Descriptor) -> Result<&'a Descriptor, Refusal> {
+    match layer.size() {
+        0..=MAX_SIZE => Ok(layer),
+        size => Err(format!(
+            "{what} has {size} bytes, and the limit of an agent is {MAX_SIZE}"
         )),
     }
 }

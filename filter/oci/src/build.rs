@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use oci_client::manifest::OciImageManifest;
+use oci_spec::image::MediaType;
 
 use crate::cargo::{self, Metadata};
 use crate::error::{Context, Result};
@@ -89,7 +89,7 @@ pub fn build(options: &Options) -> Result<Built> {
     let sbom = format!("{sbom:#}\n").into_bytes();
     let layout = assemble(options, &module, &facts, &sbom)?;
 
-    let write = |name: &str, bytes: &[u8]| {
+    let write = |name: &str, bytes: &[u8]| -> Result<PathBuf> {
         let file = options.output.join(name);
         fs::write(&file, bytes).context(|| format!("cannot write {}", file.display()))?;
         Ok(file)
@@ -126,15 +126,13 @@ pub(crate) fn assemble(
     }
     for (tag, image) in &images {
         let subject = layout.tag(tag, image)?;
-        let digest = subject.digest.clone();
-        let blob = layout.put(media_type::CYCLONE_DX, sbom)?;
-        let about = OciImageManifest {
-            artifact_type: Some(media_type::CYCLONE_DX.into()),
-            config: layout.put(media_type::EMPTY, b"{}")?,
-            layers: vec![blob],
-            subject: Some(subject),
-            ..store::manifest()
-        };
+        let digest = subject.digest().to_string();
+        let mut about = store::manifest(
+            layout.put(MediaType::EmptyJSON, b"{}")?,
+            vec![layout.put(media_type::CYCLONE_DX, sbom)?],
+        )?;
+        about.set_artifact_type(Some(media_type::CYCLONE_DX.into()));
+        about.set_subject(Some(subject));
         layout.tag(&store::companion(&digest, "sbom"), &about)?;
         if let Some(key) = &options.key {
             let signature = signature::sign(&layout, key, &digest)?;

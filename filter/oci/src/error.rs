@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
+use oci_spec::OciSpecError;
+
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -53,6 +55,9 @@ pub enum Error {
         /// What it lacks.
         reason: String,
     },
+    /// A document that is written lacks a field that the OCI image specification requires.
+    #[error("cannot write a document of the OCI image specification: {0}")]
+    Document(#[from] OciSpecError),
     /// A manifest is not one of an image.
     #[error("{name} is no image: {reason}")]
     NotAnImage {

@@ -66,7 +66,13 @@ pub fn inspect(name: &str, reference: &str, store: &impl Store) -> Result<Inspec
             sha256: module.sha256(),
         },
         index_digest: image.indexes.first().cloned(),
-        annotations: image.manifest.annotations.unwrap_or_default(),
+        annotations: image
+            .manifest
+            .annotations()
+            .clone()
+            .into_iter()
+            .flatten()
+            .collect(),
         manifest_digest: image.digest,
     })
 }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oci_client::manifest::{OciDescriptor, OciImageIndex, OciImageManifest};
+use oci_spec::image::{Descriptor, ImageIndex, ImageManifest};
 
 use crate::build::ARTIFACT_SUFFIX;
 use crate::error::{Error, Result};
 use crate::index;
 use crate::inspect::inspect;
-use crate::layout::{Layout, Listed};
+use crate::layout::{self, Layout};
 use crate::registry::Registry;
 use crate::store::{self, Manifest, Store};
 
@@ -24,9 +24,9 @@ pub struct Pushed {
 /// Everything that manifests refer to, each once.
 #[derive(Default)]
 struct Contents {
-    blobs: Vec<OciDescriptor>,
+    blobs: Vec<Descriptor>,
     /// The manifests that indexes list, each before the index.
-    manifests: Vec<OciDescriptor>,
+    manifests: Vec<Descriptor>,
     seen: BTreeSet<String>,
 }
 
@@ -47,26 +47,27 @@ pub fn push(
     registry.takes_tags()?;
     let images = with_tags(images, registry)?;
     for image in images.values() {
-        inspect(image.reference(), image.reference(), layout)?;
+        let reference = layout::reference(image);
+        inspect(reference, reference, layout)?;
     }
     let companions = layout.companions();
     let mut contents = Contents::default();
     for listed in images.values().chain(&companions) {
-        contents.add(layout, &listed.manifest, 0)?;
+        contents.add(layout, listed, 0)?;
     }
-    let total = contents.blobs.iter().map(size).sum();
+    let total = contents.blobs.iter().map(Descriptor::size).sum();
     let mut done = 0;
     progress(done, total);
     for blob in &contents.blobs {
         registry.put_blob(blob, layout.blob(blob)?)?;
-        done += size(blob);
+        done += blob.size();
         progress(done, total);
     }
-    let put = |reference: &str, manifest: &OciDescriptor| {
+    let put = |reference: &str, manifest: &Descriptor| {
         let bytes = layout.blob(manifest)?;
-        let found = registry.put_manifest(reference, &manifest.media_type, bytes)?;
+        let found = registry.put_manifest(reference, manifest.media_type().as_ref(), bytes)?;
         let name = registry.name(reference);
-        if found == manifest.digest {
+        if found == manifest.digest().as_ref() {
             return Ok(Pushed {
                 name,
                 digest: found,
@@ -74,31 +75,29 @@ pub fn push(
         }
         Err(Error::Replaced {
             name,
-            pushed: manifest.digest.clone(),
+            pushed: manifest.digest().to_string(),
             found,
         })
     };
     for manifest in &contents.manifests {
-        put(&manifest.digest, manifest)?;
+        put(manifest.digest().as_ref(), manifest)?;
     }
     for companion in &companions {
-        put(companion.reference(), &companion.manifest)?;
+        put(layout::reference(companion), companion)?;
     }
     let images = images.iter();
-    images
-        .map(|(tag, image)| put(tag, &image.manifest))
-        .collect()
+    images.map(|(tag, image)| put(tag, image)).collect()
 }
 
 /// The images by the tags that they get.
-fn with_tags(images: Vec<Listed>, registry: &Registry) -> Result<BTreeMap<String, Listed>> {
-    let names: Vec<_> = images
-        .iter()
-        .map(|image| image.reference().to_owned())
-        .collect();
+fn with_tags<'a>(
+    images: Vec<&'a Descriptor>,
+    registry: &Registry,
+) -> Result<BTreeMap<String, &'a Descriptor>> {
+    let names: Vec<_> = images.iter().copied().map(layout::reference).collect();
     let mut tagged = BTreeMap::new();
     for image in images {
-        let own = image.tag.as_deref();
+        let own = layout::tag(image);
         let is_artifact = own.is_some_and(|tag| tag.ends_with(ARTIFACT_SUFFIX));
         let tag = match (registry.tag(), own) {
             (Some(wanted), _) if is_artifact => format!("{wanted}{ARTIFACT_SUFFIX}"),
@@ -107,7 +106,7 @@ fn with_tags(images: Vec<Listed>, registry: &Registry) -> Result<BTreeMap<String
             (None, _) => {
                 return Err(registry.unfit(&format!(
                     "the layout's image {} has no tag that a registry takes, so the reference must name one",
-                    image.reference()
+                    layout::reference(image)
                 )));
             }
         };
@@ -123,35 +122,30 @@ fn with_tags(images: Vec<Listed>, registry: &Registry) -> Result<BTreeMap<String
 
 impl Contents {
     /// Adds what a manifest refers to, which is in as many indexes as `depth` says.
-    fn add(&mut self, layout: &Layout, manifest: &OciDescriptor, depth: usize) -> Result<()> {
-        let name = &manifest.digest;
+    fn add(&mut self, layout: &Layout, manifest: &Descriptor, depth: usize) -> Result<()> {
+        let name = manifest.digest().as_ref();
         index::check_depth(name, depth)?;
-        if !self.seen.insert(name.clone()) {
+        if !self.seen.insert(name.to_owned()) {
             return Ok(());
         }
         let document = Manifest {
             bytes: layout.blob(manifest)?,
-            media_type: Some(manifest.media_type.clone()),
+            media_type: Some(manifest.media_type().clone()),
         };
         if document.is_index() {
-            let index: OciImageIndex = store::parse(name, &document.bytes)?;
-            for entry in &index.manifests {
-                let child = index::descriptor(entry);
-                self.add(layout, &child, depth + 1)?;
-                self.manifests.push(child);
+            let index: ImageIndex = store::parse(name, &document.bytes)?;
+            for child in index.manifests() {
+                self.add(layout, child, depth + 1)?;
+                self.manifests.push(child.clone());
             }
             return Ok(());
         }
-        let manifest: OciImageManifest = store::parse(name, &document.bytes)?;
-        for blob in manifest.layers.into_iter().chain([manifest.config]) {
-            if self.seen.insert(blob.digest.clone()) {
-                self.blobs.push(blob);
+        let manifest: ImageManifest = store::parse(name, &document.bytes)?;
+        for blob in manifest.layers().iter().chain([manifest.config()]) {
+            if self.seen.insert(blob.digest().to_string()) {
+                self.blobs.push(blob.clone());
             }
         }
         Ok(())
     }
-}
-
-fn size(blob: &OciDescriptor) -> u64 {
-    u64::try_from(blob.size).unwrap_or(0)
 }

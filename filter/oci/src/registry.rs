@@ -18,9 +18,9 @@ use std::time::Instant;
 
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
-use oci_client::manifest::OciDescriptor;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
+use oci_spec::image::{Descriptor, MediaType};
 use reqwest::Url;
 use tokio::runtime::{Builder, Runtime};
 
@@ -156,16 +156,13 @@ impl Registry {
     }
 
     /// Uploads a blob, unless it is there.
-    pub(crate) fn put_blob(&self, blob: &OciDescriptor, bytes: Vec<u8>) -> Result<()> {
-        let name = self.name(&blob.digest);
+    pub(crate) fn put_blob(&self, blob: &Descriptor, bytes: Vec<u8>) -> Result<()> {
+        let digest = blob.digest().as_ref();
+        let name = self.name(digest);
         self.upload(&name, async {
             let (client, image) = (&self.uploads, &self.reference);
-            if !client
-                .blob_exists(image, &blob.digest)
-                .await
-                .unwrap_or(false)
-            {
-                client.push_blob(image, bytes, &blob.digest).await?;
+            if !client.blob_exists(image, digest).await.unwrap_or(false) {
+                client.push_blob(image, bytes, digest).await?;
             }
             Ok(())
         })
@@ -237,16 +234,16 @@ impl Store for Registry {
     fn manifest(&self, reference: &str) -> Result<Option<Manifest>> {
         let name = self.name(reference);
         if reference.contains(':') {
-            digest::digits(reference)?;
+            digest::parse(reference)?;
         }
         let found = self.runtime.block_on(async {
             let request = self.http.get(self.url("manifests", reference)?);
-            let request = request.header("Accept", media_type::ACCEPTED.join(","));
+            let request = request.header("Accept", media_type::accepted());
             let answer = self.send(&name, request, RegistryOperation::Pull).await?;
             let media_type = answer.headers().get("Content-Type");
             let media_type = media_type.and_then(|value| value.to_str().ok());
-            let media_type =
-                media_type.map(|value| value.split(';').next().unwrap_or(value).trim().to_owned());
+            let media_type = media_type
+                .map(|value| MediaType::from(value.split(';').next().unwrap_or(value).trim()));
             let bytes = self.read(&name, answer, MAX_MANIFEST).await?;
             Ok(Manifest { bytes, media_type })
         });
@@ -261,17 +258,17 @@ impl Store for Registry {
         Ok(Some(manifest))
     }
 
-    fn blob(&self, descriptor: &OciDescriptor) -> Result<Vec<u8>> {
-        let name = self.name(&descriptor.digest);
-        digest::digits(&descriptor.digest)?;
-        let size = u64::try_from(descriptor.size).unwrap_or_default();
+    fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
+        let digest = descriptor.digest().as_ref();
+        let name = self.name(digest);
+        digest::parse(digest)?;
         let bytes = self.runtime.block_on(async {
-            let request = self.http.get(self.url("blobs", &descriptor.digest)?);
+            let request = self.http.get(self.url("blobs", digest)?);
             let answer = self.send(&name, request, RegistryOperation::Pull).await?;
-            self.read(&name, answer, size).await
+            self.read(&name, answer, descriptor.size()).await
         })?;
         digest::check_size(&name, bytes.len() as u64, descriptor)?;
-        digest::check(&name, &bytes, &descriptor.digest)?;
+        digest::check(&name, &bytes, digest)?;
         Ok(bytes)
     }
 }

@@ -1,12 +1,12 @@
 //! Signatures that cosign verifies: an ECDSA signature of a small document that names an image by its digest.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt::{self, Debug, Formatter};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use oci_client::manifest::OciImageManifest;
+use oci_spec::image::{Arch, ImageManifest, MediaType, Os};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::{digest, media_type, store};
+use crate::{digest, image, media_type, store};
 
 /// Where cosign looks for the signature, on the layer that is what it signs.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
@@ -67,7 +67,7 @@ impl Key {
 }
 
 /// The signature of the image with this digest, as an image of cosign's. It names no repository: an image may be copied.
-pub(crate) fn sign(layout: &Layout, key: &Key, digest: &str) -> Result<OciImageManifest> {
+pub(crate) fn sign(layout: &Layout, key: &Key, digest: &str) -> Result<ImageManifest> {
     let payload = json!({
         "critical": {
             "identity": { "docker-reference": "" },
@@ -77,18 +77,13 @@ pub(crate) fn sign(layout: &Layout, key: &Key, digest: &str) -> Result<OciImageM
         "optional": null,
     });
     let payload = payload.to_string().into_bytes();
-    let config = json!({
-        "architecture": "",
-        "os": "",
-        "config": {},
-        "rootfs": { "type": "layers", "diff_ids": [digest::of(&payload)] },
-    });
+    let platform = (Arch::Other(String::new()), Os::Other(String::new()));
+    let config = image::configuration(platform, digest::of(&payload));
     let mut layer = layout.put(media_type::SIMPLE_SIGNING, &payload)?;
-    let signature = key.sign(&payload)?;
-    layer.annotations = Some(BTreeMap::from([(SIGNATURE.to_owned(), signature)]));
-    Ok(OciImageManifest {
-        config: layout.put_json(media_type::CONFIG, &config)?,
-        layers: vec![layer],
-        ..store::manifest()
-    })
+    let signature = (SIGNATURE.to_owned(), key.sign(&payload)?);
+    layer.set_annotations(Some(HashMap::from([signature])));
+    store::manifest(
+        layout.put_json(MediaType::ImageConfig, &config)?,
+        vec![layer],
+    )
 }

@@ -1,6 +1,8 @@
 //! Where images are: a layout or a registry.
 
-use oci_client::manifest::{OciDescriptor, OciImageManifest};
+use oci_spec::image::{
+    Descriptor, ImageManifest, ImageManifestBuilder, MediaType, SCHEMA_VERSION, Sha256Digest,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -19,7 +21,7 @@ pub trait Store {
     ///
     /// # Errors
     /// As of [`Store::manifest`], or there is no such blob, or its size is not the one that the manifest gives.
-    fn blob(&self, descriptor: &OciDescriptor) -> Result<Vec<u8>>;
+    fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>>;
 }
 
 /// The manifest of an image, or an index of several.
@@ -28,14 +30,14 @@ pub struct Manifest {
     /// The document.
     pub bytes: Vec<u8>,
     /// As what it is served or listed.
-    pub media_type: Option<String>,
+    pub media_type: Option<MediaType>,
 }
 
 /// What a document without a known media type shows of its kind.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Shape {
-    media_type: Option<String>,
+    media_type: Option<MediaType>,
     manifests: Option<serde::de::IgnoredAny>,
 }
 
@@ -43,10 +45,14 @@ impl Manifest {
     /// Whether it is an index: by its media type as an agent tells it, or without a known one by what is in it.
     #[must_use]
     pub fn is_index(&self) -> bool {
-        let by_type = |media_type: &Option<String>| match media_type.as_deref() {
-            Some(media_type::INDEX | media_type::DOCKER_LIST) => Some(true),
-            Some(media_type::MANIFEST | media_type::DOCKER_MANIFEST) => Some(false),
-            _ => None,
+        let by_type = |media_type: &Option<MediaType>| match media_type.as_ref()? {
+            MediaType::ImageIndex => Some(true),
+            MediaType::ImageManifest => Some(false),
+            other => match other.as_ref() {
+                media_type::DOCKER_LIST => Some(true),
+                media_type::DOCKER_MANIFEST => Some(false),
+                _ => None,
+            },
         };
         by_type(&self.media_type).unwrap_or_else(|| {
             let shape: Option<Shape> = serde_json::from_slice(&self.bytes).ok();
@@ -66,7 +72,7 @@ pub(crate) fn companion(digest: &str, suffix: &str) -> String {
 pub(crate) fn is_companion(tag: &str) -> bool {
     let digits = tag.strip_prefix("sha256-");
     let digits = digits.map(|rest| rest.split_once('.').map_or(rest, |(digits, _)| digits));
-    digits.is_some_and(|digits| digest::digits(&format!("sha256:{digits}")).is_ok())
+    digits.is_some_and(|digits| digits.parse::<Sha256Digest>().is_ok())
 }
 
 /// Reads a manifest or an index; `name` is the image's in errors.
@@ -78,21 +84,23 @@ pub(crate) fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T> 
 }
 
 /// Describes a blob.
-pub(crate) fn describe(media_type: &str, bytes: &[u8]) -> OciDescriptor {
-    OciDescriptor {
-        media_type: media_type.to_owned(),
-        digest: digest::of(bytes),
-        size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-        ..OciDescriptor::default()
-    }
+pub(crate) fn describe(media_type: impl Into<MediaType>, bytes: &[u8]) -> Result<Descriptor> {
+    let digest = digest::parse(&digest::of(bytes))?;
+    Ok(Descriptor::new(
+        media_type.into(),
+        bytes.len() as u64,
+        digest,
+    ))
 }
 
-/// An empty manifest with its media type.
-pub(crate) fn manifest() -> OciImageManifest {
-    OciImageManifest {
-        media_type: Some(media_type::MANIFEST.into()),
-        ..OciImageManifest::default()
-    }
+/// A manifest of these blobs.
+pub(crate) fn manifest(config: Descriptor, layers: Vec<Descriptor>) -> Result<ImageManifest> {
+    let manifest = ImageManifestBuilder::default()
+        .schema_version(SCHEMA_VERSION)
+        .media_type(MediaType::ImageManifest)
+        .config(config)
+        .layers(layers);
+    Ok(manifest.build()?)
 }
 
 #[cfg(test)]
@@ -129,7 +137,7 @@ mod tests {
         ] {
             let manifest = Manifest {
                 bytes: text.clone().into_bytes(),
-                media_type: media_type.map(str::to_owned),
+                media_type: media_type.map(MediaType::from),
             };
             assert_eq!(manifest.is_index(), is_index, "{media_type:?} {text}");
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use oci_client::manifest::OciImageManifest;
+use oci_spec::image::ImageManifest;
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair,
@@ -45,7 +45,7 @@ fn layout(dir: &Path, variants: Variants, key: Option<Key>) -> Result<Layout> {
     assemble(&options, &module, &facts(), b"{}")
 }
 
-fn manifest(layout: &Layout, tag: &str) -> OciImageManifest {
+fn manifest(layout: &Layout, tag: &str) -> ImageManifest {
     let found = layout.manifest(tag).unwrap().unwrap();
     serde_json::from_slice(&found.bytes).unwrap()
 }
@@ -139,7 +139,12 @@ fn a_corrupted_layer_is_named() {
     let dir = TempDir::new().unwrap();
     let both = layout(dir.path(), Variants::Both, None).unwrap();
     for tag in both.references().unwrap() {
-        let digest = &manifest(&both, &tag).layers.last().unwrap().digest.clone();
+        let digest = &manifest(&both, &tag)
+            .layers()
+            .last()
+            .unwrap()
+            .digest()
+            .to_string();
         let file = blob(&both, digest);
         let mut bytes = fs::read(&file).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
@@ -179,7 +184,7 @@ fn an_image_without_a_module_is_told_from_one_with_something_else_in_it() {
     let dir = TempDir::new().unwrap();
     let mut broken = layout(dir.path(), Variants::Both, None).unwrap();
     let mut artifact = manifest(&broken, "1.2.3-artifact");
-    artifact.layers.truncate(1);
+    artifact.layers_mut().truncate(1);
     broken.tag("without", &artifact).unwrap();
     let refused = inspect("it", "without", &broken).unwrap_err();
     assert!(matches!(&refused, Error::NoModule { .. }));
@@ -189,7 +194,7 @@ fn an_image_without_a_module_is_told_from_one_with_something_else_in_it() {
     );
 
     let mut artifact = manifest(&broken, "1.2.3-artifact");
-    artifact.layers[1] = broken
+    artifact.layers_mut()[1] = broken
         .put(crate::media_type::MODULE, b"#!/bin/sh\n")
         .unwrap();
     broken.tag("script", &artifact).unwrap();
@@ -205,14 +210,14 @@ fn a_docker_image_must_have_a_docker_layer() {
     let dir = TempDir::new().unwrap();
     let mut layout = layout(dir.path(), Variants::Both, None).unwrap();
     let mut docker = manifest(&layout, "1.2.3");
-    docker.media_type = Some(crate::media_type::DOCKER_MANIFEST.into());
+    docker.set_media_type(Some(crate::media_type::DOCKER_MANIFEST.into()));
     layout.tag("oci-layer", &docker).unwrap();
     let refused = inspect("it", "oci-layer", &layout);
     assert!(
         matches!(refused, Err(Error::NoModule { .. })),
         "{refused:?}"
     );
-    docker.layers[0].media_type = crate::media_type::DOCKER_LAYER.into();
+    docker.layers_mut()[0].set_media_type(crate::media_type::DOCKER_LAYER.into());
     layout.tag("docker-layer", &docker).unwrap();
     let image = inspect("it", "docker-layer", &layout).unwrap();
     assert_eq!(image.variant, Variant::Docker);
@@ -244,9 +249,9 @@ fn a_signature_is_of_the_digest_and_by_the_key() {
         let image = inspect(&tag, &tag, &signed).unwrap();
         assert!(image.has_signature);
         let signature = manifest(&signed, &companion(&image.manifest_digest, "sig"));
-        let layer = &signature.layers[0];
+        let layer = &signature.layers()[0];
         let payload = signed.blob(layer).unwrap();
-        let annotations = layer.annotations.as_ref().unwrap();
+        let annotations = layer.annotations().as_ref().unwrap();
         let bytes = BASE64_STANDARD
             .decode(&annotations["dev.cosignproject.cosign/signature"])
             .unwrap();
