@@ -6,14 +6,13 @@ use std::path::PathBuf;
 
 use oci_spec::image::MediaType;
 
-use crate::cargo::{self, Metadata};
 use crate::error::{Context, Result};
 use crate::image::{self, Facts};
 use crate::layout::Layout;
 use crate::module::Module;
 use crate::revision::Revision;
 use crate::signature::{self, Key};
-use crate::{media_type, sbom, store};
+use crate::{cargo, media_type, sbom, store};
 
 /// The file that holds the module beside the layout, for Envoy's `local` and `remote` code sources.
 const MODULE: &str = "tcp_peer_stats.wasm";
@@ -73,8 +72,8 @@ impl Options {
 /// # Errors
 /// The filter does not compile, or something cannot be written.
 pub fn build(options: &Options) -> Result<Built> {
-    let metadata = Metadata::read()?;
-    let mut release = metadata.release()?;
+    let metadata = cargo::metadata()?;
+    let mut release = cargo::release(&metadata)?;
     release.source = options.source.clone().or(release.source);
     let revision = Revision::of(cargo::root());
     let facts = Facts {
@@ -82,7 +81,7 @@ pub fn build(options: &Options) -> Result<Built> {
         revision: revision.id,
         created: revision.time,
     };
-    let compiled = metadata.compile(&options.output.join("build"))?;
+    let compiled = cargo::compile(&metadata, &options.output.join("build"))?;
     let module = Module::read(&compiled.path)?;
     let rust = cargo::rust_version()?;
     let sbom = sbom::cyclone_dx(&metadata, &compiled.packages, &module, &facts, &rust);

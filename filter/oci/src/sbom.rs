@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use cargo_metadata::{Metadata, Package, PackageId};
 use serde_json::{Value, json};
 
-use crate::cargo::{Metadata, Package};
 use crate::image::Facts;
 use crate::module::Module;
 
@@ -13,20 +13,19 @@ use crate::module::Module;
 /// Beside the packages there is Rust's standard library, which cargo does not list.
 pub(crate) fn cyclone_dx(
     metadata: &Metadata,
-    packages: &BTreeSet<String>,
+    packages: &BTreeSet<PackageId>,
     module: &Module,
     facts: &Facts,
     rust: &str,
 ) -> Value {
-    let is_in_it = |id: &String| packages.contains(id);
     let release = &facts.release;
     let mut inside: Vec<_> = metadata
         .packages
         .iter()
-        .filter(|each| is_in_it(&each.id))
+        .filter(|each| packages.contains(&each.id))
         .collect();
     inside.sort_by_key(|each| (&each.name, &each.version));
-    let reference = |id: &String| {
+    let reference = |id: &PackageId| {
         let found = inside.iter().find(|each| each.id == *id);
         found.map(|each| package_url(each))
     };
@@ -41,8 +40,8 @@ pub(crate) fn cyclone_dx(
     let components: Vec<_> = parts.map(|each| component(each)).chain([library]).collect();
     let mut dependencies: Vec<_> = metadata
         .resolve
-        .nodes
         .iter()
+        .flat_map(|resolve| &resolve.nodes)
         .filter_map(|node| {
             let mut on: Vec<_> = node.dependencies.iter().filter_map(reference).collect();
             on.sort();
