@@ -2,6 +2,8 @@
 
 use oci_client::secrets::RegistryAuth;
 
+use crate::error::Error;
+
 /// A credential for a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Credential {
@@ -26,12 +28,17 @@ impl Credential {
         }
     }
 
-    /// The owner's name for error messages.
-    pub(super) fn owner(&self) -> &str {
-        match self {
-            Self::None => "anybody",
-            Self::Password { username, .. } => username,
-            Self::Identity(_) | Self::Token(_) => "the owner of the token from `docker login`",
+    /// The error of a registry that rejects this credential; `name` is the image's.
+    pub(super) fn rejected(&self, registry: &str, name: &str) -> Error {
+        Error::Unauthorised {
+            registry: registry.to_owned(),
+            who: match self {
+                Self::None => "anybody",
+                Self::Password { username, .. } => username,
+                Self::Identity(_) | Self::Token(_) => "the owner of the token from `docker login`",
+            }
+            .to_owned(),
+            name: name.to_owned(),
         }
     }
 }

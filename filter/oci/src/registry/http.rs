@@ -1,14 +1,11 @@
-//! One question to a registry, and an answer that is read to a limit only.
+//! HTTP clients, and responses that are read up to a limit.
 
 use std::error::Error as _;
 use std::time::Duration;
 
-use oci_client::RegistryOperation;
-use oci_client::secrets::RegistryAuth;
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Response};
 
 use crate::error::{Error, Result};
-use crate::registry::Registry;
 
 pub(super) const USER_AGENT: &str = concat!("cargo-oci/", env!("CARGO_PKG_VERSION"));
 /// How long connecting may take.
@@ -57,45 +54,6 @@ pub(super) fn unreachable(server: &str, error: &reqwest::Error) -> Error {
     Error::Unreachable {
         registry: server.to_owned(),
         reason,
-    }
-}
-
-impl Registry {
-    /// Asks, and returns an answer of success; `name` is what it is about.
-    pub(super) async fn send(
-        &self,
-        name: &str,
-        request: RequestBuilder,
-        operation: RegistryOperation,
-    ) -> Result<Response> {
-        let request = match self.authorise(name, operation).await? {
-            RegistryAuth::Anonymous => request,
-            RegistryAuth::Basic(username, password) => request.basic_auth(username, Some(password)),
-            RegistryAuth::Bearer(token) => request.bearer_auth(token),
-        };
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| unreachable(self.host(), &error))?;
-        match answer.status() {
-            status if status.is_success() => Ok(answer),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(self.unauthorised(name)),
-            StatusCode::NOT_FOUND => Err(Error::NotFound {
-                name: name.to_owned(),
-            }),
-            _ => Err(Error::Registry {
-                name: name.to_owned(),
-                reason: refusal(answer).await,
-            }),
-        }
-    }
-
-    /// Reads an answer to a limit in bytes; `name` is what it is about.
-    pub(super) async fn read(&self, name: &str, answer: Response, limit: u64) -> Result<Vec<u8>> {
-        let bytes = read(answer, limit).await;
-        let bytes = bytes.map_err(|error| unreachable(self.host(), &error))?;
-        bytes.ok_or_else(|| Error::Corrupted {
-            what: name.to_owned(),
-            reason: format!("expected no more than {limit} bytes, and the registry sends more"),
-        })
     }
 }
 

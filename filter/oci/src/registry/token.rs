@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::registry::credential::Credential;
-use crate::registry::{Registry, http};
+use crate::registry::http;
 
 /// What is read of a token service's answer at most, in bytes.
 const MAX_TOKEN: u64 = 64 << 10;
@@ -52,14 +52,28 @@ struct Answer {
     expires_in: Option<Value>,
 }
 
-impl Registry {
-    /// Asks the registry what it wants, and if that is a token, the token service for one.
-    pub(super) async fn grant(&self, name: &str, operation: RegistryOperation) -> Result<Granted> {
-        let (auth, until) = match &self.credential {
+/// A request for the authorization of an operation on a repository.
+pub(super) struct Authorization<'a> {
+    pub(super) http: &'a Client,
+    /// The address of the registry's API.
+    pub(super) base: &'a Url,
+    /// The registry's host and port.
+    pub(super) registry: &'a str,
+    pub(super) repository: &'a str,
+    pub(super) credential: &'a Credential,
+    pub(super) operation: RegistryOperation,
+    /// The image in error messages.
+    pub(super) name: &'a str,
+}
+
+impl Authorization<'_> {
+    /// Reads the registry's challenge and, if that is `Bearer`, requests a token.
+    pub(super) async fn grant(self) -> Result<Granted> {
+        let (auth, until) = match self.credential {
             Credential::Token(token) => (RegistryAuth::Bearer(token.clone()), None),
             credential => match self.challenge().await? {
                 Some(Challenge::Bearer(service)) => {
-                    let (token, lifetime) = self.token(name, &service, &operation).await?;
+                    let (token, lifetime) = self.token(&service).await?;
                     let until = Instant::now().checked_add(lifetime.saturating_sub(MARGIN));
                     (RegistryAuth::Bearer(token), until)
                 }
@@ -69,52 +83,48 @@ impl Registry {
         };
         Ok(Granted {
             auth,
-            operation,
+            operation: self.operation,
             until,
         })
     }
 
     async fn challenge(&self) -> Result<Option<Challenge>> {
         let answer = self.http.get(self.base.clone()).send().await;
-        let answer = answer.map_err(|error| http::unreachable(self.host(), &error))?;
+        let answer = answer.map_err(|error| http::unreachable(self.registry, &error))?;
         let headers = answer.headers().get_all(WWW_AUTHENTICATE).iter();
         let headers = headers.filter_map(|value| value.to_str().ok());
         Ok(choose(headers))
     }
 
-    async fn token(
-        &self,
-        name: &str,
-        service: &Service,
-        operation: &RegistryOperation,
-    ) -> Result<(String, Duration)> {
+    async fn token(&self, service: &Service) -> Result<(String, Duration)> {
         let refused = |reason: String| Error::Token {
-            registry: self.host().to_owned(),
+            registry: self.registry.to_owned(),
             service: service.realm.clone(),
             reason,
         };
-        let realm = allowed(&self.base, &service.realm).map_err(refused)?;
+        let realm = allowed(self.base, &service.realm).map_err(refused)?;
         let server = realm.host_str().unwrap_or(&service.realm).to_owned();
-        let repository = self.reference.repository();
-        let actions = match operation {
+        let actions = match self.operation {
             RegistryOperation::Pull => "pull",
             RegistryOperation::Push => "pull,push",
         };
-        let scope = format!("repository:{repository}:{actions}");
+        let scope = format!("repository:{}:{actions}", self.repository);
         let mut fields = vec![("scope", scope.as_str())];
         fields.extend(service.name.as_deref().map(|name| ("service", name)));
-        // A redirect may ask for the credentials again, at another place.
-        let client = http::client(self.host(), realm.scheme() == "https")?;
+        // A redirect to another server would send the credentials there: it must not be on plain HTTP.
+        let client = http::client(self.registry, realm.scheme() == "https")?;
         let answer = self.request(&client, realm, fields).send().await;
         let answer = answer.map_err(|error| http::unreachable(&server, &error))?;
         let is_login = !matches!(self.credential, Credential::None);
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                return Err(self.unauthorised(name));
+                return Err(self.credential.rejected(self.registry, self.name));
             }
-            // How OAuth 2 says that a refresh token is invalid.
-            StatusCode::BAD_REQUEST if is_login => return Err(self.unauthorised(name)),
+            // The status of an invalid refresh token in OAuth 2.
+            StatusCode::BAD_REQUEST if is_login => {
+                return Err(self.credential.rejected(self.registry, self.name));
+            }
             _ => return Err(refused(http::refusal(answer).await)),
         }
         read(answer, &server)
@@ -122,7 +132,7 @@ impl Registry {
             .ok_or_else(|| refused("its answer has no token".into()))
     }
 
-    /// The question to a token service. An identity token is exchanged by OAuth 2's grant `refresh_token`:
+    /// The request to a token service. An identity token is exchanged by OAuth 2's grant `refresh_token`:
     /// <https://distribution.github.io/distribution/spec/auth/oauth/>.
     fn request<'a>(
         &'a self,
@@ -130,7 +140,7 @@ impl Registry {
         realm: Url,
         mut fields: Vec<(&'a str, &'a str)>,
     ) -> RequestBuilder {
-        match &self.credential {
+        match self.credential {
             Credential::Identity(token) => {
                 fields.extend([
                     ("grant_type", "refresh_token"),
