@@ -1,4 +1,7 @@
-//! Which variant of an image an Istio agent takes, and what it takes from it: the rules of `pkg/wasm/imagefetcher.go` in Istio.
+//! The module that an Istio agent uses from an image: the rules of `pkg/wasm/imagefetcher.go` in
+//! Istio.
+//!
+//! The rules are own code because only Istio implements them, in Go.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -11,19 +14,19 @@ use crate::media_type;
 use crate::module::Module;
 use crate::store::Store;
 
-/// What an agent unpacks of a layer at most, and reads of a bare module, in bytes: the default of
-/// `ISTIO_WASM_MAX_BINARY_SIZE_BYTES`.
+/// The maximum size in bytes of an unpacked layer and of a bare module: the default of
+/// `ISTIO_WASM_MAX_BINARY_SIZE_BYTES` in the agent.
 pub(crate) const MAX_SIZE: u64 = 256 << 20;
 
-/// As what an agent takes an image.
+/// The variant of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Variant {
-    /// A Docker image whose last layer has the module.
+    /// A Docker image with the module in its last layer.
     Docker,
-    /// An OCI image whose last layer has the module.
+    /// An OCI image with the module in its last layer.
     Compat,
-    /// Two layers, one of which is the module.
+    /// An OCI artifact of two layers; one of them is the module.
     Artifact,
 }
 
@@ -37,7 +40,7 @@ impl Display for Variant {
     }
 }
 
-/// What an agent takes from an image.
+/// The variant of an image and the module that an agent uses from it.
 pub(crate) fn take(
     name: &str,
     manifest: &ImageManifest,
@@ -82,7 +85,7 @@ pub(crate) fn take(
     }
 }
 
-/// Why a variant is not taken, for people.
+/// The reason why an image is not of a variant, for a message.
 type Refusal = String;
 
 fn last_layer<'a>(
@@ -100,7 +103,7 @@ fn last_layer<'a>(
 fn bare_module(manifest: &ImageManifest) -> Result<&Descriptor, Refusal> {
     let count = manifest.layers().len();
     if count != 2 {
-        return Err(format!("it has not two layers, but {count}"));
+        return Err(format!("its number of layers is {count} instead of 2"));
     }
     let mut layers = manifest.layers().iter();
     let layer = layers
@@ -109,7 +112,7 @@ fn bare_module(manifest: &ImageManifest) -> Result<&Descriptor, Refusal> {
     within_limit("the module", layer)
 }
 
-/// An agent cuts a bare module at the limit without an error, and then Envoy refuses it.
+/// An agent truncates a bare module at the limit without an error, and then Envoy rejects it.
 fn within_limit<'a>(what: &str, layer: &'a Descriptor) -> Result<&'a Descriptor, Refusal> {
     match layer.size() {
         0..=MAX_SIZE => Ok(layer),

@@ -59,8 +59,9 @@ pub(crate) fn release(metadata: &Metadata) -> Result<Release> {
     })
 }
 
-/// Compiles the filter as `cargo wasm` does, in a target folder of its own. The paths of sources are remapped: panics name
-/// files, and those of dependencies are below the home folder of the user who builds.
+/// Compiles the filter as `cargo wasm` does, in a target folder of its own. The paths of sources
+/// are remapped: panics name files, and those of dependencies are below the home folder of the user
+/// who builds.
 pub(crate) fn compile(metadata: &Metadata, target: &Path) -> Result<Compiled> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["wasm", "--locked", "--target-dir"]);
@@ -87,7 +88,8 @@ pub(crate) fn compile(metadata: &Metadata, target: &Path) -> Result<Compiled> {
     })
 }
 
-/// Whether an artifact is part of the module. Build scripts and macros are compiled for the building machine.
+/// Whether an artifact is part of the module. Build scripts and macros are compiled for the
+/// building machine.
 fn is_for_target(artifact: &Artifact) -> bool {
     let mut files = artifact.filenames.iter();
     files.any(|file| file.components().any(|part| part.as_str() == TARGET))

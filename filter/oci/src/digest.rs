@@ -28,7 +28,7 @@ pub(crate) fn parse(digest: &str) -> Result<Sha256Digest> {
         })
 }
 
-/// Checks that bytes are what their address says.
+/// Checks bytes against their content address.
 pub(crate) fn check(what: &str, bytes: &[u8], expected: &str) -> Result<()> {
     let actual = of(bytes);
     if actual == expected {
@@ -40,7 +40,7 @@ pub(crate) fn check(what: &str, bytes: &[u8], expected: &str) -> Result<()> {
     })
 }
 
-/// Checks the size that a manifest gives for something, as an agent does before it reads a blob.
+/// Checks a size against its descriptor, as an agent does before it reads a blob.
 pub(crate) fn check_size(what: &str, size: u64, descriptor: &Descriptor) -> Result<()> {
     if descriptor.size() == size {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The two variants of an image, from one module.
+//! The two variants of an image of one module.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -21,7 +21,7 @@ use crate::{digest, media_type, store};
 /// The proxy-wasm ABI that the filter is built for.
 const ABI_VERSION: &str = "0.2.1";
 
-/// What a package says of itself.
+/// The description of a package, from its manifest.
 #[derive(Clone, Debug)]
 pub struct Release {
     /// Its name.
@@ -32,22 +32,23 @@ pub struct Release {
     pub description: Option<String>,
     /// An SPDX expression.
     pub license: Option<String>,
-    /// Where its sources are, a URL.
+    /// The URL of its sources.
     pub source: Option<String>,
 }
 
-/// What an image says of itself.
+/// The origin of an image: its annotations.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct Provenance {
     /// The package.
     pub release: Release,
-    /// The commit it was built from, with `-dirty` behind it if the tree had changes.
+    /// The commit, with the suffix `-dirty` if the work tree had changes.
     pub revision: Option<String>,
-    /// When the commit was made, in RFC 3339. The time of the build is nowhere.
+    /// The time of the commit, in RFC 3339. The time of the build is not recorded: images are
+    /// reproducible.
     pub created: Option<String>,
 }
 
-impl Facts {
+impl Provenance {
     fn annotations(&self) -> HashMap<String, String> {
         let release = &self.release;
         let known = [
@@ -67,7 +68,11 @@ impl Facts {
 }
 
 /// An OCI image of one layer, a tar.gz with `plugin.wasm`.
-pub(crate) fn compat(layout: &Layout, module: &Module, facts: &Facts) -> Result<ImageManifest> {
+pub(crate) fn compat(
+    layout: &Layout,
+    module: &Module,
+    provenance: &Provenance,
+) -> Result<ImageManifest> {
     let archive = archive(module).context(|| "cannot pack the module")?;
     let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
     let packed = gzip.write_all(&archive).and_then(|()| gzip.finish());
@@ -75,8 +80,8 @@ pub(crate) fn compat(layout: &Layout, module: &Module, facts: &Facts) -> Result<
     // The specification requires a platform. Agents ignore it: this is the one of Wasm modules.
     let platform = (Arch::Wasm, Os::Other("wasip1".into()));
     let mut config = configuration(platform, digest::of(&archive));
-    config.set_created(facts.created.clone());
-    let mut annotations = facts.annotations();
+    config.set_created(provenance.created.clone());
+    let mut annotations = provenance.annotations();
     annotations.insert("module.wasm.image/variant".into(), "compat".into());
     let mut manifest = store::manifest(
         layout.put_json(MediaType::ImageConfig, &config)?,
@@ -98,7 +103,11 @@ pub(crate) fn configuration((architecture, os): (Arch, Os), diff_id: String) -> 
 }
 
 /// An OCI artifact of two layers: the bare module and its runtime configuration.
-pub(crate) fn artifact(layout: &Layout, module: &Module, facts: &Facts) -> Result<ImageManifest> {
+pub(crate) fn artifact(
+    layout: &Layout,
+    module: &Module,
+    provenance: &Provenance,
+) -> Result<ImageManifest> {
     let config = json!({ "type": "envoy_proxy", "abi_version": ABI_VERSION });
     let config = layout.put_json(media_type::MODULE_CONFIG, &config)?;
     let module = layout.put(media_type::MODULE, module.bytes())?;
@@ -108,7 +117,7 @@ pub(crate) fn artifact(layout: &Layout, module: &Module, facts: &Facts) -> Resul
     ];
     let mut manifest = store::manifest(layout.put(MediaType::EmptyJSON, b"{}")?, layers)?;
     manifest.set_artifact_type(Some(media_type::MODULE.into()));
-    manifest.set_annotations(Some(facts.annotations()));
+    manifest.set_annotations(Some(provenance.annotations()));
     Ok(manifest)
 }
 
@@ -119,7 +128,7 @@ fn titled(mut layer: Descriptor, title: &str) -> Descriptor {
     layer
 }
 
-/// A tar of the module alone, which says nothing of who made it when.
+/// A tar of the module, without an owner and a time: the same module gives the same bytes.
 fn archive(module: &Module) -> io::Result<Vec<u8>> {
     let mut header = Header::new_ustar();
     header.set_entry_type(EntryType::Regular);

@@ -1,7 +1,8 @@
-//! Image indexes, and Docker's manifest lists: which image of one an Istio agent takes.
+//! Image indexes and Docker manifest lists: the image that an Istio agent selects.
 //!
-//! The rules are those of go-containerregistry, with which the agent pulls: the first entry for linux/amd64, whatever the
-//! agent itself runs on; an entry without a platform counts as linux/amd64; what it names may be an index again.
+//! The rules are those of go-containerregistry, the agent's client: it selects the first entry for
+//! linux/amd64, independent of the agent's own platform. An entry without a platform counts as
+//! linux/amd64. An entry may refer to another index.
 
 use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, Platform};
 
@@ -9,10 +10,11 @@ use crate::digest;
 use crate::error::{Error, Result};
 use crate::store::{self, Store};
 
-/// How many indexes may be one in the other. An agent sets no limit; what is built has one, seldom two.
+/// The maximum depth of nested indexes. An agent has no limit; real images have one level, rarely
+/// two.
 const MAX_DEPTH: usize = 8;
 
-/// An image that was found by its name, perhaps by way of indexes.
+/// An image, resolved through the indexes that contain it.
 #[derive(Debug)]
 pub(crate) struct Resolved {
     pub(crate) manifest: ImageManifest,
@@ -22,7 +24,7 @@ pub(crate) struct Resolved {
     pub(crate) indexes: Vec<String>,
 }
 
-/// Finds the image that an agent takes by a tag or digest; `name` is what to call it.
+/// Finds the image that an agent selects for a tag or digest; `name` is the image in errors.
 pub(crate) fn resolve(name: &str, reference: &str, store: &impl Store) -> Result<Resolved> {
     let missing = |name: &str| Error::NotFound {
         name: name.to_owned(),
@@ -45,18 +47,18 @@ pub(crate) fn resolve(name: &str, reference: &str, store: &impl Store) -> Result
     })
 }
 
-/// Checks in how many indexes something is; `name` is what to call it.
+/// Checks the number of nested indexes; `name` is the image in errors.
 pub(crate) fn check_depth(name: &str, depth: usize) -> Result<()> {
     if depth <= MAX_DEPTH {
         return Ok(());
     }
     Err(Error::NotAnImage {
         name: name.to_owned(),
-        reason: format!("more than {MAX_DEPTH} indexes are one in the other"),
+        reason: format!("more than {MAX_DEPTH} indexes are nested"),
     })
 }
 
-/// The entry of an index that an agent takes; `name` is the index's in the error.
+/// The entry of an index that an agent selects; `name` is the index in the error.
 pub(crate) fn linux_amd64<'a>(
     name: &str,
     entries: impl IntoIterator<Item = &'a Descriptor> + Clone,
@@ -85,7 +87,7 @@ pub(crate) fn linux_amd64<'a>(
     })
 }
 
-/// Whether an entry is no image but what buildkit attests of one.
+/// Whether an entry is an attestation by buildkit instead of an image.
 pub(crate) fn is_attestation(entry: &Descriptor) -> bool {
     let platform = entry.platform().as_ref();
     platform.is_some_and(|platform| os_and_architecture(platform) == "unknown/unknown")

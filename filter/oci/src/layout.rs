@@ -1,4 +1,5 @@
-//! An OCI image layout: a folder of blobs named by what they hold, and an index that gives some of them tags.
+//! An OCI image layout: a folder of content-addressed blobs, and an index with the tags of
+//! manifests.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,10 +26,10 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Makes an empty layout in place of what `dir` holds.
+    /// Creates an empty layout. A layout that exists in `dir` is deleted.
     ///
     /// # Errors
-    /// The folder cannot be made, or holds something that is no layout.
+    /// The folder cannot be created, or has other content than a layout.
     pub(crate) fn create(dir: &Path) -> Result<Self> {
         let in_the_way = dir.exists() && !dir.join(MARKER).is_file();
         if in_the_way && fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -59,7 +60,7 @@ impl Layout {
     /// Opens a layout.
     ///
     /// # Errors
-    /// There is none, or it cannot be read.
+    /// There is no layout in `dir`, or it cannot be read.
     pub fn open(dir: &Path) -> Result<Self> {
         let no_layout = |reason: String| Error::NotALayout {
             path: dir.to_owned(),
@@ -67,7 +68,7 @@ impl Layout {
         };
         let file = dir.join(INDEX);
         if dir.is_file() {
-            return Err(no_layout("it is a file and no folder".into()));
+            return Err(no_layout("it is a file instead of a folder".into()));
         }
         if !dir.join(MARKER).is_file() {
             return Err(no_layout("it has no file oci-layout".into()));
@@ -86,10 +87,11 @@ impl Layout {
         &self.dir
     }
 
-    /// What finds its images, [`Store::manifest`]'s argument: the tag of each, or the digest of one without a tag.
+    /// The references of its images for [`Store::manifest`]: the tag of each, or the digest of one
+    /// without a tag.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no image.
     pub fn references(&self) -> Result<Vec<String>> {
         let images = self.images()?.into_iter();
         Ok(images.map(|image| reference(image).to_owned()).collect())
@@ -126,11 +128,11 @@ impl Layout {
         Ok(descriptor)
     }
 
-    /// The images, in the order of the index. Of several that share a tag or have none, and are for several platforms, it is
-    /// the one that an agent would take if the layout's index were an image's.
+    /// The images, in the order of the index. If several images for several platforms share a tag
+    /// or have none, the result has the one that an agent would select from an image index of them.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no image.
     pub(crate) fn images(&self) -> Result<Vec<&Descriptor>> {
         let (images, _) = self.split();
         let mut taken: Vec<&Descriptor> = Vec::new();
@@ -200,7 +202,8 @@ impl Layout {
     }
 
     fn json(&self, what: &str, document: &impl Serialize) -> Result<Vec<u8>> {
-        // A `Value` sorts the keys of objects; annotations are hash maps, whose order differs from run to run.
+        // A `Value` sorts the keys of objects; annotations are hash maps, whose order differs from
+        // run to run.
         serde_json::to_value(document)
             .and_then(|document| serde_json::to_vec(&document))
             .map_err(|error| Error::NotALayout {
@@ -219,7 +222,8 @@ impl Layout {
 impl Store for Layout {
     fn manifest(&self, reference: &str) -> Result<Option<Manifest>> {
         let mut listed = self.images()?.into_iter().chain(self.companions());
-        // Some tools take the whole name of an image for a tag, with the colon that a digest has too.
+        // Some tools write the whole name of an image as the tag, so a colon does not imply a
+        // digest.
         if let Some(manifest) = listed.find(|each| self::reference(each) == reference) {
             return Ok(Some(Manifest {
                 bytes: self.blob(manifest)?,

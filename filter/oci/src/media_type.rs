@@ -17,7 +17,8 @@ pub(crate) const CYCLONE_DX: &str = "application/vnd.cyclonedx+json";
 /// The payload of a cosign signature.
 pub(crate) const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
-/// The `Accept` header of a request for a manifest. A strict registry serves no media type that is not listed.
+/// The `Accept` header of a request for a manifest. A strict registry serves no media type that is
+/// not listed.
 pub(crate) fn accepted() -> String {
     [
         MediaType::ImageManifest.as_ref(),

@@ -1,4 +1,4 @@
-//! From a layout to a registry.
+//! Copies a layout into a registry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,30 +21,32 @@ pub struct Pushed {
     pub digest: String,
 }
 
-/// Everything that manifests refer to, each once.
+/// The blobs and manifests to which manifests refer, each once.
 #[derive(Default)]
 struct Contents {
     blobs: Vec<Descriptor>,
-    /// The manifests that indexes list, each before the index.
+    /// The manifests that indexes list, each before its index.
     manifests: Vec<Descriptor>,
     seen: BTreeSet<String>,
 }
 
-/// Copies what a layout holds into a registry, byte for byte, and returns the images. They get the tag of the registry's
-/// reference, or without one the layout's. Signatures and SBOMs come first: no image is ever there without its own.
+/// Copies a layout into a registry, byte for byte, and returns the images. They get the tag of the
+/// registry's reference, or without one their tag in the layout. Signatures and SBOMs are pushed
+/// first: no image is visible without its own.
 ///
-/// `progress` is told how many of how many bytes are there.
+/// `progress` is called with the number of uploaded bytes and of all bytes.
 ///
 /// # Errors
-/// The layout is corrupted or has no image, an agent would take nothing from an image ([`inspect`]), the images would get
-/// the same tag or none, the reference names a digest, or the registry does not take it.
+/// The layout is corrupted or has no image, an agent would reject an image ([`inspect`]), the
+/// images would get the same tag or none, the reference has a digest, or the registry rejects the
+/// upload.
 pub fn push(
     layout: &Layout,
     registry: &Registry,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Vec<Pushed>> {
     let images = layout.images()?;
-    registry.takes_tags()?;
+    registry.check_writable()?;
     let images = with_tags(images, registry)?;
     for image in images.values() {
         let reference = layout::reference(image);
@@ -89,7 +91,7 @@ pub fn push(
     images.map(|(tag, image)| put(tag, image)).collect()
 }
 
-/// The images by the tags that they get.
+/// The images by their tags in the registry.
 fn with_tags<'a>(
     images: Vec<&'a Descriptor>,
     registry: &Registry,
@@ -104,15 +106,15 @@ fn with_tags<'a>(
             (Some(wanted), _) => wanted.to_owned(),
             (None, Some(own)) if !own.contains(['/', ':']) => own.to_owned(),
             (None, _) => {
-                return Err(registry.unfit(&format!(
-                    "the layout's image {} has no tag that a registry takes, so the reference must name one",
+                return Err(registry.unusable(&format!(
+                    "the layout's image {} has no tag that a registry accepts, so the reference must name one",
                     layout::reference(image)
                 )));
             }
         };
         if tagged.insert(tag.clone(), image).is_some() {
             let names = names.join(", ");
-            return Err(registry.unfit(&format!(
+            return Err(registry.unusable(&format!(
                 "the layout has several images ({names}), and more than one would get the tag {tag}: leave the tag out to keep their own"
             )));
         }
@@ -121,7 +123,7 @@ fn with_tags<'a>(
 }
 
 impl Contents {
-    /// Adds what a manifest refers to, which is in as many indexes as `depth` says.
+    /// Adds the blobs and manifests of a manifest that is in `depth` indexes.
     fn add(&mut self, layout: &Layout, manifest: &Descriptor, depth: usize) -> Result<()> {
         let name = manifest.digest().as_ref();
         index::check_depth(name, depth)?;

@@ -1,8 +1,9 @@
 //! A repository of a registry, over the OCI distribution protocol.
 //!
-//! `oci-client` uploads blobs, in whichever way the registry takes them. Everything else is asked here, because that client
-//! reads answers of any length into memory, sends credentials to any token service that a registry names, takes a failed
-//! login for none, and does not exchange identity tokens.
+//! `oci-client` parses references and uploads blobs. Pulls, manifests and logins are own code
+//! because `oci-client` (0.18) reads responses of any length into memory, sends credentials to any
+//! token service that a registry names, continues anonymously after a failed login, and does not
+//! exchange identity tokens.
 
 mod credential;
 mod docker;
@@ -33,9 +34,10 @@ use self::session::Session;
 pub use self::login::Login;
 pub use self::name::is_reference;
 
-/// How long the client for uploads keeps a token without an end in it, in seconds: it gets each new one from here.
+/// The lifetime of tokens in the client for uploads, in seconds. It is long because each upload
+/// sets the current token.
 const TOKEN_EXPIRATION: usize = 86_400;
-/// What is read of a manifest at most, in bytes, as by the library with which an Istio agent pulls.
+/// The maximum size of a manifest in bytes, as in go-containerregistry, the agent's client.
 const MAX_MANIFEST: u64 = 100 << 20;
 
 /// A repository of a registry.
@@ -48,8 +50,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Prepares requests about the image that `reference` names. Nothing is sent yet. Loopback addresses are on plain HTTP,
-    /// and others too if `insecure`.
+    /// Prepares requests about the image that `reference` names. Nothing is sent yet. Loopback
+    /// addresses are on plain HTTP, and others too if `insecure`.
     ///
     /// # Errors
     /// The reference is invalid, or its credentials cannot be read.
@@ -82,7 +84,8 @@ impl Registry {
         })
     }
 
-    /// What went wrong with a login that is not needed everywhere, in one sentence: the registry is asked without it.
+    /// A warning about a login that could not be read, in one sentence. Requests are sent without a
+    /// login.
     #[must_use]
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
@@ -106,7 +109,7 @@ impl Registry {
         !self.has_tag && self.session.reference.digest().is_none()
     }
 
-    /// The digest or else the tag of the reference, or without either what an image is pushed as: this version.
+    /// The digest of the reference, else its tag, else this version, the default tag of a push.
     #[must_use]
     pub fn wanted(&self) -> &str {
         let wanted = self.session.reference.digest().or_else(|| self.tag());
@@ -128,19 +131,19 @@ impl Registry {
     }
 
     /// Checks that the reference can be written to.
-    pub(crate) fn takes_tags(&self) -> Result<()> {
+    pub(crate) fn check_writable(&self) -> Result<()> {
         if self.session.reference.digest().is_none() {
             return Ok(());
         }
-        Err(self.unfit("a digest follows from what is pushed, and cannot be asked for"))
+        Err(self.unusable("a digest follows from the content and cannot be the target of a push"))
     }
 
-    /// The error of a reference that is unfit for an operation.
-    pub(crate) fn unfit(&self, reason: &str) -> Error {
-        self.session.unfit(reason)
+    /// The error of a reference that an operation cannot use.
+    pub(crate) fn unusable(&self, reason: &str) -> Error {
+        self.session.unusable(reason)
     }
 
-    /// Uploads a blob, unless it is there.
+    /// Uploads a blob, unless the registry has it.
     pub(crate) fn put_blob(&self, blob: &Descriptor, bytes: Vec<u8>) -> Result<()> {
         let digest = blob.digest().as_ref();
         let name = self.name(digest);
@@ -153,7 +156,8 @@ impl Registry {
         })
     }
 
-    /// Uploads a manifest by its tag or digest, and returns the digest of what the registry then has there.
+    /// Uploads a manifest by its tag or digest, and returns the digest that the registry then
+    /// serves.
     pub(crate) fn put_manifest(
         &self,
         reference: &str,
@@ -173,11 +177,11 @@ impl Registry {
         Ok(digest::of(&found.bytes))
     }
 
-    /// Asks through the client for uploads, with the token that was granted here.
+    /// Sends an upload through `oci-client`, with the authorization of the session.
     fn upload<T>(
         &self,
         name: &str,
-        question: impl Future<Output = Result<T, OciDistributionError>>,
+        request: impl Future<Output = Result<T, OciDistributionError>>,
     ) -> Result<T> {
         self.runtime.block_on(async {
             let auth = self
@@ -188,12 +192,12 @@ impl Registry {
                 let (client, image) = (&self.uploads, &self.session.reference);
                 client.store_auth_if_needed(self.host(), &auth).await;
                 if let RegistryAuth::Bearer(_) = auth {
-                    // The client keeps the first token that it is given, but takes one from its cache before.
+                    // The client reads its cache of tokens first, so the cache is set as well.
                     for operation in [RegistryOperation::Pull, RegistryOperation::Push] {
                         client.auth(image, &auth, operation).await?;
                     }
                 }
-                question.await
+                request.await
             };
             answer
                 .await

@@ -1,4 +1,7 @@
-//! Signatures that cosign verifies: an ECDSA signature of a small document that names an image by its digest.
+//! Signatures for cosign: an ECDSA signature of a small document with the digest of an image.
+//!
+//! This is own code because the crate `sigstore` (0.15, feature `cosign`) adds 113 crates and
+//! pushes signatures to a registry instead of a layout.
 
 use std::collections::HashMap;
 use std::fmt::{self, Debug, Formatter};
@@ -17,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::{digest, image, media_type, store};
 
-/// Where cosign looks for the signature, on the layer that is what it signs.
+/// The annotation with the signature, on the layer with the signed document.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 
 /// A private key.
@@ -38,7 +41,8 @@ impl Key {
     /// Reads an ECDSA P-256 key in PKCS#8, PEM.
     ///
     /// # Errors
-    /// [`Error::Key`]: the file cannot be read or holds another kind of key, such as one that cosign encrypted.
+    /// [`Error::Key`]: the file cannot be read or has another kind of key, such as one that cosign
+    /// encrypted.
     pub fn read(path: &Path) -> Result<Self> {
         let random = SystemRandom::new();
         let unusable = |reason: String| Error::Key {
@@ -66,7 +70,8 @@ impl Key {
     }
 }
 
-/// The signature of the image with this digest, as an image of cosign's. It names no repository: an image may be copied.
+/// The signature of the image with this digest, as an image in the format of cosign. It names no
+/// repository, so that it stays valid in a copy of the image.
 pub(crate) fn sign(layout: &Layout, key: &Key, digest: &str) -> Result<ImageManifest> {
     let payload = json!({
         "critical": {

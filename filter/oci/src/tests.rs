@@ -1,4 +1,4 @@
-//! Layouts of a module that is none of ours, and what is wrong with broken ones.
+//! Layouts of another module, and errors in broken ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,12 +16,12 @@ use tempfile::TempDir;
 use crate::build::assemble;
 use crate::error::{Error, Result};
 use crate::store::{Store, companion};
-use crate::{Facts, Key, Layout, Module, Options, Release, Variant, Variants, inspect};
+use crate::{Key, Layout, Module, Options, Provenance, Release, Variant, Variants, inspect};
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0 and what follows";
 
-fn facts() -> Facts {
-    Facts {
+fn provenance() -> Provenance {
+    Provenance {
         release: Release {
             name: "filter".into(),
             version: "1.2.3".into(),
@@ -42,7 +42,7 @@ fn layout(dir: &Path, variants: Variants, key: Option<Key>) -> Result<Layout> {
         output: dir.to_owned(),
     };
     let module = Module::new("the module", MODULE.to_vec())?;
-    assemble(&options, &module, &facts(), b"{}")
+    assemble(&options, &module, &provenance(), b"{}")
 }
 
 fn manifest(layout: &Layout, tag: &str) -> ImageManifest {
@@ -55,7 +55,7 @@ fn blob(layout: &Layout, digest: &str) -> PathBuf {
     layout.dir().join("blobs/sha256").join(name)
 }
 
-/// Every file below a folder and what it holds.
+/// Every file below a folder, with its content.
 fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(dir)
@@ -72,7 +72,7 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn an_agent_takes_the_module_from_both_variants() {
+fn an_agent_finds_the_module_in_both_variants() {
     let dir = TempDir::new().unwrap();
     let both = layout(dir.path(), Variants::Both, None).unwrap();
     assert_eq!(both.references().unwrap(), ["1.2.3", "1.2.3-artifact"]);
@@ -180,7 +180,7 @@ fn a_manifest_with_another_digest_is_refused() {
 }
 
 #[test]
-fn an_image_without_a_module_is_told_from_one_with_something_else_in_it() {
+fn an_image_without_a_module_and_one_with_another_file_have_different_errors() {
     let dir = TempDir::new().unwrap();
     let mut broken = layout(dir.path(), Variants::Both, None).unwrap();
     let mut artifact = manifest(&broken, "1.2.3-artifact");
@@ -189,7 +189,9 @@ fn an_image_without_a_module_is_told_from_one_with_something_else_in_it() {
     let refused = inspect("it", "without", &broken).unwrap_err();
     assert!(matches!(&refused, Error::NoModule { .. }));
     assert!(
-        refused.to_string().contains("not two layers, but 1"),
+        refused
+            .to_string()
+            .contains("its number of layers is 1 instead of 2"),
         "{refused}"
     );
 
@@ -224,7 +226,7 @@ fn a_docker_image_must_have_a_docker_layer() {
 }
 
 #[test]
-fn a_layout_without_an_image_says_so() {
+fn a_layout_without_an_image_is_refused() {
     let dir = TempDir::new().unwrap();
     let empty = Layout::create(&dir.path().join("layout")).unwrap();
     assert!(matches!(empty.references(), Err(Error::NotALayout { .. })));

@@ -33,7 +33,7 @@ impl Credential {
         Error::Unauthorised {
             registry: registry.to_owned(),
             who: match self {
-                Self::None => "anybody",
+                Self::None => "an anonymous user",
                 Self::Password { username, .. } => username,
                 Self::Identity(_) | Self::Token(_) => "the owner of the token from `docker login`",
             }

@@ -1,19 +1,20 @@
-//! Who asks a registry.
+//! The login that a user chooses.
 
 use crate::error::Result;
 use crate::registry::credential::Credential;
 use crate::registry::docker;
 
-/// Who asks.
+/// The login for a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
-    /// Nobody in particular.
+    /// No login.
     Anonymous,
-    /// Whoever `docker login` logged in, if anyone: `$DOCKER_CONFIG/config.json` and its credential helpers.
+    /// The login of `docker login`, if there is one: `$DOCKER_CONFIG/config.json` and its
+    /// credential helpers.
     Docker,
-    /// Someone with a password.
+    /// A user name and a password.
     Password {
-        /// The name.
+        /// The user name.
         username: String,
         /// The password or token.
         password: String,
@@ -21,7 +22,7 @@ pub enum Login {
 }
 
 impl Login {
-    /// The credential for a registry, and what to warn of.
+    /// The credential for a registry, and a warning.
     pub(super) fn credential(self, registry: &str) -> Result<(Credential, Option<String>)> {
         match self {
             Self::Anonymous => Ok((Credential::None, None)),

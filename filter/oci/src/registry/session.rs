@@ -43,8 +43,8 @@ impl Session {
         self.reference.resolve_registry()
     }
 
-    /// The error of a reference that is unfit for an operation.
-    pub(super) fn unfit(&self, reason: &str) -> Error {
+    /// The error of a reference that an operation cannot use.
+    pub(super) fn unusable(&self, reason: &str) -> Error {
         Error::Reference {
             reference: self.reference.whole(),
             reason: reason.to_owned(),
@@ -65,7 +65,7 @@ impl Session {
     ) -> Result<RequestBuilder> {
         let path = format!("{}/{kind}/{reference}", self.reference.repository());
         let url = self.base.join(&path);
-        let url = url.map_err(|error| self.unfit(&error.to_string()))?;
+        let url = url.map_err(|error| self.unusable(&error.to_string()))?;
         Ok(self.http.request(method, url))
     }
 
@@ -106,7 +106,8 @@ impl Session {
         })
     }
 
-    /// The authorization for an operation. It is requested if there is none yet or the last one has expired.
+    /// The authorization for an operation. It is requested if there is none yet or the last one has
+    /// expired.
     pub(super) async fn authorise(
         &self,
         name: &str,

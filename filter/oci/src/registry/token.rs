@@ -1,4 +1,5 @@
-//! What a registry wants to see of who asks: nothing, a password, or a token of the service that it names.
+//! The authorization for requests to a registry: none, a password, or a token of the registry's
+//! token service.
 
 use std::time::{Duration, Instant};
 
@@ -14,41 +15,41 @@ use crate::error::{Error, Result};
 use crate::registry::credential::Credential;
 use crate::registry::http;
 
-/// What is read of a token service's answer at most, in bytes.
+/// The maximum size of a token service's response, in bytes.
 const MAX_TOKEN: u64 = 64 << 10;
-/// How long a token is valid that does not say so: <https://distribution.github.io/distribution/spec/auth/token/>.
+/// The default lifetime of a token: <https://distribution.github.io/distribution/spec/auth/token/>.
 const LIFETIME: Duration = Duration::from_secs(60);
-/// How long before its end a token is renewed.
+/// The time between the renewal of a token and its expiry.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// With what a registry lets one in.
+/// A granted authorization.
 pub(super) struct Granted {
     pub(super) auth: RegistryAuth,
     pub(super) operation: RegistryOperation,
-    /// When it ends, if it does.
+    /// Its expiry, if it has one.
     pub(super) until: Option<Instant>,
 }
 
-/// Where a token is had.
+/// A token service.
 #[derive(Debug, PartialEq, Eq)]
 struct Service {
     realm: String,
     name: Option<String>,
 }
 
-/// A challenge of a registry, of the kinds that can be met.
+/// A supported challenge of a registry.
 #[derive(Debug, PartialEq, Eq)]
 enum Challenge {
     Basic,
     Bearer(Service),
 }
 
-/// A token service's answer.
+/// A token service's response.
 #[derive(Deserialize)]
 struct Answer {
     token: Option<String>,
     access_token: Option<String>,
-    /// Seconds, if it is a whole number.
+    /// Seconds. Other values than whole numbers are ignored.
     expires_in: Option<Value>,
 }
 
@@ -111,7 +112,8 @@ impl Authorization<'_> {
         let scope = format!("repository:{}:{actions}", self.repository);
         let mut fields = vec![("scope", scope.as_str())];
         fields.extend(service.name.as_deref().map(|name| ("service", name)));
-        // A redirect to another server would send the credentials there: it must not be on plain HTTP.
+        // A redirect to another server would send the credentials there: it must not be on plain
+        // HTTP.
         let client = http::client(self.registry, realm.scheme() == "https")?;
         let answer = self.request(&client, realm, fields).send().await;
         let answer = answer.map_err(|error| http::unreachable(&server, &error))?;
@@ -129,11 +131,11 @@ impl Authorization<'_> {
         }
         read(answer, &server)
             .await?
-            .ok_or_else(|| refused("its answer has no token".into()))
+            .ok_or_else(|| refused("its response has no token".into()))
     }
 
-    /// The request to a token service. An identity token is exchanged by OAuth 2's grant `refresh_token`:
-    /// <https://distribution.github.io/distribution/spec/auth/oauth/>.
+    /// The request to a token service. An identity token is exchanged by OAuth 2's grant
+    /// `refresh_token`: <https://distribution.github.io/distribution/spec/auth/oauth/>.
     fn request<'a>(
         &'a self,
         client: &Client,
@@ -158,7 +160,7 @@ impl Authorization<'_> {
     }
 }
 
-/// The challenge to meet: a token before a password.
+/// Selects a challenge: a token has precedence over a password.
 fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Challenge> {
     let mut chosen = None;
     for header in headers {
@@ -182,15 +184,15 @@ fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Challenge> {
     chosen
 }
 
-/// A token service's address, if it may be asked: a registry on HTTPS must not make a client send its credentials in plain
-/// text. The library with which an Istio agent pulls has the same rule.
+/// Parses a token service's address and checks its scheme: a registry on HTTPS must not direct a
+/// client to send its credentials in plain text. go-containerregistry, the agent's client, has the
+/// same rule.
 fn allowed(registry: &Url, realm: &str) -> Result<Url, String> {
-    let url = Url::parse(realm).map_err(|error| format!("it is no URL: {error}"))?;
+    let url = Url::parse(realm).map_err(|error| format!("it is not a URL: {error}"))?;
     match (registry.scheme(), url.scheme()) {
         (_, "https") | ("http", "http") => Ok(url),
         ("https", "http") => Err(
-            "it is on plain HTTP, which would show credentials that the registry asks for on HTTPS"
-                .into(),
+            "it is on plain HTTP, which would expose credentials for a registry on HTTPS".into(),
         ),
         (_, other) => Err(format!("{other} is neither http nor https")),
     }
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_comes_before_a_password() {
+    fn a_token_precedes_a_password() {
         let one = r#"Bearer realm="https://a/token",service="s""#;
         for (headers, chosen) in [
             (&[][..], None),
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_on_https_has_its_token_service_there_too() {
+    fn a_registry_on_https_has_its_token_service_on_https() {
         for (registry, realm, is_allowed) in [
             ("https://r/v2/", "https://auth.example.com/token", true),
             ("http://r/v2/", "https://auth.example.com/token", true),
