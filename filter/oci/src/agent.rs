@@ -1,8 +1,11 @@
-//! Which variant of an image an Istio agent takes, and what it takes from it: the rules of `pkg/wasm/imagefetcher.go` in Istio.
+//! The module that an Istio agent uses from an image: the rules of `pkg/wasm/imagefetcher.go` in
+//! Istio.
+//!
+//! The rules are own code because only Istio implements them, in Go.
 
 use std::fmt::{self, Display, Formatter};
 
-use oci_client::manifest::{OciDescriptor, OciImageManifest};
+use oci_spec::image::{Descriptor, ImageManifest, MediaType};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -11,19 +14,19 @@ use crate::media_type;
 use crate::module::Module;
 use crate::store::Store;
 
-/// What an agent unpacks of a layer at most, and reads of a bare module, in bytes: the default of
-/// `ISTIO_WASM_MAX_BINARY_SIZE_BYTES`.
+/// The maximum size in bytes of an unpacked layer and of a bare module: the default of
+/// `ISTIO_WASM_MAX_BINARY_SIZE_BYTES` in the agent.
 pub(crate) const MAX_SIZE: u64 = 256 << 20;
 
-/// As what an agent takes an image.
+/// The variant of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Variant {
-    /// A Docker image whose last layer has the module.
+    /// A Docker image with the module in its last layer.
     Docker,
-    /// An OCI image whose last layer has the module.
+    /// An OCI image with the module in its last layer.
     Compat,
-    /// Two layers, one of which is the module.
+    /// An OCI artifact of two layers; one of them is the module.
     Artifact,
 }
 
@@ -37,18 +40,18 @@ impl Display for Variant {
     }
 }
 
-/// What an agent takes from an image.
+/// The variant of an image and the module that an agent uses from it.
 pub(crate) fn take(
     name: &str,
-    manifest: &OciImageManifest,
+    manifest: &ImageManifest,
     store: &impl Store,
 ) -> Result<(Variant, Module)> {
-    let is_docker = manifest.media_type.as_deref() == Some(media_type::DOCKER_MANIFEST);
+    let is_docker = *manifest.media_type() == Some(MediaType::from(media_type::DOCKER_MANIFEST));
     let (variant, layer) = match is_docker {
-        true => (Variant::Docker, media_type::DOCKER_LAYER),
-        false => (Variant::Compat, media_type::LAYER),
+        true => (Variant::Docker, media_type::DOCKER_LAYER.into()),
+        false => (Variant::Compat, MediaType::ImageLayerGzip),
     };
-    let unpacked = match last_layer(manifest, layer) {
+    let unpacked = match last_layer(manifest, &layer) {
         Ok(layer) => layer::plugin(&store.blob(layer)?, MAX_SIZE),
         Err(refusal) => Err(refusal),
     };
@@ -82,40 +85,39 @@ pub(crate) fn take(
     }
 }
 
-/// Why a variant is not taken, for people.
+/// The reason why an image is not of a variant, for a message.
 type Refusal = String;
 
 fn last_layer<'a>(
-    manifest: &'a OciImageManifest,
-    media_type: &str,
-) -> Result<&'a OciDescriptor, Refusal> {
-    let layer = manifest.layers.last().ok_or("it has no layer")?;
-    if layer.media_type != media_type {
-        let found = &layer.media_type;
+    manifest: &'a ImageManifest,
+    media_type: &MediaType,
+) -> Result<&'a Descriptor, Refusal> {
+    let layer = manifest.layers().last().ok_or("it has no layer")?;
+    let found = layer.media_type();
+    if found != media_type {
         return Err(format!("its last layer is {found} and not {media_type}"));
     }
     within_limit("its last layer", layer)
 }
 
-fn bare_module(manifest: &OciImageManifest) -> Result<&OciDescriptor, Refusal> {
-    let count = manifest.layers.len();
+fn bare_module(manifest: &ImageManifest) -> Result<&Descriptor, Refusal> {
+    let count = manifest.layers().len();
     if count != 2 {
-        return Err(format!("it has not two layers, but {count}"));
+        return Err(format!("its number of layers is {count} instead of 2"));
     }
-    let mut layers = manifest.layers.iter();
+    let mut layers = manifest.layers().iter();
     let layer = layers
-        .find(|layer| layer.media_type == media_type::MODULE)
+        .find(|layer| layer.media_type().as_ref() == media_type::MODULE)
         .ok_or_else(|| format!("no layer is {}", media_type::MODULE))?;
     within_limit("the module", layer)
 }
 
-/// An agent cuts a bare module at the limit without an error, and then Envoy refuses it.
-fn within_limit<'a>(what: &str, layer: &'a OciDescriptor) -> Result<&'a OciDescriptor, Refusal> {
-    match u64::try_from(layer.size) {
-        Ok(0..=MAX_SIZE) => Ok(layer),
-        _ => Err(format!(
-            "{what} has {} bytes, and the limit of an agent is {MAX_SIZE}",
-            layer.size
+/// An agent truncates a bare module at the limit without an error, and then Envoy rejects it.
+fn within_limit<'a>(what: &str, layer: &'a Descriptor) -> Result<&'a Descriptor, Refusal> {
+    match layer.size() {
+        0..=MAX_SIZE => Ok(layer),
+        size => Err(format!(
+            "{what} has {size} bytes, and the limit of an agent is {MAX_SIZE}"
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! What cargo knows of the filter, and its build.
+//! The filter's packages and build, by cargo.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -6,66 +6,26 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, iter};
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use cargo_metadata::camino::Utf8PathBuf;
+use cargo_metadata::{Artifact, Message, Metadata, MetadataCommand, PackageId};
 
 use crate::error::{Error, Result};
 use crate::image::Release;
 
-/// The package that becomes the module.
+/// The package that is compiled into the module.
 const PACKAGE: &str = "tcp-peer-stats";
 const DESCRIPTION: &str =
     "Istio's TCP metrics and peer exchange for stock Envoy: a proxy-wasm network filter";
 const ARTEFACT: &str = "tcp_peer_stats.wasm";
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The packages of the workspace and of everything it depends on.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Metadata {
-    pub(crate) packages: Vec<Package>,
-    pub(crate) resolve: Resolve,
-}
-
-/// Who depends on whom.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Resolve {
-    pub(crate) nodes: Vec<Node>,
-}
-
-/// What a package depends on, by the packages' ids.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Node {
-    pub(crate) id: String,
-    pub(crate) dependencies: Vec<String>,
-}
-
-/// A package.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Package {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) version: String,
-    pub(crate) license: Option<String>,
-    pub(crate) repository: Option<String>,
-    /// Where it comes from; nothing if it is of this workspace.
-    pub(crate) source: Option<String>,
-    manifest_path: PathBuf,
-}
-
 /// A built filter.
 #[derive(Debug)]
 pub(crate) struct Compiled {
     /// The .wasm.
     pub(crate) path: PathBuf,
-    /// The ids of the packages that are in it.
-    pub(crate) packages: BTreeSet<String>,
-}
-
-/// A message of cargo's about something that it built.
-#[derive(Deserialize)]
-struct Artefact {
-    package_id: String,
-    filenames: Vec<PathBuf>,
+    /// The packages that are compiled into it.
+    pub(crate) packages: BTreeSet<PackageId>,
 }
 
 /// The repository's root.
@@ -74,89 +34,88 @@ pub(crate) fn root() -> &'static Path {
     oci.ancestors().nth(2).unwrap_or(oci)
 }
 
-impl Metadata {
-    /// Asks cargo.
-    pub(crate) fn read() -> Result<Self> {
-        let mut command = cargo(["metadata", "--format-version=1", "--locked"]);
-        command.args(["--filter-platform", TARGET]);
-        let said = run(&mut command)?;
-        parse(&command, &said)
-    }
-
-    /// The package that becomes the module.
-    pub(crate) fn release(&self) -> Result<Release> {
-        let package = self.packages.iter().find(|each| each.name == PACKAGE);
-        let package = package.ok_or_else(|| Error::Cargo {
-            command: "cargo metadata".into(),
-            reason: format!("it knows no package {PACKAGE}"),
-        })?;
-        Ok(Release {
-            name: package.name.clone(),
-            version: package.version.clone(),
-            description: Some(DESCRIPTION.into()),
-            license: package.license.clone(),
-            source: package.repository.clone(),
-        })
-    }
-
-    /// Compiles the filter as `cargo wasm` does, in a target folder of its own, and so that the module does not tell where
-    /// its sources were: panics name files, and those of dependencies are below the home folder of whoever builds.
-    pub(crate) fn compile(&self, target: &Path) -> Result<Compiled> {
-        let mut command = cargo(["wasm", "--locked", "--target-dir"]);
-        command.arg(target);
-        command.arg("--message-format=json-render-diagnostics");
-        command.env("CARGO_ENCODED_RUSTFLAGS", self.remapping());
-        let said = run(&mut command)?;
-        let is_in_it = |artefact: &Artefact| {
-            // What runs while it is built is for the builder's own machine.
-            let mut files = artefact.filenames.iter();
-            files.any(|file| file.components().any(|part| part.as_os_str() == TARGET))
-        };
-        let lines = said.lines();
-        let artefacts: Vec<Artefact> = lines
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .filter(is_in_it)
-            .collect();
-        let files = artefacts.iter().flat_map(|artefact| &artefact.filenames);
-        let mut modules = files.filter(|file| file.ends_with(ARTEFACT));
-        let path = modules.next().cloned();
-        Ok(Compiled {
-            path: path.ok_or_else(|| failed(&command, "it made no .wasm"))?,
-            packages: artefacts
-                .into_iter()
-                .map(|artefact| artefact.package_id)
-                .collect(),
-        })
-    }
-
-    fn remapping(&self) -> OsString {
-        let foreign = self.packages.iter().filter(|each| each.source.is_some());
-        let folders: BTreeSet<&Path> = foreign
-            .filter_map(|each| each.manifest_path.ancestors().nth(2))
-            .collect();
-        let sources = folders.into_iter().map(|folder| (folder, "/dependencies"));
-        let all = sources.chain(iter::once((root(), "/source")));
-        let mut flags = OsString::new();
-        for (from, to) in all {
-            if !flags.is_empty() {
-                flags.push("\x1f");
-            }
-            flags.push("--remap-path-prefix=");
-            flags.push(from);
-            flags.push("=");
-            flags.push(to);
-        }
-        flags
-    }
+/// Reads the packages of the workspace and their dependencies.
+pub(crate) fn metadata() -> Result<Metadata> {
+    let mut command = MetadataCommand::new();
+    command.current_dir(root());
+    command.other_options(["--locked", "--filter-platform", TARGET].map(String::from));
+    let metadata = command.exec();
+    metadata.map_err(|error| failed(&command.cargo_command(), error))
 }
 
-fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
+/// The description of the package that is compiled into the module.
+pub(crate) fn release(metadata: &Metadata) -> Result<Release> {
+    let package = metadata.packages.iter().find(|each| each.name == PACKAGE);
+    let package = package.ok_or_else(|| Error::Cargo {
+        command: "cargo metadata".into(),
+        reason: format!("it lists no package {PACKAGE}"),
+    })?;
+    Ok(Release {
+        name: package.name.to_string(),
+        version: package.version.to_string(),
+        description: Some(DESCRIPTION.into()),
+        license: package.license.clone(),
+        source: package.repository.clone(),
+    })
+}
+
+/// Compiles the filter as `cargo wasm` does, in a target folder of its own. The paths of sources
+/// are remapped: panics name files, and those of dependencies are below the home folder of the user
+/// who builds.
+pub(crate) fn compile(metadata: &Metadata, target: &Path) -> Result<Compiled> {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments).current_dir(root());
-    command
+    command.args(["wasm", "--locked", "--target-dir"]);
+    command.arg(target).current_dir(root());
+    command.arg("--message-format=json-render-diagnostics");
+    command.env("CARGO_ENCODED_RUSTFLAGS", remapping(metadata));
+    let output = run(&mut command)?;
+    let mut path = None;
+    let mut packages = BTreeSet::new();
+    for message in Message::parse_stream(output.as_bytes()) {
+        if let Ok(Message::CompilerArtifact(artifact)) = message
+            && is_for_target(&artifact)
+        {
+            let mut files = artifact.filenames.into_iter();
+            path = path.or_else(|| files.find(|file| file.ends_with(ARTEFACT)));
+            packages.insert(artifact.package_id);
+        }
+    }
+    Ok(Compiled {
+        path: path
+            .map(Utf8PathBuf::into_std_path_buf)
+            .ok_or_else(|| failed(&command, "it made no .wasm"))?,
+        packages,
+    })
 }
 
-/// Runs it and returns what it prints; what it says of its progress and of mistakes goes where ours goes.
+/// Whether an artifact is part of the module. Build scripts and macros are compiled for the
+/// building machine.
+fn is_for_target(artifact: &Artifact) -> bool {
+    let mut files = artifact.filenames.iter();
+    files.any(|file| file.components().any(|part| part.as_str() == TARGET))
+}
+
+fn remapping(metadata: &Metadata) -> OsString {
+    let packages = metadata.packages.iter();
+    let dependencies = packages.filter(|each| each.source.is_some());
+    let folders: BTreeSet<&Path> = dependencies
+        .filter_map(|each| each.manifest_path.as_std_path().ancestors().nth(2))
+        .collect();
+    let sources = folders.into_iter().map(|folder| (folder, "/dependencies"));
+    let mut flags = OsString::new();
+    for (from, to) in sources.chain(iter::once((root(), "/source"))) {
+        if !flags.is_empty() {
+            flags.push("\x1f");
+        }
+        flags.push("--remap-path-prefix=");
+        flags.push(from);
+        flags.push("=");
+        flags.push(to);
+    }
+    flags
+}
+
+/// Runs a command and returns its standard output. Its standard error goes to ours.
 fn run(command: &mut Command) -> Result<String> {
     let output = command
         .stdin(Stdio::null())
@@ -169,15 +128,11 @@ fn run(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).map_err(|error| failed(command, error))
 }
 
-fn parse<T: DeserializeOwned>(command: &Command, text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| failed(command, error))
-}
-
 fn failed(command: &Command, reason: impl ToString) -> Error {
-    let arguments = command.get_args().map(|each| each.to_string_lossy());
-    let arguments: Vec<_> = arguments.collect();
+    let words = iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
     Error::Cargo {
-        command: format!("cargo {}", arguments.join(" ")),
+        command: words.join(" "),
         reason: reason.to_string(),
     }
 }
@@ -186,9 +141,9 @@ fn failed(command: &Command, reason: impl ToString) -> Error {
 pub(crate) fn rust_version() -> Result<String> {
     let mut command = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     command.arg("--version").current_dir(root());
-    let said = run(&mut command)?;
-    let version = said.split_whitespace().nth(1);
+    let output = run(&mut command)?;
+    let version = output.split_whitespace().nth(1);
     version
         .map(ToOwned::to_owned)
-        .ok_or_else(|| failed(&command, "it told no version"))
+        .ok_or_else(|| failed(&command, "its output has no version"))
 }

@@ -1,6 +1,6 @@
 //! Content addresses: `sha256:` and 64 hexadecimal digits.
 
-use oci_client::manifest::OciDescriptor;
+use oci_spec::image::{Descriptor, Sha256Digest};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
@@ -15,21 +15,20 @@ pub(crate) fn of(bytes: &[u8]) -> String {
     format!("sha256:{}", hex(bytes))
 }
 
-/// The digits of a content address, safe to name a file with.
+/// Parses a content address. Its digits are safe as a file name.
 ///
 /// # Errors
-/// [`Error::Digest`]: it is another kind of digest, or none.
-pub(crate) fn digits(digest: &str) -> Result<&str> {
-    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+/// [`Error::Digest`]: it is not a SHA-256 digest.
+pub(crate) fn parse(digest: &str) -> Result<Sha256Digest> {
     let digits = digest.strip_prefix("sha256:");
     digits
-        .filter(|digits| digits.len() == 64 && digits.bytes().all(is_digit))
+        .and_then(|digits| digits.parse().ok())
         .ok_or_else(|| Error::Digest {
             digest: digest.to_owned(),
         })
 }
 
-/// Checks that bytes are what their address says.
+/// Checks bytes against their content address.
 pub(crate) fn check(what: &str, bytes: &[u8], expected: &str) -> Result<()> {
     let actual = of(bytes);
     if actual == expected {
@@ -41,14 +40,14 @@ pub(crate) fn check(what: &str, bytes: &[u8], expected: &str) -> Result<()> {
     })
 }
 
-/// Checks the size that a manifest gives for something, as an agent does before it reads a blob.
-pub(crate) fn check_size(what: &str, size: u64, descriptor: &OciDescriptor) -> Result<()> {
-    if u64::try_from(descriptor.size).ok() == Some(size) {
+/// Checks a size against its descriptor, as an agent does before it reads a blob.
+pub(crate) fn check_size(what: &str, size: u64, descriptor: &Descriptor) -> Result<()> {
+    if descriptor.size() == size {
         return Ok(());
     }
     Err(Error::Corrupted {
         what: what.to_owned(),
-        reason: format!("expected {} bytes, got {size}", descriptor.size),
+        reason: format!("expected {} bytes, got {size}", descriptor.size()),
     })
 }
 
@@ -59,7 +58,8 @@ mod tests {
     #[test]
     fn only_a_sha_256_digest_names_a_file() {
         let good = "0123456789abcdef".repeat(4);
-        assert_eq!(digits(&format!("sha256:{good}")).unwrap(), good);
+        let parsed = parse(&format!("sha256:{good}")).unwrap();
+        assert_eq!(parsed.digest(), good);
         for bad in [
             good.clone(),
             format!("sha512:{good}{good}"),
@@ -68,7 +68,7 @@ mod tests {
             format!("sha256:../{}", &good[3..]),
             "sha256:".into(),
         ] {
-            let refused = digits(&bad);
+            let refused = parse(&bad);
             assert!(matches!(refused, Err(Error::Digest { digest }) if digest == bad));
         }
     }

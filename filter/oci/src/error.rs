@@ -1,81 +1,89 @@
-//! What can go wrong between a source tree and a registry. Every message names the thing and, where there is one, the remedy.
+//! The errors of this crate. Every message has the object of the error and, if there is one, the
+//! remedy.
 
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 
-/// The result of everything in this crate.
+use oci_spec::OciSpecError;
+
+/// The result of the functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why an image could not be built, pushed or read.
+/// An error of building, pushing or reading an image.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused something.
+    /// An I/O operation failed.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried, with the path it was tried on.
+        /// The operation, with its path.
         what: String,
-        /// The system's answer.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// Cargo could not build the filter, or say what it is made of.
+    /// Cargo failed to build the filter or to list its packages.
     #[error("`{command}` failed: {reason}")]
     Cargo {
         /// The command.
         command: String,
-        /// What it said, if that is not on the terminal already.
+        /// The error, unless cargo printed it.
         reason: String,
     },
     /// A signing key cannot be used.
     #[error(
-        "{path} is no key to sign with: {reason}. It must be an unencrypted ECDSA P-256 key as PKCS#8 in PEM; `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {path}` makes one", path = path.display()
+        "{path} is not a usable signing key: {reason}. It must be an unencrypted ECDSA P-256 key as PKCS#8 in PEM; `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {path}` creates one", path = path.display()
     )]
     Key {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A file is no WebAssembly module.
-    #[error("{what} is no WebAssembly module: its {size} bytes do not begin like one")]
+    /// A file is not a WebAssembly module.
+    #[error(
+        "{what} is not a WebAssembly module: its {size} bytes do not start with the WebAssembly header"
+    )]
     NotWasm {
-        /// The file, or the image it was taken from.
+        /// The file, or the image that has it.
         what: String,
         /// Its size in bytes.
         size: usize,
     },
-    /// A folder is no OCI image layout with an image in it.
-    #[error("{path} is no OCI image layout with an image: {reason}. `cargo oci build` makes one", path = path.display())]
+    /// A folder is not an OCI image layout with an image.
+    #[error("{path} is not an OCI image layout with an image: {reason}. `cargo oci build` creates one", path = path.display())]
     NotALayout {
         /// The folder.
         path: PathBuf,
-        /// What it lacks.
+        /// The reason.
         reason: String,
     },
-    /// A manifest is not one of an image.
-    #[error("{name} is no image: {reason}")]
+    /// A document that is written violates the OCI image specification.
+    #[error("cannot write a document of the OCI image specification: {0}")]
+    Document(#[from] OciSpecError),
+    /// A document is not the manifest of an image.
+    #[error("{name} is not an image: {reason}")]
     NotAnImage {
         /// The image.
         name: String,
-        /// What is wrong with the manifest.
+        /// The error in the manifest.
         reason: String,
     },
-    /// An image has no module where an agent looks for it.
+    /// An image has no module by the rules of an agent.
     #[error(
-        "an Istio agent takes no module from {name}: as a compat image, {compat}; as an artifact, {artifact}"
+        "an Istio agent finds no module in {name}: as a compat image, {compat}; as an artifact, {artifact}"
     )]
     NoModule {
         /// The image.
         name: String,
-        /// Why it is none of the variants with a tar.gz layer.
+        /// The reason why it is not a variant with a tar.gz layer.
         compat: String,
-        /// Why it is none of the variant with a bare module.
+        /// The reason why it is not the variant with a bare module.
         artifact: String,
     },
-    /// An index has no image for the platform that an agent takes.
+    /// An index has no image for the platform that an agent selects.
     #[error(
-        "{name} is an index with no linux/amd64, it has {found}. An Istio agent takes linux/amd64, whatever it runs on: a module is the same for all platforms, so build one image without an index"
+        "{name} is an index without linux/amd64: it has {found}. An Istio agent selects linux/amd64 on every platform. A module is the same for all platforms: build one image without an index"
     )]
     NoPlatform {
         /// The index.
@@ -83,102 +91,104 @@ pub enum Error {
         /// The platforms that it has.
         found: String,
     },
-    /// A layer is no whole gzip stream, although the module in it is whole.
+    /// A layer is a damaged gzip stream, although the module in it is complete.
     #[error(
-        "the last layer of {name} is damaged behind the module: {reason}. An Istio agent does not read that far, other tools refuse the layer: build it again"
+        "the last layer of {name} is damaged after the module: {reason}. An Istio agent does not read that far, but other tools reject the layer: build it again"
     )]
     DamagedLayer {
         /// The image.
         name: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// A digest is not of the kind that an agent reads.
-    #[error("{digest} is no SHA-256 digest, and an Istio agent reads no other")]
+    /// A digest is not a SHA-256 digest.
+    #[error("{digest} is not a SHA-256 digest, and an Istio agent supports no other")]
     Digest {
         /// The digest.
         digest: String,
     },
-    /// Bytes are not what their digest says.
-    #[error("{what} is corrupted: {reason}. Build or push it again, and ask what changed it")]
+    /// Content does not match its digest or its size.
+    #[error("{what} is corrupted: {reason}. Build or push it again")]
     Corrupted {
         /// The file, or the blob or manifest in a registry.
         what: String,
-        /// The digest that names it, and that of what is there.
+        /// The expected and the actual digest or size.
         reason: String,
     },
-    /// An argument is no folder, and names no image.
+    /// An argument is neither a folder nor a reference to an image.
     #[error(
-        "there is no folder {argument}, and as the name of an image it would have a registry or a tag, such as docker.io/team/name or team/name:tag"
+        "there is no folder {argument}, and a reference to an image needs a registry or a tag, such as docker.io/team/name or team/name:tag"
     )]
     NoFolder {
         /// The argument.
         argument: String,
     },
-    /// An argument without a tag was taken for an image, which could not be had.
+    /// An argument without a tag was read as an image, which cannot be pulled.
     #[error(
-        "{source}. There is no folder {argument}: it was taken for an image of the registry {registry}"
+        "{source}. There is no folder {argument}: it was read as an image of the registry {registry}"
     )]
     TakenForImage {
         /// The argument.
         argument: String,
         /// Host and port.
         registry: String,
-        /// Why the image could not be had.
+        /// The error of the image.
         source: Box<Self>,
     },
-    /// A reference to an image cannot be used.
+    /// A reference to an image is invalid.
     #[error(
-        "{reference} is no reference to an image: {reason}. One looks like registry.example.com/team/name:tag"
+        "{reference} is not an image reference: {reason}. An example is registry.example.com/team/name:tag"
     )]
     Reference {
         /// The reference.
         reference: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A registry does not answer, or not in the protocol it was asked in.
+    /// A registry does not respond in the expected protocol.
     #[error(
-        "the registry {registry} cannot be reached: {reason}. Loopback addresses are asked in plain HTTP and all others in HTTPS, unless --insecure says otherwise"
+        "the registry {registry} cannot be reached: {reason}. Loopback addresses are on plain HTTP and all others on HTTPS, unless --insecure is set"
     )]
     Unreachable {
         /// Host and port.
         registry: String,
-        /// What went wrong.
+        /// The reason.
         reason: String,
     },
-    /// A registry wants other credentials.
+    /// A registry rejects the credentials.
     #[error(
-        "the registry {registry} does not let {who} do this with {name}. Log in with --username NAME --password-stdin, or `docker login {registry}`"
+        "the registry {registry} does not permit {who} this access to {name}. Log in with --username NAME --password-stdin, or `docker login {registry}`"
     )]
     Unauthorised {
         /// Host and port.
         registry: String,
-        /// Who asked.
+        /// The user.
         who: String,
         /// The image.
         name: String,
     },
     /// A registry's token service cannot be used.
-    #[error("the registry {registry} wants a token of {service}, which cannot be had: {reason}")]
+    #[error(
+        "the registry {registry} requires a token of {service}, which cannot be obtained: {reason}"
+    )]
     Token {
         /// Host and port.
         registry: String,
-        /// The service's address, as the registry names it.
+        /// The service's address in the registry's challenge.
         service: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// A registry has no such image.
     #[error(
-        "{name} is not there: the registry has no such repository, or no such tag or digest in it"
+        "{name} does not exist: the registry has no such repository, or no such tag or digest in it"
     )]
     NotFound {
         /// The image.
         name: String,
     },
-    /// A registry took a manifest and now has another one under its tag.
-    #[error("{name} was pushed as {pushed}, and the registry has {found}")]
+    /// A registry accepted a manifest and serves another one for its tag.
+    #[error("{name} was pushed as {pushed}, but the registry serves {found}")]
     Replaced {
         /// The image.
         name: String,
@@ -187,27 +197,27 @@ pub enum Error {
         /// The digest in the registry.
         found: String,
     },
-    /// A registry answered with another error.
+    /// A registry returned another error.
     #[error("{name}: {reason}")]
     Registry {
         /// The image.
         name: String,
-        /// What it answered.
+        /// The response.
         reason: String,
     },
-    /// The docker configuration has credentials for the registry that cannot be had.
+    /// The credentials for a registry in the docker configuration cannot be read.
     #[error("the docker configuration's credentials for {registry} cannot be used: {reason}")]
     DockerConfig {
         /// Host and port.
         registry: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
 }
 
-/// Says what an I/O operation was about.
+/// Adds the operation to an I/O error.
 pub(crate) trait Context<T> {
-    /// Turns the error into one that starts with `what`.
+    /// Converts the error to [`Error::Io`] with the operation `what`.
     fn context<D: Display>(self, what: impl FnOnce() -> D) -> Result<T>;
 }
 

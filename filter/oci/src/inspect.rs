@@ -1,4 +1,4 @@
-//! What an agent would make of an image.
+//! The agent's view of an image.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +14,20 @@ use crate::store::{self, Store};
 pub struct Inspected {
     /// Its name.
     pub name: String,
-    /// As what an agent takes it.
+    /// Its variant.
     pub variant: Variant,
-    /// The manifest's digest, which is what a `WasmPlugin` with an `oci://` URL compares with its `sha256`.
+    /// The manifest's digest: `sha256` of a `WasmPlugin` with an `oci://` URL is compared with it.
     pub manifest_digest: String,
-    /// The digest of the index that the name stands for, if it does not stand for the image itself.
+    /// The digest of the index, if the name refers to an index.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index_digest: Option<String>,
-    /// The module in it.
+    /// Its module.
     pub module: InspectedModule,
-    /// Whether there is a signature. It was not verified.
+    /// Whether there is a signature. It is not verified.
     pub has_signature: bool,
     /// Whether there is an SBOM.
     pub has_sbom: bool,
-    /// What the image says of itself.
+    /// The annotations of its manifest.
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -36,18 +36,19 @@ pub struct Inspected {
 pub struct InspectedModule {
     /// Its size in bytes.
     pub size: usize,
-    /// Its SHA-256 in hexadecimal, which is what Envoy's `remote` code source compares.
+    /// Its SHA-256 in hexadecimal: `sha256` of Envoy's `remote` code source is compared with it.
     pub sha256: String,
 }
 
-/// Says what an agent would take by a tag or digest; `name` is what to call it.
+/// Inspects the image that an agent would use for a tag or digest; `name` is the image in the
+/// result and in errors.
 ///
 /// # Errors
-/// It is not there, is corrupted, or an agent would take nothing from it.
+/// The image does not exist, is corrupted, or an agent would find no module in it.
 pub fn inspect(name: &str, reference: &str, store: &impl Store) -> Result<Inspected> {
     let image = index::resolve(name, reference, store)?;
     let (variant, module) = agent::take(name, &image.manifest, store)?;
-    // What belongs to the index belongs to each of its images.
+    // A signature or SBOM of an index applies to each of its images.
     let has = |suffix| -> Result<bool> {
         for digest in image.indexes.iter().chain([&image.digest]) {
             if store.manifest(&store::companion(digest, suffix))?.is_some() {
@@ -66,7 +67,13 @@ pub fn inspect(name: &str, reference: &str, store: &impl Store) -> Result<Inspec
             sha256: module.sha256(),
         },
         index_digest: image.indexes.first().cloned(),
-        annotations: image.manifest.annotations.unwrap_or_default(),
+        annotations: image
+            .manifest
+            .annotations()
+            .clone()
+            .into_iter()
+            .flatten()
+            .collect(),
         manifest_digest: image.digest,
     })
 }

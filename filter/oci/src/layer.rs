@@ -1,28 +1,28 @@
-//! The module in a layer of an image: a tar.gz, read as far as an Istio agent reads one.
+//! The module in a tar.gz layer of an image, read by the rules of an Istio agent.
 
 use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
 use tar::Archive;
 
-/// The file in a layer that is the module, in any folder.
+/// The name of the module in a layer, in any folder.
 pub(crate) const PLUGIN: &str = "plugin.wasm";
 
-/// What a layer has.
+/// The module in a layer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Plugin {
     /// The bytes of `plugin.wasm`.
     pub(crate) module: Vec<u8>,
-    /// What is wrong with the gzip stream behind it. An agent does not read that far.
+    /// The error in the gzip stream after the module. An agent does not read that far.
     pub(crate) damage: Option<String>,
 }
 
-/// Unpacks the module from a layer, of which an agent unpacks no more than `limit` bytes.
+/// Unpacks the module from a layer, from at most `limit` unpacked bytes: the limit of an agent.
 ///
 /// # Errors
-/// The reason why an agent takes no module from it, for people.
+/// The reason why an agent finds no module, for a message.
 pub(crate) fn plugin(layer: &[u8], limit: u64) -> Result<Plugin, String> {
-    // Compressors that work in parallel write several gzip members, and the agent reads all of them.
+    // Parallel compressors write several gzip members, and the agent reads all of them.
     let unpacked = MultiGzDecoder::new(layer).take(limit);
     let mut archive = Archive::new(unpacked);
     let found = find(&mut archive, limit);
@@ -126,7 +126,7 @@ mod tests {
         let module = module();
         let tar = tar(&[("pad", &[0; 700]), ("./plugin.wasm", &module)]);
         assert_eq!(taken(&gzip(&tar)), module);
-        // In a header, at the start of the module, in it, and behind it.
+        // Cuts in a header, at the start of the module, in it, and after it.
         for cut in [1, 512, 1800, 2048, 4000, 5048, tar.len() - 1] {
             let (first, second) = tar.split_at(cut);
             let layer = [gzip(first), gzip(&[]), gzip(second)].concat();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_part_of_the_path_counts() {
+    fn the_last_part_of_the_path_is_compared() {
         let module = module();
         for (name, is_taken) in [
             ("plugin.wasm", true),
@@ -173,12 +173,12 @@ mod tests {
             let refusal = plugin(&gzip(&tar[..length]), LIMIT).unwrap_err();
             assert!(refusal.contains(reason), "{length}: {refusal}");
         }
-        // What is behind the module is not read: no padding, no end of the archive.
+        // Bytes after the module are not read: no padding, no end of the archive.
         assert_eq!(taken(&gzip(&tar[..5048])), module);
     }
 
     #[test]
-    fn a_gzip_stream_that_is_cut_short_is_told_wherever_the_cut_is() {
+    fn a_gzip_stream_that_is_cut_short_is_reported_for_each_cut() {
         let tar = tar(&[("plugin.wasm", &module())]);
         let layer = gzip(&tar);
         for length in [0, 5, 20, layer.len() / 2, layer.len() - 600] {
@@ -188,7 +188,7 @@ mod tests {
                 "{length}: {refusal}"
             );
         }
-        // The module is whole, and the checksum behind it is not.
+        // The module is complete, and the checksum after it is not.
         for length in [layer.len() - 8, layer.len() - 1] {
             let plugin = plugin(&layer[..length], LIMIT).unwrap();
             assert!(plugin.damage.is_some(), "{length}");
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_gzip_stream_is_told() {
+    fn bytes_after_the_gzip_stream_are_reported() {
         let layer = gzip(&tar(&[("plugin.wasm", &module())]));
         for garbage in [&b"garbage"[..], &[0; 512], &[0x1f, 0x8b], &layer[..40]] {
             let plugin = plugin(&[&layer[..], garbage].concat(), LIMIT).unwrap();
@@ -231,9 +231,9 @@ mod tests {
         }
     }
 
-    /// A header may claim any size: nothing is allocated for it.
+    /// A header may state any size: no memory is allocated for it.
     #[test]
-    fn a_size_that_nobody_has_memory_for_is_refused() {
+    fn a_size_larger_than_any_memory_is_refused() {
         let mut header = Header::new_gnu();
         header.set_path("plugin.wasm").unwrap();
         header.set_size(1 << 60);

@@ -1,21 +1,20 @@
-//! An OCI image layout: a folder of blobs named by what they hold, and an index that gives some of them tags.
+//! An OCI image layout: a folder of content-addressed blobs, and an index with the tags of
+//! manifests.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use oci_client::manifest::{
-    ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE, OciDescriptor, OciImageIndex, OciImageManifest,
+use oci_spec::image::{
+    ANNOTATION_REF_NAME, Descriptor, ImageIndex, ImageIndexBuilder, ImageManifest, MediaType,
+    OciLayoutBuilder, SCHEMA_VERSION,
 };
 use serde::Serialize;
-use serde_json::json;
 
 use crate::error::{Context, Error, Result};
 use crate::store::{self, Manifest, Store};
-use crate::{digest, index, media_type};
+use crate::{digest, index};
 
-/// What a layout calls a tag.
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const MARKER: &str = "oci-layout";
 const INDEX: &str = "index.json";
 
@@ -23,35 +22,14 @@ const INDEX: &str = "index.json";
 #[derive(Debug)]
 pub struct Layout {
     dir: PathBuf,
-    index: OciImageIndex,
-}
-
-/// A manifest that a layout lists.
-#[derive(Clone, Debug)]
-pub(crate) struct Listed {
-    pub(crate) tag: Option<String>,
-    pub(crate) manifest: OciDescriptor,
-}
-
-impl Listed {
-    fn new(entry: &ImageIndexEntry) -> Self {
-        Self {
-            tag: tag(entry).map(str::to_owned),
-            manifest: index::descriptor(entry),
-        }
-    }
-
-    /// What finds it in its layout: its tag, or without one its digest.
-    pub(crate) fn reference(&self) -> &str {
-        self.tag.as_deref().unwrap_or(&self.manifest.digest)
-    }
+    index: ImageIndex,
 }
 
 impl Layout {
-    /// Makes an empty layout in place of what `dir` holds.
+    /// Creates an empty layout. A layout that exists in `dir` is deleted.
     ///
     /// # Errors
-    /// The folder cannot be made, or holds something that is no layout.
+    /// The folder cannot be created, or has other content than a layout.
     pub(crate) fn create(dir: &Path) -> Result<Self> {
         let in_the_way = dir.exists() && !dir.join(MARKER).is_file();
         if in_the_way && fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -68,22 +46,21 @@ impl Layout {
         cleared.context(|| format!("cannot create {}", blobs.display()))?;
         let layout = Self {
             dir: dir.to_owned(),
-            index: OciImageIndex {
-                schema_version: 2,
-                media_type: Some(OCI_IMAGE_INDEX_MEDIA_TYPE.into()),
-                manifests: Vec::new(),
-                artifact_type: None,
-                annotations: None,
-            },
+            index: ImageIndexBuilder::default()
+                .schema_version(SCHEMA_VERSION)
+                .media_type(MediaType::ImageIndex)
+                .manifests(Vec::new())
+                .build()?,
         };
-        layout.write_json(MARKER, &json!({ "imageLayoutVersion": "1.0.0" }))?;
+        let marker = OciLayoutBuilder::default().image_layout_version("1.0.0");
+        layout.write_json(MARKER, &marker.build()?)?;
         Ok(layout)
     }
 
     /// Opens a layout.
     ///
     /// # Errors
-    /// There is none, or it cannot be read.
+    /// There is no layout in `dir`, or it cannot be read.
     pub fn open(dir: &Path) -> Result<Self> {
         let no_layout = |reason: String| Error::NotALayout {
             path: dir.to_owned(),
@@ -91,7 +68,7 @@ impl Layout {
         };
         let file = dir.join(INDEX);
         if dir.is_file() {
-            return Err(no_layout("it is a file and no folder".into()));
+            return Err(no_layout("it is a file instead of a folder".into()));
         }
         if !dir.join(MARKER).is_file() {
             return Err(no_layout("it has no file oci-layout".into()));
@@ -110,19 +87,20 @@ impl Layout {
         &self.dir
     }
 
-    /// What finds its images, [`Store::manifest`]'s argument: the tag of each, or the digest of one without a tag.
+    /// The references of its images for [`Store::manifest`]: the tag of each, or the digest of one
+    /// without a tag.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no image.
     pub fn references(&self) -> Result<Vec<String>> {
         let images = self.images()?.into_iter();
-        Ok(images.map(|image| image.reference().to_owned()).collect())
+        Ok(images.map(|image| reference(image).to_owned()).collect())
     }
 
     /// Adds a blob.
-    pub(crate) fn put(&self, media_type: &str, bytes: &[u8]) -> Result<OciDescriptor> {
-        let descriptor = store::describe(media_type, bytes);
-        let file = self.path(&descriptor.digest)?;
+    pub(crate) fn put(&self, media_type: impl Into<MediaType>, bytes: &[u8]) -> Result<Descriptor> {
+        let descriptor = store::describe(media_type, bytes)?;
+        let file = self.path(descriptor.digest().as_ref())?;
         fs::write(&file, bytes).context(|| format!("cannot write {}", file.display()))?;
         Ok(descriptor)
     }
@@ -130,48 +108,47 @@ impl Layout {
     /// Adds a blob that is a JSON document.
     pub(crate) fn put_json(
         &self,
-        media_type: &str,
+        media_type: impl Into<MediaType>,
         document: &impl Serialize,
-    ) -> Result<OciDescriptor> {
+    ) -> Result<Descriptor> {
         self.put(media_type, &self.json("a blob", document)?)
     }
 
     /// Adds a manifest under a tag.
-    pub(crate) fn tag(&mut self, tag: &str, manifest: &OciImageManifest) -> Result<OciDescriptor> {
-        let descriptor = self.put_json(media_type::MANIFEST, manifest)?;
-        self.index.manifests.push(ImageIndexEntry {
-            media_type: descriptor.media_type.clone(),
-            digest: descriptor.digest.clone(),
-            size: descriptor.size,
-            platform: None,
-            annotations: Some(BTreeMap::from([(REF_NAME.to_owned(), tag.to_owned())])),
-            artifact_type: manifest.artifact_type.clone(),
-        });
+    pub(crate) fn tag(&mut self, tag: &str, manifest: &ImageManifest) -> Result<Descriptor> {
+        let descriptor = self.put_json(MediaType::ImageManifest, manifest)?;
+        let mut entry = descriptor.clone();
+        let annotation = (ANNOTATION_REF_NAME.to_owned(), tag.to_owned());
+        entry.set_annotations(Some(HashMap::from([annotation])));
+        entry.set_artifact_type(manifest.artifact_type().clone());
+        let mut entries = self.index.manifests().clone();
+        entries.push(entry);
+        self.index.set_manifests(entries);
         self.write_json(INDEX, &self.index)?;
         Ok(descriptor)
     }
 
-    /// The images, in the order of the index. Of several that share a tag or have none, and are for several platforms, it is
-    /// the one that an agent would take if the layout's index were an image's.
+    /// The images, in the order of the index. If several images for several platforms share a tag
+    /// or have none, the result has the one that an agent would select from an image index of them.
     ///
     /// # Errors
-    /// There is none.
-    pub(crate) fn images(&self) -> Result<Vec<Listed>> {
+    /// There is no image.
+    pub(crate) fn images(&self) -> Result<Vec<&Descriptor>> {
         let (images, _) = self.split();
-        let mut taken: Vec<Listed> = Vec::new();
-        for entry in &images {
+        let mut taken: Vec<&Descriptor> = Vec::new();
+        for &entry in &images {
             let tag = tag(entry);
-            if taken.iter().any(|image| image.tag.as_deref() == tag) {
+            if taken.iter().any(|image| self::tag(image) == tag) {
                 continue;
             }
             let group = images.iter().copied().filter(|each| self::tag(each) == tag);
             let is_index =
-                group.clone().count() > 1 && group.clone().any(|each| each.platform.is_some());
+                group.clone().count() > 1 && group.clone().any(|each| each.platform().is_some());
             let name = tag.map_or_else(|| self.dir.display().to_string(), str::to_owned);
             match tag {
-                _ if is_index => taken.push(Listed::new(index::linux_amd64(&name, group)?)),
-                Some(_) => taken.push(Listed::new(entry)),
-                None => taken.extend(group.map(Listed::new)),
+                _ if is_index => taken.push(index::linux_amd64(&name, group)?),
+                Some(_) => taken.push(entry),
+                None => taken.extend(group),
             }
         }
         if taken.is_empty() {
@@ -183,14 +160,13 @@ impl Layout {
         Ok(taken)
     }
 
-    /// Everything else that the index lists: signatures, SBOMs, and what else belongs to an image.
-    pub(crate) fn companions(&self) -> Vec<Listed> {
-        let (_, companions) = self.split();
-        companions.into_iter().map(Listed::new).collect()
+    /// Everything else that the index lists: signatures, SBOMs and other referrers of an image.
+    pub(crate) fn companions(&self) -> Vec<&Descriptor> {
+        self.split().1
     }
 
-    fn split(&self) -> (Vec<&ImageIndexEntry>, Vec<&ImageIndexEntry>) {
-        let entries = self.index.manifests.iter();
+    fn split(&self) -> (Vec<&Descriptor>, Vec<&Descriptor>) {
+        let entries = self.index.manifests().iter();
         entries.partition(|entry| match tag(entry) {
             Some(tag) => !store::is_companion(tag),
             None => !index::is_attestation(entry) && !self.has_subject(entry),
@@ -198,18 +174,21 @@ impl Layout {
     }
 
     /// Whether a manifest is a referrer of another one.
-    fn has_subject(&self, entry: &ImageIndexEntry) -> bool {
-        let manifest = self.blob(&Listed::new(entry).manifest).ok();
+    fn has_subject(&self, entry: &Descriptor) -> bool {
+        let manifest = self.blob(entry).ok();
         let manifest =
-            manifest.and_then(|bytes| serde_json::from_slice::<OciImageManifest>(&bytes).ok());
-        manifest.is_some_and(|manifest| manifest.subject.is_some())
+            manifest.and_then(|bytes| serde_json::from_slice::<ImageManifest>(&bytes).ok());
+        manifest.is_some_and(|manifest| manifest.subject().is_some())
     }
 
     fn path(&self, digest: &str) -> Result<PathBuf> {
-        Ok(self.dir.join("blobs/sha256").join(digest::digits(digest)?))
+        Ok(self
+            .dir
+            .join("blobs/sha256")
+            .join(digest::parse(digest)?.digest()))
     }
 
-    fn read(&self, digest: &str, descriptor: Option<&OciDescriptor>) -> Result<Vec<u8>> {
+    fn read(&self, digest: &str, descriptor: Option<&Descriptor>) -> Result<Vec<u8>> {
         let file = self.path(digest)?;
         let name = file.display().to_string();
         let unreadable = || format!("cannot read {name}");
@@ -223,10 +202,14 @@ impl Layout {
     }
 
     fn json(&self, what: &str, document: &impl Serialize) -> Result<Vec<u8>> {
-        serde_json::to_vec(document).map_err(|error| Error::NotALayout {
-            path: self.dir.clone(),
-            reason: format!("{what} cannot be written: {error}"),
-        })
+        // A `Value` sorts the keys of objects; annotations are hash maps, whose order differs from
+        // run to run.
+        serde_json::to_value(document)
+            .and_then(|document| serde_json::to_vec(&document))
+            .map_err(|error| Error::NotALayout {
+                path: self.dir.clone(),
+                reason: format!("{what} cannot be written: {error}"),
+            })
     }
 
     fn write_json(&self, name: &str, document: &impl Serialize) -> Result<()> {
@@ -239,11 +222,12 @@ impl Layout {
 impl Store for Layout {
     fn manifest(&self, reference: &str) -> Result<Option<Manifest>> {
         let mut listed = self.images()?.into_iter().chain(self.companions());
-        // Some tools take the whole name of an image for a tag, with the colon that a digest has too.
-        if let Some(Listed { manifest, .. }) = listed.find(|each| each.reference() == reference) {
+        // Some tools write the whole name of an image as the tag, so a colon does not imply a
+        // digest.
+        if let Some(manifest) = listed.find(|each| self::reference(each) == reference) {
             return Ok(Some(Manifest {
-                bytes: self.blob(&manifest)?,
-                media_type: Some(manifest.media_type),
+                bytes: self.blob(manifest)?,
+                media_type: Some(manifest.media_type().clone()),
             }));
         }
         if !reference.contains(':') {
@@ -255,12 +239,18 @@ impl Store for Layout {
         }))
     }
 
-    fn blob(&self, descriptor: &OciDescriptor) -> Result<Vec<u8>> {
-        self.read(&descriptor.digest, Some(descriptor))
+    fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
+        self.read(descriptor.digest().as_ref(), Some(descriptor))
     }
 }
 
-fn tag(entry: &ImageIndexEntry) -> Option<&str> {
-    let annotations = entry.annotations.as_ref()?;
-    annotations.get(REF_NAME).map(String::as_str)
+/// The tag of an entry of a layout's index.
+pub(crate) fn tag(entry: &Descriptor) -> Option<&str> {
+    let annotations = entry.annotations().as_ref()?;
+    annotations.get(ANNOTATION_REF_NAME).map(String::as_str)
+}
+
+/// The reference of an entry in its layout: its tag, or without one its digest.
+pub(crate) fn reference(entry: &Descriptor) -> &str {
+    tag(entry).unwrap_or_else(|| entry.digest().as_ref())
 }

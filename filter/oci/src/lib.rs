@@ -1,8 +1,12 @@
-//! The filter as an OCI image, in the two forms that an Istio agent takes.
+//! The filter as an OCI image, in the two variants that an Istio agent accepts.
 //!
-//! [`build`] compiles the filter and writes an OCI image [`Layout`] that is the same bit for bit wherever the same commit is
-//! built, [`push`] copies it into a [`Registry`] byte by byte, and [`inspect`] says of either what an agent would take
-//! from it. Nothing here knows what the filter does.
+//! [`build`] compiles the filter and writes a reproducible OCI image [`Layout`]: the same commit
+//! gives the same bytes on every machine. [`push`] copies a layout into a [`Registry`], byte for
+//! byte. [`inspect`] shows the module that an agent would use from a layout or a registry.
+//!
+//! `oci-spec`, `oci-client`, `http-auth`, `tar`, `flate2`, `cargo_metadata`, `ring` and `rustls` do
+//! most of the work. The modules `registry`, `registry::docker`, `agent`, `sbom` and `signature`
+//! state why their part is own code.
 
 mod agent;
 mod build;
@@ -28,7 +32,7 @@ mod tests;
 pub use self::agent::Variant;
 pub use self::build::{Built, Options, Variants, build};
 pub use self::error::{Error, Result};
-pub use self::image::{Facts, Release};
+pub use self::image::{Provenance, Release};
 pub use self::inspect::{Inspected, inspect};
 pub use self::layout::Layout;
 pub use self::module::Module;

@@ -6,21 +6,21 @@ use std::path::Path;
 use crate::digest;
 use crate::error::{Context, Error, Result};
 
-/// What a WebAssembly module starts with, and no less than its version after it.
+/// The magic number of a WebAssembly module. The version follows it.
 const MAGIC: &[u8] = b"\0asm";
 const MIN_SIZE: usize = 8;
 
-/// A WebAssembly module, as far as an agent looks at one.
+/// A WebAssembly module. Only its start is checked, as in an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
     bytes: Vec<u8>,
 }
 
 impl Module {
-    /// Takes the bytes of a module; `what` names them in the error.
+    /// Checks the bytes of a module; `what` is their source in the error.
     ///
     /// # Errors
-    /// [`Error::NotWasm`]: they do not begin like one. An agent refuses such a file with the same check.
+    /// [`Error::NotWasm`]: the magic number or the version is missing. An agent has the same check.
     pub fn new(what: &str, bytes: Vec<u8>) -> Result<Self> {
         if bytes.starts_with(MAGIC) && bytes.len() >= MIN_SIZE {
             return Ok(Self { bytes });
@@ -34,7 +34,7 @@ impl Module {
     /// Reads a .wasm file.
     ///
     /// # Errors
-    /// It cannot be read or is none.
+    /// The file cannot be read or is not a WebAssembly module.
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let bytes = fs::read(path).context(|| format!("cannot read {name}"))?;
@@ -47,8 +47,8 @@ impl Module {
         &self.bytes
     }
 
-    /// The SHA-256 of the module itself, in hexadecimal: what Envoy's `remote` code source and an `http://` URL of a
-    /// `WasmPlugin` compare.
+    /// The SHA-256 of the module itself, in hexadecimal. `sha256` of Envoy's `remote` code source and
+    /// of a `WasmPlugin` with an `http://` URL is compared with it.
     #[must_use]
     pub fn sha256(&self) -> String {
         digest::hex(&self.bytes)

@@ -1,26 +1,27 @@
 //! A repository of a registry, over the OCI distribution protocol.
 //!
-//! `oci-client` uploads blobs, in whichever way the registry takes them. Everything else is asked here, because that client
-//! reads answers of any length into memory, sends credentials to any token service that a registry names, takes a failed
-//! login for none, and does not exchange identity tokens.
+//! `oci-client` parses references and uploads blobs. Pulls, manifests and logins are own code
+//! because `oci-client` (0.18) reads responses of any length into memory, sends credentials to any
+//! token service that a registry names, continues anonymously after a failed login, and does not
+//! exchange identity tokens.
 
+mod credential;
 mod docker;
 mod error;
 mod http;
 mod login;
 mod name;
+mod session;
 mod token;
 
-use std::cell::RefCell;
 use std::future::Future;
-use std::time::Instant;
 
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::errors::OciDistributionError;
-use oci_client::manifest::OciDescriptor;
 use oci_client::secrets::RegistryAuth;
-use oci_client::{Client, Reference, RegistryOperation};
-use reqwest::Url;
+use oci_client::{Client, RegistryOperation};
+use oci_spec::image::{Descriptor, MediaType};
+use reqwest::Method;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::digest;
@@ -28,52 +29,43 @@ use crate::error::{Context, Error, Result};
 use crate::media_type;
 use crate::store::{Manifest, Store};
 
-use self::login::Credential;
-use self::token::Granted;
+use self::session::Session;
 
 pub use self::login::Login;
 pub use self::name::is_reference;
 
-/// How long the client for uploads keeps a token without an end in it, in seconds: it gets each new one from here.
+/// The lifetime of tokens in the client for uploads, in seconds. It is long because each upload
+/// sets the current token.
 const TOKEN_EXPIRATION: usize = 86_400;
-/// What is read of a manifest at most, in bytes, as by the library with which an Istio agent pulls.
+/// The maximum size of a manifest in bytes, as in go-containerregistry, the agent's client.
 const MAX_MANIFEST: u64 = 100 << 20;
 
-/// A repository, with someone who is logged in.
+/// A repository of a registry.
 pub struct Registry {
+    session: Session,
     uploads: Client,
-    http: reqwest::Client,
     runtime: Runtime,
-    base: Url,
-    reference: Reference,
     has_tag: bool,
-    credential: Credential,
     warning: Option<String>,
-    granted: RefCell<Option<Granted>>,
 }
 
 impl Registry {
-    /// Prepares to talk about the image that `reference` names; nothing is sent yet. Loopback addresses are asked in plain
-    /// HTTP, and others too if `insecure`.
+    /// Prepares requests about the image that `reference` names. Nothing is sent yet. Loopback
+    /// addresses are on plain HTTP, and others too if `insecure`.
     ///
     /// # Errors
-    /// The reference is none, or its credentials cannot be had.
+    /// The reference is invalid, or its credentials cannot be read.
     pub fn new(reference: &str, login: Login, insecure: bool) -> Result<Self> {
         let parsed = name::parse(reference)?;
         let host = parsed.resolve_registry();
         let (credential, warning) = login.credential(host)?;
-        // Only the first call of a process succeeds, and all want the same.
+        // Only the first call of a process succeeds, and all set the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let is_plain = insecure || name::is_loopback(host);
         let (protocol, scheme) = match is_plain {
             true => (ClientProtocol::Http, "http"),
             false => (ClientProtocol::Https, "https"),
         };
-        let base =
-            Url::parse(&format!("{scheme}://{host}/v2/")).map_err(|error| Error::Reference {
-                reference: reference.to_owned(),
-                reason: error.to_string(),
-            })?;
         let uploads = Client::new(ClientConfig {
             protocol,
             user_agent: http::USER_AGENT,
@@ -84,19 +76,16 @@ impl Registry {
         });
         let runtime = Builder::new_current_thread().enable_all().build();
         Ok(Self {
+            session: Session::new(parsed, credential, scheme)?,
             uploads,
-            http: http::client(host, false)?,
             runtime: runtime.context(|| "cannot start a runtime")?,
-            base,
             has_tag: name::has_tag(reference),
-            reference: parsed,
-            credential,
             warning,
-            granted: RefCell::default(),
         })
     }
 
-    /// What went wrong with a login that is not needed everywhere, in one sentence: the registry is asked without it.
+    /// A warning about a login that could not be read, in one sentence. Requests are sent without a
+    /// login.
     #[must_use]
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
@@ -105,32 +94,35 @@ impl Registry {
     /// The registry's host, with its port.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.reference.resolve_registry()
+        self.session.host()
     }
 
     /// The tag of the reference, if it names one.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
-        self.reference.tag().filter(|_| self.has_tag)
+        self.session.reference.tag().filter(|_| self.has_tag)
     }
 
     /// Whether the reference has neither a tag nor a digest.
     #[must_use]
     pub fn is_repository(&self) -> bool {
-        !self.has_tag && self.reference.digest().is_none()
+        !self.has_tag && self.session.reference.digest().is_none()
     }
 
-    /// The digest or else the tag of the reference, or without either what an image is pushed as: this version.
+    /// The digest of the reference, else its tag, else this version, the default tag of a push.
     #[must_use]
     pub fn wanted(&self) -> &str {
-        let wanted = self.reference.digest().or_else(|| self.tag());
+        let wanted = self.session.reference.digest().or_else(|| self.tag());
         wanted.unwrap_or(env!("CARGO_PKG_VERSION"))
     }
 
     /// The name of another image in the repository, by its tag or digest.
     #[must_use]
     pub fn name(&self, reference: &str) -> String {
-        let (registry, repository) = (self.reference.registry(), self.reference.repository());
+        let (registry, repository) = (
+            self.session.reference.registry(),
+            self.session.reference.repository(),
+        );
         let separator = match reference.contains(':') {
             true => '@',
             false => ':',
@@ -139,38 +131,33 @@ impl Registry {
     }
 
     /// Checks that the reference can be written to.
-    pub(crate) fn takes_tags(&self) -> Result<()> {
-        if self.reference.digest().is_none() {
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.session.reference.digest().is_none() {
             return Ok(());
         }
-        Err(self.unfit("a digest follows from what is pushed, and cannot be asked for"))
+        Err(self.unusable("a digest follows from the content and cannot be the target of a push"))
     }
 
-    /// The error of a reference that is unfit for what is asked.
-    pub(crate) fn unfit(&self, reason: &str) -> Error {
-        Error::Reference {
-            reference: self.reference.whole(),
-            reason: reason.to_owned(),
-        }
+    /// The error of a reference that an operation cannot use.
+    pub(crate) fn unusable(&self, reason: &str) -> Error {
+        self.session.unusable(reason)
     }
 
-    /// Uploads a blob, unless it is there.
-    pub(crate) fn put_blob(&self, blob: &OciDescriptor, bytes: Vec<u8>) -> Result<()> {
-        let name = self.name(&blob.digest);
+    /// Uploads a blob, unless the registry has it.
+    pub(crate) fn put_blob(&self, blob: &Descriptor, bytes: Vec<u8>) -> Result<()> {
+        let digest = blob.digest().as_ref();
+        let name = self.name(digest);
         self.upload(&name, async {
-            let (client, image) = (&self.uploads, &self.reference);
-            if !client
-                .blob_exists(image, &blob.digest)
-                .await
-                .unwrap_or(false)
-            {
-                client.push_blob(image, bytes, &blob.digest).await?;
+            let (client, image) = (&self.uploads, &self.session.reference);
+            if !client.blob_exists(image, digest).await.unwrap_or(false) {
+                client.push_blob(image, bytes, digest).await?;
             }
             Ok(())
         })
     }
 
-    /// Uploads a manifest by its tag or digest, and returns the digest of what the registry then has there.
+    /// Uploads a manifest by its tag or digest, and returns the digest that the registry then
+    /// serves.
     pub(crate) fn put_manifest(
         &self,
         reference: &str,
@@ -179,56 +166,43 @@ impl Registry {
     ) -> Result<String> {
         let name = self.name(reference);
         self.runtime.block_on(async {
-            let request = self.http.put(self.url("manifests", reference)?);
+            let request = self.session.request(Method::PUT, "manifests", reference)?;
             let request = request.header("Content-Type", media_type).body(bytes);
-            self.send(&name, request, RegistryOperation::Push).await
+            self.session
+                .send(&name, request, RegistryOperation::Push)
+                .await
         })?;
         let found = self.manifest(reference)?;
         let found = found.ok_or(Error::NotFound { name })?;
         Ok(digest::of(&found.bytes))
     }
 
-    fn url(&self, kind: &str, reference: &str) -> Result<Url> {
-        let path = format!("{}/{kind}/{reference}", self.reference.repository());
-        let url = self.base.join(&path);
-        url.map_err(|error| self.unfit(&error.to_string()))
-    }
-
-    /// Asks through the client for uploads, with the token that was granted here.
+    /// Sends an upload through `oci-client`, with the authorization of the session.
     fn upload<T>(
         &self,
         name: &str,
-        question: impl Future<Output = Result<T, OciDistributionError>>,
+        request: impl Future<Output = Result<T, OciDistributionError>>,
     ) -> Result<T> {
         self.runtime.block_on(async {
-            let auth = self.authorise(name, RegistryOperation::Push).await?;
+            let auth = self
+                .session
+                .authorise(name, RegistryOperation::Push)
+                .await?;
             let answer = async {
-                let (client, image) = (&self.uploads, &self.reference);
+                let (client, image) = (&self.uploads, &self.session.reference);
                 client.store_auth_if_needed(self.host(), &auth).await;
                 if let RegistryAuth::Bearer(_) = auth {
-                    // The client keeps the first token that it is given, but takes one from its cache before.
+                    // The client reads its cache of tokens first, so the cache is set as well.
                     for operation in [RegistryOperation::Pull, RegistryOperation::Push] {
                         client.auth(image, &auth, operation).await?;
                     }
                 }
-                question.await
+                request.await
             };
-            answer.await.map_err(|error| self.error(name, error))
+            answer
+                .await
+                .map_err(|error| error::upload(&self.session, name, error))
         })
-    }
-
-    /// The authorisation for an operation, asked for when there is none yet or the last one ran out.
-    async fn authorise(&self, name: &str, operation: RegistryOperation) -> Result<RegistryAuth> {
-        if let Some(granted) = &*self.granted.borrow()
-            && (granted.operation == operation || granted.operation == RegistryOperation::Push)
-            && granted.until.is_none_or(|until| Instant::now() < until)
-        {
-            return Ok(granted.auth.clone());
-        }
-        let granted = self.grant(name, operation).await?;
-        let auth = granted.auth.clone();
-        self.granted.replace(Some(granted));
-        Ok(auth)
     }
 }
 
@@ -236,17 +210,20 @@ impl Store for Registry {
     fn manifest(&self, reference: &str) -> Result<Option<Manifest>> {
         let name = self.name(reference);
         if reference.contains(':') {
-            digest::digits(reference)?;
+            digest::parse(reference)?;
         }
         let found = self.runtime.block_on(async {
-            let request = self.http.get(self.url("manifests", reference)?);
-            let request = request.header("Accept", media_type::ACCEPTED.join(","));
-            let answer = self.send(&name, request, RegistryOperation::Pull).await?;
+            let request = self.session.request(Method::GET, "manifests", reference)?;
+            let request = request.header("Accept", media_type::accepted());
+            let answer = self
+                .session
+                .send(&name, request, RegistryOperation::Pull)
+                .await?;
             let media_type = answer.headers().get("Content-Type");
             let media_type = media_type.and_then(|value| value.to_str().ok());
-            let media_type =
-                media_type.map(|value| value.split(';').next().unwrap_or(value).trim().to_owned());
-            let bytes = self.read(&name, answer, MAX_MANIFEST).await?;
+            let media_type = media_type
+                .map(|value| MediaType::from(value.split(';').next().unwrap_or(value).trim()));
+            let bytes = self.session.read(&name, answer, MAX_MANIFEST).await?;
             Ok(Manifest { bytes, media_type })
         });
         let manifest = match found {
@@ -260,17 +237,20 @@ impl Store for Registry {
         Ok(Some(manifest))
     }
 
-    fn blob(&self, descriptor: &OciDescriptor) -> Result<Vec<u8>> {
-        let name = self.name(&descriptor.digest);
-        digest::digits(&descriptor.digest)?;
-        let size = u64::try_from(descriptor.size).unwrap_or_default();
+    fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>> {
+        let digest = descriptor.digest().as_ref();
+        let name = self.name(digest);
+        digest::parse(digest)?;
         let bytes = self.runtime.block_on(async {
-            let request = self.http.get(self.url("blobs", &descriptor.digest)?);
-            let answer = self.send(&name, request, RegistryOperation::Pull).await?;
-            self.read(&name, answer, size).await
+            let request = self.session.request(Method::GET, "blobs", digest)?;
+            let answer = self
+                .session
+                .send(&name, request, RegistryOperation::Pull)
+                .await?;
+            self.session.read(&name, answer, descriptor.size()).await
         })?;
         digest::check_size(&name, bytes.len() as u64, descriptor)?;
-        digest::check(&name, &bytes, &descriptor.digest)?;
+        digest::check(&name, &bytes, digest)?;
         Ok(bytes)
     }
 }

@@ -6,14 +6,15 @@ use std::process::{Command, Stdio};
 /// A commit.
 #[derive(Debug, Default)]
 pub(crate) struct Revision {
-    /// Its hash, with `-dirty` behind it if tracked files differ from it.
+    /// Its hash, with the suffix `-dirty` if tracked files differ from it.
     pub(crate) id: Option<String>,
-    /// When it was made, in RFC 3339 and UTC.
+    /// Its time, in RFC 3339 and UTC.
     pub(crate) time: Option<String>,
 }
 
 impl Revision {
-    /// The commit of the tree at `root`; nothing if it is no work tree of git's, or git is absent.
+    /// The commit of the work tree at `root`. Without a git work tree, or without git, both fields
+    /// are `None`.
     pub(crate) fn of(root: &Path) -> Self {
         let Some(mut id) = git(root, &["rev-parse", "HEAD"]) else {
             return Self::default();

@@ -1,33 +1,34 @@
-//! What is in the module: a CycloneDX document.
+//! The SBOM of the module, in CycloneDX 1.6.
+//!
+//! This is own code because the crate `cyclonedx-bom` (0.8) supports CycloneDX up to 1.5 and adds
+//! six crates, and `cargo-cyclonedx` lists neither the standard library nor the hash of the module.
 
 use std::collections::BTreeSet;
 
+use cargo_metadata::{Metadata, Package, PackageId};
 use serde_json::{Value, json};
 
-use crate::cargo::{Metadata, Package};
-use crate::image::Facts;
+use crate::image::Provenance;
 use crate::module::Module;
 
-/// Describes a module that was compiled from these packages, by their ids.
-///
-/// Beside the packages there is Rust's standard library, which cargo does not list.
+/// Describes a module that was compiled from these packages. Rust's standard library is added:
+/// cargo does not list it.
 pub(crate) fn cyclone_dx(
     metadata: &Metadata,
-    packages: &BTreeSet<String>,
+    packages: &BTreeSet<PackageId>,
     module: &Module,
-    facts: &Facts,
+    provenance: &Provenance,
     rust: &str,
 ) -> Value {
-    let is_in_it = |id: &String| packages.contains(id);
-    let release = &facts.release;
-    let mut inside: Vec<_> = metadata
+    let release = &provenance.release;
+    let mut compiled: Vec<_> = metadata
         .packages
         .iter()
-        .filter(|each| is_in_it(&each.id))
+        .filter(|each| packages.contains(&each.id))
         .collect();
-    inside.sort_by_key(|each| (&each.name, &each.version));
-    let reference = |id: &String| {
-        let found = inside.iter().find(|each| each.id == *id);
+    compiled.sort_by_key(|each| (&each.name, &each.version));
+    let reference = |id: &PackageId| {
+        let found = compiled.iter().find(|each| each.id == *id);
         found.map(|each| package_url(each))
     };
     let library = json!({
@@ -37,12 +38,12 @@ pub(crate) fn cyclone_dx(
         "version": rust,
         "licenses": [{ "expression": "MIT OR Apache-2.0" }],
     });
-    let parts = inside.iter().filter(|each| each.name != release.name);
+    let parts = compiled.iter().filter(|each| each.name != release.name);
     let components: Vec<_> = parts.map(|each| component(each)).chain([library]).collect();
     let mut dependencies: Vec<_> = metadata
         .resolve
-        .nodes
         .iter()
+        .flat_map(|resolve| &resolve.nodes)
         .filter_map(|node| {
             let mut on: Vec<_> = node.dependencies.iter().filter_map(reference).collect();
             on.sort();
@@ -53,14 +54,14 @@ pub(crate) fn cyclone_dx(
     let dependencies = dependencies
         .into_iter()
         .map(|(from, on)| json!({ "ref": from, "dependsOn": on }));
-    let this = inside.iter().find(|each| each.name == release.name);
+    let this = compiled.iter().find(|each| each.name == release.name);
     let mut this = this.map_or_else(|| json!({}), |each| component(each));
     if let Some(this) = this.as_object_mut() {
         let hash = json!({ "alg": "SHA-256", "content": module.sha256() });
         this.insert("hashes".into(), json!([hash]));
     }
     let mut about = json!({ "component": this });
-    if let (Some(created), Some(about)) = (&facts.created, about.as_object_mut()) {
+    if let (Some(created), Some(about)) = (&provenance.created, about.as_object_mut()) {
         about.insert("timestamp".into(), json!(created));
     }
     json!({
@@ -82,7 +83,7 @@ fn component(package: &Package) -> Value {
         "version": package.version,
     });
     if let (Some(component), Some(license)) = (component.as_object_mut(), &package.license) {
-        // Old packages write a slash for OR.
+        // Old packages have a slash for OR.
         let expression = license.replace('/', " OR ");
         let license = json!([{ "expression": expression }]);
         component.insert("licenses".into(), license);

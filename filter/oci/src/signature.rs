@@ -1,12 +1,15 @@
-//! Signatures that cosign verifies: an ECDSA signature of a small document that names an image by its digest.
+//! Signatures for cosign: an ECDSA signature of a small document with the digest of an image.
+//!
+//! This is own code because the crate `sigstore` (0.15, feature `cosign`) adds 113 crates and
+//! pushes signatures to a registry instead of a layout.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt::{self, Debug, Formatter};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use oci_client::manifest::OciImageManifest;
+use oci_spec::image::{Arch, ImageManifest, MediaType, Os};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -15,9 +18,9 @@ use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::{digest, media_type, store};
+use crate::{digest, image, media_type, store};
 
-/// Where cosign looks for the signature, on the layer that is what it signs.
+/// The annotation with the signature, on the layer with the signed document.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 
 /// A private key.
@@ -38,7 +41,8 @@ impl Key {
     /// Reads an ECDSA P-256 key in PKCS#8, PEM.
     ///
     /// # Errors
-    /// [`Error::Key`]: the file cannot be read or holds another kind of key, such as one that cosign encrypted.
+    /// [`Error::Key`]: the file cannot be read or has another kind of key, such as one that cosign
+    /// encrypted.
     pub fn read(path: &Path) -> Result<Self> {
         let random = SystemRandom::new();
         let unusable = |reason: String| Error::Key {
@@ -66,8 +70,9 @@ impl Key {
     }
 }
 
-/// The signature of the image with this digest, as an image of cosign's. It names no repository: an image may be copied.
-pub(crate) fn sign(layout: &Layout, key: &Key, digest: &str) -> Result<OciImageManifest> {
+/// The signature of the image with this digest, as an image in the format of cosign. It names no
+/// repository, so that it stays valid in a copy of the image.
+pub(crate) fn sign(layout: &Layout, key: &Key, digest: &str) -> Result<ImageManifest> {
     let payload = json!({
         "critical": {
             "identity": { "docker-reference": "" },
@@ -77,18 +82,13 @@ pub(crate) fn sign(layout: &Layout, key: &Key, digest: &str) -> Result<OciImageM
         "optional": null,
     });
     let payload = payload.to_string().into_bytes();
-    let config = json!({
-        "architecture": "",
-        "os": "",
-        "config": {},
-        "rootfs": { "type": "layers", "diff_ids": [digest::of(&payload)] },
-    });
+    let platform = (Arch::Other(String::new()), Os::Other(String::new()));
+    let config = image::configuration(platform, digest::of(&payload));
     let mut layer = layout.put(media_type::SIMPLE_SIGNING, &payload)?;
-    let signature = key.sign(&payload)?;
-    layer.annotations = Some(BTreeMap::from([(SIGNATURE.to_owned(), signature)]));
-    Ok(OciImageManifest {
-        config: layout.put_json(media_type::CONFIG, &config)?,
-        layers: vec![layer],
-        ..store::manifest()
-    })
+    let signature = (SIGNATURE.to_owned(), key.sign(&payload)?);
+    layer.set_annotations(Some(HashMap::from([signature])));
+    store::manifest(
+        layout.put_json(MediaType::ImageConfig, &config)?,
+        vec![layer],
+    )
 }

@@ -1,25 +1,27 @@
-//! Where images are: a layout or a registry.
+//! Stores of images: a layout or a registry.
 
-use oci_client::manifest::{OciDescriptor, OciImageManifest};
+use oci_spec::image::{
+    Descriptor, ImageManifest, ImageManifestBuilder, MediaType, SCHEMA_VERSION, Sha256Digest,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 use crate::{digest, media_type};
 
-/// What can be read of a place where images are. What it returns is what its digest says.
+/// A store of images. Results are checked against their digests.
 pub trait Store {
     /// A manifest or an index by its tag or digest, if there is one.
     ///
     /// # Errors
-    /// The place cannot be read, or holds something else than the digest says.
+    /// The store cannot be read, or the content does not match the digest.
     fn manifest(&self, reference: &str) -> Result<Option<Manifest>>;
 
     /// A blob that a manifest refers to.
     ///
     /// # Errors
-    /// As of [`Store::manifest`], or there is no such blob, or its size is not the one that the manifest gives.
-    fn blob(&self, descriptor: &OciDescriptor) -> Result<Vec<u8>>;
+    /// As [`Store::manifest`], or there is no such blob, or its size differs from the descriptor's.
+    fn blob(&self, descriptor: &Descriptor) -> Result<Vec<u8>>;
 }
 
 /// The manifest of an image, or an index of several.
@@ -27,26 +29,31 @@ pub trait Store {
 pub struct Manifest {
     /// The document.
     pub bytes: Vec<u8>,
-    /// As what it is served or listed.
-    pub media_type: Option<String>,
+    /// The media type in the response or in the index that lists it.
+    pub media_type: Option<MediaType>,
 }
 
-/// What a document without a known media type shows of its kind.
+/// The fields that show the kind of a document without a known media type.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Shape {
-    media_type: Option<String>,
+    media_type: Option<MediaType>,
     manifests: Option<serde::de::IgnoredAny>,
 }
 
 impl Manifest {
-    /// Whether it is an index: by its media type as an agent tells it, or without a known one by what is in it.
+    /// Whether it is an index: by its media type, as in an agent, or without a known one by its
+    /// fields.
     #[must_use]
     pub fn is_index(&self) -> bool {
-        let by_type = |media_type: &Option<String>| match media_type.as_deref() {
-            Some(media_type::INDEX | media_type::DOCKER_LIST) => Some(true),
-            Some(media_type::MANIFEST | media_type::DOCKER_MANIFEST) => Some(false),
-            _ => None,
+        let by_type = |media_type: &Option<MediaType>| match media_type.as_ref()? {
+            MediaType::ImageIndex => Some(true),
+            MediaType::ImageManifest => Some(false),
+            other => match other.as_ref() {
+                media_type::DOCKER_LIST => Some(true),
+                media_type::DOCKER_MANIFEST => Some(false),
+                _ => None,
+            },
         };
         by_type(&self.media_type).unwrap_or_else(|| {
             let shape: Option<Shape> = serde_json::from_slice(&self.bytes).ok();
@@ -57,19 +64,19 @@ impl Manifest {
     }
 }
 
-/// The tag under which cosign and its relatives look for something that belongs to an image.
+/// The tag of a signature, an SBOM or an attestation of an image, by the convention of cosign.
 pub(crate) fn companion(digest: &str, suffix: &str) -> String {
     format!("{}.{suffix}", digest.replace(':', "-"))
 }
 
-/// Whether a tag is of something that belongs to an image: a signature, an SBOM, an attestation, or the list of referrers.
+/// Whether a tag is of a signature, an SBOM, an attestation or the list of referrers of an image.
 pub(crate) fn is_companion(tag: &str) -> bool {
     let digits = tag.strip_prefix("sha256-");
     let digits = digits.map(|rest| rest.split_once('.').map_or(rest, |(digits, _)| digits));
-    digits.is_some_and(|digits| digest::digits(&format!("sha256:{digits}")).is_ok())
+    digits.is_some_and(|digits| digits.parse::<Sha256Digest>().is_ok())
 }
 
-/// Reads a manifest or an index; `name` is the image's in errors.
+/// Parses a manifest or an index; `name` is the image in errors.
 pub(crate) fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|error| Error::NotAnImage {
         name: name.to_owned(),
@@ -78,21 +85,23 @@ pub(crate) fn parse<T: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T> 
 }
 
 /// Describes a blob.
-pub(crate) fn describe(media_type: &str, bytes: &[u8]) -> OciDescriptor {
-    OciDescriptor {
-        media_type: media_type.to_owned(),
-        digest: digest::of(bytes),
-        size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-        ..OciDescriptor::default()
-    }
+pub(crate) fn describe(media_type: impl Into<MediaType>, bytes: &[u8]) -> Result<Descriptor> {
+    let digest = digest::parse(&digest::of(bytes))?;
+    Ok(Descriptor::new(
+        media_type.into(),
+        bytes.len() as u64,
+        digest,
+    ))
 }
 
-/// An empty manifest with its media type.
-pub(crate) fn manifest() -> OciImageManifest {
-    OciImageManifest {
-        media_type: Some(media_type::MANIFEST.into()),
-        ..OciImageManifest::default()
-    }
+/// A manifest of these blobs.
+pub(crate) fn manifest(config: Descriptor, layers: Vec<Descriptor>) -> Result<ImageManifest> {
+    let manifest = ImageManifestBuilder::default()
+        .schema_version(SCHEMA_VERSION)
+        .media_type(MediaType::ImageManifest)
+        .config(config)
+        .layers(layers);
+    Ok(manifest.build()?)
 }
 
 #[cfg(test)]
@@ -100,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_belongs_to_an_image_has_the_digest_in_its_tag() {
+    fn the_tag_of_a_companion_has_the_digest_of_its_image() {
         let digits = "0".repeat(64);
         for tag in ["", ".sig", ".sbom", ".att"] {
             assert!(is_companion(&format!("sha256-{digits}{tag}")), "{tag}");
@@ -111,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_is_known_by_its_media_type_or_else_by_what_is_in_it() {
+    fn an_index_is_recognized_by_its_media_type_or_else_by_its_fields() {
         let index = "application/vnd.oci.image.index.v1+json";
         let list = "application/vnd.docker.distribution.manifest.list.v2+json";
         let image = "application/vnd.oci.image.manifest.v1+json";
@@ -129,7 +138,7 @@ mod tests {
         ] {
             let manifest = Manifest {
                 bytes: text.clone().into_bytes(),
-                media_type: media_type.map(str::to_owned),
+                media_type: media_type.map(MediaType::from),
             };
             assert_eq!(manifest.is_index(), is_index, "{media_type:?} {text}");
         }

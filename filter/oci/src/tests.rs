@@ -1,11 +1,11 @@
-//! Layouts of a module that is none of ours, and what is wrong with broken ones.
+//! Layouts of another module, and errors in broken ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use oci_client::manifest::OciImageManifest;
+use oci_spec::image::ImageManifest;
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair,
@@ -16,12 +16,12 @@ use tempfile::TempDir;
 use crate::build::assemble;
 use crate::error::{Error, Result};
 use crate::store::{Store, companion};
-use crate::{Facts, Key, Layout, Module, Options, Release, Variant, Variants, inspect};
+use crate::{Key, Layout, Module, Options, Provenance, Release, Variant, Variants, inspect};
 
 const MODULE: &[u8] = b"\0asm\x01\0\0\0 and what follows";
 
-fn facts() -> Facts {
-    Facts {
+fn provenance() -> Provenance {
+    Provenance {
         release: Release {
             name: "filter".into(),
             version: "1.2.3".into(),
@@ -42,10 +42,10 @@ fn layout(dir: &Path, variants: Variants, key: Option<Key>) -> Result<Layout> {
         output: dir.to_owned(),
     };
     let module = Module::new("the module", MODULE.to_vec())?;
-    assemble(&options, &module, &facts(), b"{}")
+    assemble(&options, &module, &provenance(), b"{}")
 }
 
-fn manifest(layout: &Layout, tag: &str) -> OciImageManifest {
+fn manifest(layout: &Layout, tag: &str) -> ImageManifest {
     let found = layout.manifest(tag).unwrap().unwrap();
     serde_json::from_slice(&found.bytes).unwrap()
 }
@@ -55,7 +55,7 @@ fn blob(layout: &Layout, digest: &str) -> PathBuf {
     layout.dir().join("blobs/sha256").join(name)
 }
 
-/// Every file below a folder and what it holds.
+/// Every file below a folder, with its content.
 fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(dir)
@@ -72,7 +72,7 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn an_agent_takes_the_module_from_both_variants() {
+fn an_agent_finds_the_module_in_both_variants() {
     let dir = TempDir::new().unwrap();
     let both = layout(dir.path(), Variants::Both, None).unwrap();
     assert_eq!(both.references().unwrap(), ["1.2.3", "1.2.3-artifact"]);
@@ -139,7 +139,12 @@ fn a_corrupted_layer_is_named() {
     let dir = TempDir::new().unwrap();
     let both = layout(dir.path(), Variants::Both, None).unwrap();
     for tag in both.references().unwrap() {
-        let digest = &manifest(&both, &tag).layers.last().unwrap().digest.clone();
+        let digest = &manifest(&both, &tag)
+            .layers()
+            .last()
+            .unwrap()
+            .digest()
+            .to_string();
         let file = blob(&both, digest);
         let mut bytes = fs::read(&file).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
@@ -175,21 +180,23 @@ fn a_manifest_with_another_digest_is_refused() {
 }
 
 #[test]
-fn an_image_without_a_module_is_told_from_one_with_something_else_in_it() {
+fn an_image_without_a_module_and_one_with_another_file_have_different_errors() {
     let dir = TempDir::new().unwrap();
     let mut broken = layout(dir.path(), Variants::Both, None).unwrap();
     let mut artifact = manifest(&broken, "1.2.3-artifact");
-    artifact.layers.truncate(1);
+    artifact.layers_mut().truncate(1);
     broken.tag("without", &artifact).unwrap();
     let refused = inspect("it", "without", &broken).unwrap_err();
     assert!(matches!(&refused, Error::NoModule { .. }));
     assert!(
-        refused.to_string().contains("not two layers, but 1"),
+        refused
+            .to_string()
+            .contains("its number of layers is 1 instead of 2"),
         "{refused}"
     );
 
     let mut artifact = manifest(&broken, "1.2.3-artifact");
-    artifact.layers[1] = broken
+    artifact.layers_mut()[1] = broken
         .put(crate::media_type::MODULE, b"#!/bin/sh\n")
         .unwrap();
     broken.tag("script", &artifact).unwrap();
@@ -205,21 +212,21 @@ fn a_docker_image_must_have_a_docker_layer() {
     let dir = TempDir::new().unwrap();
     let mut layout = layout(dir.path(), Variants::Both, None).unwrap();
     let mut docker = manifest(&layout, "1.2.3");
-    docker.media_type = Some(crate::media_type::DOCKER_MANIFEST.into());
+    docker.set_media_type(Some(crate::media_type::DOCKER_MANIFEST.into()));
     layout.tag("oci-layer", &docker).unwrap();
     let refused = inspect("it", "oci-layer", &layout);
     assert!(
         matches!(refused, Err(Error::NoModule { .. })),
         "{refused:?}"
     );
-    docker.layers[0].media_type = crate::media_type::DOCKER_LAYER.into();
+    docker.layers_mut()[0].set_media_type(crate::media_type::DOCKER_LAYER.into());
     layout.tag("docker-layer", &docker).unwrap();
     let image = inspect("it", "docker-layer", &layout).unwrap();
     assert_eq!(image.variant, Variant::Docker);
 }
 
 #[test]
-fn a_layout_without_an_image_says_so() {
+fn a_layout_without_an_image_is_refused() {
     let dir = TempDir::new().unwrap();
     let empty = Layout::create(&dir.path().join("layout")).unwrap();
     assert!(matches!(empty.references(), Err(Error::NotALayout { .. })));
@@ -244,9 +251,9 @@ fn a_signature_is_of_the_digest_and_by_the_key() {
         let image = inspect(&tag, &tag, &signed).unwrap();
         assert!(image.has_signature);
         let signature = manifest(&signed, &companion(&image.manifest_digest, "sig"));
-        let layer = &signature.layers[0];
+        let layer = &signature.layers()[0];
         let payload = signed.blob(layer).unwrap();
-        let annotations = layer.annotations.as_ref().unwrap();
+        let annotations = layer.annotations().as_ref().unwrap();
         let bytes = BASE64_STANDARD
             .decode(&annotations["dev.cosignproject.cosign/signature"])
             .unwrap();

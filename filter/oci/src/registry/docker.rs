@@ -1,8 +1,9 @@
-//! What `docker login` left behind: a file of logins, and helpers that keep logins elsewhere.
+//! The logins of `docker login`: the docker configuration file and its credential helpers.
 //!
-//! The rules are those of `docker`, which the Istio agent shares: a helper for the registry comes before the store for all;
-//! a helper without a login for the registry is no error; Docker Hub has a key of its own. The crate `docker_credential`
-//! takes each of these for an error, and asks helpers for Docker Hub by another name.
+//! The rules are those of `docker` and of the Istio agent: a helper for the registry has precedence
+//! over the helper for all registries; a helper without a login for the registry is not an error;
+//! Docker Hub has its own key. This is own code because the crate `docker_credential` returns an
+//! error in each of these cases, and passes another name of Docker Hub to helpers.
 
 mod helper;
 
@@ -15,15 +16,15 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 
-use super::login::Credential;
 use crate::error::{Error, Result};
+use crate::registry::credential::Credential;
 
-/// As what Docker Hub is in the file, and what helpers are asked for.
+/// The key of Docker Hub in the file and in requests to helpers.
 const HUB: &str = "https://index.docker.io/v1/";
-/// As what Docker Hub is in names of images, and in the addresses of its registry.
+/// The hosts of Docker Hub in names of images and in the addresses of its registry.
 const HUB_HOSTS: [&str; 3] = ["index.docker.io", "docker.io", "registry-1.docker.io"];
 
-/// The file that `docker login` writes, as far as it is about logins.
+/// The logins in the docker configuration file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Config {
@@ -43,7 +44,7 @@ struct Entry {
     registrytoken: Option<String>,
 }
 
-/// The login for a registry, and what to warn of.
+/// The login for a registry, and a warning.
 ///
 /// # Errors
 /// [`Error::DockerConfig`]: the file, or its login for the registry, cannot be read.
@@ -69,7 +70,7 @@ pub(super) fn credential(registry: &str) -> Result<(Credential, Option<String>)>
     }
     let credential = config.entry(registry).map_err(unusable)?;
     if credential == Credential::None {
-        warning = warning.map(|warning| format!("{warning}: asking without a login"));
+        warning = warning.map(|warning| format!("{warning}: continuing without a login"));
     }
     Ok((credential, warning))
 }
@@ -92,7 +93,7 @@ fn read(file: &Path) -> Result<Config, String> {
 }
 
 impl Config {
-    /// The helper that keeps the login of a registry, if one does.
+    /// The name of the helper for a registry.
     fn helper(&self, registry: &str) -> Option<&str> {
         let own = self.cred_helpers.as_ref();
         let own = own.and_then(|helpers| find(helpers, registry));
@@ -125,7 +126,7 @@ impl Config {
 }
 
 fn decode(auth: &str) -> Option<Credential> {
-    // Some tools leave the padding out.
+    // Some tools omit the padding.
     let config =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let bytes = GeneralPurpose::new(&STANDARD, config).decode(auth).ok()?;
@@ -137,7 +138,7 @@ fn decode(auth: &str) -> Option<Credential> {
     })
 }
 
-/// What docker calls a registry.
+/// Docker's key of a registry.
 fn key(registry: &str) -> &str {
     match HUB_HOSTS.contains(&registry) {
         true => HUB,
@@ -145,7 +146,8 @@ fn key(registry: &str) -> &str {
     }
 }
 
-/// What a map has for a registry: by docker's key, or else by a key that is an address of the same host.
+/// The value for a registry in a map: by docker's key, or else by a key that is an address of the
+/// same host.
 fn find<'a, T>(map: &'a BTreeMap<String, T>, registry: &str) -> Option<&'a T> {
     let host = |key: &'a str| {
         let key = key.split_once("://").map_or(key, |(_, rest)| rest);
@@ -209,7 +211,7 @@ mod tests {
         for auth in ["%", "bWU=", "OnMzY3JldA=="] {
             let text = format!(r#"{{"auths":{{"r":{{"auth":"{auth}"}}}}}}"#);
             assert!(entry(&text, "r").is_err(), "{auth}");
-            // The login of another registry is nobody's concern.
+            // An invalid login of another registry is ignored.
             assert_eq!(entry(&text, "s"), Ok(Credential::None));
         }
         // NAME:PASS:WORD, without its padding.
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_helper_for_the_registry_comes_before_the_store_for_all() {
+    fn a_helper_for_the_registry_precedes_the_store_for_all() {
         for (text, expected) in [
             (r"{}", None),
             (r#"{"credsStore":""}"#, None),

@@ -1,45 +1,36 @@
-//! What a registry's answer to an upload means to whoever asked.
+//! The errors of uploads.
 
-use oci_client::errors::{OciDistributionError as Answer, OciErrorCode};
+use oci_client::errors::{OciDistributionError, OciErrorCode};
 
-use super::{Registry, http};
 use crate::error::Error;
+use crate::registry::http;
+use crate::registry::session::Session;
 
-impl Registry {
-    pub(super) fn error(&self, name: &str, answer: Answer) -> Error {
-        let has = |codes: &[OciErrorCode]| match &answer {
-            Answer::RegistryError { envelope, .. } => {
-                let mut errors = envelope.errors.iter();
-                errors.any(|error| codes.contains(&error.code))
+/// The error of an upload of the image `name`.
+pub(super) fn upload(session: &Session, name: &str, error: OciDistributionError) -> Error {
+    let other = |reason: String| Error::Registry {
+        name: name.to_owned(),
+        reason,
+    };
+    match error {
+        OciDistributionError::UnauthorizedError { .. }
+        | OciDistributionError::AuthenticationFailure(_)
+        | OciDistributionError::ServerError {
+            code: 401 | 403, ..
+        } => session.rejected(name),
+        OciDistributionError::RequestError(error) => http::unreachable(session.host(), &error),
+        OciDistributionError::RegistryError { envelope, .. } => {
+            let is_rejected = envelope.errors.iter().any(|error| {
+                matches!(
+                    error.code,
+                    OciErrorCode::Unauthorized | OciErrorCode::Denied
+                )
+            });
+            match is_rejected {
+                true => session.rejected(name),
+                false => other(envelope.to_string()),
             }
-            _ => false,
-        };
-        if has(&[OciErrorCode::Unauthorized, OciErrorCode::Denied]) {
-            return self.unauthorised(name);
         }
-        match answer {
-            Answer::UnauthorizedError { .. }
-            | Answer::AuthenticationFailure(_)
-            | Answer::ServerError {
-                code: 401 | 403, ..
-            } => self.unauthorised(name),
-            Answer::RequestError(error) => http::unreachable(self.host(), &error),
-            Answer::RegistryError { envelope, .. } => Error::Registry {
-                name: name.to_owned(),
-                reason: envelope.to_string(),
-            },
-            other => Error::Registry {
-                name: name.to_owned(),
-                reason: other.to_string(),
-            },
-        }
-    }
-
-    pub(super) fn unauthorised(&self, name: &str) -> Error {
-        Error::Unauthorised {
-            registry: self.host().to_owned(),
-            who: self.credential.owner().to_owned(),
-            name: name.to_owned(),
-        }
+        error => other(error.to_string()),
     }
 }

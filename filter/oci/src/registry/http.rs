@@ -1,24 +1,22 @@
-//! One question to a registry, and an answer that is read to a limit only.
+//! HTTP clients, and responses that are read up to a limit.
 
 use std::error::Error as _;
 use std::time::Duration;
 
-use oci_client::RegistryOperation;
-use oci_client::secrets::RegistryAuth;
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Response};
 
-use super::Registry;
 use crate::error::{Error, Result};
 
 pub(super) const USER_AGENT: &str = concat!("cargo-oci/", env!("CARGO_PKG_VERSION"));
-/// How long connecting may take.
+/// The timeout of a connection.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long nothing may arrive of an answer.
+/// The timeout between two reads of a response.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// What is read of a refusal at most, in bytes.
+/// The maximum size of the body of an error response, in bytes.
 const MAX_REFUSAL: u64 = 64 << 10;
 
-/// A client for a registry, or for its token service. With `https_only` it follows no redirect to plain HTTP.
+/// A client for a registry or its token service. With `https_only` it follows no redirect to plain
+/// HTTP.
 pub(super) fn client(registry: &str, https_only: bool) -> Result<Client> {
     let builder = Client::builder()
         .https_only(https_only)
@@ -30,7 +28,7 @@ pub(super) fn client(registry: &str, https_only: bool) -> Result<Client> {
         .map_err(|error| unreachable(registry, &error))
 }
 
-/// Reads an answer; nothing if it is longer than the limit in bytes.
+/// Reads the body of a response, or returns `None` if it is longer than the limit in bytes.
 pub(super) async fn read(
     mut answer: Response,
     limit: u64,
@@ -45,9 +43,9 @@ pub(super) async fn read(
     Ok(Some(bytes))
 }
 
-/// The error of a server that does not answer.
+/// The error of a request without a response.
 pub(super) fn unreachable(server: &str, error: &reqwest::Error) -> Error {
-    // The reason is at the end of the chain.
+    // The last error of the chain has the reason.
     let mut reason = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -60,52 +58,13 @@ pub(super) fn unreachable(server: &str, error: &reqwest::Error) -> Error {
     }
 }
 
-impl Registry {
-    /// Asks, and returns an answer of success; `name` is what it is about.
-    pub(super) async fn send(
-        &self,
-        name: &str,
-        request: RequestBuilder,
-        operation: RegistryOperation,
-    ) -> Result<Response> {
-        let request = match self.authorise(name, operation).await? {
-            RegistryAuth::Anonymous => request,
-            RegistryAuth::Basic(username, password) => request.basic_auth(username, Some(password)),
-            RegistryAuth::Bearer(token) => request.bearer_auth(token),
-        };
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| unreachable(self.host(), &error))?;
-        match answer.status() {
-            status if status.is_success() => Ok(answer),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(self.unauthorised(name)),
-            StatusCode::NOT_FOUND => Err(Error::NotFound {
-                name: name.to_owned(),
-            }),
-            _ => Err(Error::Registry {
-                name: name.to_owned(),
-                reason: refusal(answer).await,
-            }),
-        }
-    }
-
-    /// Reads an answer to a limit in bytes; `name` is what it is about.
-    pub(super) async fn read(&self, name: &str, answer: Response, limit: u64) -> Result<Vec<u8>> {
-        let bytes = read(answer, limit).await;
-        let bytes = bytes.map_err(|error| unreachable(self.host(), &error))?;
-        bytes.ok_or_else(|| Error::Corrupted {
-            what: name.to_owned(),
-            reason: format!("expected no more than {limit} bytes, and the registry sends more"),
-        })
-    }
-}
-
-/// What a server says of what it refuses.
+/// The reason in an error response, for a message.
 pub(super) async fn refusal(answer: Response) -> String {
     let status = answer.status();
     let text = read(answer, MAX_REFUSAL).await.ok().flatten();
     let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
     match text.trim() {
-        "" => format!("the answer is {status}"),
-        text => format!("the answer is {status}: {text}"),
+        "" => format!("the response is {status}"),
+        text => format!("the response is {status}: {text}"),
     }
 }

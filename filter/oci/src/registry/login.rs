@@ -1,62 +1,28 @@
-//! Who asks a registry.
+//! The login that a user chooses.
 
-use oci_client::secrets::RegistryAuth;
-
-use super::docker;
 use crate::error::Result;
+use crate::registry::credential::Credential;
+use crate::registry::docker;
 
-/// Who asks.
+/// The login for a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
-    /// Nobody in particular.
+    /// No login.
     Anonymous,
-    /// Whoever `docker login` logged in, if anyone: `$DOCKER_CONFIG/config.json` and its credential helpers.
+    /// The login of `docker login`, if there is one: `$DOCKER_CONFIG/config.json` and its
+    /// credential helpers.
     Docker,
-    /// Someone with a password.
+    /// A user name and a password.
     Password {
-        /// The name.
+        /// The user name.
         username: String,
         /// The password or token.
         password: String,
     },
 }
 
-/// What someone shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Credential {
-    /// Nothing.
-    None,
-    /// A name and a password.
-    Password { username: String, password: String },
-    /// A token that a token service takes for a login.
-    Identity(String),
-    /// A token that the registry takes.
-    Token(String),
-}
-
-impl Credential {
-    /// What a registry is shown that wants a password.
-    pub(super) fn basic(&self) -> RegistryAuth {
-        match self {
-            Self::Password { username, password } => {
-                RegistryAuth::Basic(username.clone(), password.clone())
-            }
-            _ => RegistryAuth::Anonymous,
-        }
-    }
-
-    /// Whose it is, for people.
-    pub(super) fn owner(&self) -> &str {
-        match self {
-            Self::None => "anybody",
-            Self::Password { username, .. } => username,
-            Self::Identity(_) | Self::Token(_) => "the owner of the token from `docker login`",
-        }
-    }
-}
-
 impl Login {
-    /// The credential for a registry, and what to warn of.
+    /// The credential for a registry, and a warning.
     pub(super) fn credential(self, registry: &str) -> Result<(Credential, Option<String>)> {
         match self {
             Self::Anonymous => Ok((Credential::None, None)),

@@ -1,4 +1,4 @@
-//! What names an image in a registry.
+//! References to images in a registry.
 
 use std::net::IpAddr;
 
@@ -6,10 +6,10 @@ use oci_client::Reference;
 
 use crate::error::{Error, Result};
 
-/// Reads a reference.
+/// Parses a reference.
 ///
 /// # Errors
-/// [`Error::Reference`]: `reference` names no image; the error names the wrong part where there is one.
+/// [`Error::Reference`]: the reference is invalid. The error has the invalid part if it is known.
 pub(super) fn parse(reference: &str) -> Result<Reference> {
     let refused = |reason: String| Error::Reference {
         reference: reference.to_owned(),
@@ -17,7 +17,7 @@ pub(super) fn parse(reference: &str) -> Result<Reference> {
     };
     let is_upper = |part: &str| part.bytes().any(|byte| byte.is_ascii_uppercase());
     let parsed = reference.parse::<Reference>();
-    // The parser takes capitals where a registry could be, and then finds none there.
+    // The parser accepts capital letters where a registry may be, and then finds no registry.
     let repository = match &parsed {
         Ok(parsed) => parsed.repository(),
         Err(_) => name(reference)
@@ -27,20 +27,20 @@ pub(super) fn parse(reference: &str) -> Result<Reference> {
     if is_upper(repository) {
         let lower = repository.to_lowercase();
         return Err(refused(format!(
-            "{repository} has capital letters, and repositories are named in lower case, such as {lower}"
+            "{repository} has capital letters, and names of repositories are in lower case, such as {lower}"
         )));
     }
     parsed.map_err(|error| refused(error.to_string()))
 }
 
-/// Whether a reference has a tag of its own; the parser makes `latest` of none.
+/// Whether a reference has a tag. The parser sets `latest` if there is none.
 pub(super) fn has_tag(reference: &str) -> bool {
     let whole = reference.split('@').next().unwrap_or(reference);
     name(reference).len() < whole.len()
 }
 
-/// Whether an argument can be meant for an image: it names its registry, or has a tag or digest. Anything else may as well be
-/// a folder that is not there.
+/// Whether an argument is a reference to an image: it has a registry, a tag or a digest. Any other
+/// argument is a folder, which may not exist.
 #[must_use]
 pub fn is_reference(argument: &str) -> bool {
     let is_path = ["/", "./", "../", "~"]
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_loopback_is_asked_in_plain_http() {
+    fn only_loopback_is_on_plain_http() {
         for plain in [
             "localhost",
             "localhost:5000",
@@ -95,14 +95,14 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_no_tag() {
+    fn a_port_is_not_a_tag() {
         assert!(!has_tag("localhost:5000/team/name"));
         assert!(has_tag("localhost:5000/team/name:1.0"));
         assert!(!has_tag("localhost:5000/name@sha256:00"));
     }
 
     #[test]
-    fn capitals_are_named() {
+    fn capitals_are_reported() {
         for (reference, part) in [
             ("NAME/x", "NAME/x"),
             ("NAME/x:1", "NAME/x"),
@@ -110,7 +110,7 @@ mod tests {
             ("ghcr.io/Me/x:1", "Me/x"),
         ] {
             let refused = parse(reference).unwrap_err().to_string();
-            let expected = format!("{reference} is no reference to an image: {part} has capital");
+            let expected = format!("{reference} is not an image reference: {part} has capital");
             assert!(refused.starts_with(&expected), "{refused}");
             assert!(refused.contains(&part.to_lowercase()), "{refused}");
         }

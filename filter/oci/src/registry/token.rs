@@ -1,4 +1,5 @@
-//! What a registry wants to see of who asks: nothing, a password, or a token of the service that it names.
+//! The authorization for requests to a registry: none, a password, or a token of the registry's
+//! token service.
 
 use std::time::{Duration, Instant};
 
@@ -10,56 +11,70 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::login::Credential;
-use super::{Registry, http};
 use crate::error::{Error, Result};
+use crate::registry::credential::Credential;
+use crate::registry::http;
 
-/// What is read of a token service's answer at most, in bytes.
+/// The maximum size of a token service's response, in bytes.
 const MAX_TOKEN: u64 = 64 << 10;
-/// How long a token is valid that does not say so: <https://distribution.github.io/distribution/spec/auth/token/>.
+/// The default lifetime of a token: <https://distribution.github.io/distribution/spec/auth/token/>.
 const LIFETIME: Duration = Duration::from_secs(60);
-/// How long before its end a token is renewed.
+/// The time between the renewal of a token and its expiry.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// With what a registry lets one in.
+/// A granted authorization.
 pub(super) struct Granted {
     pub(super) auth: RegistryAuth,
     pub(super) operation: RegistryOperation,
-    /// When it ends, if it does.
+    /// Its expiry, if it has one.
     pub(super) until: Option<Instant>,
 }
 
-/// Where a token is had.
+/// A token service.
 #[derive(Debug, PartialEq, Eq)]
 struct Service {
     realm: String,
     name: Option<String>,
 }
 
-/// A challenge of a registry, of the kinds that can be met.
+/// A supported challenge of a registry.
 #[derive(Debug, PartialEq, Eq)]
 enum Challenge {
     Basic,
     Bearer(Service),
 }
 
-/// A token service's answer.
+/// A token service's response.
 #[derive(Deserialize)]
 struct Answer {
     token: Option<String>,
     access_token: Option<String>,
-    /// Seconds, if it is a whole number.
+    /// Seconds. Other values than whole numbers are ignored.
     expires_in: Option<Value>,
 }
 
-impl Registry {
-    /// Asks the registry what it wants, and if that is a token, the token service for one.
-    pub(super) async fn grant(&self, name: &str, operation: RegistryOperation) -> Result<Granted> {
-        let (auth, until) = match &self.credential {
+/// A request for the authorization of an operation on a repository.
+pub(super) struct Authorization<'a> {
+    pub(super) http: &'a Client,
+    /// The address of the registry's API.
+    pub(super) base: &'a Url,
+    /// The registry's host and port.
+    pub(super) registry: &'a str,
+    pub(super) repository: &'a str,
+    pub(super) credential: &'a Credential,
+    pub(super) operation: RegistryOperation,
+    /// The image in error messages.
+    pub(super) name: &'a str,
+}
+
+impl Authorization<'_> {
+    /// Reads the registry's challenge and, if that is `Bearer`, requests a token.
+    pub(super) async fn grant(self) -> Result<Granted> {
+        let (auth, until) = match self.credential {
             Credential::Token(token) => (RegistryAuth::Bearer(token.clone()), None),
             credential => match self.challenge().await? {
                 Some(Challenge::Bearer(service)) => {
-                    let (token, lifetime) = self.token(name, &service, &operation).await?;
+                    let (token, lifetime) = self.token(&service).await?;
                     let until = Instant::now().checked_add(lifetime.saturating_sub(MARGIN));
                     (RegistryAuth::Bearer(token), until)
                 }
@@ -69,68 +84,65 @@ impl Registry {
         };
         Ok(Granted {
             auth,
-            operation,
+            operation: self.operation,
             until,
         })
     }
 
     async fn challenge(&self) -> Result<Option<Challenge>> {
         let answer = self.http.get(self.base.clone()).send().await;
-        let answer = answer.map_err(|error| http::unreachable(self.host(), &error))?;
+        let answer = answer.map_err(|error| http::unreachable(self.registry, &error))?;
         let headers = answer.headers().get_all(WWW_AUTHENTICATE).iter();
         let headers = headers.filter_map(|value| value.to_str().ok());
         Ok(choose(headers))
     }
 
-    async fn token(
-        &self,
-        name: &str,
-        service: &Service,
-        operation: &RegistryOperation,
-    ) -> Result<(String, Duration)> {
+    async fn token(&self, service: &Service) -> Result<(String, Duration)> {
         let refused = |reason: String| Error::Token {
-            registry: self.host().to_owned(),
+            registry: self.registry.to_owned(),
             service: service.realm.clone(),
             reason,
         };
-        let realm = allowed(&self.base, &service.realm).map_err(refused)?;
+        let realm = allowed(self.base, &service.realm).map_err(refused)?;
         let server = realm.host_str().unwrap_or(&service.realm).to_owned();
-        let repository = self.reference.repository();
-        let actions = match operation {
+        let actions = match self.operation {
             RegistryOperation::Pull => "pull",
             RegistryOperation::Push => "pull,push",
         };
-        let scope = format!("repository:{repository}:{actions}");
+        let scope = format!("repository:{}:{actions}", self.repository);
         let mut fields = vec![("scope", scope.as_str())];
         fields.extend(service.name.as_deref().map(|name| ("service", name)));
-        // A redirect may ask for the credentials again, at another place.
-        let client = http::client(self.host(), realm.scheme() == "https")?;
+        // A redirect to another server would send the credentials there: it must not be on plain
+        // HTTP.
+        let client = http::client(self.registry, realm.scheme() == "https")?;
         let answer = self.request(&client, realm, fields).send().await;
         let answer = answer.map_err(|error| http::unreachable(&server, &error))?;
         let is_login = !matches!(self.credential, Credential::None);
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                return Err(self.unauthorised(name));
+                return Err(self.credential.rejected(self.registry, self.name));
             }
-            // How OAuth 2 says that a refresh token is invalid.
-            StatusCode::BAD_REQUEST if is_login => return Err(self.unauthorised(name)),
+            // The status of an invalid refresh token in OAuth 2.
+            StatusCode::BAD_REQUEST if is_login => {
+                return Err(self.credential.rejected(self.registry, self.name));
+            }
             _ => return Err(refused(http::refusal(answer).await)),
         }
         read(answer, &server)
             .await?
-            .ok_or_else(|| refused("its answer has no token".into()))
+            .ok_or_else(|| refused("its response has no token".into()))
     }
 
-    /// The question to a token service. An identity token is exchanged by OAuth 2's grant `refresh_token`:
-    /// <https://distribution.github.io/distribution/spec/auth/oauth/>.
+    /// The request to a token service. An identity token is exchanged by OAuth 2's grant
+    /// `refresh_token`: <https://distribution.github.io/distribution/spec/auth/oauth/>.
     fn request<'a>(
         &'a self,
         client: &Client,
         realm: Url,
         mut fields: Vec<(&'a str, &'a str)>,
     ) -> RequestBuilder {
-        match &self.credential {
+        match self.credential {
             Credential::Identity(token) => {
                 fields.extend([
                     ("grant_type", "refresh_token"),
@@ -148,7 +160,7 @@ impl Registry {
     }
 }
 
-/// The challenge to meet: a token before a password.
+/// Selects a challenge: a token has precedence over a password.
 fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Challenge> {
     let mut chosen = None;
     for header in headers {
@@ -172,15 +184,15 @@ fn choose<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Challenge> {
     chosen
 }
 
-/// A token service's address, if it may be asked: a registry on HTTPS must not make a client send its credentials in plain
-/// text. The library with which an Istio agent pulls has the same rule.
+/// Parses a token service's address and checks its scheme: a registry on HTTPS must not direct a
+/// client to send its credentials in plain text. go-containerregistry, the agent's client, has the
+/// same rule.
 fn allowed(registry: &Url, realm: &str) -> Result<Url, String> {
-    let url = Url::parse(realm).map_err(|error| format!("it is no URL: {error}"))?;
+    let url = Url::parse(realm).map_err(|error| format!("it is not a URL: {error}"))?;
     match (registry.scheme(), url.scheme()) {
         (_, "https") | ("http", "http") => Ok(url),
         ("https", "http") => Err(
-            "it is on plain HTTP, which would show credentials that the registry asks for on HTTPS"
-                .into(),
+            "it is on plain HTTP, which would expose credentials for a registry on HTTPS".into(),
         ),
         (_, other) => Err(format!("{other} is neither http nor https")),
     }
@@ -211,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_comes_before_a_password() {
+    fn a_token_precedes_a_password() {
         let one = r#"Bearer realm="https://a/token",service="s""#;
         for (headers, chosen) in [
             (&[][..], None),
@@ -234,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_on_https_has_its_token_service_there_too() {
+    fn a_registry_on_https_has_its_token_service_on_https() {
         for (registry, realm, is_allowed) in [
             ("https://r/v2/", "https://auth.example.com/token", true),
             ("http://r/v2/", "https://auth.example.com/token", true),

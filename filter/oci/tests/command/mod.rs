@@ -7,7 +7,7 @@ use serde_json::Value;
 
 pub(crate) type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// The command, with nobody logged in.
+/// The command, without a login.
 pub(crate) fn oci<const N: usize>(arguments: [&str; N]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oci"));
     command
@@ -17,7 +17,7 @@ pub(crate) fn oci<const N: usize>(arguments: [&str; N]) -> Command {
     command
 }
 
-/// Runs it and returns what it prints.
+/// Runs it and returns its output.
 pub(crate) fn done(command: &mut Command) -> Result<String> {
     let Output {
         status,
@@ -29,7 +29,7 @@ pub(crate) fn done(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(stdout)?)
 }
 
-/// Runs it, expects it to fail in the documented way, and returns what it says.
+/// Runs it, expects it to fail in the documented way, and returns its message.
 pub(crate) fn refused(command: &mut Command) -> Result<String> {
     let output = command.output()?;
     let errors = String::from_utf8(output.stderr)?;
@@ -50,7 +50,7 @@ pub(crate) fn fed(command: &mut Command, input: &str) -> Result<Output> {
     Ok(child.wait_with_output()?)
 }
 
-/// What `cargo oci inspect --json` says of an image or a layout.
+/// The output of `cargo oci inspect --json` for an image or a layout.
 pub(crate) fn inspect(image: &str) -> Result<Vec<Value>> {
     let said = done(&mut oci(["inspect", "--json", image]))?;
     Ok(serde_json::from_str(&said)?)

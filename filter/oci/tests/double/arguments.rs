@@ -1,4 +1,4 @@
-//! What an argument is taken for, and output that nobody reads.
+//! The meaning of arguments, and output without a reader.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::content::{Content, tagged};
 use crate::registry::Strict;
 use crate::server::{Response, Server};
 
-/// With a proxy for all that is not on this machine: it is asked nothing.
+/// Runs with a proxy for all other machines, which must get no request.
 fn alone(arguments: [&str; 2]) -> Result<String> {
     let proxy = Server::start(|_| Response::new(403))?;
     let address = format!("http://{}", proxy.address());
@@ -30,8 +30,8 @@ fn a_folder_that_is_not_there_is_looked_for_nowhere_else() -> Result {
         "nonexistent.d/",
     ] {
         let said = alone(["inspect", folder])?;
-        let told = format!("error: there is no folder {folder}, and as the name of an image");
-        assert!(said.starts_with(&told), "{said}");
+        let expected = format!("error: there is no folder {folder}, and a reference to an image");
+        assert!(said.starts_with(&expected), "{said}");
     }
     Ok(())
 }
@@ -40,28 +40,28 @@ fn a_folder_that_is_not_there_is_looked_for_nowhere_else() -> Result {
 fn a_file_is_no_layout() -> Result {
     let file = env!("CARGO_BIN_EXE_oci");
     let said = alone(["inspect", file])?;
-    assert!(said.contains("it is a file and no folder"), "{said}");
+    assert!(said.contains("it is a file instead of a folder"), "{said}");
     Ok(())
 }
 
-/// A path can look like a reference: then both are told.
+/// A path can look like a reference: then both are expected.
 #[test]
-fn what_is_taken_for_an_image_without_a_tag_is_told() -> Result {
+fn what_is_taken_for_an_image_without_a_tag_is_reported() -> Result {
     let registry = Strict::default();
     let server = Server::start(move |request| registry.answer(request))?;
     let address = server.address();
     let said = refused(&mut oci(["inspect", &format!("{address}/x")]))?;
-    let told = format!(
-        "is not there: the registry has no such repository, or no such tag or digest in it. There is no folder {address}/x: it was taken for an image of the registry {address}"
+    let expected = format!(
+        "does not exist: the registry has no such repository, or no such tag or digest in it. There is no folder {address}/x: it was read as an image of the registry {address}"
     );
-    assert!(said.contains(&told), "{said}");
+    assert!(said.contains(&expected), "{said}");
     let said = refused(&mut oci(["inspect", &format!("{address}/x:1")]))?;
     assert!(!said.contains("folder"), "{said}");
     Ok(())
 }
 
 #[test]
-fn capitals_in_a_name_are_told() -> Result {
+fn capitals_in_a_name_are_reported() -> Result {
     let scratch = Scratch::new("oci-capitals")?;
     let mut content = Content::default();
     let image = content.good("{}");

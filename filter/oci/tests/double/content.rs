@@ -32,7 +32,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-/// A module by its beginning, and 5,000 bytes that tell one place from another.
+/// A module header and 5,000 bytes that differ from place to place.
 pub(crate) fn module() -> Vec<u8> {
     let rest = (0..5000_u32).map(|number| (number * 7 / 5) as u8);
     b"\0asm\x01\0\0\0".iter().copied().chain(rest).collect()
@@ -80,7 +80,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// Adds a blob and returns what refers to it.
+    /// Adds a blob and returns its descriptor.
     pub(crate) fn put(&mut self, media_type: &str, bytes: &[u8]) -> Value {
         let digest = digest(bytes);
         self.blobs.insert(digest.clone(), bytes.to_vec());
@@ -115,7 +115,7 @@ impl Content {
         self.image(MANIFEST, LAYER, &gzip(&tar()), mark)
     }
 
-    /// Adds what buildkit attests of an image.
+    /// Adds an attestation by buildkit.
     pub(crate) fn attestation(&mut self) -> Value {
         let entry = self.image(
             MANIFEST,

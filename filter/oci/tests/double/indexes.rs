@@ -57,13 +57,13 @@ fn linux_amd64_of_an_index_is_taken() -> Result {
 #[test]
 fn an_index_without_linux_amd64_lists_what_it_has() -> Result {
     for (_, _, index) in KINDS {
-        for (platforms, told) in [
-            (&[][..], "with no linux/amd64, it has no image."),
+        for (platforms, expected) in [
+            (&[][..], "without linux/amd64: it has no image."),
             (
                 &["unknown/unknown"],
-                "with no linux/amd64, it has no image.",
+                "without linux/amd64: it has no image.",
             ),
-            (&["linux/arm64"], "with no linux/amd64, it has linux/arm64."),
+            (&["linux/arm64"], "without linux/amd64: it has linux/arm64."),
             (
                 &[
                     "linux/arm/v7",
@@ -71,7 +71,7 @@ fn an_index_without_linux_amd64_lists_what_it_has() -> Result {
                     "wasi/wasm",
                     "windows/amd64",
                 ],
-                "with no linux/amd64, it has linux/arm/v7, wasi/wasm, windows/amd64.",
+                "without linux/amd64: it has linux/arm/v7, wasi/wasm, windows/amd64.",
             ),
         ] {
             let mut content = Content::default();
@@ -81,7 +81,7 @@ fn an_index_without_linux_amd64_lists_what_it_has() -> Result {
             let top = content.index(index, &entries);
             both(&content, &top, |image| {
                 let said = refused(&mut oci(["inspect", image]))?;
-                assert!(said.contains(told), "{said}");
+                assert!(said.contains(expected), "{said}");
                 Ok(())
             })?;
         }
@@ -89,7 +89,8 @@ fn an_index_without_linux_amd64_lists_what_it_has() -> Result {
     Ok(())
 }
 
-/// No index can list itself, but a registry can send indexes that list further indexes without an end.
+/// No index can list itself, but a registry can send indexes that list further indexes without an
+/// end.
 #[test]
 fn indexes_in_indexes_have_an_end() -> Result {
     let mut content = Content::default();
@@ -134,7 +135,7 @@ fn what_belongs_to_the_index_belongs_to_its_image() -> Result {
 }
 
 #[test]
-fn an_index_that_lists_what_is_not_there_is_told() -> Result {
+fn an_index_that_lists_what_is_not_there_is_reported() -> Result {
     let mut content = Content::default();
     let image = content.good("{}");
     let digest = image["digest"].as_str().ok_or("no digest")?.to_owned();

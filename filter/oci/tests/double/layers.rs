@@ -39,7 +39,7 @@ fn a_layer_of_several_gzip_members_is_read_whole() -> Result {
 }
 
 #[test]
-fn a_layer_that_is_not_whole_is_told() -> Result {
+fn a_layer_that_is_not_whole_is_reported() -> Result {
     let scratch = Scratch::new("oci-cut")?;
     let (tar, whole) = (tar(), gzip(&tar()));
     for (layer, reason) in [
@@ -57,11 +57,11 @@ fn a_layer_that_is_not_whole_is_told() -> Result {
         ),
         (
             whole[..whole.len() - 1].to_vec(),
-            "damaged behind the module",
+            "damaged after the module",
         ),
         (
             [&whole[..], b"garbage"].concat(),
-            "damaged behind the module",
+            "damaged after the module",
         ),
         (tar.clone(), "cannot be unpacked as tar.gz"),
         (Vec::new(), "cannot be unpacked as tar.gz"),
@@ -76,7 +76,7 @@ fn a_layer_that_is_not_whole_is_told() -> Result {
     Ok(())
 }
 
-/// The registry is not even asked for the blob.
+/// No request for the blob is sent.
 #[test]
 fn a_module_over_the_limit_is_told_by_its_manifest() -> Result {
     let size = (256 << 20) + 1;
@@ -90,8 +90,8 @@ fn a_module_over_the_limit_is_told_by_its_manifest() -> Result {
         let registry = Strict::new(&content, &[("1", &image)]);
         let server = Server::start(move |request| registry.answer(request))?;
         let said = refused(&mut oci(["inspect", &format!("{}/x:1", server.address())]))?;
-        let told = "has 268435457 bytes, and the limit of an agent is 268435456";
-        assert!(said.contains(told), "{said}");
+        let expected = "has 268435457 bytes, and the limit of an agent is 268435456";
+        assert!(said.contains(expected), "{said}");
         let asked = server.asked();
         assert!(
             !asked
@@ -105,7 +105,7 @@ fn a_module_over_the_limit_is_told_by_its_manifest() -> Result {
 /// The registry sends without an end, and the command ends.
 #[test]
 fn no_more_is_read_than_the_manifest_gives() -> Result {
-    for (endless, told) in [
+    for (endless, expected) in [
         ("/blobs/", "expected no more than 8 bytes"),
         ("/manifests/", "expected no more than 104857600 bytes"),
     ] {
@@ -123,19 +123,19 @@ fn no_more_is_read_than_the_manifest_gives() -> Result {
             answer
         })?;
         let said = refused(&mut oci(["inspect", &format!("{}/x:1", server.address())]))?;
-        assert!(said.contains(told), "{said}");
+        assert!(said.contains(expected), "{said}");
     }
     Ok(())
 }
 
 #[test]
-fn a_blob_of_another_size_or_content_is_told() -> Result {
+fn a_blob_of_another_size_or_content_is_reported() -> Result {
     let mut content = Content::default();
     let layer = content.put(LAYER, b"12345678");
     let manifest = json!({ "config": layer, "layers": [layer] });
     let image = content.put_manifest(MANIFEST, manifest);
     let registry = Strict::new(&content, &[("1", &image)]);
-    for (body, told) in [
+    for (body, expected) in [
         ("1234567", "expected 8 bytes, got 7"),
         ("87654321", "expected sha256:"),
     ] {
@@ -146,7 +146,7 @@ fn a_blob_of_another_size_or_content_is_told() -> Result {
         })?;
         let said = refused(&mut oci(["inspect", &format!("{}/x:1", server.address())]))?;
         assert!(
-            said.contains("is corrupted") && said.contains(told),
+            said.contains("is corrupted") && said.contains(expected),
             "{said}"
         );
     }

@@ -1,4 +1,5 @@
-//! Layouts as other tools write them: without tags, with several, with an index's images in the layout's own index.
+//! Layouts as other tools write them: without tags, with several, with an index's images in the
+//! layout's own index.
 
 use std::slice;
 
@@ -63,7 +64,7 @@ fn each_tag_is_an_image() -> Result {
     Ok(())
 }
 
-/// Such a layout is what an index becomes that is written as a layout itself.
+/// An image index becomes such a layout if it is written as the index of a layout.
 #[test]
 fn of_several_platforms_linux_amd64_is_taken() -> Result {
     let mut content = Content::default();
@@ -116,7 +117,7 @@ fn what_belongs_to_an_image_is_none() -> Result {
     Ok(())
 }
 
-/// What people read: the index, and which image of it.
+/// The text output shows the index and the image.
 #[test]
 fn the_index_is_shown() -> Result {
     let scratch = Scratch::new("oci-layout-text")?;
@@ -142,13 +143,13 @@ fn the_index_is_shown() -> Result {
 }
 
 #[test]
-fn a_digest_of_another_kind_is_told() -> Result {
+fn a_digest_of_another_kind_is_reported() -> Result {
     let scratch = Scratch::new("oci-layout-sha512")?;
     let mut content = Content::default();
     let mut image = content.good("{}");
     image["digest"] = json!(format!("sha512:{}", "0".repeat(128)));
     let layout = content.layout(scratch.path(), &[image])?;
     let said = refused(&mut oci(["inspect", &layout]))?;
-    assert!(said.contains("is no SHA-256 digest"), "{said}");
+    assert!(said.contains("is not a SHA-256 digest"), "{said}");
     Ok(())
 }

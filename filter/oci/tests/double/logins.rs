@@ -11,7 +11,7 @@ use crate::content::Content;
 use crate::registry::Strict;
 use crate::server::{Response, Server};
 
-/// A folder with `config.json` and helpers that write down what they are asked for.
+/// A folder with `config.json` and helpers that record their input.
 struct Home(Scratch);
 
 impl Home {
@@ -88,8 +88,8 @@ fn a_helper_or_a_file_that_has_no_login_is_no_error() -> Result {
             .helper("nothing", NOTHING)?
             .helper("fails", "exit 3")?;
         let said = refused(&mut home.inspect(&format!("{address}/x:1")))?;
-        let told = format!("error: the registry {address} does not let anybody");
-        assert!(said.starts_with(&told), "{config}: {said}");
+        let expected = format!("error: the registry {address} does not permit an anonymous user");
+        assert!(said.starts_with(&expected), "{config}: {said}");
         let is_asked = config.contains("nothing");
         assert_eq!(home.asked() == format!("{address}\n"), is_asked, "{config}");
     }
@@ -119,10 +119,10 @@ fn a_login_is_found_wherever_it_is() -> Result {
     Ok(())
 }
 
-/// One sentence, and the registry is asked without a login.
+/// The warning is one sentence, and requests are sent without a login.
 #[test]
-fn a_helper_that_fails_is_told() -> Result {
-    for (name, script, told) in [
+fn a_helper_that_fails_is_reported() -> Result {
+    for (name, script, expected) in [
         (
             "missing",
             None,
@@ -141,7 +141,7 @@ fn a_helper_that_fails_is_told() -> Result {
         (
             "odd",
             Some("echo hello"),
-            "docker-credential-odd answered no login (",
+            "docker-credential-odd returned no login (",
         ),
     ] {
         let config = format!(r#"{{"credsStore":"{name}"}}"#);
@@ -157,10 +157,13 @@ fn a_helper_that_fails_is_told() -> Result {
         let said = text(&output);
         let mut lines = said.lines();
         let warning = lines.next().unwrap_or_default();
-        assert!(warning.starts_with(&format!("warning: {told}")), "{said}");
-        assert!(warning.ends_with("asking without a login"), "{said}");
         assert!(
-            lines.next().unwrap_or_default().contains("is not there"),
+            warning.starts_with(&format!("warning: {expected}")),
+            "{said}"
+        );
+        assert!(warning.ends_with("continuing without a login"), "{said}");
+        assert!(
+            lines.next().unwrap_or_default().contains("does not exist"),
             "{said}"
         );
         assert_eq!(lines.next(), None);
@@ -195,10 +198,10 @@ fn a_helper_is_asked_for_docker_hub_by_docker_s_key() -> Result {
 }
 
 #[test]
-fn a_login_that_is_garbled_is_told() -> Result {
+fn a_login_that_is_garbled_is_reported() -> Result {
     let server = guarded()?;
     let address = server.address().to_string();
-    for (config, told) in [
+    for (config, expected) in [
         (r"{", "config.json: EOF while parsing"),
         (r#"{"auths":[]}"#, "config.json: invalid type"),
         (
@@ -213,7 +216,10 @@ fn a_login_that_is_garbled_is_told() -> Result {
         let home = Home::new(&config.replace("ADDRESS", &address))?;
         let said = refused(&mut home.inspect(&format!("{address}/x:1")))?;
         let start = format!("error: the docker configuration's credentials for {address}");
-        assert!(said.starts_with(&start) && said.contains(told), "{said}");
+        assert!(
+            said.starts_with(&start) && said.contains(expected),
+            "{said}"
+        );
     }
     Ok(())
 }
@@ -237,7 +243,7 @@ fn a_password_of_the_command_line_comes_before_docker_s() -> Result {
     let wrong = with("guess")?;
     assert_eq!(wrong.status.code(), Some(2));
     assert!(
-        text(&wrong).contains("does not let me do this"),
+        text(&wrong).contains("does not permit me this access"),
         "{}",
         text(&wrong)
     );

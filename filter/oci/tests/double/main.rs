@@ -1,4 +1,5 @@
-//! `cargo oci` with images that others build, and with registries of kinds that docker-registry is not: a double of each.
+//! `cargo oci` with images that others build, and with registries of kinds that docker-registry is
+//! not: a double of each.
 
 #![allow(
     clippy::indexing_slicing,

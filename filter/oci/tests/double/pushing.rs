@@ -1,4 +1,4 @@
-//! What is pushed, and what is not.
+//! Pushed and rejected layouts.
 
 use mesh::Scratch;
 use serde_json::Value;
@@ -82,19 +82,22 @@ fn what_inspect_refuses_is_not_pushed() -> Result {
     for _ in 0..9 {
         deep = content.index(INDEX, &[good.clone(), deep]);
     }
-    for (entries, told) in [
+    for (entries, expected) in [
         (vec![tagged(cut.clone(), "1")], "plugin.wasm ends after"),
         (
             vec![tagged(good, "good"), tagged(cut, "1")],
             "plugin.wasm ends after",
         ),
         (vec![tagged(script, "1")], "cannot be unpacked as tar.gz"),
-        (vec![tagged(arm, "1")], "no linux/amd64, it has linux/arm64"),
+        (
+            vec![tagged(arm, "1")],
+            "without linux/amd64: it has linux/arm64",
+        ),
         (vec![tagged(deep, "1")], "more than 8 indexes"),
     ] {
         let pushing = Pushing::new()?;
         let said = refused(&mut pushing.command(&content, &entries, "")?)?;
-        assert!(said.contains(told), "{said}");
+        assert!(said.contains(expected), "{said}");
         assert!(pushing.server.asked().is_empty());
     }
     Ok(())
@@ -106,7 +109,7 @@ fn each_image_gets_a_tag_of_its_own() -> Result {
     let (one, two) = (content.good("one"), content.good("two"));
     let both = [tagged(one.clone(), "1"), tagged(two.clone(), "2")];
     let whole = [tagged(one.clone(), "docker.io/me/x:1")];
-    for (entries, tag, told) in [
+    for (entries, tag, expected) in [
         (
             &both[..],
             ":3",
@@ -117,16 +120,16 @@ fn each_image_gets_a_tag_of_its_own() -> Result {
             ":3",
             "more than one would get the tag 3",
         ),
-        (&[one.clone()][..], "", "has no tag that a registry takes"),
+        (&[one.clone()][..], "", "has no tag that a registry accepts"),
         (
             &whole[..],
             "",
-            "docker.io/me/x:1 has no tag that a registry takes",
+            "docker.io/me/x:1 has no tag that a registry accepts",
         ),
     ] {
         let pushing = Pushing::new()?;
         let said = refused(&mut pushing.command(&content, entries, tag)?)?;
-        assert!(said.contains(told), "{said}");
+        assert!(said.contains(expected), "{said}");
         assert!(pushing.server.asked().is_empty());
     }
     for (entries, tag, tags) in [

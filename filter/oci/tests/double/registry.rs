@@ -1,5 +1,6 @@
-//! A registry that takes the protocol at its word: a manifest is served only to who accepts its media type, a blob only to who
-//! does not ask for a manifest, and an index is taken only when its images are there.
+//! A registry that takes the protocol at its word: a manifest is served only to who accepts its
+//! media type, a blob only to who does not ask for a manifest, and an index is taken only when its
+//! images are there.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 use crate::content::{Content, digest};
 use crate::server::{Request, Response};
 
-/// What it holds.
+/// Its content.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Strict {
     content: Arc<Mutex<Content>>,

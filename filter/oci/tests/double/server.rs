@@ -1,4 +1,4 @@
-//! An HTTP server that answers by a function and remembers what it was asked.
+//! An HTTP server that responds by a function and records requests.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -78,7 +78,8 @@ impl Server {
         Self::serve(answer, None)
     }
 
-    /// An HTTP proxy that takes each tunnel itself, as the server with this certificate and key in PEM.
+    /// An HTTP proxy that takes each tunnel itself, as the server with this certificate and key in
+    /// PEM.
     pub(crate) fn proxy(
         certificate: &str,
         key: &str,
@@ -122,13 +123,13 @@ impl Server {
         self.address
     }
 
-    /// What it was asked so far.
+    /// The requests so far.
     pub(crate) fn asked(&self) -> Vec<Request> {
         self.asked.lock().unwrap().clone()
     }
 }
 
-/// Answers a `CONNECT`, and takes what comes through as its own.
+/// Accepts a `CONNECT` and handles the tunnelled requests itself.
 fn tunnel(
     mut stream: TcpStream,
     config: Arc<ServerConfig>,

@@ -77,7 +77,7 @@ fn a_token_is_renewed_when_it_ends() -> Result {
     let scratch = Scratch::new("oci-token-end")?;
     let server = guarded(|_| Response::new(200).body(r#"{"token":"granted","expires_in":1}"#))?;
     done(&mut inspect(&server, &scratch, "{}")?)?;
-    // A manifest, a layer, and two questions for what belongs to the image.
+    // A manifest, a layer, and two requests for companions of the image.
     assert_eq!(token_requests(&server).len(), 4);
     Ok(())
 }
@@ -125,56 +125,56 @@ fn a_registry_token_needs_no_service() -> Result {
 }
 
 #[test]
-fn a_token_that_is_not_granted_is_told() -> Result {
+fn a_token_that_is_not_granted_is_reported() -> Result {
     let scratch = Scratch::new("oci-token-refused")?;
     let identity = r#"{"auths":{"ADDRESS":{"identitytoken":"it"}}}"#;
     let password = r#"{"auths":{"ADDRESS":{"auth":"bWU6czNjcmV0"}}}"#;
-    for (config, status, body, told) in [
-        ("{}", 401, "", "does not let anybody do this"),
-        (password, 401, "", "does not let me do this"),
-        (password, 403, "", "does not let me do this"),
-        (identity, 401, "", "does not let the owner of the token"),
+    for (config, status, body, expected) in [
+        ("{}", 401, "", "does not permit an anonymous user"),
+        (password, 401, "", "does not permit me this access"),
+        (password, 403, "", "does not permit me this access"),
+        (identity, 401, "", "does not permit the owner of the token"),
         (
             identity,
             400,
             r#"{"error":"invalid_grant"}"#,
-            "does not let the owner of the token",
+            "does not permit the owner of the token",
         ),
         (
             identity,
             404,
             "",
-            "cannot be had: the answer is 404 Not Found",
+            "cannot be obtained: the response is 404 Not Found",
         ),
         (
             password,
             500,
             "it is broken",
-            "cannot be had: the answer is 500 Internal Server Error: it is broken",
+            "cannot be obtained: the response is 500 Internal Server Error: it is broken",
         ),
         (
             password,
             200,
             "{}",
-            "cannot be had: its answer has no token",
+            "cannot be obtained: its response has no token",
         ),
         (
             password,
             200,
             "hello",
-            "cannot be had: its answer has no token",
+            "cannot be obtained: its response has no token",
         ),
     ] {
         let server = guarded(move |_| Response::new(status).body(body))?;
         let said = refused(&mut inspect(&server, &scratch, config)?)?;
-        assert!(said.contains(told), "{config} {status}: {said}");
+        assert!(said.contains(expected), "{config} {status}: {said}");
     }
     Ok(())
 }
 
-/// The registry takes no other token than one for pushing, and so does everything that is asked when pushing.
+/// The registry accepts only tokens with the scope of a push, for all requests of a push.
 #[test]
-fn pushing_asks_for_a_token_for_it() -> Result {
+fn pushing_requests_a_token_for_a_push() -> Result {
     let scratch = Scratch::new("oci-token-push")?;
     let mut content = Content::default();
     let image = content.good("{}");
@@ -200,7 +200,8 @@ fn pushing_asks_for_a_token_for_it() -> Result {
     Ok(())
 }
 
-/// A registry on HTTPS, by way of a proxy that is this registry itself: nothing is asked of a token service on HTTP.
+/// A registry on HTTPS behind a proxy, which is the same server: no request is sent to a token
+/// service on HTTP.
 #[test]
 fn a_registry_on_https_cannot_send_credentials_over_http() -> Result {
     let scratch = Scratch::new("oci-realm")?;
@@ -210,15 +211,15 @@ fn a_registry_on_https_cannot_send_credentials_over_http() -> Result {
     fs::write(&authority, &certificate)?;
     let service = Server::start(|_| Response::new(200).body(r#"{"token":"granted"}"#))?;
     let plain = format!("http://{}/token", service.address());
-    let wants = "error: the registry registry.test wants a token of";
-    for (realm, told) in [
+    let wants = "error: the registry registry.test requires a token of";
+    for (realm, expected) in [
         (
             &*plain,
-            format!("{wants} {plain}, which cannot be had: it is on plain HTTP"),
+            format!("{wants} {plain}, which cannot be obtained: it is on plain HTTP"),
         ),
         (
             "ftp://x/token",
-            format!("{wants} ftp://x/token, which cannot be had: ftp is"),
+            format!("{wants} ftp://x/token, which cannot be obtained: ftp is"),
         ),
         // From here it is sent on.
         (
@@ -239,7 +240,7 @@ fn a_registry_on_https_cannot_send_credentials_over_http() -> Result {
         let output = fed(&mut command, "s3cret")?;
         let said = String::from_utf8(output.stderr)?;
         assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(&told), "{said}");
+        assert!(said.contains(&expected), "{said}");
     }
     assert!(service.asked().is_empty());
     Ok(())

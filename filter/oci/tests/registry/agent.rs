@@ -1,5 +1,5 @@
-//! What an Istio agent does with an `oci://` URL, from its description and not from our code: plain HTTP, no platform, no
-//! login.
+//! An Istio agent's pull of an `oci://` URL, written from Istio's description and not from our code:
+//! plain HTTP, no platform, no login.
 
 use std::io::Read;
 
@@ -12,12 +12,12 @@ use crate::fixture::Result;
 const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, \
                          application/vnd.docker.distribution.manifest.v2+json";
 
-/// What an agent hands to Envoy.
+/// The module that an agent passes to Envoy.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fetched {
     pub(crate) variant: &'static str,
     pub(crate) module: Vec<u8>,
-    /// Of the manifest, in hexadecimal: what `WasmPlugin.sha256` is compared with.
+    /// Of the manifest, in hexadecimal: `WasmPlugin.sha256` is compared with it.
     pub(crate) digest: String,
 }
 
@@ -87,7 +87,8 @@ pub(crate) fn fetch(image: &str, pinned: Option<&str>) -> Result<Fetched> {
     })
 }
 
-/// The first file of a tar.gz whose base name is `plugin.wasm`. A tar is blocks of 512 bytes: a header, then the file.
+/// The first file of a tar.gz whose base name is `plugin.wasm`. A tar is blocks of 512 bytes: a
+/// header, then the file.
 fn plugin(layer: &[u8]) -> Result<Vec<u8>> {
     let mut tar = Vec::new();
     GzDecoder::new(layer).read_to_end(&mut tar)?;

@@ -33,7 +33,7 @@ fn the_module_of_each_variant_counts_in_envoy() -> Result {
     Ok(())
 }
 
-/// One connection with seven bytes each way, told by both sides with all labels.
+/// One connection with seven bytes each way, expected by both sides with all labels.
 fn counts(mesh: &Mesh) -> Result {
     let mut stream = TcpStream::connect(mesh.address("app")?)?;
     stream.write_all(b"payload")?;

@@ -31,7 +31,7 @@ pub(crate) static KEY: LazyLock<PathBuf> = LazyLock::new(|| {
     dir
 });
 
-/// Builds into a folder that outlives the test: what is compiled there need not be compiled again.
+/// Builds into a folder that outlives the test: later runs use its target folder.
 fn build(name: &str, key: Option<&Path>) -> PathBuf {
     let output = workspace::target().join("testbed/oci").join(name);
     let mut command = oci(["build", "--output"]);

@@ -1,4 +1,4 @@
-//! What is built.
+//! The built images.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -25,7 +25,7 @@ fn blobs(output: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
         .collect()
 }
 
-/// The manifest of what belongs to an image.
+/// The manifest of a signature or SBOM of an image.
 fn companion(output: &Path, digest: &str, suffix: &str) -> Result<Value> {
     let tag = format!("{}.{suffix}", digest.replace(':', "-"));
     let index = json(&output.join("layout/index.json"))?;
@@ -75,14 +75,14 @@ fn the_module_does_not_tell_where_it_was_built() -> Result {
     let module = fs::read(PLAIN.join("tcp_peer_stats.wasm"))?;
     let text = String::from_utf8_lossy(&module);
     let root = workspace::root().to_str().ok_or("no UTF-8")?;
-    for told in [root, ".cargo/", "registry/src"] {
-        assert!(!text.contains(told), "{told}");
+    for expected in [root, ".cargo/", "registry/src"] {
+        assert!(!text.contains(expected), "{expected}");
     }
     assert!(text.contains("/dependencies/"), "panics name their files");
     Ok(())
 }
 
-/// A module says by the name of an export which ABI it was built for.
+/// The name of an export has the ABI version of a module.
 #[test]
 fn the_artifact_names_the_abi_of_the_module() -> Result {
     let layout = PLAIN.join("layout");
@@ -143,7 +143,7 @@ fn images_say_what_they_are_made_of() -> Result {
     Ok(())
 }
 
-/// Cargo has another way to tell what a package is built from.
+/// `cargo tree` lists the packages independently of the build.
 #[test]
 fn the_sbom_lists_what_is_in_the_module() -> Result {
     let sbom = json(&PLAIN.join("tcp_peer_stats.cdx.json"))?;
@@ -193,7 +193,8 @@ fn the_sbom_is_attached_to_each_image() -> Result {
     Ok(())
 }
 
-/// `cosign verify --key` does the same: it takes the payload's bytes, their signature, and the digest that they name.
+/// `cosign verify --key` does the same: it takes the payload's bytes, their signature, and the
+/// digest that they name.
 #[test]
 fn openssl_verifies_the_signatures() -> Result {
     let remedy = "Install it (Debian: `apt install openssl`) to run what needs it";
@@ -233,7 +234,7 @@ fn openssl_verifies_the_signatures() -> Result {
 fn a_key_that_is_none_is_refused_before_anything_is_built() -> Result {
     let said = refused(&mut oci(["build", "--key", "/nonexistent"]))?;
     assert!(
-        said.contains("/nonexistent is no key to sign with"),
+        said.contains("/nonexistent is not a usable signing key"),
         "{said}"
     );
     Ok(())

@@ -1,4 +1,5 @@
-//! `cargo oci` against a real registry, read back by skopeo, by an agent's rules written down a second time, and by Envoy.
+//! `cargo oci` against a real registry, read back by skopeo, by an agent's rules written down a
+//! second time, and by Envoy.
 
 #![allow(
     clippy::indexing_slicing,

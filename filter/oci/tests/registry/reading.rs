@@ -1,4 +1,4 @@
-//! What is pushed, read back by others.
+//! Pushed images, read by other clients.
 
 use std::fs;
 use std::process::Command;
@@ -43,7 +43,7 @@ fn an_agent_takes_the_module_by_tag_and_by_digest() -> Result {
     Ok(())
 }
 
-/// Without a tag there is the version's. What is there already is not uploaded again, and comes out the same.
+/// Without a tag the version is the tag. Existing blobs are not uploaded again.
 #[test]
 fn a_second_push_changes_nothing() -> Result {
     let scratch = Scratch::new("oci-again")?;

@@ -1,4 +1,4 @@
-//! What goes wrong with registries, and what the command says then.
+//! Errors of registries and their messages.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -16,7 +16,7 @@ use crate::fixture::{
 const HTPASSWD: &str = "someone:$2b$04$nXfNspGlFSKCAO6mugFqB.hYRcqGjIzvFSnTWsFEoItPG78G.QXD2\n";
 
 #[test]
-fn a_corrupted_layer_and_a_corrupted_manifest_are_told() -> Result {
+fn a_corrupted_layer_and_a_corrupted_manifest_are_reported() -> Result {
     let scratch = Scratch::new("oci-corrupted")?;
     let Some(registry) = registry(&scratch, Access::Open)? else {
         return Ok(());
@@ -78,13 +78,13 @@ fn a_corrupted_layout_is_not_pushed() -> Result {
         "{said}"
     );
     let said = refused(&mut oci(["inspect", &name(&registry, ":1")]))?;
-    assert!(said.contains("is not there"), "{said}");
+    assert!(said.contains("does not exist"), "{said}");
     Ok(())
 }
 
 #[test]
-fn an_unreachable_registry_is_told() -> Result {
-    // A port that nobody listens on: it was free a moment ago, and is bound by nobody who answers.
+fn an_unreachable_registry_is_reported() -> Result {
+    // A port without a server: it is released before use.
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = taken.local_addr()?;
     drop(taken);
@@ -93,8 +93,8 @@ fn an_unreachable_registry_is_told() -> Result {
     let pushing = refused(command.arg(PLAIN.join("layout")))?;
     let reading = refused(&mut oci(["inspect", &image]))?;
     for said in [pushing, reading] {
-        let told = format!("the registry {address} cannot be reached");
-        assert!(said.contains(&told), "{said}");
+        let expected = format!("the registry {address} cannot be reached");
+        assert!(said.contains(&expected), "{said}");
     }
     Ok(())
 }
@@ -107,12 +107,12 @@ fn a_registry_with_a_password_wants_it() -> Result {
     };
     let image = name(&registry, ":1");
     let layout = PLAIN.join("layout");
-    let told = format!("the registry {} does not let", registry.address());
+    let expected = format!("the registry {} does not permit", registry.address());
 
     let mut command = oci(["push", &image, "--layout"]);
     let anonymous = refused(command.arg(&layout))?;
     assert!(
-        anonymous.contains(&format!("{told} anybody")),
+        anonymous.contains(&format!("{expected} an anonymous user")),
         "{anonymous}"
     );
 
@@ -123,7 +123,7 @@ fn a_registry_with_a_password_wants_it() -> Result {
     let wrong = with("guess")?;
     let said = String::from_utf8(wrong.stderr)?;
     assert_eq!(wrong.status.code(), Some(2), "{said}");
-    assert!(said.contains(&format!("{told} someone")), "{said}");
+    assert!(said.contains(&format!("{expected} someone")), "{said}");
     let right = with("s3cret\n")?;
     assert!(
         right.status.success(),
@@ -133,11 +133,11 @@ fn a_registry_with_a_password_wants_it() -> Result {
 
     let said = refused(&mut oci(["inspect", &image]))?;
     assert!(
-        said.contains(&told) && said.contains("--username"),
+        said.contains(&expected) && said.contains("--username"),
         "{said}"
     );
 
-    // What `docker login` leaves behind.
+    // The file of `docker login`.
     let config = json!({ "auths": {
         registry.address().to_string(): { "auth": "c29tZW9uZTpzM2NyZXQ=" },
     } });
@@ -150,14 +150,14 @@ fn a_registry_with_a_password_wants_it() -> Result {
 }
 
 #[test]
-fn what_is_not_there_is_told() -> Result {
+fn what_is_not_there_is_reported() -> Result {
     let scratch = Scratch::new("oci-missing")?;
     let Some(registry) = registry(&scratch, Access::Open)? else {
         return Ok(());
     };
     let missing = |image: &str| -> Result {
         let said = refused(&mut oci(["inspect", image]))?;
-        assert!(said.contains(&format!("{image} is not there")), "{said}");
+        assert!(said.contains(&format!("{image} does not exist")), "{said}");
         Ok(())
     };
     missing(&name(&registry, ":1"))?;
@@ -173,14 +173,14 @@ fn nothing_is_pushed_to_a_digest() -> Result {
     let mut command = oci(["push", &reference, "--layout"]);
     let said = refused(command.arg(PLAIN.join("layout")))?;
     assert!(
-        said.contains("is no reference to an image: a digest"),
+        said.contains("is not an image reference: a digest"),
         "{said}"
     );
     Ok(())
 }
 
 #[test]
-fn a_layout_that_is_none_is_told() -> Result {
+fn a_layout_that_is_none_is_reported() -> Result {
     let scratch = Scratch::new("oci-no-layout")?;
     let dir = scratch.path().to_str().ok_or("no UTF-8")?;
     for arguments in [
@@ -193,7 +193,7 @@ fn a_layout_that_is_none_is_told() -> Result {
         }
         let said = refused(&mut command)?;
         assert!(
-            said.contains("is no OCI image layout") && said.contains("cargo oci build"),
+            said.contains("is not an OCI image layout") && said.contains("cargo oci build"),
             "{said}"
         );
     }

@@ -6,23 +6,23 @@ use crate::output;
 
 /// Build the filter and write it as an OCI image layout.
 ///
-/// The same commit gives the same bytes, wherever and whenever it is built; only a signature differs from run to run.
-/// Beside the layout there are the bare module with its SHA-256, and an SBOM of what is in it.
+/// The same commit gives the same bytes on every machine; only a signature differs from run to run.
+/// The output folder also has the bare module with its SHA-256, and an SBOM of the module.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo oci build
   cargo oci build --key cosign.key --source https://git.example.com/mesh/tcp-peer-stats")]
 pub(crate) struct Build {
-    /// The variants to make
+    /// The variants to build
     #[arg(long, value_enum, default_value_t)]
     variant: Variants,
-    /// Sign them with this ECDSA P-256 key (PKCS#8, PEM), so that cosign can verify them
+    /// Sign the images for cosign with this ECDSA P-256 key (PKCS#8, PEM)
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Where the sources are; without it, what Cargo.toml names as the repository
+    /// The URL of the sources; by default the repository in Cargo.toml
     #[arg(long, value_name = "URL")]
     source: Option<String>,
-    /// The folder to write to; without it, target/oci
+    /// The output folder; by default target/oci
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
 }
@@ -41,9 +41,9 @@ impl Build {
 }
 
 fn print(built: &Built) -> Result<(), Error> {
-    match built.facts.revision.as_deref() {
-        None => output::tell("warning: this is no git work tree: the images name no revision"),
-        Some(revision) if revision.ends_with("-dirty") => output::tell(format_args!(
+    match built.provenance.revision.as_deref() {
+        None => output::report("warning: this is not a git work tree: the images have no revision"),
+        Some(revision) if revision.ends_with("-dirty") => output::report(format_args!(
             "warning: the tree has changes that are not in a commit: {revision}"
         )),
         Some(_) => {}

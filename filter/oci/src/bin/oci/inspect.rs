@@ -5,13 +5,14 @@ use oci::{Error, Inspected, Layout, Registry, inspect, is_reference};
 use crate::login::Access;
 use crate::output;
 
-/// Say what an Istio agent would take from an image, in a registry or in a layout.
+/// Show the module that an Istio agent would use from an image in a registry or a layout.
 ///
-/// Everything it prints is computed from what is there: digests are checked, and the module is unpacked.
+/// All values are computed from the content: digests are checked, and the module is unpacked.
 ///
-/// An argument that is a folder is a layout. Anything else is an image if it names its registry (registry.example.com/name,
-/// localhost/name, docker.io/team/name) or has a tag or digest (team/name:tag), and does not begin like a path (/, ./, ../, ~).
-/// What is neither is a folder that does not exist, and no registry is asked for it.
+/// An argument that is a folder is a layout. Any other argument is an image if it has a registry
+/// (registry.example.com/name, localhost/name, docker.io/team/name) or has a tag or digest
+/// (team/name:tag), and does not start like a path (/, ./, ../, ~). Other arguments are errors, and
+/// no request is sent.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo oci inspect registry.example.com/mesh/tcp-peer-stats:0.1.0

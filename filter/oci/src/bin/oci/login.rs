@@ -4,17 +4,17 @@ use oci::{Error, Login, Registry};
 
 use crate::output;
 
-/// How to talk to the registry.
+/// The access to the registry.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Registry")]
 pub(crate) struct Access {
-    /// Log in with this name; without it, as whoever `docker login` logged in
+    /// Log in with this user name; by default with the login of `docker login`
     #[arg(long, requires = "password_stdin")]
     username: Option<String>,
     /// Read the password or token from standard input
     #[arg(long, requires = "username")]
     password_stdin: bool,
-    /// Plain HTTP, as loopback addresses are always asked
+    /// Use plain HTTP; loopback addresses always use it
     #[arg(long)]
     insecure: bool,
 }
@@ -30,7 +30,7 @@ impl Access {
         };
         let registry = Registry::new(reference, login, self.insecure)?;
         if let Some(warning) = registry.warning() {
-            output::tell(format_args!("warning: {warning}"));
+            output::report(format_args!("warning: {warning}"));
         }
         Ok(registry)
     }

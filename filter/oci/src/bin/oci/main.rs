@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::tell(format_args!("error: {error}"));
+            output::report(format_args!("error: {error}"));
             ExitCode::from(FAILED)
         }
     }

@@ -1,11 +1,11 @@
-//! What goes to the terminal, or to another program that may not read all of it.
+//! Output to a terminal, or to a program that may not read all of it.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use oci::Error;
 
-/// Prints a line. A reader that ends early, such as `head`, has what it wants: that is no error.
+/// Prints a line. A reader that exits early, such as `head`, is not an error.
 pub(crate) fn print(line: impl Display) -> Result<(), Error> {
     match writeln!(io::stdout(), "{line}") {
         Err(source) if source.kind() != io::ErrorKind::BrokenPipe => Err(Error::Io {
@@ -16,7 +16,7 @@ pub(crate) fn print(line: impl Display) -> Result<(), Error> {
     }
 }
 
-/// Prints a line for people. Nobody may be there to read it, and that changes nothing.
-pub(crate) fn tell(line: impl Display) {
+/// Prints a line to standard error. Errors are ignored: the message has no other destination.
+pub(crate) fn report(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }

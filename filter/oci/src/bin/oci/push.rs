@@ -8,18 +8,18 @@ use crate::output;
 
 /// Copy a layout into a registry, byte for byte.
 ///
-/// The images get the tag of REF, or without one their version; where a layout has both variants, the artifact's tag ends
-/// with -artifact. Signatures and SBOMs go with them, under the tags where cosign looks. What `cargo oci inspect` refuses is
-/// not pushed.
+/// The images get the tag of REF, or without one their version; where a layout has both variants,
+/// the artifact's tag ends with -artifact. Signatures and SBOMs are pushed with them, with the tags
+/// of cosign. An image that `cargo oci inspect` rejects is not pushed.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo oci push localhost:5000/mesh/tcp-peer-stats
   cargo oci push --username ci --password-stdin registry.example.com/mesh/tcp-peer-stats:0.1.0 <token")]
 pub(crate) struct Push {
-    /// Where to, such as registry.example.com/team/name[:tag]
+    /// The destination, such as registry.example.com/team/name[:tag]
     #[arg(value_name = "REF")]
     reference: String,
-    /// The layout; without it, what `cargo oci build` made
+    /// The layout; by default the output of `cargo oci build`
     #[arg(long, value_name = "DIR")]
     layout: Option<PathBuf>,
     #[command(flatten)]
@@ -33,7 +33,7 @@ impl Push {
             .unwrap_or_else(|| Options::output().join("layout"));
         let layout = Layout::open(&dir)?;
         let registry = self.access.registry(&self.reference)?;
-        // It draws on terminals only.
+        // The bar is drawn on terminals only.
         let bar = ProgressBar::no_length().with_style(style());
         let pushed = oci::push(&layout, &registry, |done, total| {
             bar.set_length(total);

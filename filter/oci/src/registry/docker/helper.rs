@@ -5,14 +5,14 @@ use std::process::{Command, Output, Stdio};
 
 use serde::Deserialize;
 
-use crate::registry::login::Credential;
+use crate::registry::credential::Credential;
 
-/// What a helper says when it has no login for a registry: the same text in all of them.
+/// The output of a helper that has no login for a registry. It is the same text in all helpers.
 const NOT_FOUND: &str = "credentials not found in native keychain";
-/// The name that stands for a login by identity token.
+/// The user name of a login by identity token.
 const TOKEN: &str = "<token>";
 
-/// A helper's answer.
+/// A helper's output.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Answer {
@@ -20,10 +20,11 @@ struct Answer {
     secret: String,
 }
 
-/// Asks a helper for the login of a registry.
+/// Runs a helper for the login of a registry.
 ///
 /// # Errors
-/// A clause for people: it is not installed, it failed, or it answered something else than a login.
+/// A clause for a message: the helper is not installed, failed, or returned something else than a
+/// login.
 pub(super) fn ask(name: &str, registry: &str) -> Result<Credential, String> {
     let program = format!("docker-credential-{name}");
     let output = run(&program, registry).map_err(|error| match error.kind() {
@@ -33,7 +34,7 @@ pub(super) fn ask(name: &str, registry: &str) -> Result<Credential, String> {
     let said = String::from_utf8_lossy(&output.stdout);
     if output.status.success() {
         let answer: Answer = serde_json::from_slice(&output.stdout)
-            .map_err(|error| format!("{program} answered no login ({error})"))?;
+            .map_err(|error| format!("{program} returned no login ({error})"))?;
         return Ok(match answer {
             Answer { secret, .. } if secret.is_empty() => Credential::None,
             Answer { username, secret } if username == TOKEN => Credential::Identity(secret),
@@ -59,7 +60,7 @@ fn run(program: &str, registry: &str) -> io::Result<Output> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A helper that ends without reading has its reason, which its output tells.
+        // A helper may exit without reading. Its output has the reason.
         let _ = stdin.write_all(registry.as_bytes());
     }
     child.wait_with_output()
