@@ -1,6 +1,6 @@
 //! Upstream addresses that answered our frame with something else.
 //!
-//! Writing to them again would break one connection after the other, so they are left alone for a
+//! Writing to them again would break one connection after the other, so they get no frame for a
 //! while. The list is bounded and every entry ends by itself: a peer that learns the exchange is
 //! found out about.
 

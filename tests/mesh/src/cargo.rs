@@ -1,8 +1,10 @@
 //! What this workspace builds.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -11,8 +13,23 @@ use crate::error::{Context, Error, Result};
 use crate::process::{die_with_parent, last_lines};
 use crate::workspace;
 
-/// Runs a cargo command that builds something and returns the file it made for which `wanted` holds.
+/// The files that this process has built, by the arguments of cargo: every test asks for the filter, and cargo takes longer
+/// to find out that it is up to date than some tests take.
+static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+
+/// Runs a cargo command that builds something, once per process, and returns the file it made for which `wanted` holds.
 pub(crate) fn build(arguments: &[&str], wanted: impl Fn(&PathBuf) -> bool) -> Result<PathBuf> {
+    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = arguments.join(" ");
+    if let Some(file) = built.get(&key) {
+        return Ok(file.clone());
+    }
+    let file = run(arguments, wanted)?;
+    built.insert(key, file.clone());
+    Ok(file)
+}
+
+fn run(arguments: &[&str], wanted: impl Fn(&PathBuf) -> bool) -> Result<PathBuf> {
     wasm_target::ensure()?;
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
