@@ -96,14 +96,19 @@ impl Bootstrap {
         for listener in self.array("/static_resources/listeners")? {
             *at(listener, "/address/socket_address/port_value")? = json!(0);
         }
-        self.each("tls_certificates", &mut |value| {
-            *value = json!([{
-                "certificate_chain": { "filename": identity.chain },
-                "private_key": { "filename": identity.key },
-            }]);
-        });
+        let certificates = json!([{
+            "certificate_chain": { "filename": identity.chain },
+            "private_key": { "filename": identity.key },
+        }]);
         let root = json!({ "filename": identity.root });
-        self.each("trusted_ca", &mut |value| *value = root.clone());
+        self.each("common_tls_context", &mut |context| {
+            // Without a certificate of its own it is a client of a server outside the mesh, with another authority.
+            let Some(own) = context.get_mut("tls_certificates") else {
+                return;
+            };
+            *own = certificates.clone();
+            each(context, "trusted_ca", &mut |value| *value = root.clone());
+        });
         Ok(())
     }
 
