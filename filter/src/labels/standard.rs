@@ -44,7 +44,7 @@ pub(crate) enum LabelValue {
     SecurityPolicy,
 }
 
-/// The name of the label with the response flags.
+/// The name of the label with the response flags, as the table has it (a test compares them).
 pub(crate) const RESPONSE_FLAGS: &str = "response_flags";
 
 /// The standard labels, in the order in which a stat's name has them.
@@ -71,7 +71,7 @@ pub(crate) const STANDARD_LABELS: &[StandardLabel] = &[
     label("destination_service_name", ServiceName, UNKNOWN),
     label("destination_service_namespace", ServiceNamespace, UNKNOWN),
     label("request_protocol", RequestProtocol, UNKNOWN),
-    label(RESPONSE_FLAGS, ResponseFlags, UNKNOWN),
+    label("response_flags", ResponseFlags, UNKNOWN),
     label("connection_security_policy", SecurityPolicy, UNKNOWN),
 ];
 
