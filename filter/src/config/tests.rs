@@ -129,6 +129,19 @@ fn booleans_may_be_in_quotes() {
     assert!(!parsed(r#"{"debug": "false"}"#).debug);
 }
 
+/// The numbers of a `WasmPlugin` are floating-point ones.
+#[test]
+fn whole_numbers_may_have_a_fraction_of_zero() {
+    let limits = parsed(r#"{"limits": {"max_series": 100.0, "max_label_length": 65536}}"#).limits;
+    assert_eq!((limits.max_series, limits.max_label_length), (100, 65536));
+    assert_eq!(
+        parsed(r#"{"limits": {"max_series": 0.1e1}}"#)
+            .limits
+            .max_series,
+        1
+    );
+}
+
 #[test]
 fn every_mode_has_its_name() {
     for (name, mode) in Mode::NAMES {
@@ -256,6 +269,10 @@ fn a_refusal_names_the_place_the_finding_and_the_remedy() {
         (
             r#"{"limits": {"max_series": -1}}"#,
             "limits.max_series: expected a whole number, found the number -1",
+        ),
+        (
+            r#"{"limits": {"max_series": 100.5}}"#,
+            "limits.max_series: expected a whole number, found the number 100.5",
         ),
         ("[]", "the configuration: expected an object, found a list"),
         ("null", "the configuration: expected an object, found null"),

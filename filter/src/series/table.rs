@@ -181,6 +181,12 @@ impl SeriesTable {
         series
     }
 
+    /// The series that the next report sends.
+    #[cfg(test)]
+    pub(crate) fn changed(&self) -> Vec<Rc<Series>> {
+        self.changed.borrow().clone()
+    }
+
     /// Reports every series that changed since the last report.
     pub(crate) fn report<H: Host>(&self, host: &H, selection: &LabelSelection) {
         let changed = self.changed.take();

@@ -81,6 +81,24 @@ fn at_a_tick_paths_have_their_value_and_the_rest_has_none() {
         host.metric(&["other=.=unknown;.;path=.=c;.;istio_tcp_connections_opened_total"]),
         1
     );
+    let calls = host.foreign.borrow();
+    let evaluated = calls.iter().filter(|(name, _)| name == "expr_evaluate");
+    assert_eq!(evaluated.count(), 1, "a path is read as a property");
+}
+
+#[test]
+fn an_expression_separates_connections_of_one_peer() {
+    let host = outbound();
+    let config = r#"{"metrics": [{"dimensions": {"note": "string(connection.id)"}}]}"#;
+    let mut sim = Sim::new(&host, config);
+    for (id, note) in [(3, "first"), (4, "second")] {
+        host.set("string(connection.id)", note);
+        sim.down(b"query");
+        sim.up(b"answer");
+        sim.close();
+        assert_eq!(sim.counts(&[&format!("note=.={note};.;")]), (1, 1, 5, 6));
+        sim.connection = sim.plugin.on_new_connection(id).expect("a counted port");
+    }
 }
 
 #[test]

@@ -153,6 +153,15 @@ fn receive_and_off_write_nothing() {
     }
 }
 
+#[test]
+fn off_computes_the_labels_at_the_clients_first_bytes() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "off");
+    sim.down(b"query");
+    sim.plugin.on_tick();
+    assert_eq!(sim.counts(&[]), (1, 0, 5, 0));
+}
+
 // Shows: README.md, "On a proxy with Istio's own exchange filter compiled in, `auto` means `off`."
 #[test]
 fn auto_stands_back_beside_a_native_exchange_filter() {
@@ -275,6 +284,31 @@ fn a_connection_that_ends_without_an_answer_has_an_outcome() {
     assert_eq!(ending(&outbound(), b""), [0, 1]);
     let beside_native = host(&["envoy.filters.network.metadata_exchange"]);
     assert_eq!(ending(&beside_native, b""), [0, 1]);
+}
+
+#[test]
+fn a_connection_that_ends_inside_or_behind_the_frame_has_one_outcome() {
+    for (bytes, outcome) in [(6, "truncated"), (usize::MAX, "exchanged")] {
+        let host = inbound();
+        let sim = Sim::mode(&host, "auto");
+        let frame = peer_frame();
+        sim.down(&frame[..bytes.min(frame.len())]);
+        sim.close();
+        assert_eq!(sim.outcome(outcome), 1);
+        assert_eq!(host.metric(&["istio_tcp_peer_exchange_total"]), 1);
+    }
+}
+
+#[test]
+fn beside_a_native_filter_a_connection_has_one_outcome() {
+    let host = FakeHost::default();
+    host.properties.replace(outbound().properties.take());
+    let native = node(&["envoy.filters.network.metadata_exchange"]);
+    host.set("xds.node", native.encode_to_vec());
+    let sim = Sim::mode(&host, "auto");
+    sim.down(b"query");
+    sim.close();
+    assert_eq!(sim.outcome("not_attempted"), 1);
 }
 
 #[test]

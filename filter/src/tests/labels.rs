@@ -178,6 +178,25 @@ fn of_this_workload_the_plain_app_label_wins() {
     );
 }
 
+/// A virtual machine may have no namespace in its metadata.
+#[test]
+fn this_workload_without_a_namespace_has_that_of_its_certificate() {
+    let host = outbound();
+    let mine = Struct::from_iter([("WORKLOAD_NAME", Value::from("machine"))]);
+    let node = envoy::Node {
+        metadata: Some(mine),
+        ..node(&[])
+    };
+    host.set("xds.node", node.encode_to_vec());
+    let sim = Sim::mode(&host, "auto");
+    sim.close();
+    let labels = [
+        "source_workload=.=machine;",
+        "source_workload_namespace=.=shop;",
+    ];
+    assert_eq!(sim.counts(&labels).0, 1);
+}
+
 #[test]
 fn beyond_the_limit_of_series_a_gateway_counts_nobody_by_name() {
     let host = inbound();

@@ -129,6 +129,24 @@ fn beside_a_native_filter_its_peer_is_taken() {
 }
 
 #[test]
+fn the_peer_of_a_native_filter_is_taken_in_mode_off_only() {
+    for (mode, connections) in [("off", 1), ("on", 0)] {
+        let host = outbound();
+        let native = Struct::from_iter([("workload", "server"), ("namespace", "data")]);
+        host.set(
+            "upstream_filter_state.upstream_peer",
+            native.encode_to_vec(),
+        );
+        let sim = Sim::mode(&host, mode);
+        sim.down(b"query");
+        sim.up(b"answer");
+        sim.close();
+        let labels = ["destination_workload=.=server;.;"];
+        assert_eq!(sim.counts(&labels).0, connections, "{mode}");
+    }
+}
+
+#[test]
 fn a_waypoint_sees_both_ends_as_peers() {
     let host = inbound();
     host.set(

@@ -68,6 +68,16 @@ fn an_upstream_that_ends_without_a_byte_does_not_refuse_the_frame() {
     assert_eq!(host.metric(&["istio_tcp_refused_hosts_total"]), 0);
 }
 
+#[test]
+fn mode_on_disables_no_upstream() {
+    let host = outbound();
+    let sim = Sim::mode(&host, "on");
+    assert_ne!(sim.down(b"query"), b"query");
+    sim.up(b"answer");
+    assert_eq!(sim.outcome("absent"), 1);
+    assert_eq!(host.metric(&["istio_tcp_refused_hosts_total"]), 0);
+}
+
 /// The certificate is read again in the other direction, and no frame is written then.
 #[test]
 fn an_answer_to_a_frame_that_was_not_written_does_not_refuse_it() {

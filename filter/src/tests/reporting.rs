@@ -36,6 +36,37 @@ fn without_a_period_everything_is_reported_at_the_close() {
 }
 
 #[test]
+fn amounts_that_the_host_refuses_at_a_tick_are_sent_at_the_next() {
+    let host = inbound();
+    let sim = Sim::mode(&host, "auto");
+    sim.down(&[peer_frame(), b"query".to_vec()].concat());
+    let next_call = host.hostcalls.get() + 1;
+    host.fail_from.set(Some((next_call, Status(10))));
+    sim.plugin.on_tick();
+    assert_eq!(sim.counts(&[]), (0, 0, 0, 0));
+    host.fail_from.set(None);
+    sim.plugin.on_tick();
+    assert_eq!(sim.counts(&[]), (1, 0, 5, 0));
+}
+
+#[test]
+fn a_changed_series_is_listed_once_and_freed_with_the_plugin() {
+    let host = inbound();
+    let sim = Sim::mode(&host, "auto");
+    sim.down(&[peer_frame(), b"query".to_vec()].concat());
+    sim.down(b"more");
+    let changed = sim.plugin.shared.series.borrow().changed();
+    assert_eq!(changed.len(), 1);
+    sim.plugin.on_tick();
+    assert_eq!(sim.plugin.shared.series.borrow().changed().len(), 0);
+    sim.down(b"more");
+    let series = changed.first().map(Rc::downgrade);
+    drop(changed);
+    drop(sim);
+    assert!(series.is_some_and(|series| series.upgrade().is_none()));
+}
+
+#[test]
 fn an_undecided_connection_is_reported_after_a_whole_interval() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
@@ -63,6 +94,18 @@ fn an_undecided_connection_is_reported_after_a_whole_interval() {
         (1, 1, 5, 6)
     );
     assert_eq!(host.stats().len(), 4);
+}
+
+/// A client's bytes wait for the upstream; without one the labels are as complete as they will be.
+#[test]
+fn a_client_that_spoke_is_reported_without_an_upstream() {
+    let host = outbound();
+    host.set("upstream.address", "");
+    let sim = Sim::mode(&host, "auto");
+    sim.down(b"query");
+    sim.plugin.on_tick();
+    sim.plugin.on_tick();
+    assert_eq!(sim.counts(&[]), (1, 0, 5, 0));
 }
 
 // Shows: filter/docs/peer-exchange.md, "this case is the same as an unfinished handshake"

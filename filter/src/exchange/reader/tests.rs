@@ -61,6 +61,20 @@ fn frame() -> Vec<u8> {
     .encode()
 }
 
+#[test]
+fn a_frame_of_many_reads_may_come_in_parts() {
+    let long = "x".repeat(10_000);
+    let metadata = Struct::from_iter([
+        ("WORKLOAD_NAME", Value::from("w")),
+        ("LONG", Value::from(long.as_str())),
+    ]);
+    let stream = Frame::new(metadata, "id").encode();
+    let (first, second) = stream.split_at(2 * READ_AHEAD);
+    let seen = feed(&[first, second], false);
+    assert_eq!(seen.events, ["peer w"]);
+    assert_eq!((seen.out.len(), seen.payload), (0, 0));
+}
+
 /// A frame whose payload is these bytes.
 fn framed(payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("a short payload");
