@@ -85,3 +85,30 @@ impl fmt::Display for HostError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names are those of proxy-wasm's `WasmResult`.
+    #[test]
+    fn a_status_has_its_name_and_number() {
+        for (number, text) in [
+            (1, "NotFound (1)"),
+            (2, "BadArgument (2)"),
+            (3, "SerializationFailure (3)"),
+            (4, "ParseFailure (4)"),
+            (5, "BadExpression (5)"),
+            (6, "InvalidMemoryAccess (6)"),
+            (7, "Empty (7)"),
+            (8, "CasMismatch (8)"),
+            (9, "ResultMismatch (9)"),
+            (10, "InternalFailure (10)"),
+            (11, "BrokenConnection (11)"),
+            (12, "Unimplemented (12)"),
+            (13, "unknown status (13)"),
+        ] {
+            assert_eq!(Status(number).to_string(), text);
+        }
+    }
+}

@@ -146,6 +146,42 @@ fn the_peer_of_a_native_filter_is_taken_in_mode_off_only() {
     }
 }
 
+/// Without a certificate a server is known by the identity in its metadata, a client is not.
+#[test]
+fn an_identity_without_a_certificate_names_a_server_only() {
+    let identity = "spiffe://cluster.local/ns/data/sa/claimed";
+    let native = Struct::from_iter([("workload", "peer"), ("identity", identity)]);
+    for (host, certificate, peer, label, value) in [
+        (
+            outbound(),
+            "upstream.uri_san_peer_certificate",
+            "upstream_filter_state.upstream_peer",
+            "destination_principal",
+            identity,
+        ),
+        (
+            inbound(),
+            "connection.uri_san_peer_certificate",
+            "filter_state.downstream_peer",
+            "source_principal",
+            "unknown",
+        ),
+    ] {
+        host.set(certificate, "");
+        host.set(peer, native.encode_to_vec());
+        let sim = Sim::mode(&host, "off");
+        sim.down(b"query");
+        sim.up(b"answer");
+        sim.close();
+        assert_eq!(
+            sim.counts(&[&format!("{label}=.={value};.;")]).0,
+            1,
+            "{:?}",
+            host.stats()
+        );
+    }
+}
+
 #[test]
 fn a_waypoint_sees_both_ends_as_peers() {
     let host = inbound();

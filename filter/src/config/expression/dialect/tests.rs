@@ -40,6 +40,7 @@ fn every_spelling_of_a_peer_is_the_published_one() {
             "upstream_peer.labels['app'].value",
             "upstream_peer.labels['app']",
         ),
+        ("upstream_peer.labels.app.value", "upstream_peer.labels.app"),
         (
             "upstream_peer . labels [ 'app' ] . value",
             "upstream_peer . labels [ 'app' ]",
@@ -284,5 +285,39 @@ fn attributes_that_tcp_does_not_have_are_named_once() {
             })
             .collect();
         assert_eq!(found, names, "{text}");
+    }
+}
+
+#[test]
+fn only_a_plain_chain_of_members_is_a_path() {
+    let parts = |text: &str| path(text).map(|parts| parts.join("/"));
+    for (text, expected) in [
+        ("connection.id", Some("connection/id")),
+        (
+            "xds.node.metadata['CLUSTER_ID']",
+            Some("xds/node/metadata/CLUSTER_ID"),
+        ),
+        ("connection", None),
+        ("connection.id == 1", None),
+        ("connection.'id'", None),
+        ("connection('id')", None),
+        ("connection['id')", None),
+        ("nothing.id", None),
+    ] {
+        assert_eq!(parts(text).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn older_hosts_lose_the_root_xds_only() {
+    for (text, translated) in [
+        ("xds.cluster_name", "cluster_name"),
+        ("connection.cluster_name", "connection.cluster_name"),
+    ] {
+        assert_eq!(
+            in_names(text, Roots::Legacy).as_deref(),
+            Ok(translated),
+            "{text}"
+        );
     }
 }
