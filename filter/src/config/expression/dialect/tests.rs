@@ -195,6 +195,7 @@ fn has_asks_for_what_has_a_name_and_for_members() {
         ),
         ("has(request.host)", "has(request.host)"),
         ("has(node.id)", "has(xds.node.id)"),
+        ("has(node.metadata[0])", "has(xds.node.metadata[0])"),
         ("has(cluster_name)", "has(xds.cluster_name)"),
         // A peer, in every spelling.
         (
