@@ -20,3 +20,5 @@ mod linked;
 pub use crate::module::Exports;
 pub use crate::vm::{NativeFailure, run};
 pub use empty::empty;
+#[doc(hidden)]
+pub use empty::empty_exports;

@@ -4,7 +4,13 @@ use crate::module::{Exports, Module};
 
 /// Returns a linked filter whose callbacks do nothing: a baseline for measurements.
 pub fn empty() -> Module {
-    Module::native(Exports {
+    Module::native(empty_exports())
+}
+
+/// The functions of [`empty`], for a filter that replaces some of them.
+#[doc(hidden)]
+pub fn empty_exports() -> Exports {
+    Exports {
         initialize,
         allocate,
         context_create: two,
@@ -20,7 +26,7 @@ pub fn empty() -> Module {
         done,
         log: one,
         delete: one,
-    })
+    }
 }
 
 extern "C" fn initialize() {}

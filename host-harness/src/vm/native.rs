@@ -5,7 +5,6 @@ mod supervisor;
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
 
 pub use supervisor::{NativeFailure, run};
 
@@ -14,10 +13,6 @@ use crate::abi::{Callback, CallbackOutcome, HostResult, Hostcall, Status, for_ea
 use crate::host::Host;
 use crate::hostcalls::{self, Guest, Word};
 use crate::module::Exports;
-
-/// Initialisation may set what all threads share: the SDK sets the logger and a panic hook, and it
-/// panics if two threads do that at the same time.
-static INITIALIZING: Mutex<()> = Mutex::new(());
 
 thread_local! {
     /// The filter that is running in this thread, and its host.
@@ -45,9 +40,7 @@ impl NativeVm {
             linked: Linked { exports, host },
         };
         if !INITIALIZED.replace(true) {
-            let _one_at_a_time = INITIALIZING.lock().unwrap_or_else(PoisonError::into_inner);
-            vm.enter(|exports| (exports.initialize)());
-            supervisor::watch();
+            supervisor::initialize(|| vm.enter(|exports| (exports.initialize)()));
         }
         vm
     }

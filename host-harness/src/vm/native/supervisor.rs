@@ -2,10 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::panic::{PanicHookInfo, set_hook, take_hook};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, OnceLock, TryLockError};
 use std::thread;
+use std::time::Duration;
 
 /// The reason why a native run did not complete.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,6 +76,28 @@ pub fn run<T: Send + 'static>(
     }
 }
 
+/// Held while a filter initialises.
+static INITIALIZING: Mutex<()> = Mutex::new(());
+
+/// Runs the initialisation of a filter, one at a time: the Rust SDK sets the logger and a panic hook
+/// in it, and panics if two threads do that at the same time.
+///
+/// If another filter has panicked, this one fails. The other thread may hold the lock forever.
+pub(super) fn initialize(callback: impl FnOnce()) {
+    let _one_at_a_time = loop {
+        if HOOK_TAKEN.load(Ordering::SeqCst) {
+            in_filter(|| fail(NativeFailure::Poisoned.to_string()));
+        }
+        match INITIALIZING.try_lock() {
+            Ok(guard) => break guard,
+            Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    callback();
+    watch();
+}
+
 /// Runs a callback. A panic during the call is a panic of the filter.
 pub(super) fn in_filter<T>(callback: impl FnOnce() -> T) -> T {
     IN_FILTER.set(true);
@@ -106,9 +129,9 @@ fn stop(message: &str) {
     }
 }
 
-/// Installs a panic hook that reports panics of filters to their supervisor. Must be called again
-/// after the initialisation of a filter, in which the Rust SDK installs its own hook.
-pub(super) fn watch() {
+/// Installs a panic hook that reports panics of filters to their supervisor, in place of one that a
+/// filter installed.
+fn watch() {
     ORIGINAL.get_or_init(take_hook);
     set_hook(Box::new(|panic| {
         HOOK_TAKEN.fetch_or(IN_FILTER.get(), Ordering::SeqCst);
