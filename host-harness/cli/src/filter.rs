@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use clap::ArgGroup;
 use host_harness::artifact;
 
 /// The filter: a file, or a package to build.
 #[derive(clap::Args)]
-#[group(required = true, multiple = false)]
+#[command(group = ArgGroup::new("filter").args(["wasm", "package"]).required(true))]
+#[group(skip)]
 pub(crate) struct Filter {
     /// The filter, a .wasm file.
     #[arg(long, value_name = "FILE")]
@@ -14,15 +16,22 @@ pub(crate) struct Filter {
     /// The filter, a package of the cargo workspace in the current folder; it is built first.
     #[arg(long, value_name = "NAME")]
     package: Option<String>,
+    /// The cargo profile that builds the package.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "release",
+        requires = "package"
+    )]
+    profile: String,
 }
 
 impl Filter {
     /// The path of the .wasm file, built if a package is given.
     pub(crate) fn file(&self) -> Result<PathBuf, artifact::BuildError> {
-        match (&self.wasm, &self.package) {
-            (Some(file), _) => Ok(file.clone()),
-            (None, Some(package)) => artifact::build(package, "wasm"),
-            (None, None) => Ok(PathBuf::new()),
+        match &self.wasm {
+            Some(file) => Ok(file.clone()),
+            None => artifact::build(self.package.as_deref().unwrap_or_default(), &self.profile),
         }
     }
 }

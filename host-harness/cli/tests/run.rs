@@ -104,6 +104,16 @@ fn the_exit_code_tells_passed_failed_and_not_played_apart() {
             "invalid value 'native' for '--host",
         ),
         (&["passing"], 2, "<--wasm <FILE>|--package <NAME>>"),
+        (
+            &["--wasm", "filter.wat", "--package", "filter", "passing"],
+            2,
+            "cannot be used with",
+        ),
+        (
+            &["--wasm", "filter.wat", "--profile", "dev", "passing"],
+            2,
+            "--package <NAME>",
+        ),
     ] {
         let output = harness(folder.path(), &[&["run"], arguments].concat());
         let text = [output.stdout, output.stderr].concat();
