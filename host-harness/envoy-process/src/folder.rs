@@ -10,20 +10,25 @@ use tempfile::TempDir;
 use crate::error::{Context, Result};
 
 /// The folder for everything that is installed or written: the `target` folder of the cargo workspace
-/// that the current folder is in; outside of one, `$XDG_CACHE_HOME/host-harness`.
+/// that the current folder is in; outside of one, `$XDG_CACHE_HOME/host-harness`, by default in
+/// `~/.cache`.
 #[must_use]
 pub fn data() -> PathBuf {
-    let here = env::current_dir().unwrap_or_default();
-    if let Some(root) = here
-        .ancestors()
-        .find(|dir| dir.join("Cargo.lock").is_file())
-    {
-        return root.join("target");
-    }
     let cache = env::var_os("XDG_CACHE_HOME").filter(|dir| !dir.is_empty());
-    let home = || env::home_dir().map(|home| home.join(".cache"));
-    let cache = cache.map(PathBuf::from).or_else(home);
-    cache.unwrap_or_else(env::temp_dir).join("host-harness")
+    let cache = match (cache, env::home_dir()) {
+        (Some(cache), _) => PathBuf::from(cache),
+        (None, Some(home)) => home.join(".cache"),
+        (None, None) => env::temp_dir(),
+    };
+    data_at(&env::current_dir().unwrap_or_default(), &cache)
+}
+
+fn data_at(current: &Path, cache: &Path) -> PathBuf {
+    let mut folders = current.ancestors();
+    match folders.find(|folder| folder.join("Cargo.lock").is_file()) {
+        Some(workspace) => workspace.join("target"),
+        None => cache.join("host-harness"),
+    }
 }
 
 /// A folder of one run, for bootstraps, logs and databases. It is removed with this value, unless the run failed.
@@ -125,4 +130,20 @@ pub fn filled(name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Path
         .and_then(|()| fs::rename(&staged, &dir))
         .context(|| format!("cannot rename {} to {}", staged.display(), dir.display()))?;
     Ok(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_in_the_workspace_or_in_the_cache() {
+        let folder = tempfile::tempdir().unwrap();
+        let (workspace, cache) = (folder.path().join("workspace"), folder.path().join("cache"));
+        let package = workspace.join("crates/filter");
+        fs::create_dir_all(&package).unwrap();
+        assert_eq!(data_at(&package, &cache), cache.join("host-harness"));
+        fs::write(workspace.join("Cargo.lock"), "").unwrap();
+        assert_eq!(data_at(&package, &cache), workspace.join("target"));
+    }
 }
