@@ -21,7 +21,7 @@ pub(crate) struct Filter {
         long,
         value_name = "NAME",
         default_value = "release",
-        requires = "package"
+        conflicts_with = "wasm"
     )]
     profile: String,
 }

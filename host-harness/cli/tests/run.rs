@@ -112,7 +112,7 @@ fn the_exit_code_tells_passed_failed_and_not_played_apart() {
         (
             &["--wasm", "filter.wat", "--profile", "dev", "passing"],
             2,
-            "--package <NAME>",
+            "cannot be used with",
         ),
     ] {
         let output = harness(folder.path(), &[&["run"], arguments].concat());
