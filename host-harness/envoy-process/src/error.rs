@@ -129,10 +129,10 @@ pub enum Error {
         /// The error of the request.
         reason: String,
     },
-    /// An expected part of a document or program is missing.
+    /// A document or a mesh lacks an expected part.
     #[error("{owner} has no {part}")]
     Missing {
-        /// The document or program.
+        /// The document or mesh.
         owner: &'static str,
         /// The part, by its name or path.
         part: String,

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 
 use crate::error::{Context, Result};
 
-/// The folder for all installed and written files: the `target` folder of the cargo workspace of the
-/// current folder; outside of a workspace, `$XDG_CACHE_HOME/host-harness`.
+/// The folder for all installed and written files: the `target` folder of the cargo workspace that
+/// contains the current folder; outside of a workspace, `$XDG_CACHE_HOME/host-harness`.
 #[must_use]
 pub fn data() -> PathBuf {
     let here = env::current_dir().unwrap_or_default();
