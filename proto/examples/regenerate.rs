@@ -1,4 +1,4 @@
-//! Writes `src/generated/peer_exchange.rs` anew from `src/peer_exchange.proto`.
+//! Generates `src/generated/peer_exchange.rs` from `src/peer_exchange.proto`.
 
 #[path = "../tests/generate/mod.rs"]
 mod generate;

@@ -1,5 +1,5 @@
-//! Parsing as C++ protobuf does it. Unlike prost, which refuses a known field of another wire type,
-//! C++ (and so every receiver of Istio's) skips it as a field it does not know.
+//! Parses messages as C++ protobuf does. C++, and so every receiver of Istio, skips a known field
+//! of another wire type as an unknown field; prost rejects the message.
 
 use core::{mem, str};
 
@@ -45,7 +45,7 @@ fn merge_struct(message: &mut Struct, mut fields: Fields<'_>) -> Result<(), Malf
     Ok(())
 }
 
-/// An entry of a struct. Without a key or a value it has an empty one.
+/// Parses an entry of a struct. A missing key or value is empty.
 fn entry_of(mut fields: Fields<'_>) -> Result<(String, Value), Malformed> {
     let (mut key, mut value) = ("", Value::default());
     while let Some((number, field)) = fields.next()? {
@@ -58,7 +58,7 @@ fn entry_of(mut fields: Fields<'_>) -> Result<(String, Value), Malformed> {
     Ok((key.to_owned(), value))
 }
 
-/// The last kind wins; a struct or list that comes in parts is put together.
+/// Merges fields into a value. The last kind wins; the parts of a struct or list are merged.
 fn merge_value(message: &mut Value, mut fields: Fields<'_>) -> Result<(), Malformed> {
     while let Some((number, field)) = fields.next()? {
         let kind = match (number, field) {

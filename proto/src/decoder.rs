@@ -6,60 +6,60 @@ use crate::{HEADER_LEN, MAGIC, Payload, TooLarge};
 /// 0.5 to 2 KiB.
 pub const DEFAULT_MAX_PAYLOAD: u32 = 64 * 1024;
 
-/// Takes the frame off the head of a stream that arrives in pieces of any size.
+/// Removes the frame from the start of a stream that arrives in pieces of any size.
 ///
-/// A caller gives [`decode`](Self::decode) the unread bytes, or only the first
-/// [`wants`](Self::wants) of them, and removes what the step `consumed`, until the step says
-/// something else than [`NeedMore`](Decoded::NeedMore). Then the decoder is as new. When the stream
-/// ends before, [`truncated`](Self::truncated) says what was taken.
+/// The caller passes the unread bytes to [`decode`](Self::decode), or only the first
+/// [`wants`](Self::wants) of them, and removes the `consumed` bytes of each step, until the result
+/// is not [`NeedMore`](Decoded::NeedMore). The decoder is then in its initial state. If the stream
+/// ends before that, [`truncated`](Self::truncated) returns the consumed bytes or their number.
 ///
-/// The memory it takes grows with the bytes received, never with the length a header announces.
+/// Its memory grows with the received bytes, not with the length in a header.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     max_payload: u32,
-    /// The frame's bytes so far, header included.
+    /// The bytes of the frame so far, header included.
     received: Vec<u8>,
 }
 
-/// What one call of [`Decoder::decode`] did.
+/// The result of one call of [`Decoder::decode`].
 #[derive(Clone, Debug, PartialEq)]
 #[must_use]
 pub struct Step {
-    /// How many bytes of the input belong to the frame. The decoder has them: the caller removes
-    /// them from the stream.
+    /// The number of input bytes that belong to the frame. The decoder stores them; the caller
+    /// removes them from the stream.
     pub consumed: usize,
-    /// What the bytes are so far.
+    /// The result of all bytes so far.
     pub decoded: Decoded,
 }
 
-/// What the head of a stream is.
+/// The start of a stream, as far as it is decoded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decoded {
-    /// Not decided yet; the whole input was consumed.
+    /// The bytes so far can belong to a frame. The whole input was consumed.
     NeedMore,
     /// The stream does not begin with a frame. Nothing of the input was consumed.
     NotFrame {
-        /// What earlier calls consumed: goes back in front of the input.
+        /// The bytes that earlier calls consumed. The caller puts them back in front of the input.
         held: &'static [u8],
     },
-    /// A whole frame; whether it is worth anything is its payload's to say.
+    /// A whole frame. [`Payload::frame`] validates its payload.
     Frame(Payload),
-    /// A frame that is not accepted. Only its header was consumed: the payload is still in the
-    /// stream and its length is not to be trusted, so neither is what follows.
+    /// A frame over the limit. Only its header was consumed: the payload is still in the stream.
+    /// Its length is not trusted, so its end is unknown.
     TooLarge(TooLarge),
 }
 
-/// What was taken from a stream that ended inside a frame.
+/// The consumed bytes of a stream that ended inside a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Truncated<'a> {
-    /// It ended inside the header, so these bytes may as well be the application's: they go on.
+    /// It ended inside the header. The bytes can be application data: the caller forwards them.
     Header {
-        /// What was consumed, less than [`HEADER_LEN`]; nothing when the stream was empty.
+        /// The consumed bytes, fewer than [`HEADER_LEN`]; empty if the stream was empty.
         held: &'a [u8],
     },
-    /// It ended behind the header, so the bytes are a frame's: they are dropped.
+    /// It ended after the header. The bytes belong to a frame: the caller drops them.
     Payload {
-        /// How many bytes were consumed, header included.
+        /// The number of consumed bytes, header included.
         received: usize,
     },
 }
@@ -71,7 +71,7 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// A decoder that refuses payloads longer than `max_payload` bytes.
+    /// Creates a decoder that rejects payloads longer than `max_payload` bytes.
     pub const fn new(max_payload: u32) -> Self {
         Self {
             max_payload,
@@ -79,13 +79,13 @@ impl Decoder {
         }
     }
 
-    /// How many bytes can be used now: the rest of the header, then the rest of the payload. At
-    /// least 1, and never a byte behind the frame.
+    /// The number of bytes that the decoder can use now: the rest of the header, then the rest of
+    /// the payload. At least 1, without bytes after the frame.
     pub fn wants(&self) -> usize {
         self.end().saturating_sub(self.received.len())
     }
 
-    /// Looks at the next bytes of the stream, at no more of them than it needs.
+    /// Decodes the next bytes of the stream. Reads no byte after the frame.
     pub fn decode(&mut self, input: &[u8]) -> Step {
         let mut consumed = 0;
         if self.received.len() < HEADER_LEN {
@@ -115,7 +115,7 @@ impl Decoder {
         Step { consumed, decoded }
     }
 
-    /// What was taken so far, for a stream that ends now.
+    /// Returns the bytes consumed so far, for a stream that ends now.
     pub fn truncated(&self) -> Truncated<'_> {
         if self.received.len() < HEADER_LEN {
             Truncated::Header {
@@ -128,19 +128,19 @@ impl Decoder {
         }
     }
 
-    /// Where the frame ends, as far as is known: behind the header, then behind the payload.
+    /// The length of the header, or of the whole frame after the header was received.
     fn end(&self) -> usize {
         let payload = self.payload_len().map_or(0, |length| length as usize);
         HEADER_LEN.saturating_add(payload)
     }
 
-    /// The payload's length, once the header is there.
+    /// The length of the payload; `None` until the whole header was received.
     fn payload_len(&self) -> Option<u32> {
         let length = self.received.get(MAGIC.len()..HEADER_LEN)?;
         Some(u32::from_be_bytes(length.try_into().ok()?))
     }
 
-    /// Whether the next bytes of the stream agree with the magic as far as they go.
+    /// Whether the next bytes of the stream match the magic, as far as both reach.
     fn continues_magic(&self, input: &[u8]) -> bool {
         let expected = MAGIC.iter().skip(self.received.len());
         input
@@ -149,7 +149,7 @@ impl Decoder {
             .all(|(byte, magic)| byte == magic)
     }
 
-    /// Takes what is wanted of the input and says how much that was.
+    /// Stores the bytes of the input that belong to the frame, and returns their number.
     fn take(&mut self, input: &[u8]) -> usize {
         let wanted = first(input, self.wants());
         self.received.extend_from_slice(wanted);
@@ -157,7 +157,7 @@ impl Decoder {
     }
 }
 
-/// The first `n` bytes, or all when there are less.
+/// The first `n` bytes, or all if there are fewer.
 fn first(bytes: &[u8], n: usize) -> &[u8] {
     bytes.get(..n).unwrap_or(bytes)
 }

@@ -1,6 +1,6 @@
-//! Deterministic serialization, byte for byte that of C++ protobuf: entries in the byte order of
-//! their keys (a `BTreeMap`'s order) and always with key *and* value. prost leaves a default key or
-//! value out of an entry, which means the same but is other bytes.
+//! Deterministic serialization with the same bytes as C++ protobuf: entries in the byte order of
+//! their keys (the order of a `BTreeMap`), always with key *and* value. prost omits a default key
+//! or value, which has the same meaning but other bytes.
 
 use prost::encode_length_delimiter;
 
@@ -22,7 +22,7 @@ fn encode_value(message: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     match &message.kind {
         None => {}
-        // Not a match on the number: protobuf keeps unknown enum values, of which JSON has none.
+        // Any number: protobuf keeps unknown enum values, but JSON has only one null.
         Some(Kind::NullValue(_)) => put_varint(1, 0, &mut out),
         Some(Kind::NumberValue(number)) => put_fixed64(2, number.to_le_bytes(), &mut out),
         Some(Kind::StringValue(string)) => put_bytes(3, string.as_bytes(), &mut out),
@@ -53,7 +53,7 @@ fn put_fixed64(field: u8, value: [u8; 8], out: &mut Vec<u8>) {
 
 fn put_bytes(field: u8, value: &[u8], out: &mut Vec<u8>) {
     out.push(field << 3 | 2);
-    // Only a buffer of fixed capacity can refuse; a vector grows.
+    // Fails only for a buffer of fixed capacity; a vector grows.
     let _ = encode_length_delimiter(value.len(), out);
     out.extend_from_slice(value);
 }
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_comes_before_those_it_begins() {
+    fn a_key_precedes_longer_keys_with_this_prefix() {
         let message = Struct::from_iter([("ab", ""), ("a", "")]);
         let entries = [
             b"\x0a\x07\x0a\x01a\x12\x02\x1a\x00",

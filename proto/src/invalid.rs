@@ -2,15 +2,15 @@ use core::fmt;
 
 use crate::Malformed;
 
-/// How many bytes of a type URL that a peer sent go into the log.
+/// The maximum number of bytes of a peer's type URL in a message.
 const MAX_TYPE_URL_SHOWN: usize = 128;
 
-/// A header that announces a longer payload than the decoder accepts.
+/// The payload length in a header exceeds the limit of the decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge {
-    /// The announced length of the payload in bytes.
+    /// The length in the header, in bytes.
     pub length: u32,
-    /// The longest payload the decoder accepts, in bytes.
+    /// The limit of the decoder, in bytes.
     pub max: u32,
 }
 
@@ -26,14 +26,14 @@ impl fmt::Display for TooLarge {
 
 impl core::error::Error for TooLarge {}
 
-/// Why a whole frame is worthless.
+/// The reason why a whole frame is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvalidFrame {
     /// The payload is not a serialized `google.protobuf.Any`.
     MalformedAny(Malformed),
     /// The `Any` holds a message other than a `google.protobuf.Struct`.
     WrongType {
-        /// The type URL that the `Any` names.
+        /// The type URL of the `Any`.
         type_url: String,
     },
     /// The `Any`'s value is not a serialized `google.protobuf.Struct`.

@@ -1,9 +1,9 @@
-//! The wire of `istio-peer-exchange`: what two Istio proxies tell each other about themselves at
-//! the head of a TCP connection.
+//! The wire format of `istio-peer-exchange`: two Istio proxies exchange the metadata of their
+//! workloads at the start of a TCP connection.
 //!
-//! A sender writes one [`Frame`] in front of its first bytes; a [`Decoder`] takes it off the
-//! peer's stream. A frame holds the sender's [`Metadata`]; [`Node`] selects what to send. The crate
-//! knows bytes and metadata only, nothing of proxies, connections or metrics.
+//! A sender writes one [`Frame`] in front of its first bytes; a [`Decoder`] removes it from the
+//! peer's stream. A frame holds the sender's [`Metadata`]; [`Node`] selects the metadata to send.
+//! The crate handles bytes and metadata only, not proxies, connections or metrics.
 //!
 //! ```
 //! use peer_exchange::{Decoded, Decoder, Frame, Struct};

@@ -29,23 +29,23 @@ pub(crate) mod label {
     pub(crate) const VERSION_QUALIFIED: &str = "app.kubernetes.io/version";
 }
 
-/// What a node says of itself: the part of Istio's node metadata that telemetry reads. A value that
-/// is missing or of another kind than expected is empty.
+/// The part of Istio's node metadata that telemetry reads. A value that is missing or of another
+/// kind is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
-    /// The pod (`NAME`).
+    /// The name of the pod (`NAME`).
     pub name: String,
     /// Its namespace (`NAMESPACE`).
     pub namespace: String,
-    /// The workload it belongs to (`WORKLOAD_NAME`), say the name of a deployment.
+    /// The name of its workload (`WORKLOAD_NAME`), such as that of a deployment.
     pub workload_name: String,
-    /// The cluster it runs in (`CLUSTER_ID`).
+    /// The id of its cluster (`CLUSTER_ID`).
     pub cluster_id: String,
     /// Its SPIFFE identity (`IDENTITY`).
     pub identity: String,
     /// The URL of its owner (`OWNER`), `kubernetes://apis/apps/v1/namespaces/NS/deployments/NAME`.
     pub owner: String,
-    /// The mesh (`MESH_ID`).
+    /// The id of its mesh (`MESH_ID`).
     pub mesh_id: String,
     /// The version of its proxy (`ISTIO_VERSION`).
     pub istio_version: String,
@@ -59,8 +59,8 @@ pub struct Metadata {
     pub app_containers: String,
     /// The pod's labels (`LABELS`): names and values, sorted by name.
     pub labels: Vec<(String, String)>,
-    /// What the platform says of where it runs (`PLATFORM_METADATA`), such as `gcp_project`; sorted
-    /// by name.
+    /// The properties of its platform (`PLATFORM_METADATA`), such as `gcp_project`: names and
+    /// values, sorted by name.
     pub platform_metadata: Vec<(String, String)>,
 }
 
@@ -93,7 +93,7 @@ impl From<&Struct> for Metadata {
 }
 
 impl Metadata {
-    /// The label `name`, or `""`.
+    /// The value of the label `name`; `""` if it is missing.
     pub fn label(&self, name: &str) -> &str {
         let label = self.labels.iter().find(|(known, _)| known == name);
         label.map_or("", |(_, value)| value)
@@ -119,9 +119,9 @@ impl Metadata {
         self.label(label::CANONICAL_REVISION)
     }
 
-    /// What kind of workload it is, as `OWNER` has it: `pod`, `deployment`, `job` or `cronjob`; ""
-    /// for what modern Istio does not know. As there, the workload's name is cut off the owner's
-    /// end by its length alone.
+    /// The kind of the workload in `OWNER`: `pod`, `deployment`, `job` or `cronjob`; `""` for
+    /// another kind, as in modern Istio. As there, the workload's name is removed from the owner's
+    /// end by its length only.
     pub fn workload_type(&self) -> &str {
         let end = self
             .owner
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn other_kinds_read_as_empty() {
+    fn values_of_other_kinds_are_empty() {
         let number = || Value::from(Kind::NumberValue(7.0));
         let labels = Struct::from_iter([("app", number())]);
         let metadata = Metadata::from(&Struct::from_iter([

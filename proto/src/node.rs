@@ -1,7 +1,7 @@
 use crate::metadata::{key, label};
 use crate::{Frame, Metadata, Struct, Value};
 
-/// Which part of its metadata a node sends.
+/// The part of its metadata that a node sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Istio 1.7: the keys that node metadata lists in `EXCHANGE_KEYS`.
@@ -10,7 +10,7 @@ pub enum Style {
     Modern,
 }
 
-/// Where a node runs: `node.locality` of its Envoy. Unknown parts are empty.
+/// The location of a node: `node.locality` of its Envoy. Unknown parts are empty.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Locality<'a> {
     /// The region.
@@ -31,7 +31,7 @@ pub struct Node<'a> {
 }
 
 impl Style {
-    /// The style of a node: Istio 1.7's if its metadata lists the keys to send.
+    /// The style of a node: that of Istio 1.7 if its metadata lists the keys to send.
     pub fn of(metadata: &Struct) -> Self {
         match metadata.fields.contains_key(key::EXCHANGE_KEYS) {
             true => Self::Istio17,
@@ -41,8 +41,8 @@ impl Style {
 }
 
 impl Node<'_> {
-    /// The frame of this node. `additional_labels` names pod labels that the modern style sends on
-    /// top of its own.
+    /// Creates the frame of this node. `additional_labels`: the names of pod labels that the modern
+    /// style sends besides its own.
     pub fn frame(&self, style: Style, additional_labels: &[String]) -> Frame {
         let metadata = match style {
             Style::Istio17 => self.listed(),
@@ -51,8 +51,8 @@ impl Node<'_> {
         Frame::new(metadata, self.id)
     }
 
-    /// The keys listed in `EXCHANGE_KEYS`. Its pieces are not trimmed: a key after `, ` begins with
-    /// a blank and so names nothing.
+    /// The members whose keys are listed in `EXCHANGE_KEYS`. The keys are not trimmed: a key after
+    /// `, ` starts with a space and matches no member.
     fn listed(&self) -> Struct {
         let keys = self.metadata.string(key::EXCHANGE_KEYS).split(',');
         keys.filter(|key| !key.trim_ascii().is_empty())
@@ -96,7 +96,7 @@ impl Node<'_> {
     }
 }
 
-/// The owner as modern senders rebuild it, or `""` when its kind is none that they know.
+/// The owner as modern senders rebuild it; `""` if they do not support its kind.
 fn owner(node: &Metadata) -> String {
     let Metadata {
         namespace,

@@ -1,5 +1,5 @@
-//! Reading and building JSON-like values: what has another kind than expected reads as empty, as
-//! Istio's filters do it.
+//! Reads and builds JSON-like values. A value of another kind than expected is empty, as in
+//! Istio's filters.
 
 use crate::{Kind, Struct, Value};
 
@@ -14,12 +14,12 @@ impl Value {
 }
 
 impl Struct {
-    /// The string member `key`; `""` when it is missing or of another kind.
+    /// The string member `key`; `""` if it is missing or of another kind.
     pub fn string(&self, key: &str) -> &str {
         self.fields.get(key).map_or("", Value::as_str)
     }
 
-    /// The struct member `key`, if there is one of that kind.
+    /// The struct member `key`; `None` if it is missing or of another kind.
     pub fn child(&self, key: &str) -> Option<&Self> {
         match &self.fields.get(key)?.kind {
             Some(Kind::StructValue(child)) => Some(child),

@@ -1,14 +1,14 @@
-//! Protobuf's wire format: the fields of a message, whatever they mean.
+//! The wire format of protobuf: the fields of a message, without their meaning.
 
 use core::fmt;
 
-/// How deep messages and groups may nest, as in C++.
+/// The maximum depth of nested messages and groups, as in C++.
 const MAX_DEPTH: u32 = 100;
 
-/// Why bytes are not a message.
+/// The reason why bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
-    /// They end inside a field.
+    /// The bytes end inside a field.
     Truncated,
     /// A varint is longer than ten bytes.
     Varint,
@@ -16,7 +16,7 @@ pub enum Malformed {
     FieldNumber,
     /// A field's wire type is 6 or 7.
     WireType,
-    /// A group ends that did not begin.
+    /// A group has an end without a start.
     Group,
     /// A string is not UTF-8.
     Utf8,
@@ -45,31 +45,31 @@ pub(crate) enum Field<'a> {
     Varint(u64),
     Fixed64([u8; 8]),
     Bytes(&'a [u8]),
-    /// Nothing that our messages have: a group or four bytes.
+    /// A group or four bytes: the messages of this crate have no such field.
     Unknown,
 }
 
-/// The fields of a message that are still to come.
+/// The remaining fields of a message.
 pub(crate) struct Fields<'a> {
     bytes: &'a [u8],
-    /// How much deeper messages may nest.
+    /// The number of further levels that messages may nest.
     depth: u32,
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of an outermost message.
+    /// The fields of a top-level message.
     pub(crate) fn of(bytes: &'a [u8]) -> Self {
         let depth = MAX_DEPTH;
         Self { bytes, depth }
     }
 
-    /// The fields of a message within.
+    /// The fields of a nested message.
     pub(crate) fn nested(&self, bytes: &'a [u8]) -> Result<Self, Malformed> {
         let depth = self.depth.checked_sub(1).ok_or(Malformed::Depth)?;
         Ok(Self { bytes, depth })
     }
 
-    /// The number and content of the next field.
+    /// Returns the number and content of the next field; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<(u32, Field<'a>)>, Malformed> {
         match self.next_or_end_of_group()? {
             Some((_, None)) => Err(Malformed::Group),
@@ -78,7 +78,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// As `next`; the end of a group is a number without content.
+    /// As `next`, but the end of a group is a number without content.
     fn next_or_end_of_group(&mut self) -> Result<Option<(u32, Option<Field<'a>>)>, Malformed> {
         if self.bytes.is_empty() {
             return Ok(None);
@@ -109,7 +109,7 @@ impl<'a> Fields<'a> {
         Ok(Some((number, Some(field))))
     }
 
-    /// Skips what follows up to the end of group `number`.
+    /// Skips the fields up to the end of group `number`.
     fn skip_group(&mut self, number: u32) -> Result<(), Malformed> {
         let mut group = self.nested(self.bytes)?;
         loop {
@@ -124,7 +124,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// Of more than 64 bits the upper ones are lost, as in C++.
+    /// Reads a varint. Bits above 64 are dropped, as in C++.
     fn varint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0;
         for shift in (0..70).step_by(7) {

@@ -1,4 +1,4 @@
-//! The checked-in messages are those that the `.proto` file gives.
+//! The checked-in code equals the code that is generated from the `.proto` file.
 #![cfg(not(target_arch = "wasm32"))]
 
 mod generate;
@@ -11,7 +11,7 @@ fn generated_code_is_current() {
     let read = |folder: &std::path::Path| std::fs::read(folder.join("peer_exchange.rs")).unwrap();
     assert!(
         read(fresh.path()) == read(&generate::checked_in()),
-        "src/generated/ is not what src/peer_exchange.proto gives: \
+        "src/generated/ differs from the code for src/peer_exchange.proto: \
          run `cargo run -p peer-exchange --example regenerate`"
     );
 }

@@ -1,6 +1,6 @@
-//! The codec's tests once more, on wasm32 under Node.
+//! Runs the codec's tests on wasm32 with Node.js.
 #![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used)] // What fails here fails the test.
+#![allow(clippy::unwrap_used)] // A panic fails the test.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -22,7 +22,7 @@ fn the_same_tests_pass_on_wasm32() {
     let Some(runner) = runner() else {
         return;
     };
-    // Its own target folder: the outer cargo holds the lock of the other one.
+    // A separate target folder: the outer cargo holds the lock of its own.
     let output = cargo()
         .args([
             "test",
@@ -46,7 +46,7 @@ fn the_same_tests_pass_on_wasm32() {
 
     let passed: usize = stdout.lines().filter_map(passed).sum();
     assert!(passed > 0, "no test ran on wasm32:\n{stdout}");
-    tell(&format!("{passed} tests passed on wasm32"));
+    print(&format!("{passed} tests passed on wasm32"));
 }
 
 /// The `n` of `test result: ok. n passed; …`.
@@ -57,18 +57,19 @@ fn passed(line: &str) -> Option<usize> {
     count.parse().ok()
 }
 
-/// The runner of the version that the lock file names: the one on the PATH, else one in the target folder.
+/// The runner of the version in the lock file: on the PATH, or else in the target folder.
 ///
-/// Compiling one takes minutes, so that is done where no test may be skipped; elsewhere the test is.
+/// Compiling the runner takes minutes, so this happens only if no test may be skipped. Otherwise
+/// the test is skipped.
 fn runner() -> Option<PathBuf> {
     let version = wasm_bindgen_version();
     let expected = format!("{RUNNER} {version}");
-    let is_right = |runner: &Path| version_of(runner).is_some_and(|v| v == expected);
+    let matches = |runner: &Path| version_of(runner).is_some_and(|v| v == expected);
 
     let tools = target_dir().join("tools");
     let own = tools.join("bin").join(RUNNER);
     let found = [PathBuf::from(RUNNER), own.clone()];
-    if let Some(runner) = found.into_iter().find(|runner| is_right(runner)) {
+    if let Some(runner) = found.into_iter().find(|runner| matches(runner)) {
         return Some(runner);
     }
     if !unmet::requires_all() {
@@ -77,7 +78,7 @@ fn runner() -> Option<PathBuf> {
         ));
         return None;
     }
-    // Optimising it would take longer than it ever runs.
+    // The optimisation would take longer than the runner runs.
     let status = cargo()
         .args(["install", "wasm-bindgen-cli", "--force", "--debug"])
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
@@ -88,7 +89,7 @@ fn runner() -> Option<PathBuf> {
         .status()
         .unwrap();
     assert!(status.success(), "cannot install {expected}: see above");
-    assert!(is_right(&own), "{} is not {expected}", own.display());
+    assert!(matches(&own), "{} is not {expected}", own.display());
     Some(own)
 }
 
@@ -102,14 +103,14 @@ fn wasm_bindgen_version() -> String {
     package.split_once('"').unwrap().0.to_owned()
 }
 
-/// What `program --version` prints, if there is such a program.
+/// The output of `program --version`; `None` if there is no such program.
 fn version_of(program: impl AsRef<OsStr>) -> Option<String> {
     let output = Command::new(program).arg("--version").output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Prints a line even when the test passes: the macros' output would be captured.
-fn tell(line: &str) {
+/// Prints a line even if the test passes. libtest captures the output of the macros.
+fn print(line: &str) {
     let line = format!("{line}\n");
     io::stderr().write_all(line.as_bytes()).unwrap();
 }
@@ -118,7 +119,7 @@ fn cargo() -> Command {
     Command::new(env!("CARGO"))
 }
 
-/// The workspace's target folder; integration tests have a folder for scratch files in it.
+/// The workspace's target folder: cargo's folder for the tests' scratch files is in it.
 fn target_dir() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()

@@ -8,8 +8,9 @@ use crate::output::outln;
 
 /// Measure the cost of a data callback of a filter: time and fuel.
 ///
-/// One connection, one write per callback, first without a filter, then with it. Fuel is about one per WebAssembly
-/// instruction and the same on every machine. Times need a release build of the harness.
+/// One connection, one write per callback, first without a filter, then with it. Fuel is about one
+/// per WebAssembly instruction and the same on every machine. Times need a release build of the
+/// harness.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   harness bench --wasm filter.wasm --callbacks 200000")]
@@ -22,7 +23,7 @@ pub(crate) struct Bench {
 
 #[derive(Clone, Copy, clap::Args)]
 struct Load {
-    /// How many callbacks are measured.
+    /// The number of measured callbacks.
     #[arg(long, default_value_t = 50_000)]
     callbacks: u32,
     /// Bytes per write.
@@ -30,7 +31,7 @@ struct Load {
     size: usize,
 }
 
-/// Why there is nothing to measure.
+/// The reason why the measurement fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
@@ -62,7 +63,7 @@ impl Load {
     fn measure(self, name: &str, sidecar: &Sidecar) {
         let connection = sidecar.connect();
         let bytes = vec![0; self.size];
-        // The first callbacks may do what the others do not: labels, metrics, an exchange.
+        // Only the first callbacks compute labels, define metrics or exchange frames.
         connection.client.write(&bytes);
         let (start, fuel) = (Instant::now(), sidecar.fuel());
         for _ in 0..self.callbacks {

@@ -14,25 +14,27 @@ use crate::run::{self, files};
 /// The number of violations of a scenario that are printed.
 const SHOWN: usize = 5;
 
-/// Let host calls fail, systematically.
+/// Test a filter with systematic faults in host calls.
 ///
-/// Plays each scenario once undisturbed and counts the filter's host calls. Then again with each of them answered with each
-/// status, lying about what it hands over, or failing together with all that follow, and with each function failing always.
-/// What must hold: the filter does not trap or hang, both applications get the bytes of the undisturbed run or the connection
-/// is closed, and no context is left. Exits with 0 if it does, 1 if not, and 2 when a scenario cannot be played.
+/// Plays each scenario without a fault and counts the filter's host calls. Then plays it again for
+/// each call: with each status, with each false result, and with all later calls failing too; and
+/// for each function: with all its calls failing. Checks that the filter does not trap or hang,
+/// that both applications receive the bytes of the run without a fault or the connection is closed,
+/// and that no context remains. Exits with 0 if this holds in every case, 1 if it does not, and 2
+/// if a scenario cannot be played.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   harness chaos --wasm filter.wasm scenarios/
   harness chaos --wasm filter.wasm scenario.yaml")]
 pub(crate) struct Chaos {
-    /// Scenarios: files, or folders whose `.yaml` files are taken.
+    /// Scenarios: files, or folders of `.yaml` files.
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
     #[command(flatten)]
     filter: Filter,
 }
 
-/// Why there is no verdict.
+/// The reason why the command fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
@@ -52,9 +54,9 @@ pub(crate) enum Error {
 struct Tally {
     cases: u64,
     injected: u64,
-    /// Filters that did not start.
+    /// Cases in which the filter did not start.
     refused: u64,
-    /// Cases in which a filter trapped or burned all fuel.
+    /// Cases in which the filter trapped or consumed all fuel.
     traps: u64,
     /// Cases in which an invariant did not hold.
     losses: u64,
@@ -72,7 +74,7 @@ impl Chaos {
             for _ in 0..players {
                 scope.spawn(|| {
                     while let Some(file) = next(&waiting) {
-                        let tally = disturb(file, &module);
+                        let tally = play_all(file, &module);
                         let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
                         if let (Ok(total), Ok(tally)) = (&mut *total, &tally) {
                             tally.print(file);
@@ -110,7 +112,7 @@ fn next<'a>(waiting: &Mutex<impl Iterator<Item = &'a PathBuf>>) -> Option<&'a Pa
 }
 
 /// Plays every case of a scenario.
-fn disturb(file: &Path, module: &Module) -> Result<Tally, Error> {
+fn play_all(file: &Path, module: &Module) -> Result<Tally, Error> {
     let path = || file.display().to_string();
     let unreadable = |source| Error::Scenario {
         path: path(),

@@ -13,7 +13,7 @@ pub(crate) struct Filter {
     /// The filter, a .wasm file.
     #[arg(long, value_name = "FILE")]
     wasm: Option<PathBuf>,
-    /// The filter, a package of the cargo workspace in the current folder; it is built first.
+    /// The filter, a package of the cargo workspace in the current folder. It is built first.
     #[arg(long, value_name = "NAME")]
     package: Option<String>,
     /// The cargo profile that builds the package.

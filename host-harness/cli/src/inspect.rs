@@ -5,10 +5,10 @@ use crate::output::{out, outln};
 use host_harness::{Import, Inspection, LoadError, Origin};
 use serde_json::{Value, json};
 
-/// Say what a compiled filter needs of its host, without running it.
+/// List the imports and exports of a compiled filter, without running it.
 ///
-/// Prints its ABI version, what it imports and exports, and what the harness does not provide. Exits
-/// with 0 when the harness can load it, 1 when something is missing and 2 when the file is no
+/// Prints its ABI version, its imports and exports, and the reasons why the harness cannot load it.
+/// Exits with 0 if the harness can load it, 1 if something is missing and 2 if the file is not a
 /// WebAssembly module.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -88,12 +88,12 @@ fn to_text(inspection: &Inspection) -> String {
     text
 }
 
-/// As far as exports tell: SDKs export the callbacks of both kinds, whichever the filter is.
+/// The kind of the filter by its exports. SDKs export the callbacks of both kinds for any filter.
 fn kind(inspection: &Inspection) -> &'static str {
     let (network, http) = (inspection.network_callbacks(), inspection.http_callbacks());
     match (network.is_empty(), http.is_empty()) {
         (false, true) => "network filter",
-        (true, false) => "HTTP filter: a TCP stream has none of its callbacks",
+        (true, false) => "HTTP filter: a TCP stream calls none of its callbacks",
         (false, false) => "network or HTTP filter: it has the callbacks of both",
         (true, true) => "neither network nor HTTP filter: it has no callback for a stream",
     }

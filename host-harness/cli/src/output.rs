@@ -6,7 +6,8 @@ use std::process;
 
 use crate::exit;
 
-/// Prints `text`. Ends the process quietly where nobody reads any more, and with a message where printing fails otherwise.
+/// Prints `text`. Ends the process without a message if the reader closed the pipe, and with a
+/// message after any other error.
 pub(crate) fn print(text: Arguments<'_>) {
     let mut output = io::stdout().lock();
     let Err(error) = output.write_fmt(text).and_then(|()| output.flush()) else {

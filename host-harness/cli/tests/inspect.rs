@@ -1,4 +1,4 @@
-//! `cargo harness inspect`, as a user calls it.
+//! The command `harness inspect`.
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
@@ -47,8 +47,8 @@ fn a_module_that_can_be_loaded_is_described() {
 }
 
 #[test]
-fn an_import_that_is_not_provided_is_named_and_fails() {
-    // proxy_continue_stream came with ABI 0.2.0: to a module of 0.1.0 it is not there.
+fn a_missing_import_is_named_and_fails() {
+    // ABI 0.2.0 introduced proxy_continue_stream: the harness does not provide it for ABI 0.1.0.
     let module = r#"(module
         (import "env" "proxy_continue_stream" (func (param i32) (result i32)))
         (import "wasi_snapshot_preview1" "sock_accept" (func (param i32 i32 i32) (result i32)))
@@ -69,7 +69,7 @@ fn an_import_that_is_not_provided_is_named_and_fails() {
 }
 
 #[test]
-fn a_file_that_is_no_module_is_an_error() {
+fn a_file_that_is_not_a_module_is_an_error() {
     let output = inspect("(modul", &[]);
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8(output.stderr).unwrap();

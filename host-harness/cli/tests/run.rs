@@ -1,4 +1,4 @@
-//! `harness run`: exit codes.
+//! The exit codes of `harness run`.
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
@@ -57,9 +57,9 @@ fn folder() -> tempfile::TempDir {
 }
 
 #[test]
-fn the_exit_code_tells_passed_failed_and_not_played_apart() {
+fn the_exit_code_distinguishes_passed_failed_and_not_played() {
     let folder = folder();
-    for (arguments, code, said) in [
+    for (arguments, code, expected) in [
         (
             &["--wasm", "filter.wat", "passing"][..],
             0,
@@ -80,7 +80,7 @@ fn the_exit_code_tells_passed_failed_and_not_played_apart() {
             2,
             "0 passed, 0 failed, 1 could not be played\n",
         ),
-        // What can be played is played all the same.
+        // A scenario that cannot be read does not stop the others.
         (
             &["--wasm", "filter.wat", "several"],
             2,
@@ -119,13 +119,13 @@ fn the_exit_code_tells_passed_failed_and_not_played_apart() {
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-        assert!(text.contains(said), "{arguments:?}: {text}");
+        assert!(text.contains(expected), "{arguments:?}: {text}");
     }
 }
 
 /// `cargo harness … | head -n 0`.
 #[test]
-fn a_closed_pipe_ends_every_command_quietly() {
+fn a_closed_pipe_ends_every_command_without_a_panic() {
     let folder = folder();
     for arguments in [
         &["run", "--wasm", "filter.wat", "passing"][..],

@@ -1,4 +1,4 @@
-//! `harness trace`, `bench` and `chaos`, as a user calls them.
+//! The commands `harness trace`, `bench` and `chaos`.
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
@@ -55,7 +55,7 @@ fn every_callback_and_host_call_is_a_line() {
 }
 
 #[test]
-fn an_expectation_that_is_not_met_is_said_and_fails() {
+fn an_unmet_expectation_is_reported_and_fails() {
     let output = harness(&["trace", "--wasm", "filter.wasm", "scenario.yaml"], "bye");
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8(output.stderr).unwrap();
@@ -79,8 +79,8 @@ fn chaos_plays_every_call_with_every_status() {
     let output = harness(&["chaos", "--wasm", "filter.wasm", "scenario.yaml"], "");
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
-    // Two calls: each with 13 statuses, 3 lies, and with all after it; then the function with 13 statuses. It hands nothing
-    // over, so two of the lies change nothing.
+    // Two calls: each with 13 statuses, with 3 false results, and together with all later calls;
+    // then the function with 13 statuses. It returns no data, so two false results have no effect.
     let last = "chaos: 1 scenarios, 47 cases, 57 faults injected, 0 refused to start, 0 traps or hangs, 0 losses";
     assert_eq!(text.lines().last(), Some(last));
 }

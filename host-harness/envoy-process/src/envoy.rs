@@ -25,10 +25,11 @@ pub struct Envoy {
 }
 
 impl Envoy {
-    /// Starts an Envoy and waits until it is ready. Bootstrap, log and admin address are files in `dir`.
+    /// Starts an Envoy and waits until it is ready. Bootstrap, log and admin address are files in
+    /// `dir`.
     ///
     /// # Errors
-    /// The Envoy cannot be started or ends; the message carries the end of its log.
+    /// The Envoy cannot be started or ends. The message contains the end of its log.
     pub fn start(
         binary: &EnvoyBinary,
         name: &str,
@@ -48,10 +49,10 @@ impl Envoy {
         })
     }
 
-    /// Has an Envoy load a bootstrap, with its filters and their configuration, and end: `--mode validate`.
+    /// Validates a bootstrap, with its filters and their configuration: `--mode validate`.
     ///
     /// # Errors
-    /// Envoy refuses it; the message carries its last words.
+    /// Envoy rejects it. The message contains the end of Envoy's output.
     pub fn validate(binary: &EnvoyBinary, name: &str, bootstrap: &Value, dir: &Path) -> Result<()> {
         let (mut command, _admin_file) = command(binary, name, bootstrap, 1, dir)?;
         command.args(["--mode", "validate"]);
@@ -59,31 +60,31 @@ impl Envoy {
         Ok(())
     }
 
-    /// Its name.
+    /// The name of the Envoy, as in messages and file names.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its admin address.
+    /// The address of the admin interface.
     #[must_use]
     pub fn admin(&self) -> SocketAddr {
         self.admin
     }
 
-    /// Its process id.
+    /// The process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// The file it logs to.
+    /// The path of the log.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.process.log().to_owned()
     }
 
-    /// Everything it logged so far.
+    /// The content of the log.
     ///
     /// # Errors
     /// The log cannot be read.
@@ -93,18 +94,18 @@ impl Envoy {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Checks that it is running.
+    /// Checks that the process is running.
     ///
     /// # Errors
-    /// It ended; the message carries the end of its log.
+    /// The process ended. The message contains the end of its log.
     pub fn check(&mut self) -> Result<()> {
         self.process.check()
     }
 
-    /// Where a listener listens.
+    /// The address of a listener.
     ///
     /// # Errors
-    /// There is no listener of that name.
+    /// There is no listener with this name.
     pub fn listener(&self, name: &str) -> Result<SocketAddr> {
         let text = self.get("/listeners?format=json")?;
         let listeners: Value = serde_json::from_str(&text)
@@ -121,10 +122,10 @@ impl Envoy {
         address.ok_or_else(|| Error::malformed(format!("listener {name} of {}", self.name), text))
     }
 
-    /// `/stats/prometheus`, as it is.
+    /// The text of `/stats/prometheus`.
     ///
     /// # Errors
-    /// Envoy does not answer.
+    /// Envoy does not respond.
     pub fn prometheus_text(&self) -> Result<String> {
         self.get("/stats/prometheus")
     }
@@ -132,12 +133,12 @@ impl Envoy {
     /// `/stats/prometheus`, parsed.
     ///
     /// # Errors
-    /// Envoy does not answer, or not with a well-formed exposition.
+    /// Envoy does not respond, or the exposition is malformed.
     pub fn metrics(&self) -> Result<Exposition> {
         Exposition::parse(&self.prometheus_text()?)
     }
 
-    /// The admin address of a path.
+    /// The URL of a path of the admin interface.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.admin)
@@ -146,13 +147,14 @@ impl Envoy {
     /// Gets a path of the admin interface.
     ///
     /// # Errors
-    /// Envoy does not answer with success.
+    /// There is no response, or its status is an error.
     pub fn get(&self, path: &str) -> Result<String> {
         http_get(&self.url(path))
     }
 }
 
-/// The command that loads a bootstrap, which it writes to `dir`, and the file that the admin address will be in.
+/// Writes a bootstrap to `dir`. Returns the command that loads it, and the file to which Envoy
+/// writes the admin address.
 fn command(
     binary: &EnvoyBinary,
     name: &str,
@@ -171,15 +173,15 @@ fn command(
 /// Gets a URL as text.
 ///
 /// # Errors
-/// The server does not answer with success.
+/// There is no response, or its status is an error.
 pub fn http_get(url: &str) -> Result<String> {
     http_query(url, &[])
 }
 
-/// Gets a URL with these parameters as text.
+/// Gets a URL with query parameters as text.
 ///
 /// # Errors
-/// The server does not answer with success.
+/// There is no response, or its status is an error.
 pub fn http_query(url: &str, parameters: &[(&str, &str)]) -> Result<String> {
     let failed = |error: ureq::Error| Error::Http {
         url: url.to_owned(),

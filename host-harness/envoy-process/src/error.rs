@@ -1,4 +1,5 @@
-//! What can go wrong while Envoys and other programs are started and read. Every message names the thing and, where there is one, the remedy.
+//! The errors of finding, starting and reading Envoys and other programs. Every message names the
+//! program or document, and the remedy if there is one.
 
 use std::fmt::Display;
 use std::io;
@@ -11,36 +12,36 @@ use wasm_target::MissingTarget;
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a program could not be found, started or read.
+/// The reason why a program could not be found, started or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The operating system refused something.
+    /// An operation of the operating system failed.
     #[error("{what}: {source}")]
     Io {
-        /// What was tried, with the path or address it was tried on.
+        /// The operation, with its path or address.
         what: String,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
-    /// A program that a component needs is not on this machine.
+    /// A required program is not on this machine.
     #[error("{program} was not found. {remedy}")]
     NotInstalled {
-        /// The program's name, as one would type it.
+        /// The name of the executable.
         program: &'static str,
-        /// How to get it, or how to do without.
+        /// The way to install the program or to avoid it.
         remedy: &'static str,
     },
-    /// `python3` is there, pip is not.
+    /// `python3` is installed, pip is not.
     #[error(
         "`{python} -m pip` does not work: {reason}. Install pip (Debian: `apt install python3-pip`; elsewhere `{python} -m ensurepip`){alternative}"
     )]
     NoPip {
-        /// The interpreter that was asked.
+        /// The interpreter.
         python: String,
-        /// Its complaint.
+        /// The output of the interpreter.
         reason: String,
-        /// What makes pip unnecessary, empty if nothing does.
+        /// The remedy without pip; empty if there is none.
         alternative: String,
     },
     /// pip could not install a package.
@@ -50,13 +51,13 @@ pub enum Error {
     PipFailed {
         /// The pinned requirements.
         packages: String,
-        /// pip's last lines.
+        /// The last lines of pip's output.
         output: String,
     },
-    /// Something is installed, but not what was expected.
+    /// An installed package lacks an expected file.
     #[error("{path} is missing although {owner} is installed. Remove {owner_dir} and try again", path = path.display(), owner_dir = owner_dir.display())]
     BrokenInstall {
-        /// The file that should be there.
+        /// The expected file.
         path: PathBuf,
         /// The package it belongs to.
         owner: String,
@@ -72,13 +73,13 @@ pub enum Error {
         variable: &'static str,
         /// Its value.
         value: String,
-        /// Why it does not do.
+        /// The reason why it cannot be run.
         reason: String,
     },
-    /// The compiler cannot build for WebAssembly.
+    /// The Rust target for WebAssembly is missing.
     #[error(transparent)]
     NoWasmTarget(#[from] MissingTarget),
-    /// Something in this workspace does not compile.
+    /// A package of this workspace does not compile.
     #[error("`{command}` failed:\n{output}")]
     Build {
         /// The command.
@@ -89,59 +90,59 @@ pub enum Error {
     /// A program ran and failed.
     #[error("{name} failed ({status}):\n{output}")]
     CommandFailed {
-        /// What was run.
+        /// The program.
         name: String,
-        /// How it ended.
+        /// The exit status.
         status: ExitStatus,
-        /// Its last lines.
+        /// The last lines of its output.
         output: String,
     },
     /// A server ended although it should be running.
     #[error("{name} ended unexpectedly ({status}).{remedy} The end of {log}:\n{tail}", log = log.display())]
     ProcessEnded {
-        /// Which one.
+        /// The server.
         name: String,
-        /// How it ended.
+        /// The exit status.
         status: ExitStatus,
-        /// A remedy if the log tells of one (starts with a space), else empty.
+        /// A remedy for a known error in the log, with a leading space; else empty.
         remedy: &'static str,
         /// The log file.
         log: PathBuf,
-        /// Its last lines.
+        /// The last lines of the log.
         tail: String,
     },
-    /// Something did not happen in time.
+    /// An event did not happen in time.
     #[error("{what} did not happen within {limit:?}{detail}")]
     TimedOut {
-        /// What was waited for.
+        /// The event.
         what: String,
-        /// How long.
+        /// The time limit.
         limit: Duration,
-        /// What was seen instead (starts with a separator), or empty.
+        /// The last state, with a leading separator; or empty.
         detail: String,
     },
     /// An HTTP request to an Envoy's admin port or to Prometheus failed.
     #[error("{url}: {reason}")]
     Http {
-        /// The address asked.
+        /// The requested URL.
         url: String,
-        /// What went wrong.
+        /// The error of the request.
         reason: String,
     },
-    /// Something lacks a part that it should have.
+    /// A document or a mesh lacks an expected part.
     #[error("{owner} has no {part}")]
     Missing {
-        /// The thing.
+        /// The document or mesh.
         owner: &'static str,
         /// The part, by its name or path.
         part: String,
     },
-    /// A document is not what it should be.
+    /// A document is malformed.
     #[error("{what} cannot be read: {reason}")]
     Malformed {
         /// The document.
         what: String,
-        /// The parser's complaint.
+        /// The parser's error.
         reason: String,
     },
     /// A line of a Prometheus text exposition is malformed.
@@ -149,48 +150,48 @@ pub enum Error {
     Exposition {
         /// Line number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The error in the line.
         reason: &'static str,
         /// The line.
         text: String,
     },
-    /// A series was asked for that is not there, or is there more than once.
+    /// No series or several series match a query.
     #[error("{found} series match {wanted}; the candidates are:\n{candidates}")]
     SeriesNotUnique {
-        /// How many match.
+        /// The number of matches.
         found: usize,
-        /// Name and labels that were asked for.
+        /// The requested name and labels.
         wanted: String,
-        /// All series of that name.
+        /// All series with this name.
         candidates: String,
     },
-    /// A certificate could not be made.
+    /// A certificate cannot be created.
     #[error("the certificate for {name} cannot be made: {source}")]
     Certificate {
         /// The subject.
         name: String,
-        /// Why not.
+        /// The reason.
         source: rcgen::Error,
     },
-    /// The user interrupted.
+    /// The user interrupted the program.
     #[error("interrupted")]
     Interrupted,
 }
 
 impl Error {
-    /// Whether the error only says that an optional component is not installed: a test may skip then.
+    /// Whether an optional component is not installed; a test may then be skipped.
     #[must_use]
     pub fn is_not_installed(&self) -> bool {
         matches!(self, Self::NotInstalled { .. })
     }
 
-    /// Whether something that was waited for did not happen.
+    /// Whether an event did not happen in time.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::TimedOut { .. })
     }
 
-    /// A document that cannot be read.
+    /// The error for a document that cannot be read.
     #[must_use]
     pub fn malformed(what: impl Display, reason: impl Display) -> Self {
         Self::Malformed {
@@ -200,9 +201,9 @@ impl Error {
     }
 }
 
-/// Says what an I/O operation was about.
+/// Adds the operation to an I/O error.
 pub trait Context<T> {
-    /// Turns the error into one that starts with `what`.
+    /// Converts the error into one whose message starts with `what`.
     fn context<D: Display>(self, what: impl FnOnce() -> D) -> Result<T>;
 }
 

@@ -1,4 +1,4 @@
-//! Reading the Prometheus text format.
+//! Reads the Prometheus text format.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -32,7 +32,7 @@ impl Exposition {
     /// Parses a text exposition.
     ///
     /// # Errors
-    /// The first malformed line.
+    /// A line is malformed; the error is that of the first one.
     pub fn parse(text: &str) -> Result<Self> {
         let samples = text.lines().enumerate().filter(|(_, line)| {
             let line = line.trim();
@@ -55,7 +55,7 @@ impl Exposition {
         self.series.iter()
     }
 
-    /// All series of a name.
+    /// All series with a name.
     pub fn named(&self, name: &str) -> impl Iterator<Item = &Series> {
         self.series.iter().filter(move |series| series.name == name)
     }
@@ -63,7 +63,7 @@ impl Exposition {
     /// The one series of this name whose labels include `labels`.
     ///
     /// # Errors
-    /// None or several match; the message lists every series of that name.
+    /// None or several match. The message lists every series with this name.
     pub fn one(&self, name: &str, labels: &[(&str, &str)]) -> Result<&Series> {
         let mut matching = self.named(name).filter(|series| series.has(labels));
         match (matching.next(), matching.count()) {
@@ -126,7 +126,7 @@ impl Display for Series {
     }
 }
 
-/// Counters are whole numbers, and look like it in a document.
+/// Writes a whole number, such as a counter's value, without a decimal point.
 fn as_whole_number<S: Serializer>(
     value: &f64,
     serializer: S,
@@ -159,7 +159,7 @@ fn parse_sample(line: &str) -> Result<Series, &'static str> {
     })
 }
 
-/// Parses what follows the opening brace; returns the labels and what follows the closing one.
+/// Parses the text after the opening brace. Returns the labels and the text after the closing one.
 fn parse_labels(mut rest: &str) -> Result<(Labels, &str), &'static str> {
     let mut labels = Labels::new();
     loop {
@@ -178,7 +178,7 @@ fn parse_labels(mut rest: &str) -> Result<(Labels, &str), &'static str> {
     }
 }
 
-/// Parses what follows the opening quote; returns the text and what follows the closing one.
+/// Parses the text after the opening quote. Returns the value and the text after the closing one.
 fn parse_quoted(text: &str) -> Result<(String, &str), &'static str> {
     let mut value = String::new();
     let mut chars = text.char_indices();

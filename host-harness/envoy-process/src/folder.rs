@@ -1,4 +1,4 @@
-//! Folders for programs that are installed and for the files of one run.
+//! Folders for installed programs and for the files of one run.
 
 use std::env;
 use std::fs::{self, File};
@@ -31,7 +31,8 @@ fn data_at(current: &Path, cache: &Path) -> PathBuf {
     }
 }
 
-/// A folder of one run, for bootstraps, logs and databases. It is removed with this value, unless the run failed.
+/// A folder of one run, for bootstraps, logs and databases. Dropping the value removes the folder,
+/// unless the thread panics.
 #[derive(Debug)]
 pub struct Scratch {
     dir: Option<TempDir>,
@@ -39,10 +40,10 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes the folder `runs/<name>-<random>` in [`data`].
+    /// Creates the folder `runs/<name>-<random>` in [`data`].
     ///
     /// # Errors
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     pub fn new(name: &str) -> Result<Self> {
         let parent = data().join("runs");
         fs::create_dir_all(&parent).context(|| format!("cannot create {}", parent.display()))?;
@@ -51,7 +52,7 @@ impl Scratch {
             .tempdir_in(&parent)
             .context(|| format!("cannot create a folder in {}", parent.display()))?;
         let path = dir.path().to_owned();
-        // Not private: a server in it may have to run as another user.
+        // Not private: a server that uses it may run as another user.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
             .context(|| format!("cannot open {}", path.display()))?;
         Ok(Self {
@@ -60,29 +61,29 @@ impl Scratch {
         })
     }
 
-    /// The folder.
+    /// The path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether nothing has been put into it.
+    /// Whether the folder is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         fs::read_dir(&self.path).is_ok_and(|mut entries| entries.next().is_none())
     }
 
-    /// Makes a folder in it.
+    /// Creates a folder in the folder.
     ///
     /// # Errors
-    /// The folder cannot be made.
+    /// The folder cannot be created.
     pub fn folder(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
         fs::create_dir_all(&path).context(|| format!("cannot create {}", path.display()))?;
         Ok(path)
     }
 
-    /// Leaves the folder where it is, for someone to look at.
+    /// Keeps the folder for inspection: dropping the value does not remove it.
     pub fn keep(&mut self) {
         if let Some(dir) = self.dir.take() {
             let _kept = dir.keep();
@@ -98,11 +99,12 @@ impl Drop for Scratch {
     }
 }
 
-/// The folder of this name, after `fill` has filled it if it was not there. Processes that want the same folder wait for
-/// each other, and a folder that is there is complete: `fill` works in a temporary one that is renamed.
+/// Returns the folder with this name. If it is missing, calls `fill` to create its content.
+/// Processes that need the same folder wait for each other. An existing folder is complete: `fill`
+/// writes to a temporary folder, which is then renamed.
 ///
 /// # Errors
-/// The folder cannot be made, or `fill` failed.
+/// The folder cannot be created, or `fill` failed.
 pub fn filled(name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let tools = data().join("tools");
     let dir = tools.join(name);
@@ -123,7 +125,8 @@ pub fn filled(name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Path
         .tempdir_in(&tools)
         .context(|| format!("cannot create a folder in {}", tools.display()))?;
     fill(staging.path())?;
-    // A temporary folder is private; what is installed may be run by another user (PostgreSQL refuses root).
+    // A temporary folder is private, but another user may run the installed programs: PostgreSQL
+    // does not run as root.
     let open = PermissionsExt::from_mode(0o755);
     let staged = staging.keep();
     fs::set_permissions(&staged, open)

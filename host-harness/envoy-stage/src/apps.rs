@@ -1,4 +1,4 @@
-//! The applications at both ends: sockets whose arrivals are collected as they come.
+//! The applications at both ends: sockets whose received bytes are collected.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,26 +8,26 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-/// Long enough for the next piece not to join this one on the way.
+/// The pause between two pieces. TCP does not join pieces with this pause.
 const BETWEEN_PIECES: Duration = Duration::from_millis(2);
 
 /// One end of a connection.
 pub(crate) struct App {
-    /// Gone once the application has reset the connection.
+    /// `None` after the application reset the connection.
     stream: Option<TcpStream>,
     seen: Arc<Mutex<Seen>>,
-    /// Cuts what is written.
+    /// The maximum size of a write, in bytes. Longer writes are cut.
     piece: usize,
 }
 
-/// What has arrived.
+/// The received bytes, and whether the stream ended.
 #[derive(Default)]
 struct Seen {
     bytes: Vec<u8>,
     ended: bool,
 }
 
-/// Where the server application is reached.
+/// The listening socket of the server application.
 pub(crate) struct Server {
     listener: TcpListener,
 }
@@ -59,7 +59,7 @@ impl App {
         self.stream()?.shutdown(Shutdown::Write)
     }
 
-    /// Resets the connection: what has not been sent is dropped.
+    /// Resets the connection. Unsent bytes are dropped.
     pub(crate) fn reset(&mut self) -> io::Result<()> {
         if let Some(stream) = self.stream.take() {
             SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
@@ -102,7 +102,7 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// The next connection that the proxies make.
+    /// Accepts the next connection from the proxies.
     pub(crate) fn accept(&self) -> io::Result<TcpStream> {
         self.listener.accept().map(|(stream, _)| stream)
     }

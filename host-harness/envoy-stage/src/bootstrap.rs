@@ -1,4 +1,4 @@
-//! The Envoy bootstrap of a scenario's sidecar: one listener, one cluster, nothing else.
+//! The Envoy bootstrap of a scenario's sidecar: one listener and one cluster.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,18 +10,18 @@ use serde_json::{Value, json};
 /// The listener's name.
 pub(crate) const LISTENER: &str = "scenario";
 
-/// The stats of the filter's VM root.
+/// The prefix of the type URLs of Envoy's extensions.
 const TYPES: &str = "type.googleapis.com/envoy.extensions";
 
-/// What a sidecar's bootstrap is made of.
+/// The inputs of a sidecar's bootstrap.
 pub(crate) struct Parts<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) side: Side,
     pub(crate) spec: &'a SidecarSpec,
     pub(crate) wasm: &'a Path,
-    /// Where it connects to.
+    /// The address of its upstream.
     pub(crate) upstream: SocketAddr,
-    /// Its certificate, where the scenario has mutual TLS between the sidecars.
+    /// Its certificate; `None` without mutual TLS between the sidecars.
     pub(crate) identity: Option<&'a Identity>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The sidecars are Envoys with the scenario's node, cluster, metadata and certificates; the
 //! applications are sockets. Time is real: [`advance`](host_harness::scenario::Stage::advance)
-//! sleeps, and an expectation may take a while to come true.
+//! sleeps, and an expectation is checked until its time limit.
 
 mod apps;
 mod bootstrap;

@@ -14,7 +14,7 @@ use host_harness::{Profile, Series};
 use crate::apps::{App, Server};
 use crate::bootstrap::{LISTENER, Parts};
 
-/// How long an expectation may take on a busy machine.
+/// The time limit of an expectation, for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A scenario's sidecars as real Envoys, with sockets as applications.
@@ -30,7 +30,7 @@ impl Envoys {
     /// Starts the scenario's Envoys with this filter.
     ///
     /// # Errors
-    /// An Envoy does not start, for one because the filter refuses its configuration.
+    /// An Envoy does not start, for example because the filter rejects its configuration.
     pub fn start(
         scenario: &Scenario,
         binary: &EnvoyBinary,
@@ -41,14 +41,14 @@ impl Envoys {
         let server = Server::start().map_err(StageError::new)?;
         let mut entrance = server.address().map_err(StageError::new)?;
         let mut envoys = Vec::new();
-        // From the server's end on, as each has to know where the next one listens.
+        // The server's sidecar first: a sidecar's bootstrap has the address of the next one.
         for side in [Side::Inbound, Side::Outbound] {
             let Some(spec) = scenario.sidecar(side) else {
                 continue;
             };
             let seeded = !spec.filter_state.is_empty() || !spec.upstream_filter_state.is_empty();
             if spec.profile != Profile::Xds || seeded || spec.fault.is_some() {
-                let only = "no Envoy of today has `profile: legacy`, `filter_state` or `fault`: play it in the harness";
+                let only = "real Envoys do not support `profile: legacy`, `filter_state` and `fault`: play it in the emulator";
                 return Err(StageError::new(only));
             }
             let identity = identity(scenario, side, &ca)?;

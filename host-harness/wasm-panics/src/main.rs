@@ -8,10 +8,10 @@ use clap::Parser;
 use serde_json::{Value, json};
 use wasm_panics::{PanicSite, Panics, PanicsError};
 
-/// The exit code for a file that cannot be analysed, as clap's for a wrong command line.
+/// The exit code for a file that cannot be analysed. clap uses it for a wrong command line.
 const FAILED: u8 = 2;
 
-/// The exit code of a program that SIGPIPE ends, as a shell reports it. Rust ignores that signal.
+/// The exit code with which a shell reports a program that SIGPIPE ended. Rust ignores that signal.
 const BROKEN_PIPE: u8 = 128 + 13;
 
 /// List every place where a WebAssembly module can panic, with a call path from an export to it.
@@ -19,8 +19,8 @@ const BROKEN_PIPE: u8 = 128 + 13;
 /// A panic stops the VM and every connection in it. The command lists each place where code that
 /// the host can reach calls a function that never returns, or executes `unreachable`. It does not
 /// decide whether the condition of a panic can hold. The module needs its function names, so build
-/// it unstripped; with debug information, inlined functions have names too. Exits with 0 when there
-/// is no such place, 1 when there is one and 2 when the file cannot be analysed.
+/// it unstripped; with debug information, inlined functions have names too. Exits with 0 if there
+/// is no such place, 1 if there is one and 2 if the file cannot be analysed.
 #[derive(Parser)]
 #[command(
     version,
@@ -36,7 +36,7 @@ struct Command {
     json: bool,
 }
 
-/// The reason why there is no list.
+/// The reason why the command fails.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error(transparent)]

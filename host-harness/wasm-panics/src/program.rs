@@ -26,7 +26,7 @@ pub(super) struct Program<'a> {
 
 #[derive(Default)]
 pub(super) struct Function<'a> {
-    /// The name as in the module, mangled; `module.name` for an import.
+    /// The mangled name in the module; `module.name` for an import.
     pub(super) name: Option<String>,
     /// The first type that is equal to the function's type.
     pub(super) type_index: u32,

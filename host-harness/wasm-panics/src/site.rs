@@ -38,7 +38,7 @@ pub struct Step {
 }
 
 impl PanicSite {
-    /// The path for people: `→` is a direct call, `⇢` may be an indirect one.
+    /// The path as text: `→` is a direct call, `⇢` may be an indirect one.
     pub fn path(&self) -> impl fmt::Display + '_ {
         fmt::from_fn(|f| {
             for (index, step) in self.path.iter().enumerate() {

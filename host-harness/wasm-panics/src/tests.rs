@@ -23,7 +23,7 @@ fn sites_in(body: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_cannot_be_reached_is_no_site() {
+fn an_unreachable_panic_is_not_a_site() {
     for body in [
         "(call $log)",
         "(return) (unreachable)",
@@ -37,7 +37,7 @@ fn what_cannot_be_reached_is_no_site() {
 }
 
 #[test]
-fn what_can_be_reached_is_a_site() {
+fn a_reachable_panic_is_a_site() {
     for body in [
         "(call $die)",
         "(block (br_if 0 (local.get 0)) (call $die))",
@@ -57,7 +57,7 @@ fn what_can_be_reached_is_a_site() {
 }
 
 #[test]
-fn a_function_that_only_panics_is_what_is_called_and_no_site_itself() {
+fn a_function_that_only_panics_is_the_callee_and_not_a_site() {
     let found = sites(
         r#"(module
             (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
@@ -73,7 +73,7 @@ fn a_function_that_only_panics_is_what_is_called_and_no_site_itself() {
 }
 
 #[test]
-fn an_indirect_call_reaches_what_is_in_a_table_and_of_its_type() {
+fn an_indirect_call_reaches_functions_of_its_type_in_a_table() {
     let found = sites(
         r#"(module
             (type $callback (func (param i32)))
@@ -90,7 +90,7 @@ fn an_indirect_call_reaches_what_is_in_a_table_and_of_its_type() {
 }
 
 #[test]
-fn a_path_avoids_indirect_calls_before_it_is_short() {
+fn a_path_prefers_direct_calls_to_few_calls() {
     let found = sites(
         r#"(module
             (table funcref (elem $leaf))
@@ -105,7 +105,7 @@ fn a_path_avoids_indirect_calls_before_it_is_short() {
 }
 
 #[test]
-fn names_of_rust_lose_their_mangling_and_their_hash() {
+fn rust_names_are_demangled_without_the_hash() {
     let found = sites(
         r#"(module
             (func $_ZN4core9panicking9panic_fmt17h0123456789abcdefE unreachable)
@@ -131,7 +131,7 @@ fn a_panic_of_core_is_attributed_to_each_caller() {
     let sites: Vec<_> = found.iter().map(|(site, _)| site.as_str()).collect();
     let expected = [
         "die ← core::expect ← core::shared ← two",
-        // An indirect call may reach it too; the caller is unknown then.
+        // An indirect call may reach it too; its caller is unknown.
         "die ← core::expect ← core::shared",
         "die ← core::expect ← one",
     ];
@@ -140,7 +140,7 @@ fn a_panic_of_core_is_attributed_to_each_caller() {
 }
 
 #[test]
-fn what_cannot_be_searched_is_an_error_that_names_the_remedy() {
+fn a_module_that_cannot_be_analysed_is_an_error_with_a_remedy() {
     let stripped = Panics::of(br#"(module (func (export "run") unreachable))"#);
     let message = stripped.unwrap_err().to_string();
     assert!(message.contains("strip=false"), "{message}");

@@ -1,4 +1,4 @@
-//! The command `wasm-panics`, as a user calls it.
+//! The command `wasm-panics`.
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 

@@ -1,7 +1,7 @@
 //! Checks for the Rust target that the filters are compiled for, and adds it with rustup.
 //!
 //! Without the target rustc fails with E0463 ("can't find crate for `core`"), minutes into a build.
-//! Whatever compiles a .wasm calls [`ensure`] first.
+//! Every program that compiles a .wasm calls [`ensure`] first.
 
 use std::env;
 use std::ffi::OsString;
@@ -61,8 +61,8 @@ fn rustc() -> OsString {
     env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 
-/// Whether the compiler has the target's core library. An unknown answer counts as yes: the build
-/// then fails or succeeds.
+/// Whether the compiler has the target's core library. True if the compiler fails: the build then
+/// reports the error.
 fn is_installed(rustc: &OsString) -> bool {
     let mut command = Command::new(rustc);
     command.args(["--print", "target-libdir", "--target", TARGET]);
@@ -87,7 +87,7 @@ fn has_core(folder: &Path) -> bool {
 fn add(rustup: &str, rustc: &OsString) -> Result<(), MissingTarget> {
     let mut command = Command::new(rustup);
     command.args(["target", "add", TARGET]).stdin(Stdio::null());
-    // Standard output belongs to the caller's own output.
+    // Standard output is reserved for the output of the caller.
     command.stdout(Stdio::null());
     let status = command.status().map_err(|_| MissingTarget::NoRustup)?;
     if status.success() && is_installed(rustc) {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_installed_where_its_folder_has_the_core_library() {
+    fn a_target_is_installed_if_its_folder_has_the_core_library() {
         let with = Program::new("with", "echo \"$(dirname \"$0\")\"");
         assert!(!is_installed(&with.path()));
         std::fs::write(with.0.join("libcore-0123.rlib"), "").unwrap();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compiler_that_does_not_answer_is_left_to_the_build() {
+    fn a_target_counts_as_installed_if_the_compiler_fails() {
         let refuses = Program::new("refuses", "exit 1");
         assert!(is_installed(&refuses.path()));
         assert!(is_installed(&"/nonexistent/rustc".into()));

@@ -1,6 +1,6 @@
 //! Runs cargo with the given arguments once the target wasm32-unknown-unknown is installed.
 //!
-//! The aliases in `.cargo/config.toml` that compile a .wasm start with it: on a machine without the
+//! The aliases in `.cargo/config.toml` that compile a .wasm run this program first. Without the
 //! target they add it, or fail with one line, before anything is compiled.
 
 use std::env;

@@ -3,7 +3,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-/// A field of bytes.
+/// A length-delimited field.
 fn bytes(number: u8, content: &[u8]) -> Vec<u8> {
     [
         &[number << 3 | 2, u8::try_from(content.len()).unwrap()],
@@ -27,7 +27,7 @@ fn malformed(message: &[u8]) -> Malformed {
 }
 
 #[test]
-fn a_field_that_nobody_knows_is_skipped() {
+fn an_unknown_field_is_skipped() {
     let entry = [bytes(1, b"k"), bytes(3, b"new"), bytes(2, &bytes(3, b"v"))].concat();
     let message = decode_struct(&bytes(1, &entry)).unwrap();
     assert_eq!(
@@ -37,7 +37,7 @@ fn a_field_that_nobody_knows_is_skipped() {
 }
 
 #[test]
-fn every_malformed_case_has_its_name() {
+fn each_malformed_message_has_its_error() {
     assert_eq!(malformed(b"\x0a\x01"), Malformed::Truncated);
     assert_eq!(malformed(b"\x11\0\0\0\0\0\0\0"), Malformed::Truncated);
     assert_eq!(malformed(b"\x15\0\0\0"), Malformed::Truncated);
@@ -71,7 +71,7 @@ fn every_malformed_case_has_its_name() {
 }
 
 #[test]
-fn a_length_is_not_believed() {
+fn a_length_beyond_the_message_is_truncated() {
     assert_eq!(
         malformed(b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
         Malformed::Truncated
@@ -105,7 +105,7 @@ fn a_known_field_of_another_wire_type_is_skipped() {
 }
 
 #[test]
-fn parts_of_a_struct_or_list_are_put_together() {
+fn parts_of_a_struct_or_list_are_merged() {
     let lists = [
         bytes(6, &bytes(1, b"\x20\x00")),
         bytes(6, &bytes(1, b"\x20\x01")),

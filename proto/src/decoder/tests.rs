@@ -4,7 +4,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::{Frame, InvalidFrame, METADATA_KEY, Struct, TYPE_URL};
 
-/// A frame around any payload.
+/// A frame with any payload.
 fn frame_of(payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap();
     [&MAGIC, length.to_be_bytes().as_slice(), payload].concat()
@@ -17,13 +17,13 @@ fn any(type_url: &str, value: &[u8]) -> Vec<u8> {
 }
 
 fn invalid(bytes: &[u8]) -> InvalidFrame {
-    frame(bytes).expect_err("a worthless frame")
+    frame(bytes).expect_err("an invalid frame")
 }
 
-/// What a whole frame tells.
+/// Decodes a whole frame.
 fn frame(bytes: &[u8]) -> Result<Frame, InvalidFrame> {
     let step = Decoder::default().decode(bytes);
-    assert_eq!(step.consumed, bytes.len(), "consumed whole");
+    assert_eq!(step.consumed, bytes.len(), "consumed bytes");
     match step.decoded {
         Decoded::Frame(payload) => payload.frame(),
         other => panic!("{other:?}"),
@@ -60,7 +60,7 @@ fn wants_the_header_then_the_payload() {
 }
 
 #[test]
-fn nothing_is_as_good_as_waiting() {
+fn an_empty_input_needs_more() {
     let mut decoder = Decoder::default();
     assert_eq!(
         decoder.decode(b""),
@@ -73,7 +73,7 @@ fn nothing_is_as_good_as_waiting() {
 }
 
 #[test]
-fn the_first_byte_that_differs_decides() {
+fn the_first_different_byte_decides() {
     for agreeing in 0..MAGIC.len() {
         let mut decoder = Decoder::default();
         let _ = decoder.decode(&MAGIC[..agreeing]);
@@ -91,11 +91,11 @@ fn the_first_byte_that_differs_decides() {
 }
 
 #[test]
-fn a_decided_decoder_is_as_new() {
+fn a_decoder_is_reset_after_a_result() {
     let frame = Frame::new(Struct::default(), "n").encode();
     let mut decoder = Decoder::default();
-    for not_decided in [b"GET /".as_slice(), &frame_of(b"\xff"), &frame] {
-        assert_ne!(decoder.decode(not_decided).decoded, Decoded::NeedMore);
+    for stream in [b"GET /".as_slice(), &frame_of(b"\xff"), &frame] {
+        assert_ne!(decoder.decode(stream).decoded, Decoded::NeedMore);
         assert_eq!(decoder.wants(), HEADER_LEN);
         assert_eq!(decoder.truncated(), Truncated::Header { held: b"" });
     }
@@ -110,7 +110,7 @@ fn memory_grows_with_the_bytes_received() {
 }
 
 #[test]
-fn too_large_is_decided_on_the_header() {
+fn a_frame_is_too_large_by_its_header() {
     let mut decoder = Decoder::new(10);
     let header = [MAGIC, [0, 0, 0, 11]].concat();
     assert_eq!(decoder.decode(&header[..7]).decoded, Decoded::NeedMore);
@@ -149,7 +149,7 @@ fn the_longest_payload_is_accepted() {
 }
 
 #[test]
-fn a_payload_that_is_no_any_is_malformed() {
+fn a_payload_that_is_not_an_any_is_malformed() {
     let error = invalid(&frame_of(b"\x0a\x2a"));
     assert!(matches!(error, InvalidFrame::MalformedAny(_)), "{error:?}");
     assert!(
@@ -177,13 +177,13 @@ fn another_message_is_of_the_wrong_type() {
 }
 
 #[test]
-fn what_follows_the_last_slash_is_the_type() {
+fn the_type_follows_the_last_slash() {
     let bytes = frame_of(&any("x/y/google.protobuf.Struct", b""));
     assert_eq!(frame(&bytes), Ok(Frame::default()));
 }
 
 #[test]
-fn a_type_url_is_shown_harmless_and_short() {
+fn a_type_url_is_escaped_and_cut_in_a_message() {
     let shown = |type_url: &str| {
         InvalidFrame::WrongType {
             type_url: type_url.into(),
@@ -198,7 +198,7 @@ fn a_type_url_is_shown_harmless_and_short() {
 }
 
 #[test]
-fn an_empty_payload_is_an_any_of_no_type() {
+fn an_empty_payload_has_no_type() {
     let error = invalid(&frame_of(b""));
     assert_eq!(
         error,
@@ -209,7 +209,7 @@ fn an_empty_payload_is_an_any_of_no_type() {
 }
 
 #[test]
-fn a_value_that_is_no_struct_is_malformed() {
+fn a_value_that_is_not_a_struct_is_malformed() {
     let error = invalid(&frame_of(&any(TYPE_URL, b"\xff")));
     assert!(
         matches!(error, InvalidFrame::MalformedStruct(_)),
@@ -238,7 +238,7 @@ fn structs_nest_as_deep_as_cpp_allows() {
 }
 
 #[test]
-fn truncated_inside_the_header_gives_the_bytes_back() {
+fn truncated_inside_the_header_returns_the_bytes() {
     let frame = frame_of(b"");
     for len in 0..HEADER_LEN {
         let mut decoder = Decoder::default();
@@ -253,7 +253,7 @@ fn truncated_inside_the_header_gives_the_bytes_back() {
 }
 
 #[test]
-fn truncated_inside_the_payload_drops_the_bytes() {
+fn truncated_inside_the_payload_returns_the_number_of_bytes() {
     let mut decoder = Decoder::default();
     let _ = decoder.decode(&frame_of(b"abc")[..10]);
     assert_eq!(decoder.truncated(), Truncated::Payload { received: 10 });

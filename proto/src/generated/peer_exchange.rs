@@ -19,16 +19,16 @@ pub struct Struct {
         Value,
     >,
 }
-/// A JSON value; without a kind it reads as null.
+/// A JSON value; a value without a kind is null.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Value {
-    /// What the value is.
+    /// The kind and content of the value.
     #[prost(oneof = "value::Kind", tags = "1, 2, 3, 4, 5, 6")]
     pub kind: ::core::option::Option<value::Kind>,
 }
 /// Nested message and enum types in `Value`.
 pub mod value {
-    /// What the value is.
+    /// The kind and content of the value.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Kind {
         /// JSON null.
@@ -62,7 +62,7 @@ pub struct ListValue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum NullValue {
-    /// The only value there is.
+    /// The only value.
     NullValue = 0,
 }
 impl NullValue {

@@ -28,7 +28,7 @@ fn sent_owner(owner: &str) -> String {
 }
 
 #[test]
-fn listed_keys_make_it_istio_1_7() {
+fn exchange_keys_select_the_style_of_istio_1_7() {
     let listed = Struct::from_iter([("EXCHANGE_KEYS", "NAME")]);
     assert_eq!(Style::of(&listed), Style::Istio17);
     assert_eq!(Style::of(&Struct::default()), Style::Modern);
@@ -63,7 +63,7 @@ fn unknown_owners_are_not_sent() {
 }
 
 #[test]
-fn locality_fills_in_for_metadata() {
+fn locality_replaces_missing_metadata() {
     let metadata = Struct::from_iter([("REGION", "r1"), ("AVAILABILITY_ZONE", "")]);
     let locality = Locality {
         region: "r2",
@@ -82,7 +82,7 @@ fn locality_fills_in_for_metadata() {
 }
 
 #[test]
-fn additional_labels_are_those_that_are_there_and_not_standard() {
+fn additional_labels_are_sent_if_present_and_not_standard() {
     let labels = Struct::from_iter([
         ("app", Value::from("plain")),
         ("app.kubernetes.io/name", Value::from("qualified")),

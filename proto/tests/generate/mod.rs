@@ -1,11 +1,11 @@
-//! How `src/generated/` is made; used by the example that writes it and the test that checks it.
+//! Generates `src/generated/`, for the example that writes it and the test that checks it.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Where the generated code lives in the tree.
+/// The folder of the checked-in code.
 pub(crate) fn checked_in() -> PathBuf {
     Path::new(ROOT).join("src/generated")
 }

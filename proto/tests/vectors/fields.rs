@@ -1,9 +1,8 @@
 use serde_json::{Map, Value as Json};
 
-use crate::judge::{FormatError, shorten};
+use crate::check::{FormatError, shorten};
 
-/// The members of a JSON object; errors name the vector's name and the
-/// field's path.
+/// The members of a JSON object. Errors contain the name of the vector and the path of the field.
 pub(crate) struct Fields<'a> {
     vector: String,
     path: String,
@@ -32,12 +31,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Whether there is such a member, be it null.
+    /// Whether the member exists; it may be null.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.members.contains_key(name)
     }
 
-    /// All members.
+    /// The names of all members.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'a String> {
         self.members.keys()
     }
@@ -74,18 +73,18 @@ impl<'a> Fields<'a> {
         self.read(name, "a list", |json| json.as_array().map(Vec::as_slice))
     }
 
-    /// An object within, as it is.
+    /// A nested object.
     pub(crate) fn object(&self, name: &str) -> Result<Option<&'a Map<String, Json>>, FormatError> {
         self.read(name, "an object", Json::as_object)
     }
 
-    /// The members of an object within.
+    /// The members of a nested object.
     pub(crate) fn child(&self, name: &str) -> Result<Option<Self>, FormatError> {
         let members = self.object(name)?;
         Ok(members.map(|members| self.within(name, members)))
     }
 
-    /// The objects of a list within.
+    /// The objects of a nested list.
     pub(crate) fn children(&self, name: &str) -> Result<Vec<Self>, FormatError> {
         let list = self.list(name)?.unwrap_or_default();
         list.iter()
@@ -100,8 +99,10 @@ impl<'a> Fields<'a> {
             .collect()
     }
 
-    /// A member as `read` gives it, or the error that it is not what is `expected`. A member that
-    /// is null counts as missing.
+    /// Reads a member with `read`; `None` if it is missing or null.
+    ///
+    /// # Errors
+    /// `read` returns `None`: the member is not as `expected`.
     pub(crate) fn read<T>(
         &self,
         name: &str,
@@ -116,7 +117,10 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| self.unexpected(name, expected, json))
     }
 
-    /// The error that the member is missing, unless it is there.
+    /// Returns the value.
+    ///
+    /// # Errors
+    /// The member is missing.
     pub(crate) fn required<T>(&self, name: &str, value: Option<T>) -> Result<T, FormatError> {
         value.ok_or_else(|| FormatError::Missing {
             vector: self.vector.clone(),

@@ -1,4 +1,4 @@
-//! Structs and JSON.
+//! Conversions between structs and JSON.
 
 use serde_json::{Map, Value as Json};
 

@@ -1,35 +1,35 @@
-//! Every wire vector, for every split of its bytes.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // What panics fails the test.
+//! Checks every wire vector, for every split of its bytes.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A panic fails the test.
 
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+mod check;
 mod fields;
 mod json;
-mod judge;
 mod receiver;
 mod sender;
 mod stream;
 
 use serde_json::{Value, json};
 
-use crate::judge::judge;
+use crate::check::check;
 
 const FILE: &str = include_str!("../../vectors/peer-exchange.json");
 
 // Shows: filter/docs/compatibility.md, "the frames of 1.7 and of today's Istio, read and written"
 // Shows: filter/docs/operations.md, "exchange in both directions: the frames are Istio's"
 #[test]
-fn every_vector_comes_out_as_it_should() {
-    let report = judge(FILE).unwrap();
+fn every_vector_has_the_expected_result() {
+    let report = check(FILE).unwrap();
 
     let failures: Vec<_> = report.failures.iter().map(ToString::to_string).collect();
     assert_eq!(failures, [""; 0]);
     assert_eq!(report.passed, 69 + 12);
 }
 
-/// What the judge says of one of our vectors when a field of it holds something else.
-fn judged_with(vector: &str, pointer: &str, value: Value) -> String {
+/// The report on one vector of the file with another value of a field.
+fn report_with(vector: &str, pointer: &str, value: Value) -> String {
     let file: Value = serde_json::from_str(FILE).unwrap();
     let list = if vector.starts_with("v17-") {
         "sender_vectors"
@@ -42,14 +42,14 @@ fn judged_with(vector: &str, pointer: &str, value: Value) -> String {
         .unwrap()
         .clone();
     *vector.pointer_mut(pointer).unwrap() = value;
-    match judge(&json!({ list: [vector] }).to_string()) {
+    match check(&json!({ list: [vector] }).to_string()) {
         Ok(report) => report.failures.iter().map(ToString::to_string).collect(),
         Err(error) => error.to_string(),
     }
 }
 
 #[test]
-fn every_field_is_judged() {
+fn every_field_is_compared() {
     let cases = [
         (
             "split-many",
@@ -131,10 +131,10 @@ fn every_field_is_judged() {
         ),
     ];
     for (vector, pointer, value, expected) in cases {
-        let said = judged_with(vector, pointer, value);
+        let text = report_with(vector, pointer, value);
         assert!(
-            said.starts_with(&format!("{vector}: {expected}")),
-            "{pointer}: {said}"
+            text.starts_with(&format!("{vector}: {expected}")),
+            "{pointer}: {text}"
         );
     }
 }
@@ -174,21 +174,21 @@ fn a_malformed_field_is_named() {
         ),
     ];
     for (vector, pointer, value, expected) in cases {
-        let said = judged_with(vector, pointer, value);
-        assert!(said.starts_with(expected), "{pointer}: {said}");
+        let text = report_with(vector, pointer, value);
+        assert!(text.starts_with(expected), "{pointer}: {text}");
     }
 }
 
 #[test]
-fn another_file_is_refused() {
+fn another_file_is_rejected() {
     assert!(
-        judge("hello")
+        check("hello")
             .unwrap_err()
             .to_string()
             .starts_with("not JSON: ")
     );
     assert!(
-        judge("{}")
+        check("{}")
             .unwrap_err()
             .to_string()
             .starts_with("neither `vectors` nor")

@@ -1,8 +1,8 @@
 use serde_json::Value as Json;
 
+use crate::check::{FormatError, Mismatch, Verdict, compare, show_bytes};
 use crate::fields::Fields;
 use crate::json;
-use crate::judge::{FormatError, Mismatch, Verdict, compare, show_bytes};
 use crate::stream::{State, Stream};
 use peer_exchange::{HEADER_LEN, MAGIC, Metadata};
 
@@ -11,26 +11,26 @@ use peer_exchange::{HEADER_LEN, MAGIC, Metadata};
 const ALL_SPLITS_BELOW: usize = 4096;
 const STRIDES: usize = 256;
 
-/// What a vector says becomes of its bytes.
+/// The bytes of a vector and their expected result.
 struct Expected {
     bytes: Vec<u8>,
-    /// After the bytes.
+    /// The state after the bytes.
     state: State,
-    /// After the end of the stream, if it ends.
+    /// The state after the end of the stream; `None` if it does not end.
     end: Option<State>,
     outcome: Outcome,
     steps: Vec<Step>,
 }
 
-/// What a vector says of the outcome; what it does not say follows from the state.
+/// The expected values in a vector. A value that is `None` follows from the state.
 #[derive(Default)]
 struct Outcome {
     consumed: Option<usize>,
     rest: Option<Vec<u8>>,
     fields: Option<Json>,
-    /// The node id, or that there is none.
+    /// The node id; `Some(None)` if the frame has none.
     node_id: Option<Option<String>>,
-    /// The peer's label values, before certificates and fallbacks are asked.
+    /// The peer's label values, without certificates and fallbacks.
     labels: Vec<(String, String)>,
 }
 
@@ -40,16 +40,16 @@ struct Step {
     released: Option<Vec<u8>>,
 }
 
-/// Judges a receiver vector for every split of its bytes.
-pub(crate) fn judge(vector: &Fields<'_>) -> Verdict {
+/// Checks a receiver vector for every split of its bytes.
+pub(crate) fn check(vector: &Fields<'_>) -> Verdict {
     Ok(Expected::read(vector)?.check())
 }
 
 impl Expected {
     fn read(vector: &Fields<'_>) -> Result<Self, FormatError> {
         let bytes = vector.bytes("hex")?;
-        // What a decoder that compares by prefix and has a cap answers. The other fields describe
-        // one that does neither.
+        // The result of a decoder that compares prefixes and has a limit. The other fields describe
+        // a decoder that does not.
         for field in ["fail_fast", "cap_result"] {
             if let Some(state) = optional_state(vector, field)? {
                 let (outcome, steps) = (Outcome::default(), Vec::new());
@@ -120,7 +120,7 @@ impl Expected {
         self.outcome.check(split, &stream)
     }
 
-    /// Every byte either is taken or goes on.
+    /// Every byte is either consumed or released.
     fn check_bytes(&self, split: &str, stream: &Stream) -> Result<(), Mismatch> {
         let len = self.bytes.len();
         let consumed = match stream.state {
@@ -169,7 +169,7 @@ impl Expected {
         stride.chain(boundaries.iter().flat_map(near)).collect()
     }
 
-    /// The length of the frame, header included, as the header says.
+    /// The length of the frame by its header, header included.
     fn frame_len(&self) -> usize {
         let length = self.bytes.get(MAGIC.len()..HEADER_LEN).unwrap_or_default();
         length
@@ -190,7 +190,7 @@ impl Outcome {
             return Ok(outcome);
         };
         if let Some(fields) = decoded.object("struct")? {
-            // There and back, so that all numbers are doubles, as they are on the wire.
+            // Converted there and back: all numbers become doubles, as on the wire.
             outcome.fields = Some(json::from_struct(&json::to_struct(fields)));
         }
         if decoded.has("peer_id") {

@@ -1,12 +1,12 @@
 use serde_json::Value as Json;
 
+use crate::check::{FormatError, Mismatch, Verdict, compare, show_bytes};
 use crate::fields::Fields;
 use crate::json;
-use crate::judge::{FormatError, Mismatch, Verdict, compare, show_bytes};
 use peer_exchange::{Locality, Node, Style};
 
-/// Judges a sender vector.
-pub(crate) fn judge(vector: &Fields<'_>) -> Verdict {
+/// Checks a sender vector.
+pub(crate) fn check(vector: &Fields<'_>) -> Verdict {
     let style = vector.read("style", "`istio-1.7` or `modern`", style)?;
     let style = vector.required("style", style)?;
     let labels = vector.read("additional_labels", "a list of strings", strings)?;

@@ -2,7 +2,7 @@ use std::fmt;
 
 use peer_exchange::{Decoded, Decoder, Frame, Truncated};
 
-/// What a stream has come to. `Display` is its name in the files.
+/// The state of a stream. `Display` prints its name in the files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum State {
     #[default]
@@ -31,7 +31,7 @@ impl State {
     pub(crate) const NAMES: &'static str = "one of need-more, ok, no-metadata, bad-protobuf, \
          not-magic, too-large, aborted";
 
-    /// The state of that name.
+    /// The state with this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
@@ -55,25 +55,25 @@ impl fmt::Display for State {
     }
 }
 
-/// The receiving end of a stream, as a filter has it: bytes come in pieces, those of the frame are
-/// taken, all others go on.
+/// The receiver of a stream, like a filter: bytes arrive in pieces, the bytes of the frame are
+/// consumed, all others are released.
 #[derive(Default)]
 pub(crate) struct Stream {
     decoder: Decoder,
     pub(crate) state: State,
-    /// The frame, once there is one.
+    /// The frame; `None` until it is decoded.
     pub(crate) frame: Option<Frame>,
-    /// All bytes that went on.
+    /// All released bytes.
     pub(crate) released: Vec<u8>,
-    /// How many bytes were taken for good, once that is known.
+    /// The number of bytes that the decoder consumed and did not give back.
     pub(crate) consumed: usize,
 }
 
 impl Stream {
-    /// A piece arrives.
+    /// Receives a piece.
     pub(crate) fn feed(&mut self, mut piece: &[u8]) {
         while self.state == State::NeedMore && !piece.is_empty() {
-            // One byte more than wanted: it would be seen if the decoder took it.
+            // One byte more than `wants`: a decoder that consumed it would fail the test.
             let view = piece.get(..=self.decoder.wants()).unwrap_or(piece);
             let step = self.decoder.decode(view);
             self.consumed += step.consumed;
@@ -100,13 +100,13 @@ impl Stream {
                 Decoded::TooLarge(_) => State::TooLarge,
             };
         }
-        // A frame that is too large costs the connection: nothing goes on.
+        // A frame that is too large closes the connection: no byte is released.
         if self.state != State::TooLarge {
             self.released.extend_from_slice(piece);
         }
     }
 
-    /// The stream ends.
+    /// Ends the stream.
     pub(crate) fn end(&mut self) {
         if self.state == State::NeedMore {
             self.state = State::Aborted;

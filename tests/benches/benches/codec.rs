@@ -1,4 +1,4 @@
-//! The wire: frames written, and read whole and in pieces.
+//! The wire format: frames encoded, and decoded whole and in pieces.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 
 use std::hint::black_box;
@@ -6,10 +6,10 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use peer_exchange::{Decoded, Decoder, Frame, Node, Struct, Style, Value};
 
-/// The pieces that frames come in, in bytes.
+/// The sizes of the pieces of a frame, in bytes.
 const PIECES: [usize; 4] = [1, 8, 64, 1024];
 
-/// A frame as a sidecar sends it.
+/// A frame like that of a sidecar.
 fn frame() -> Frame {
     let labels: Struct = [
         ("app", "ratings"),

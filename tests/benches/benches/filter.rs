@@ -1,9 +1,6 @@
-//! A start, whole connections and each of their callbacks.
+//! A start, data callbacks and whole connections.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a bench that cannot run has nothing to say"
-)]
+#![allow(clippy::unwrap_used, reason = "an error ends the bench")]
 
 use benches::Subject;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -11,7 +8,7 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 /// Bytes per data callback.
 const CHUNKS: [usize; 3] = [64, 1024, 16 * 1024];
 
-/// The virtual machine starts, and the filter is configured.
+/// The start of the VM and the configuration of the filter.
 fn start(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("start");
     for subject in Subject::all(1).unwrap() {
@@ -21,7 +18,7 @@ fn start(criterion: &mut Criterion) {
     }
 }
 
-/// One data callback, the exchange long over.
+/// One data callback after the exchange.
 fn data(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("data");
     for subject in Subject::all(1).unwrap() {
@@ -40,7 +37,7 @@ fn data(criterion: &mut Criterion) {
     }
 }
 
-/// Open, and exchange: labels are built, and their series looked up or made.
+/// Open and exchange: computes the labels, and finds or creates their series.
 fn open(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("open and exchange");
     for subject in Subject::all(2).unwrap() {

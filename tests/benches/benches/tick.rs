@@ -1,16 +1,13 @@
-//! Ticks, by the number of open connections and of series that moved.
+//! Ticks, by the numbers of open connections and of series with new bytes.
 #![allow(missing_docs, reason = "criterion's macros write undocumented items")]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a bench that cannot run has nothing to say"
-)]
+#![allow(clippy::unwrap_used, reason = "an error ends the bench")]
 
 use benches::Subject;
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 
-/// Connections that are open and move nothing.
+/// The numbers of open connections without traffic.
 const OPEN: [usize; 3] = [10, 1_000, 10_000];
-/// Series with a connection each that moves bytes before every tick.
+/// The numbers of series. Each has a connection that moves bytes before every tick.
 const SERIES: [usize; 3] = [1, 20, 200];
 
 fn idle(criterion: &mut Criterion) {

@@ -1,6 +1,7 @@
-//! What the benches share: the filter and one that does nothing, as .wasm and linked in.
+//! The subjects of the benches: the filter and an empty filter, as .wasm and linked in.
 //!
-//! Times are the harness' model and the filter together; the difference to the empty filter is the filter's own.
+//! A time includes the harness and the filter. The difference from the empty filter is the time of
+//! the filter.
 
 use std::time::Duration;
 
@@ -10,17 +11,17 @@ use host_harness::scenario::Side;
 use host_harness::{Module, native, native_filter};
 use tcp_peer_stats as _;
 
-/// A filter on a back end.
+/// A filter and its VM: wasmtime, or native for a filter that is linked in.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// Which one on which.
+    /// The names of the VM and the filter.
     pub name: &'static str,
     module: Module,
     peers: Peers,
 }
 
 impl Subject {
-    /// All four; the filter's peers are this many.
+    /// Returns all four subjects. `peers`: the number of the filter's peers.
     ///
     /// # Errors
     /// A filter does not compile or start.
@@ -32,16 +33,16 @@ impl Subject {
             module,
             peers: peers.clone(),
         };
-        let nobody = Peers::default();
+        let no_peers = Peers::default();
         Ok([
             subject("wasm", filters.shipped, &peers),
-            subject("wasm, empty", filters.empty, &nobody),
+            subject("wasm, empty", filters.empty, &no_peers),
             subject("native", native_filter!(), &peers),
-            subject("native, empty", native::empty(), &nobody),
+            subject("native, empty", native::empty(), &no_peers),
         ])
     }
 
-    /// Starts an inbound sidecar with it.
+    /// Starts an inbound sidecar with the filter.
     ///
     /// # Errors
     /// The filter does not start.
@@ -50,7 +51,7 @@ impl Subject {
     }
 }
 
-/// Criterion, with so many samples as a busy machine has time for.
+/// Criterion with few samples, for a busy machine.
 #[must_use]
 pub fn criterion() -> Criterion {
     Criterion::default()

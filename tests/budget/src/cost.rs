@@ -24,13 +24,13 @@ pub struct Cost {
 /// The costs of a situation, by callback.
 pub type Costs = BTreeMap<String, Cost>;
 
-/// Adds a trace up, by callback.
+/// Sums the costs of a trace by callback.
 pub(crate) fn costs(trace: &[Event]) -> Costs {
     let mut costs = Costs::new();
     let mut within = 0;
     for event in trace {
         match event {
-            // The trace has a host call before the callback that makes it.
+            // In the trace, a host call precedes the callback that makes it.
             Event::Hostcall { .. } => within += 1,
             Event::Callback {
                 name,
@@ -51,7 +51,7 @@ pub(crate) fn costs(trace: &[Event]) -> Costs {
     costs
 }
 
-/// All callbacks together.
+/// The sum over all callbacks.
 pub fn total(costs: &Costs) -> Cost {
     let mut total = Cost::default();
     costs.values().for_each(|cost| total += *cost);

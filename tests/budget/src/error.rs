@@ -7,7 +7,7 @@ use host_harness::{LoadError, StartError, artifact};
 /// The reason why a measurement fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the messages say what the fields are")]
+#[allow(missing_docs, reason = "the messages contain the fields")]
 pub enum Error {
     /// A filter does not compile.
     #[error(transparent)]
@@ -24,10 +24,10 @@ pub enum Error {
     /// The scenario has no node for one of the sidecars.
     #[error("{0} describes no {1} sidecar")]
     NoSidecar(PathBuf, &'static str),
-    /// A filter died.
+    /// A filter trapped.
     #[error("the filter failed: {0}")]
     Trap(String),
-    /// Bytes did not arrive, so the measurement is void.
+    /// Bytes did not arrive, so the measurement is invalid.
     #[error("{what}: {arrived} bytes arrived where {sent} were sent")]
     Lost {
         what: &'static str,
@@ -37,13 +37,13 @@ pub enum Error {
     /// A thread that measures panicked.
     #[error("a thread that measures panicked")]
     Thread,
-    /// Something cannot be compressed.
+    /// Data cannot be compressed.
     #[error("cannot compress: {0}")]
     Gzip(io::Error),
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
     File { path: PathBuf, source: io::Error },
     /// The budget file is invalid.
-    #[error("{path}: {reason}; `cargo budget --update` writes it anew")]
+    #[error("{path}: {reason}; `cargo budget --update` replaces it")]
     Budget { path: PathBuf, reason: String },
 }

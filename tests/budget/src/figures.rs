@@ -1,4 +1,4 @@
-//! Everything that is measured, and the file that it is held against.
+//! All measured values, and the file with their budget.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -14,32 +14,33 @@ use crate::sidecar::Peers;
 use crate::situations::{self, EMPTY, SITUATIONS, Scene, Situation};
 use crate::{Error, Filters};
 
-/// The open connections that targets are set for.
+/// The number of open connections in the targets.
 const MANY: usize = 100_000;
 const HEAD: &str = "\
-# What the filter may cost: `cargo test` fails when a change exceeds it. `cargo budget --update` writes this file.
-# fuel: WebAssembly instructions, about; hostcalls and allocations: how many, over all calls; bytes: sizes and guest memory.
+# The budget of the filter: `cargo test` fails if a change exceeds it. `cargo budget --update`
+# writes this file. fuel: approximately WebAssembly instructions; hostcalls and allocations: their
+# numbers over all calls; bytes: sizes and guest memory.
 ";
 
-/// Measured values, or their budget.
+/// Measured values, or their budgets.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {
-    /// Sizes of the artefact and of the guest's memory.
+    /// Sizes of the artefact and of the guest's memory, in bytes.
     pub bytes: BTreeMap<String, u64>,
     /// Costs by situation and callback.
     pub costs: BTreeMap<String, Costs>,
 }
 
-/// The budget that is checked in.
+/// The path of the checked-in budget.
 #[must_use]
 pub fn file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("budget.yaml")
 }
 
 impl Figures {
-    /// Measures everything. `churn`: how many connections come and go before memory is looked at
-    /// again.
+    /// Measures all values. `churn`: the number of connections that open and close before memory is
+    /// measured again.
     ///
     /// # Errors
     /// See [`Error`].
@@ -84,7 +85,7 @@ impl Figures {
             format!("{side}, growth after connections that came and went"),
             growth,
         );
-        // What follows is the same on both sides, and takes a while.
+        // The following values are the same on both sides, and their measurement is slow.
         if side == Side::Inbound {
             let (tick, each) = situations::idle(&shipped, MANY)?;
             figures
@@ -101,7 +102,7 @@ impl Figures {
     /// Reads a budget.
     ///
     /// # Errors
-    /// There is none.
+    /// The file cannot be read or is invalid.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path).map_err(|source| Error::File {
             path: path.to_owned(),

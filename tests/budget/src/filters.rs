@@ -11,23 +11,23 @@ use crate::Error;
 
 const PROFILE: &str = "wasm";
 
-/// The filter and what it is measured against.
+/// The filter and the modules that it is compared with.
 #[derive(Clone, Debug)]
 pub struct Filters {
-    /// The filter as it ships.
+    /// The shipped filter.
     pub shipped: Module,
     /// The filter with its allocations counted.
     pub counted: Module,
-    /// A filter on the same SDK that does nothing.
+    /// An empty filter with the same SDK.
     pub empty: Module,
     file: PathBuf,
 }
 
 impl Filters {
-    /// Builds and compiles them.
+    /// Builds and compiles the modules.
     ///
     /// # Errors
-    /// One does not compile.
+    /// A module does not compile.
     pub fn build() -> Result<Self, Error> {
         let module = |package| -> Result<_, Error> {
             let file = artifact::build(package, PROFILE)?;
@@ -53,7 +53,7 @@ impl Filters {
     }
 }
 
-/// Compresses as well as gzip can.
+/// Compresses with gzip's best compression.
 pub(crate) fn gzip(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     let done = gzip.write_all(bytes).and_then(|()| gzip.finish());

@@ -1,4 +1,4 @@
-//! How costs grow with connections and with series.
+//! The growth of costs with the numbers of connections and of series.
 
 use host_harness::Module;
 use host_harness::scenario::Side;
@@ -8,43 +8,43 @@ use crate::cost::Cost;
 use crate::filters::gzip;
 use crate::sidecar::{Bench, Peers};
 
-/// Connections that come and go before anything is measured.
+/// The number of connections that open and close before the measurement.
 const WARM_UP: usize = 100;
-/// Workloads that connections come from where their number does not matter.
+/// The number of client workloads if it does not affect the result.
 const PEERS: usize = 20;
 
 /// Costs at a number of open connections.
 #[derive(Clone, Copy, Debug)]
 pub struct AtConnections {
-    /// How many are open.
+    /// The number of open connections.
     pub open: usize,
-    /// Fuel to open and exchange, each of those that came since the last step.
+    /// Fuel of opening and exchanging, per connection that was opened since the last step.
     pub fuel: u64,
-    /// Bytes of guest memory in all.
+    /// Guest memory, in bytes.
     pub memory: usize,
-    /// Bytes of guest memory that each has taken.
+    /// Guest memory per connection, in bytes.
     pub memory_each: usize,
-    /// A tick while none moves anything.
+    /// A tick while no connection moves bytes.
     pub idle_tick: Cost,
 }
 
 /// Costs at a number of series, each with one open connection.
 #[derive(Clone, Copy, Debug)]
 pub struct AtSeries {
-    /// How many there are.
+    /// The number of series.
     pub series: usize,
-    /// Bytes of guest memory that each has taken, its connection included.
+    /// Guest memory per series, its connection included, in bytes.
     pub memory_each: usize,
-    /// A tick while none moves anything.
+    /// A tick while no connection moves bytes.
     pub idle_tick: Cost,
-    /// A tick after all moved bytes.
+    /// A tick after all connections moved bytes.
     pub busy_tick: Cost,
-    /// Bytes that they are in `/stats/prometheus`, and what is left of them when that is
-    /// compressed.
+    /// The size of `/stats/prometheus`, in bytes: uncompressed and compressed.
     pub scrape: (usize, usize),
 }
 
-/// Opens more and more connections of an inbound sidecar: a thousand, ten thousand, and so on.
+/// Opens an increasing number of connections of an inbound sidecar: a thousand, ten thousand, and
+/// so on.
 ///
 /// # Errors
 /// See [`Error`].
@@ -77,7 +77,7 @@ pub fn by_connections(
     Ok(())
 }
 
-/// Opens a connection from each of more and more workloads.
+/// Opens a connection from each of an increasing number of workloads.
 ///
 /// # Errors
 /// See [`Error`].
@@ -112,13 +112,13 @@ pub fn by_series(
     Ok(())
 }
 
-/// Powers of ten.
+/// `first` times the powers of ten, up to `most`.
 fn steps(first: usize, most: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(first), |step| step.checked_mul(10))
         .take_while(move |step| *step <= most)
 }
 
-/// Without a trace: that would have to hold every callback of a million connections.
+/// The cost of a tick, without a trace: a trace would contain the callbacks of all connections.
 fn tick(bench: &Bench) -> Cost {
     let sidecar = bench.sidecar();
     let (fuel, hostcalls) = (sidecar.fuel(), sidecar.hostcalls().total());

@@ -1,13 +1,12 @@
-//! The filter's costs by callback, compared with a budget that is checked in.
+//! The filter's costs by callback, compared with a checked-in budget.
 //!
-//! [`Figures::measure`] plays everyday situations in the host harness: whole connections, steady
-//! data, ticks with very many
-//! connections open. It counts what does not depend on the machine: WebAssembly instructions
-//! (fuel), host calls, allocations and guest memory. [`Verdict::of`] compares that with
-//! `budget.yaml`, [`targets`] with what the project set itself.
+//! [`Figures::measure`] plays typical situations in the host harness: whole connections, steady
+//! data, ticks with very many open connections. It counts values that do not depend on the machine:
+//! WebAssembly instructions (fuel), host calls, allocations and guest memory. [`Verdict::of`]
+//! compares them with `budget.yaml`, [`targets`] with the targets of the project.
 //!
-//! Allocations are counted in a build of the filter that has the counter linked in; everything else
-//! is measured in the artefact that ships.
+//! Allocations are counted in a build of the filter with a linked counter; all other values are
+//! measured in the shipped artefact.
 
 mod cost;
 mod error;

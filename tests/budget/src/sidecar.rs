@@ -15,7 +15,7 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// The message of the applications.
 const MESSAGE: &[u8] = b"some sixty-four bytes of a request, or of what answers to that..";
 
-/// A running sidecar, and the exchange frames of its peers: the first bytes on the peer's side.
+/// A running sidecar and the exchange frames of its peers: the first bytes from the peer's side.
 pub struct Bench {
     side: Side,
     sidecar: Sidecar,
@@ -23,8 +23,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Starts a sidecar of `mesh.yaml` with a filter, and writes the frames of this many different
-    /// peers.
+    /// Starts a sidecar of `mesh.yaml` with a filter and the frames of these peers.
     ///
     /// # Errors
     /// The filter does not start.
@@ -44,13 +43,13 @@ impl Bench {
         })
     }
 
-    /// The sidecar itself.
+    /// The running sidecar.
     pub fn sidecar(&self) -> &Sidecar {
         &self.sidecar
     }
 
-    /// Opens a connection of the n-th peer and exchanges: one message there with the client's
-    /// frame, one back with the server's.
+    /// Opens a connection of the n-th peer and exchanges frames: the client sends its frame and one
+    /// message, then the server does.
     ///
     /// # Errors
     /// Bytes did not arrive.
@@ -70,7 +69,7 @@ impl Bench {
                 connection.client.take().len()
             }
         };
-        // The other direction begins with our own frame, whose length is not known here.
+        // The other direction starts with the sidecar's own frame, whose length is unknown here.
         match own == MESSAGE.len() || self.frames.is_empty() {
             true => Ok(connection),
             false => Err(Error::Lost {
@@ -81,7 +80,7 @@ impl Bench {
         }
     }
 
-    /// Opens connections of all peers in turn and exchanges.
+    /// Opens connections of all peers in turn and exchanges frames.
     ///
     /// # Errors
     /// See [`Self::exchange`].
@@ -89,7 +88,7 @@ impl Bench {
         (0..count).map(|n| self.exchange(n)).collect()
     }
 
-    /// A whole connection: open, exchange, this many messages each way, close.
+    /// Plays a whole connection: open, exchange, this number of messages in each direction, close.
     ///
     /// # Errors
     /// See [`Self::exchange`].
@@ -100,7 +99,7 @@ impl Bench {
         Ok(())
     }
 
-    /// One message there and one back.
+    /// Sends one message in each direction.
     ///
     /// # Errors
     /// Bytes did not arrive.
@@ -123,7 +122,8 @@ impl Bench {
         Ok(())
     }
 
-    /// Connections of all peers open, exchange and close, one behind the other.
+    /// Opens and closes connections of all peers in turn, one after the other, with an exchange on
+    /// each.
     ///
     /// # Errors
     /// See [`Self::exchange`].
@@ -134,21 +134,21 @@ impl Bench {
         })
     }
 
-    /// Both applications end their side.
+    /// Ends the connection from both applications.
     pub fn close(&self, connection: &Connection) {
         connection.client.end();
         connection.server.end();
     }
 
-    /// A reporting interval passes.
+    /// Advances the clock by a reporting interval.
     pub fn tick(&self) {
         self.sidecar.advance(INTERVAL);
     }
 
-    /// The costs of the callbacks during a function.
+    /// Measures the costs of the callbacks during `act`.
     ///
     /// # Errors
-    /// It failed, or the filter died of it.
+    /// `act` failed, or the filter trapped.
     pub fn cost(&self, act: impl FnOnce() -> Result<(), Error>) -> Result<Costs, Error> {
         self.sidecar.record_trace();
         self.sidecar.take_trace();

@@ -1,4 +1,4 @@
-//! Everyday situations, each on a sidecar of its own.
+//! Typical situations, each on a separate sidecar.
 
 use host_harness::Module;
 use host_harness::scenario::Side;
@@ -7,21 +7,22 @@ use crate::Error;
 use crate::cost::{Cost, Costs};
 use crate::sidecar::{Bench, Peers};
 
-/// How many messages go each way in a whole connection behind the first two: ten data callbacks.
+/// The number of messages in each direction after the first two in a whole connection: ten data
+/// callbacks.
 const MESSAGES: usize = 5;
-/// How many messages go each way in the steady state.
+/// The number of messages in each direction in the steady state.
 const STEADY: usize = 10;
-/// How many different peers there are where many connections are open.
+/// The number of different peers if many connections are open.
 const PEERS: usize = 20;
-/// Few open connections.
+/// A small number of open connections.
 const FEW: usize = 1_000;
-/// Connections that come and go before memory is looked at: the allocator has then what it needs
-/// for one.
+/// The number of connections that open and close before memory is measured. The allocator then has
+/// the memory for one connection.
 const WARM_UP: usize = 1_000;
-/// Connections that move bytes between two ticks.
+/// The number of connections that move bytes between two ticks.
 const BUSY: usize = 10_000;
 
-/// A situation: its name in the budget, and how it comes about.
+/// A situation: its name in the budget, and the function that plays it.
 pub(crate) struct Situation {
     pub(crate) name: &'static str,
     play: fn(&Scene<'_>) -> Result<Costs, Error>,
@@ -34,7 +35,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) peers: &'a Peers,
 }
 
-/// Those of the filter.
+/// The situations of the filter.
 pub(crate) const SITUATIONS: [Situation; 6] = [
     Situation {
         name: "start",
@@ -62,7 +63,7 @@ pub(crate) const SITUATIONS: [Situation; 6] = [
     },
 ];
 
-/// Those of a filter that does nothing.
+/// The situations of the empty filter.
 pub(crate) const EMPTY: [Situation; 2] = [
     Situation {
         name: "connection",
@@ -75,7 +76,7 @@ pub(crate) const EMPTY: [Situation; 2] = [
 ];
 
 impl Situation {
-    /// Plays it.
+    /// Plays the situation and returns its costs.
     pub(crate) fn play(&self, scene: &Scene<'_>) -> Result<Costs, Error> {
         (self.play)(scene)
     }
@@ -87,7 +88,7 @@ impl Scene<'_> {
     }
 }
 
-/// The VM starts and the filter is configured.
+/// The start of the VM and the configuration of the filter.
 fn start(scene: &Scene<'_>) -> Result<Costs, Error> {
     let bench = scene.bench()?;
     let sidecar = bench.sidecar();
@@ -100,15 +101,15 @@ fn start(scene: &Scene<'_>) -> Result<Costs, Error> {
     Ok(Costs::from([("start".into(), cost)]))
 }
 
-/// The second connection of a sidecar, from a peer that it has not seen before. Not the first: a
-/// filter may greet that.
+/// The second connection of a sidecar, from a new peer. Not the first connection: its costs can
+/// include work that is done once.
 fn series_new(scene: &Scene<'_>) -> Result<Costs, Error> {
     let bench = scene.bench()?;
     bench.whole(0, MESSAGES)?;
     bench.cost(|| bench.whole(1, MESSAGES))
 }
 
-/// A connection from a peer that has been seen before.
+/// A connection from a peer with existing series.
 fn series_known(scene: &Scene<'_>) -> Result<Costs, Error> {
     let bench = scene.bench()?;
     bench.whole(0, MESSAGES)?;
@@ -116,7 +117,7 @@ fn series_known(scene: &Scene<'_>) -> Result<Costs, Error> {
     bench.cost(|| bench.whole(0, MESSAGES))
 }
 
-/// A connection whose exchange is over.
+/// Data callbacks of a connection after its exchange.
 fn data(scene: &Scene<'_>) -> Result<Costs, Error> {
     let bench = scene.bench()?;
     let connection = bench.exchange(0)?;
@@ -124,9 +125,9 @@ fn data(scene: &Scene<'_>) -> Result<Costs, Error> {
     bench.cost(|| (0..STEADY).try_for_each(|_| bench.talk(&connection)))
 }
 
-/// Connections that are open and have moved nothing since the last tick: the next one, and the
-/// bytes of guest memory that each of them occupies. Memory comes in pages of 64 KiB, and hash
-/// tables grow by doubling: both are in it.
+/// A tick with open connections that have moved no bytes since the last tick. Returns the costs of
+/// the tick and the guest memory per connection, in bytes. The memory includes the unused parts of
+/// pages of 64 KiB and of hash tables, which grow by doubling.
 pub(crate) fn idle(scene: &Scene<'_>, count: usize) -> Result<(Costs, u64), Error> {
     let bench = scene.bench()?;
     bench.come_and_go(WARM_UP)?;
@@ -137,7 +138,7 @@ pub(crate) fn idle(scene: &Scene<'_>, count: usize) -> Result<(Costs, u64), Erro
     Ok((tick(&bench)?, grown.div_ceil(count) as u64))
 }
 
-/// Bytes by which guest memory has grown after this many connections have come and gone.
+/// The growth of guest memory after this number of connections opened and closed, in bytes.
 pub(crate) fn growth(scene: &Scene<'_>, connections: usize) -> Result<u64, Error> {
     let bench = scene.bench()?;
     bench.come_and_go(WARM_UP)?;
@@ -146,7 +147,7 @@ pub(crate) fn growth(scene: &Scene<'_>, connections: usize) -> Result<u64, Error
     Ok((bench.sidecar().memory_size() - before) as u64)
 }
 
-/// Every connection has moved bytes since the last tick.
+/// A tick after every connection moved bytes.
 fn busy_tick(scene: &Scene<'_>) -> Result<Costs, Error> {
     let bench = scene.bench()?;
     let open = bench.open(BUSY)?;

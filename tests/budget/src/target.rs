@@ -1,4 +1,4 @@
-//! The project's targets and the measured values.
+//! The targets of the project, compared with the measured values.
 
 use crate::cost::{Cost, Costs, total};
 use crate::figures::Figures;
@@ -15,14 +15,14 @@ pub struct Target {
 }
 
 impl Target {
-    /// The limit is kept.
+    /// The measured value is within the limit.
     #[must_use]
     pub fn is_met(&self) -> bool {
         self.measured <= self.limit
     }
 }
 
-/// The targets that can be judged by these figures; what was not measured is left out.
+/// The targets for these figures, without targets whose value was not measured.
 #[must_use]
 pub fn targets(figures: &Figures) -> Vec<Target> {
     let mut targets = Vec::new();

@@ -5,13 +5,13 @@ use std::fmt::{self, Display, Formatter};
 use crate::cost::{Cost, total};
 use crate::figures::Figures;
 
-/// How far fuel and bytes may exceed the budget, in percent: an allocator's luck and a path's
-/// length, not more.
+/// The percentage by which fuel and bytes may exceed the budget. It covers differences of the
+/// allocator and of the length of a path only.
 const TOLERANCE: u64 = 2;
-/// From how far below the budget on it should be lowered, in percent.
+/// The percentage below the budget from which the budget should be lowered.
 const SLACK: u64 = 10;
 
-/// How the figures differ from the budget.
+/// The differences between the figures and the budget.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Verdict {
     /// The values over the budget.
@@ -23,9 +23,9 @@ pub struct Verdict {
 /// A value that differs from its budget.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Difference {
-    /// Where: the situation and the callback, or the name of a size.
+    /// The situation and the callback, or the name of a size.
     pub place: String,
-    /// Of what.
+    /// The unit of the value.
     pub unit: &'static str,
     /// The budget; `None` if there is none.
     pub old: Option<u64>,
@@ -34,7 +34,7 @@ pub struct Difference {
 }
 
 impl Verdict {
-    /// Compares what was measured with a budget.
+    /// Compares measured values with a budget.
     #[must_use]
     pub fn of(measured: &Figures, budget: &Figures) -> Self {
         let mut verdict = Self::default();
@@ -58,7 +58,7 @@ impl Verdict {
         verdict
     }
 
-    /// Nothing costs more than it may.
+    /// No value exceeds the budget.
     #[must_use]
     pub fn is_met(&self) -> bool {
         self.exceeded.is_empty()
@@ -99,11 +99,11 @@ impl Display for Verdict {
         for (differences, what) in [
             (
                 &self.exceeded,
-                "more than the budget allows; if it has to be, `cargo budget --update` says so",
+                "over the budget; `cargo budget --update` accepts them",
             ),
             (
                 &self.lower,
-                "less than the budget says: `cargo budget --update` keeps it so",
+                "far below the budget; `cargo budget --update` lowers it",
             ),
         ] {
             if !differences.is_empty() {

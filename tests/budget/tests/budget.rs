@@ -3,8 +3,8 @@
 
 use budget::{Figures, Filters, Verdict};
 
-/// Connections that come and go: enough for a leak of seven bytes each to show as a page. The
-/// command line takes more.
+/// The number of connections that open and close: a leak of seven bytes per connection fills a
+/// page. `cargo budget --churn` sets a larger number.
 const CHURN: usize = 10_000;
 
 // Shows: filter/docs/performance.md, "no host call and no allocation once the exchange is over"
@@ -18,7 +18,7 @@ fn the_filter_stays_within_its_budget() {
 }
 
 #[test]
-fn the_budget_is_read_as_it_is_written() {
+fn a_written_budget_is_read_unchanged() {
     let budget = Figures::read(&budget::file()).unwrap();
     assert_eq!(
         serde_saphyr::from_str::<Figures>(&budget.to_string()).unwrap(),

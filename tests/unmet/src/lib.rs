@@ -1,9 +1,9 @@
-//! Makes skipped tests visible.
+//! Reports skipped tests.
 //!
-//! A test that needs a program which this machine lacks calls [`skip`] and returns. libtest counts it as passed and
-//! captures what it prints, so the requirement goes to the real standard error at once, and into a list that the test
-//! program `closing_list` of this package prints at the end of `cargo test`. Where [`REQUIRE_ALL`] is set, a missing
-//! requirement fails the test.
+//! A test whose program is missing on this machine calls [`skip`] and returns. libtest counts it as
+//! passed and captures its output, so the requirement is written directly to standard error, and to
+//! a list that the test program `closing_list` of this package prints at the end of `cargo test`.
+//! If [`REQUIRE_ALL`] is set, a missing requirement fails the test.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -16,24 +16,24 @@ use std::{env, thread};
 /// The environment variable that makes every skipped test a failure. `.ci/run` sets it.
 pub const REQUIRE_ALL: &str = "REQUIRE_ALL";
 
-/// Reports that the test which runs on this thread is skipped, because `requirement` is not met.
+/// Reports that the test of this thread is skipped, because `requirement` is not met.
 ///
-/// `requirement` names the missing thing and the command that installs it.
+/// `requirement` names the missing program and the command that installs it.
 ///
 /// # Panics
-/// [`REQUIRE_ALL`] is set, to anything but `0` and nothing.
-#[allow(clippy::panic, reason = "this is how a test fails")]
+/// [`REQUIRE_ALL`] is set, and neither empty nor `0`.
+#[allow(clippy::panic, reason = "a panic fails the test")]
 pub fn skip(requirement: impl Display) {
     let thread = thread::current();
     let test = thread.name().unwrap_or("a test").to_owned();
     assert!(!requires_all(), "{REQUIRE_ALL} is set, but {requirement}");
     let line = format!("{test}: {requirement}\n");
-    // The macros of the standard library would write into libtest's buffer.
+    // libtest captures the output of the macros of the standard library.
     let _lost = io::stderr().write_all(format!("skipped: {line}").as_bytes());
     let _lost = append(&list(), &line);
 }
 
-/// Whether [`REQUIRE_ALL`] is set, to anything but `0` and nothing.
+/// Whether [`REQUIRE_ALL`] is set, and neither empty nor `0`.
 #[must_use]
 pub fn requires_all() -> bool {
     is_set(env::var_os(REQUIRE_ALL).as_deref())
@@ -43,9 +43,10 @@ fn is_set(value: Option<&OsStr>) -> bool {
     value.is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// The list of this run of `cargo test`: cargo is the parent of every test program.
+/// The path of the list of this run of `cargo test`. Its name is the process id of cargo, the
+/// parent of every test program.
 ///
-/// It lies in the target folder, three levels above the test program.
+/// The list is in the target folder, three levels above the test program.
 #[must_use]
 pub fn list() -> PathBuf {
     let program = env::current_exe().unwrap_or_default();
@@ -62,7 +63,8 @@ fn append(list: &Path, line: &str) -> io::Result<()> {
     file.write_all(line.as_bytes())
 }
 
-/// The closing list: how many checks were skipped, and which for lack of what. `None` if none was.
+/// The closing list: the number of skipped checks, and each of them with its requirement. `None` if
+/// no check was skipped.
 #[must_use]
 pub fn closing(lines: &str) -> Option<String> {
     let mut skipped: Vec<&str> = lines.lines().collect();
@@ -83,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closing_list_counts_and_names_what_was_skipped() {
+    fn the_closing_list_counts_and_names_skipped_checks() {
         assert_eq!(closing(""), None);
         assert_eq!(
             closing("b: Redis was not found\na: kubectl was not found\n").as_deref(),

@@ -1,4 +1,4 @@
-//! Prints the closing list of a run of `cargo test` on the real standard error.
+//! Prints the closing list of a run of `cargo test` to standard error, without libtest.
 
 use std::{env, fs, io};
 

@@ -17,7 +17,7 @@ pub(crate) fn oci<const N: usize>(arguments: [&str; N]) -> Command {
     command
 }
 
-/// Runs it and returns its output.
+/// Runs the command and returns its output.
 pub(crate) fn done(command: &mut Command) -> Result<String> {
     let Output {
         status,
@@ -29,7 +29,7 @@ pub(crate) fn done(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(stdout)?)
 }
 
-/// Runs it, expects it to fail in the documented way, and returns its message.
+/// Runs the command, checks that it fails as documented, and returns its message.
 pub(crate) fn refused(command: &mut Command) -> Result<String> {
     let output = command.output()?;
     let errors = String::from_utf8(output.stderr)?;
@@ -39,7 +39,7 @@ pub(crate) fn refused(command: &mut Command) -> Result<String> {
     Ok(errors)
 }
 
-/// Runs it with something to read.
+/// Runs the command with this standard input.
 pub(crate) fn fed(command: &mut Command, input: &str) -> Result<Output> {
     command.stdin(Stdio::piped());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -52,6 +52,6 @@ pub(crate) fn fed(command: &mut Command, input: &str) -> Result<Output> {
 
 /// The output of `cargo oci inspect --json` for an image or a layout.
 pub(crate) fn inspect(image: &str) -> Result<Vec<Value>> {
-    let said = done(&mut oci(["inspect", "--json", image]))?;
-    Ok(serde_json::from_str(&said)?)
+    let text = done(&mut oci(["inspect", "--json", image]))?;
+    Ok(serde_json::from_str(&text)?)
 }

@@ -1,4 +1,4 @@
-//! The meaning of arguments, and output without a reader.
+//! The meaning of arguments, and standard output without a reader.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -10,17 +10,18 @@ use crate::content::{Content, tagged};
 use crate::registry::Strict;
 use crate::server::{Response, Server};
 
-/// Runs with a proxy for all other machines, which must get no request.
-fn alone(arguments: [&str; 2]) -> Result<String> {
+/// Runs a command that fails, with a proxy for all other machines. Checks that the proxy receives no
+/// request.
+fn local(arguments: [&str; 2]) -> Result<String> {
     let proxy = Server::start(|_| Response::new(403))?;
     let address = format!("http://{}", proxy.address());
-    let said = refused(oci(arguments).env("HTTPS_PROXY", address))?;
-    assert!(proxy.asked().is_empty(), "{said}");
-    Ok(said)
+    let text = refused(oci(arguments).env("HTTPS_PROXY", address))?;
+    assert!(proxy.requests().is_empty(), "{text}");
+    Ok(text)
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_looked_for_nowhere_else() -> Result {
+fn a_missing_folder_is_not_requested_from_a_registry() -> Result {
     for folder in [
         "nonexistent-folder",
         "nonexistent/oci/layout",
@@ -29,34 +30,34 @@ fn a_folder_that_is_not_there_is_looked_for_nowhere_else() -> Result {
         "/nonexistent/layout",
         "nonexistent.d/",
     ] {
-        let said = alone(["inspect", folder])?;
+        let text = local(["inspect", folder])?;
         let expected = format!("error: there is no folder {folder}, and a reference to an image");
-        assert!(said.starts_with(&expected), "{said}");
+        assert!(text.starts_with(&expected), "{text}");
     }
     Ok(())
 }
 
 #[test]
-fn a_file_is_no_layout() -> Result {
+fn a_file_is_not_a_layout() -> Result {
     let file = env!("CARGO_BIN_EXE_oci");
-    let said = alone(["inspect", file])?;
-    assert!(said.contains("it is a file instead of a folder"), "{said}");
+    let text = local(["inspect", file])?;
+    assert!(text.contains("it is a file instead of a folder"), "{text}");
     Ok(())
 }
 
-/// A path can look like a reference: then both are expected.
+/// A path can look like a reference: the message then names both.
 #[test]
-fn what_is_taken_for_an_image_without_a_tag_is_reported() -> Result {
+fn a_path_that_is_read_as_an_image_is_reported() -> Result {
     let registry = Strict::default();
     let server = Server::start(move |request| registry.answer(request))?;
     let address = server.address();
-    let said = refused(&mut oci(["inspect", &format!("{address}/x")]))?;
+    let text = refused(&mut oci(["inspect", &format!("{address}/x")]))?;
     let expected = format!(
         "does not exist: the registry has no such repository, or no such tag or digest in it. There is no folder {address}/x: it was read as an image of the registry {address}"
     );
-    assert!(said.contains(&expected), "{said}");
-    let said = refused(&mut oci(["inspect", &format!("{address}/x:1")]))?;
-    assert!(!said.contains("folder"), "{said}");
+    assert!(text.contains(&expected), "{text}");
+    let text = refused(&mut oci(["inspect", &format!("{address}/x:1")]))?;
+    assert!(!text.contains("folder"), "{text}");
     Ok(())
 }
 
@@ -73,24 +74,24 @@ fn capitals_in_a_name_are_reported() -> Result {
     ] {
         let proxy = Server::start(|_| Response::new(403))?;
         let mut command = oci(["push", reference, "--layout", &layout]);
-        let said = refused(command.env("HTTPS_PROXY", format!("http://{}", proxy.address())))?;
+        let text = refused(command.env("HTTPS_PROXY", format!("http://{}", proxy.address())))?;
         assert!(
-            said.contains(&format!("{part} has capital letters")),
-            "{said}"
+            text.contains(&format!("{part} has capital letters")),
+            "{text}"
         );
-        assert!(proxy.asked().is_empty());
+        assert!(proxy.requests().is_empty());
     }
     Ok(())
 }
 
-/// A pipe whose reader has gone, as behind `| head`.
-fn nobody() -> io::Result<Stdio> {
+/// A pipe whose reader is closed, as with `| head`.
+fn closed() -> io::Result<Stdio> {
     let (_, writer) = io::pipe()?;
     Ok(writer.into())
 }
 
 #[test]
-fn output_that_nobody_reads_is_no_failure() -> Result {
+fn output_without_a_reader_is_not_a_failure() -> Result {
     let scratch = Scratch::new("oci-pipe")?;
     let mut content = Content::default();
     let image = content.good("{}");
@@ -99,18 +100,18 @@ fn output_that_nobody_reads_is_no_failure() -> Result {
     let server = Server::start(move |request| registry.answer(request))?;
     let reference = format!("{}/x:1", server.address());
     let ends = |command: &mut Command| {
-        let output = command.stdout(nobody()?).stderr(Stdio::piped()).output()?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!((output.status.code(), &*said), (Some(0), ""));
+        let output = command.stdout(closed()?).stderr(Stdio::piped()).output()?;
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), &*text), (Some(0), ""));
         Ok::<_, io::Error>(())
     };
     ends(&mut oci(["inspect", &layout]))?;
     ends(&mut oci(["inspect", "--json", &layout]))?;
     ends(&mut oci(["push", &reference, "--layout", &layout]))?;
     ends(&mut oci(["--help"]))?;
-    // A failure stays one.
+    // A failure is still a failure.
     let mut failing = oci(["inspect", "nonexistent-folder"]);
-    let status = failing.stdout(nobody()?).stderr(nobody()?).status()?;
+    let status = failing.stdout(closed()?).stderr(closed()?).status()?;
     assert_eq!(status.code(), Some(2));
     Ok(())
 }
@@ -126,21 +127,21 @@ fn output_that_cannot_be_written_is_a_failure() -> Result {
         .stdout(full)
         .stderr(Stdio::piped())
         .output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(
-        said.starts_with("error: cannot write to standard output"),
-        "{said}"
+        text.starts_with("error: cannot write to standard output"),
+        "{text}"
     );
     Ok(())
 }
 
 #[test]
-fn the_help_says_what_an_argument_is_taken_for() -> Result {
-    let said = done(&mut oci(["inspect", "--help"]))?;
+fn the_help_describes_the_meaning_of_an_argument() -> Result {
+    let text = done(&mut oci(["inspect", "--help"]))?;
     assert!(
-        said.contains("An argument that is a folder is a layout"),
-        "{said}"
+        text.contains("An argument that is a folder is a layout"),
+        "{text}"
     );
     Ok(())
 }

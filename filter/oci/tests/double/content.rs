@@ -1,4 +1,4 @@
-//! Images that no tool of ours builds.
+//! Images that `cargo oci build` does not build.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manife
 pub(crate) const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 pub(crate) const MODULE: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
 
-/// The kinds of an image, of its layer, and of an index of it.
+/// The media types of an image, its layer and its index.
 pub(crate) const KINDS: [(&str, &str, &str); 2] = [
     (MANIFEST, LAYER, INDEX),
     (DOCKER_MANIFEST, DOCKER_LAYER, DOCKER_LIST),
@@ -32,13 +32,13 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-/// A module header and 5,000 bytes that differ from place to place.
+/// A module header and 5,000 different bytes.
 pub(crate) fn module() -> Vec<u8> {
     let rest = (0..5000_u32).map(|number| (number * 7 / 5) as u8);
     b"\0asm\x01\0\0\0".iter().copied().chain(rest).collect()
 }
 
-/// A tar with something before the module.
+/// A tar with a file before the module.
 pub(crate) fn tar() -> Vec<u8> {
     let mut tar = Builder::new(Vec::new());
     for (name, bytes) in [("pad", vec![0; 2048]), ("./plugin.wasm", module())] {
@@ -55,7 +55,7 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
-/// A platform as an entry of an index has it.
+/// Adds the platform to an entry of an index.
 pub(crate) fn on(mut entry: Value, platform: &str) -> Value {
     let mut parts = platform.split('/');
     let mut fields = json!({ "os": parts.next(), "architecture": parts.next() });
@@ -66,7 +66,7 @@ pub(crate) fn on(mut entry: Value, platform: &str) -> Value {
     entry
 }
 
-/// An entry of a layout's index with a tag.
+/// Adds a tag to an entry of a layout's index.
 pub(crate) fn tagged(mut entry: Value, tag: &str) -> Value {
     entry["annotations"] = json!({ "org.opencontainers.image.ref.name": tag });
     entry
@@ -87,7 +87,7 @@ impl Content {
         json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
     }
 
-    /// Adds a manifest or an index with its media type in it.
+    /// Adds a manifest or an index that contains its media type.
     pub(crate) fn put_manifest(&mut self, media_type: &str, mut document: Value) -> Value {
         document["schemaVersion"] = json!(2);
         document["mediaType"] = json!(media_type);
@@ -97,7 +97,7 @@ impl Content {
         entry
     }
 
-    /// Adds an image of one layer; `mark` makes its digest its own.
+    /// Adds an image of one layer; `mark` makes its digest unique.
     pub(crate) fn image(
         &mut self,
         media_type: &str,
@@ -115,7 +115,7 @@ impl Content {
         self.image(MANIFEST, LAYER, &gzip(&tar()), mark)
     }
 
-    /// Adds an attestation by buildkit.
+    /// Adds an attestation like that of buildkit.
     pub(crate) fn attestation(&mut self) -> Value {
         let entry = self.image(
             MANIFEST,
@@ -131,7 +131,7 @@ impl Content {
         self.put_manifest(media_type, json!({ "manifests": entries }))
     }
 
-    /// Writes a layout, and returns its folder.
+    /// Writes a layout and returns its folder.
     pub(crate) fn layout(&self, dir: &Path, entries: &[Value]) -> Result<String> {
         let blobs = dir.join("blobs/sha256");
         fs::create_dir_all(&blobs)?;

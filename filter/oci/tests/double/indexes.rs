@@ -10,7 +10,7 @@ use crate::content::{Content, INDEX, KINDS, gzip, module, on, tagged, tar};
 use crate::registry::Strict;
 use crate::server::Server;
 
-/// Tries an image by the tag `1` of a layout and of a registry.
+/// Checks an image with the tag `1` in a layout and in a registry.
 fn both(content: &Content, top: &Value, check: impl Fn(&str) -> Result) -> Result {
     let scratch = Scratch::new("oci-index")?;
     check(&content.layout(scratch.path(), &[tagged(top.clone(), "1")])?)?;
@@ -20,7 +20,7 @@ fn both(content: &Content, top: &Value, check: impl Fn(&str) -> Result) -> Resul
 }
 
 #[test]
-fn linux_amd64_of_an_index_is_taken() -> Result {
+fn linux_amd64_of_an_index_is_selected() -> Result {
     for (manifest, layer, index) in KINDS {
         let mut content = Content::default();
         let mut image = |mark| content.image(manifest, layer, &gzip(&tar()), mark);
@@ -33,7 +33,7 @@ fn linux_amd64_of_an_index_is_taken() -> Result {
         ];
         let inner = content.index(index, &entries);
         let outer = content.index(index, &[on(inner.clone(), "linux/amd64")]);
-        // Without a platform it counts as linux/amd64.
+        // An entry without a platform counts as linux/amd64.
         let bare = content.index(index, slice::from_ref(&amd));
         for top in [inner, outer, bare] {
             both(&content, &top, |image| {
@@ -55,7 +55,7 @@ fn linux_amd64_of_an_index_is_taken() -> Result {
 }
 
 #[test]
-fn an_index_without_linux_amd64_lists_what_it_has() -> Result {
+fn an_index_without_linux_amd64_is_reported_with_its_platforms() -> Result {
     for (_, _, index) in KINDS {
         for (platforms, expected) in [
             (&[][..], "without linux/amd64: it has no image."),
@@ -80,8 +80,8 @@ fn an_index_without_linux_amd64_lists_what_it_has() -> Result {
             let entries: Vec<_> = entries.collect();
             let top = content.index(index, &entries);
             both(&content, &top, |image| {
-                let said = refused(&mut oci(["inspect", image]))?;
-                assert!(said.contains(expected), "{said}");
+                let text = refused(&mut oci(["inspect", image]))?;
+                assert!(text.contains(expected), "{text}");
                 Ok(())
             })?;
         }
@@ -89,10 +89,10 @@ fn an_index_without_linux_amd64_lists_what_it_has() -> Result {
     Ok(())
 }
 
-/// No index can list itself, but a registry can send indexes that list further indexes without an
-/// end.
+/// An index cannot list itself, but a registry can send an endless chain of indexes that list
+/// indexes.
 #[test]
-fn indexes_in_indexes_have_an_end() -> Result {
+fn the_depth_of_nested_indexes_is_limited() -> Result {
     let mut content = Content::default();
     let mut top = content.good("{}");
     for _ in 0..8 {
@@ -101,15 +101,15 @@ fn indexes_in_indexes_have_an_end() -> Result {
     both(&content, &top, |image| inspect(image).map(|_| ()))?;
     let top = content.index(INDEX, &[top]);
     both(&content, &top, |image| {
-        let said = refused(&mut oci(["inspect", image]))?;
-        assert!(said.contains("more than 8 indexes"), "{said}");
+        let text = refused(&mut oci(["inspect", image]))?;
+        assert!(text.contains("more than 8 indexes"), "{text}");
         Ok(())
     })
 }
 
-/// A signature is of the index or of the image.
+/// A signature can refer to the index or to the image.
 #[test]
-fn what_belongs_to_the_index_belongs_to_its_image() -> Result {
+fn a_signature_of_an_index_applies_to_its_image() -> Result {
     let mut content = Content::default();
     let image = content.good("{}");
     let top = content.index(INDEX, slice::from_ref(&image));
@@ -135,7 +135,7 @@ fn what_belongs_to_the_index_belongs_to_its_image() -> Result {
 }
 
 #[test]
-fn an_index_that_lists_what_is_not_there_is_reported() -> Result {
+fn an_index_with_a_missing_image_is_reported() -> Result {
     let mut content = Content::default();
     let image = content.good("{}");
     let digest = image["digest"].as_str().ok_or("no digest")?.to_owned();
@@ -143,10 +143,10 @@ fn an_index_that_lists_what_is_not_there_is_reported() -> Result {
     content.blobs.remove(&digest);
     content.manifests.remove(&digest);
     both(&content, &top, |image| {
-        let said = refused(&mut oci(["inspect", image]))?;
+        let text = refused(&mut oci(["inspect", image]))?;
         assert!(
-            said.contains(digest.trim_start_matches("sha256:")),
-            "{said}"
+            text.contains(digest.trim_start_matches("sha256:")),
+            "{text}"
         );
         Ok(())
     })

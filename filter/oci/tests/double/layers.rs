@@ -1,4 +1,4 @@
-//! Layers that are packed in another way, or not whole.
+//! Layers with another packing, and incomplete layers.
 
 use mesh::Scratch;
 use serde_json::json;
@@ -39,7 +39,7 @@ fn a_layer_of_several_gzip_members_is_read_whole() -> Result {
 }
 
 #[test]
-fn a_layer_that_is_not_whole_is_reported() -> Result {
+fn an_incomplete_layer_is_reported() -> Result {
     let scratch = Scratch::new("oci-cut")?;
     let (tar, whole) = (tar(), gzip(&tar()));
     for (layer, reason) in [
@@ -67,18 +67,18 @@ fn a_layer_that_is_not_whole_is_reported() -> Result {
         (Vec::new(), "cannot be unpacked as tar.gz"),
     ] {
         for layout in layouts(&scratch, &layer)? {
-            let said = refused(&mut oci(["inspect", &layout]))?;
-            assert!(said.contains(reason), "{said}");
-            let said = refused(&mut oci(["inspect", "--json", &layout]))?;
-            assert!(said.contains(reason), "{said}");
+            let text = refused(&mut oci(["inspect", &layout]))?;
+            assert!(text.contains(reason), "{text}");
+            let text = refused(&mut oci(["inspect", "--json", &layout]))?;
+            assert!(text.contains(reason), "{text}");
         }
     }
     Ok(())
 }
 
-/// No request for the blob is sent.
+/// The command sends no request for the blob.
 #[test]
-fn a_module_over_the_limit_is_told_by_its_manifest() -> Result {
+fn a_module_over_the_limit_is_detected_in_its_manifest() -> Result {
     let size = (256 << 20) + 1;
     for media_type in [LAYER, MODULE] {
         let mut content = Content::default();
@@ -89,12 +89,12 @@ fn a_module_over_the_limit_is_told_by_its_manifest() -> Result {
         let image = content.put_manifest(MANIFEST, manifest);
         let registry = Strict::new(&content, &[("1", &image)]);
         let server = Server::start(move |request| registry.answer(request))?;
-        let said = refused(&mut oci(["inspect", &format!("{}/x:1", server.address())]))?;
+        let text = refused(&mut oci(["inspect", &format!("{}/x:1", server.address())]))?;
         let expected = "has 268435457 bytes, and the limit of an agent is 268435456";
-        assert!(said.contains(expected), "{said}");
-        let asked = server.asked();
+        assert!(text.contains(expected), "{text}");
+        let requests = server.requests();
         assert!(
-            !asked
+            !requests
                 .iter()
                 .any(|request| request.target.contains("/blobs/"))
         );
@@ -102,9 +102,9 @@ fn a_module_over_the_limit_is_told_by_its_manifest() -> Result {
     Ok(())
 }
 
-/// The registry sends without an end, and the command ends.
+/// The command ends although the response of the registry is endless.
 #[test]
-fn no_more_is_read_than_the_manifest_gives() -> Result {
+fn no_more_bytes_are_read_than_the_manifest_lists() -> Result {
     for (endless, expected) in [
         ("/blobs/", "expected no more than 8 bytes"),
         ("/manifests/", "expected no more than 104857600 bytes"),
@@ -122,8 +122,8 @@ fn no_more_is_read_than_the_manifest_gives() -> Result {
             }
             answer
         })?;
-        let said = refused(&mut oci(["inspect", &format!("{}/x:1", server.address())]))?;
-        assert!(said.contains(expected), "{said}");
+        let text = refused(&mut oci(["inspect", &format!("{}/x:1", server.address())]))?;
+        assert!(text.contains(expected), "{text}");
     }
     Ok(())
 }
@@ -144,10 +144,10 @@ fn a_blob_of_another_size_or_content_is_reported() -> Result {
             true => Response::new(200).body(body),
             false => registry.answer(request),
         })?;
-        let said = refused(&mut oci(["inspect", &format!("{}/x:1", server.address())]))?;
+        let text = refused(&mut oci(["inspect", &format!("{}/x:1", server.address())]))?;
         assert!(
-            said.contains("is corrupted") && said.contains(expected),
-            "{said}"
+            text.contains("is corrupted") && text.contains(expected),
+            "{text}"
         );
     }
     let mut layer = content.put(LAYER, &gzip(&tar()));
@@ -156,7 +156,7 @@ fn a_blob_of_another_size_or_content_is_reported() -> Result {
     let image = content.put_manifest(MANIFEST, manifest);
     let scratch = Scratch::new("oci-size")?;
     let layout = content.layout(scratch.path(), &[image])?;
-    let said = refused(&mut oci(["inspect", &layout]))?;
-    assert!(said.contains("expected 9 bytes, got"), "{said}");
+    let text = refused(&mut oci(["inspect", &layout]))?;
+    assert!(text.contains("expected 9 bytes, got"), "{text}");
     Ok(())
 }

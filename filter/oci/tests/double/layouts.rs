@@ -1,5 +1,5 @@
-//! Layouts as other tools write them: without tags, with several, with an index's images in the
-//! layout's own index.
+//! Layouts as other tools write them: without tags, with several tags, and with the images of an
+//! index in the index of the layout.
 
 use std::slice;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::command::{Result, done, inspect, oci, refused};
 use crate::content::{Content, INDEX, MANIFEST, on, tagged};
 
-/// The names and digests that a layout's images are shown with.
+/// The names and digests in the output of `inspect` for a layout.
 fn found(content: &Content, entries: &[Value]) -> Result<Vec<(Value, Value)>> {
     let scratch = Scratch::new("oci-layouts")?;
     let images = inspect(&content.layout(scratch.path(), entries)?)?;
@@ -27,7 +27,7 @@ fn an_image_without_a_tag_is_found_by_its_digest() -> Result {
     let expected = digests.clone().map(|digest| (digest.clone(), digest));
     assert_eq!(found(&content, slice::from_ref(&one))?, expected[..1]);
     assert_eq!(found(&content, &[one.clone(), two.clone()])?, expected);
-    // Other annotations name no image.
+    // Other annotations are not names of images.
     let mut annotated = one.clone();
     annotated["annotations"] = json!({ "org.opencontainers.image.created": "now" });
     assert_eq!(found(&content, &[annotated])?, expected[..1]);
@@ -66,7 +66,7 @@ fn each_tag_is_an_image() -> Result {
 
 /// An image index becomes such a layout if it is written as the index of a layout.
 #[test]
-fn of_several_platforms_linux_amd64_is_taken() -> Result {
+fn of_several_platforms_linux_amd64_is_selected() -> Result {
     let mut content = Content::default();
     let (arm, amd) = (content.good("arm"), content.good("amd"));
     let (arm, amd) = (on(arm, "linux/arm64"), on(amd, "linux/amd64"));
@@ -75,7 +75,7 @@ fn of_several_platforms_linux_amd64_is_taken() -> Result {
     assert_eq!(found(&content, &all)?, [(digest.clone(), digest.clone())]);
     let tagged_all = [tagged(arm.clone(), "1"), tagged(amd, "1")];
     assert_eq!(found(&content, &tagged_all)?, [(json!("1"), digest)]);
-    // One image alone is the image, whatever it is said to be for.
+    // A single image is selected for any platform.
     let digest = arm["digest"].clone();
     assert_eq!(
         found(&content, slice::from_ref(&arm))?,
@@ -85,13 +85,13 @@ fn of_several_platforms_linux_amd64_is_taken() -> Result {
     let scratch = Scratch::new("oci-layout-arm")?;
     let s390x = on(content.good("s390x"), "linux/s390x");
     let layout = content.layout(scratch.path(), &[arm, s390x])?;
-    let said = refused(&mut oci(["inspect", &layout]))?;
-    assert!(said.contains("it has linux/arm64, linux/s390x."), "{said}");
+    let text = refused(&mut oci(["inspect", &layout]))?;
+    assert!(text.contains("it has linux/arm64, linux/s390x."), "{text}");
     Ok(())
 }
 
 #[test]
-fn what_belongs_to_an_image_is_none() -> Result {
+fn referrers_and_attestations_are_not_images() -> Result {
     let mut content = Content::default();
     let image = content.good("{}");
     let empty = content.put("application/vnd.oci.empty.v1+json", b"{}");
@@ -112,12 +112,12 @@ fn what_belongs_to_an_image_is_none() -> Result {
 
     let scratch = Scratch::new("oci-layout-referrers")?;
     let layout = content.layout(scratch.path(), &[referrer])?;
-    let said = refused(&mut oci(["inspect", &layout]))?;
-    assert!(said.contains("its index names no image"), "{said}");
+    let text = refused(&mut oci(["inspect", &layout]))?;
+    assert!(text.contains("its index names no image"), "{text}");
     Ok(())
 }
 
-/// The text output shows the index and the image.
+/// The text output contains the index and the image.
 #[test]
 fn the_index_is_shown() -> Result {
     let scratch = Scratch::new("oci-layout-text")?;
@@ -125,7 +125,7 @@ fn the_index_is_shown() -> Result {
     let image = content.good("{}");
     let index = content.index(INDEX, slice::from_ref(&image));
     let layout = content.layout(scratch.path(), &[tagged(index.clone(), "1")])?;
-    let said = done(&mut oci(["inspect", &layout]))?;
+    let text = done(&mut oci(["inspect", &layout]))?;
     let digest = |entry: &Value| {
         entry["digest"]
             .as_str()
@@ -138,7 +138,7 @@ fn the_index_is_shown() -> Result {
         format!("  digest         {}", digest(&image)),
         format!("  of the index   {}", digest(&index)),
     ];
-    assert!(said.starts_with(&lines.join("\n")), "{said}");
+    assert!(text.starts_with(&lines.join("\n")), "{text}");
     Ok(())
 }
 
@@ -149,7 +149,7 @@ fn a_digest_of_another_kind_is_reported() -> Result {
     let mut image = content.good("{}");
     image["digest"] = json!(format!("sha512:{}", "0".repeat(128)));
     let layout = content.layout(scratch.path(), &[image])?;
-    let said = refused(&mut oci(["inspect", &layout]))?;
-    assert!(said.contains("is not a SHA-256 digest"), "{said}");
+    let text = refused(&mut oci(["inspect", &layout]))?;
+    assert!(text.contains("is not a SHA-256 digest"), "{text}");
     Ok(())
 }

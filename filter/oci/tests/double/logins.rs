@@ -1,4 +1,4 @@
-//! Whose login is taken, and from where.
+//! The sources of a login, and their order.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -24,18 +24,18 @@ impl Home {
     /// Adds the helper `docker-credential-NAME`.
     fn helper(self, name: &str, script: &str) -> Result<Self> {
         let file = self.0.path().join(format!("docker-credential-{name}"));
-        let asked = self.0.path().join("asked");
+        let input = self.0.path().join("input");
         let text = format!(
             "#!/bin/sh\ncat >>{0}\necho >>{0}\n{script}\n",
-            asked.display()
+            input.display()
         );
         fs::write(&file, text)?;
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
         Ok(self)
     }
 
-    fn asked(&self) -> String {
-        fs::read_to_string(self.0.path().join("asked")).unwrap_or_default()
+    fn input(&self) -> String {
+        fs::read_to_string(self.0.path().join("input")).unwrap_or_default()
     }
 
     fn inspect(&self, image: &str) -> Command {
@@ -52,7 +52,7 @@ const NOTHING: &str = r#"echo "credentials not found in native keychain"; exit 1
 const SECRET: &str = r#"echo '{"ServerURL":"x","Username":"me","Secret":"s3cret"}'"#;
 const BASIC: &str = "Basic bWU6czNjcmV0";
 
-/// A registry that wants the password of `me`.
+/// A registry that requires the password of `me`.
 fn guarded() -> Result<Server> {
     let mut content = Content::default();
     let image = content.good("{}");
@@ -63,12 +63,12 @@ fn guarded() -> Result<Server> {
     })
 }
 
-fn text(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
-fn a_helper_or_a_file_that_has_no_login_is_no_error() -> Result {
+fn a_helper_or_a_file_without_a_login_is_not_an_error() -> Result {
     for config in [
         r"{}",
         "",
@@ -87,17 +87,21 @@ fn a_helper_or_a_file_that_has_no_login_is_no_error() -> Result {
         let home = Home::new(&config.replace("ADDRESS", &address))?
             .helper("nothing", NOTHING)?
             .helper("fails", "exit 3")?;
-        let said = refused(&mut home.inspect(&format!("{address}/x:1")))?;
+        let text = refused(&mut home.inspect(&format!("{address}/x:1")))?;
         let expected = format!("error: the registry {address} does not permit an anonymous user");
-        assert!(said.starts_with(&expected), "{config}: {said}");
-        let is_asked = config.contains("nothing");
-        assert_eq!(home.asked() == format!("{address}\n"), is_asked, "{config}");
+        assert!(text.starts_with(&expected), "{config}: {text}");
+        let is_called = config.contains("nothing");
+        assert_eq!(
+            home.input() == format!("{address}\n"),
+            is_called,
+            "{config}"
+        );
     }
     Ok(())
 }
 
 #[test]
-fn a_login_is_found_wherever_it_is() -> Result {
+fn a_login_is_found_in_each_source() -> Result {
     for config in [
         r#"{"credsStore":"secret"}"#,
         r#"{"credHelpers":{"ADDRESS":"secret"},"credsStore":"nothing"}"#,
@@ -113,13 +117,13 @@ fn a_login_is_found_wherever_it_is() -> Result {
             .helper("nothing", NOTHING)?
             .helper("secret", SECRET)?;
         let output = home.inspect(&format!("{address}/x:1")).output()?;
-        assert!(output.status.success(), "{config}: {}", text(&output));
-        assert_eq!(text(&output), "", "{config}");
+        assert!(output.status.success(), "{config}: {}", stderr(&output));
+        assert_eq!(stderr(&output), "", "{config}");
     }
     Ok(())
 }
 
-/// The warning is one sentence, and requests are sent without a login.
+/// The warning is one sentence, and the requests have no login.
 #[test]
 fn a_helper_that_fails_is_reported() -> Result {
     for (name, script, expected) in [
@@ -154,17 +158,17 @@ fn a_helper_that_fails_is_reported() -> Result {
         let output = home
             .inspect(&format!("{}/x:1", server.address()))
             .output()?;
-        let said = text(&output);
-        let mut lines = said.lines();
+        let text = stderr(&output);
+        let mut lines = text.lines();
         let warning = lines.next().unwrap_or_default();
         assert!(
             warning.starts_with(&format!("warning: {expected}")),
-            "{said}"
+            "{text}"
         );
-        assert!(warning.ends_with("continuing without a login"), "{said}");
+        assert!(warning.ends_with("continuing without a login"), "{text}");
         assert!(
             lines.next().unwrap_or_default().contains("does not exist"),
-            "{said}"
+            "{text}"
         );
         assert_eq!(lines.next(), None);
         assert_eq!(output.status.code(), Some(2));
@@ -172,9 +176,9 @@ fn a_helper_that_fails_is_reported() -> Result {
     Ok(())
 }
 
-/// Nothing leaves this machine: the proxy for it refuses.
+/// No request leaves this machine: the proxy rejects it.
 #[test]
-fn a_helper_is_asked_for_docker_hub_by_docker_s_key() -> Result {
+fn the_key_of_docker_hub_is_that_of_docker() -> Result {
     for (image, config) in [
         ("docker.io/me/x:1", r#"{"credsStore":"nothing"}"#),
         ("me/x:1", r#"{"credsStore":"nothing"}"#),
@@ -190,15 +194,15 @@ fn a_helper_is_asked_for_docker_hub_by_docker_s_key() -> Result {
         let proxy = Server::start(|_| Response::new(403))?;
         let home = Home::new(config)?.helper("nothing", NOTHING)?;
         let address = format!("http://{}", proxy.address());
-        let said = refused(home.inspect(image).env("HTTPS_PROXY", address))?;
-        assert!(said.contains("docker.io cannot be reached"), "{said}");
-        assert_eq!(home.asked(), "https://index.docker.io/v1/\n", "{image}");
+        let text = refused(home.inspect(image).env("HTTPS_PROXY", address))?;
+        assert!(text.contains("docker.io cannot be reached"), "{text}");
+        assert_eq!(home.input(), "https://index.docker.io/v1/\n", "{image}");
     }
     Ok(())
 }
 
 #[test]
-fn a_login_that_is_garbled_is_reported() -> Result {
+fn a_malformed_login_is_reported() -> Result {
     let server = guarded()?;
     let address = server.address().to_string();
     for (config, expected) in [
@@ -214,18 +218,18 @@ fn a_login_that_is_garbled_is_reported() -> Result {
         ),
     ] {
         let home = Home::new(&config.replace("ADDRESS", &address))?;
-        let said = refused(&mut home.inspect(&format!("{address}/x:1")))?;
+        let text = refused(&mut home.inspect(&format!("{address}/x:1")))?;
         let start = format!("error: the docker configuration's credentials for {address}");
         assert!(
-            said.starts_with(&start) && said.contains(expected),
-            "{said}"
+            text.starts_with(&start) && text.contains(expected),
+            "{text}"
         );
     }
     Ok(())
 }
 
 #[test]
-fn a_password_of_the_command_line_comes_before_docker_s() -> Result {
+fn a_password_of_the_command_line_has_priority() -> Result {
     let server = guarded()?;
     let image = format!("{}/x:1", server.address());
     let with = |password: &str| {
@@ -235,17 +239,17 @@ fn a_password_of_the_command_line_comes_before_docker_s() -> Result {
             command.args(["--username", "me", "--password-stdin"]),
             password,
         )?;
-        assert_eq!(home.asked(), "");
+        assert_eq!(home.input(), "");
         Ok::<_, Box<dyn std::error::Error>>(output)
     };
     let right = with("s3cret\n")?;
-    assert!(right.status.success(), "{}", text(&right));
+    assert!(right.status.success(), "{}", stderr(&right));
     let wrong = with("guess")?;
     assert_eq!(wrong.status.code(), Some(2));
     assert!(
-        text(&wrong).contains("does not permit me this access"),
+        stderr(&wrong).contains("does not permit me this access"),
         "{}",
-        text(&wrong)
+        stderr(&wrong)
     );
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! `cargo oci` with images that others build, and with registries of kinds that docker-registry is
-//! not: a double of each.
+//! `cargo oci` with images of other tools, and with test doubles of registries that differ from
+//! docker-registry.
 
 #![allow(
     clippy::indexing_slicing,

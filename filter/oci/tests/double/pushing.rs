@@ -38,7 +38,7 @@ impl Pushing {
 }
 
 #[test]
-fn an_index_is_copied_with_everything_in_it() -> Result {
+fn an_index_is_copied_with_all_its_manifests() -> Result {
     for (manifest, layer, index) in KINDS {
         let pushing = Pushing::new()?;
         let mut content = Content::default();
@@ -53,9 +53,9 @@ fn an_index_is_copied_with_everything_in_it() -> Result {
         let top = content.index(index, &[on(inner, "linux/amd64")]);
         let digest = top["digest"].as_str().ok_or("no digest")?;
         let mut command = pushing.command(&content, &[tagged(top.clone(), "own")], ":1")?;
-        let said = done(&mut command)?;
+        let text = done(&mut command)?;
         let address = pushing.server.address();
-        assert_eq!(said, format!("{address}/x:1@{digest}\n"));
+        assert_eq!(text, format!("{address}/x:1@{digest}\n"));
         assert_eq!(
             pushing.registry.manifest("1").as_ref(),
             content.blobs.get(digest)
@@ -70,14 +70,14 @@ fn an_index_is_copied_with_everything_in_it() -> Result {
 }
 
 #[test]
-fn what_inspect_refuses_is_not_pushed() -> Result {
+fn a_layout_that_inspect_rejects_is_not_pushed() -> Result {
     let mut content = Content::default();
     let cut = content.image(MANIFEST, LAYER, &gzip(&tar()[..4096]), "cut");
     let script = content.image(MANIFEST, LAYER, b"#!/bin/sh", "script");
     let arm = on(content.good("arm"), "linux/arm64");
     let arm = content.index(INDEX, &[arm]);
     let good = content.good("good");
-    // An agent takes the first image, but the second could not be copied.
+    // An agent selects the first image, but the second cannot be copied.
     let mut deep = good.clone();
     for _ in 0..9 {
         deep = content.index(INDEX, &[good.clone(), deep]);
@@ -96,15 +96,15 @@ fn what_inspect_refuses_is_not_pushed() -> Result {
         (vec![tagged(deep, "1")], "more than 8 indexes"),
     ] {
         let pushing = Pushing::new()?;
-        let said = refused(&mut pushing.command(&content, &entries, "")?)?;
-        assert!(said.contains(expected), "{said}");
-        assert!(pushing.server.asked().is_empty());
+        let text = refused(&mut pushing.command(&content, &entries, "")?)?;
+        assert!(text.contains(expected), "{text}");
+        assert!(pushing.server.requests().is_empty());
     }
     Ok(())
 }
 
 #[test]
-fn each_image_gets_a_tag_of_its_own() -> Result {
+fn each_image_is_pushed_with_a_unique_tag() -> Result {
     let mut content = Content::default();
     let (one, two) = (content.good("one"), content.good("two"));
     let both = [tagged(one.clone(), "1"), tagged(two.clone(), "2")];
@@ -128,9 +128,9 @@ fn each_image_gets_a_tag_of_its_own() -> Result {
         ),
     ] {
         let pushing = Pushing::new()?;
-        let said = refused(&mut pushing.command(&content, entries, tag)?)?;
-        assert!(said.contains(expected), "{said}");
-        assert!(pushing.server.asked().is_empty());
+        let text = refused(&mut pushing.command(&content, entries, tag)?)?;
+        assert!(text.contains(expected), "{text}");
+        assert!(pushing.server.requests().is_empty());
     }
     for (entries, tag, tags) in [
         (&both[..], "", &["1", "2"][..]),

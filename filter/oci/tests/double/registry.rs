@@ -1,6 +1,5 @@
-//! A registry that takes the protocol at its word: a manifest is served only to who accepts its
-//! media type, a blob only to who does not ask for a manifest, and an index is taken only when its
-//! images are there.
+//! A registry that is strict about the protocol: a request for a manifest must accept its media
+//! type, a request for a blob must accept any type, and an index is accepted only after its images.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +8,7 @@ use serde_json::Value;
 use crate::content::{Content, digest};
 use crate::server::{Request, Response};
 
-/// Its content.
+/// A strict registry and its content.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Strict {
     content: Arc<Mutex<Content>>,
@@ -17,7 +16,7 @@ pub(crate) struct Strict {
 }
 
 impl Strict {
-    /// One with images; each name is found as a tag.
+    /// A registry with images, each under a tag.
     pub(crate) fn new(content: &Content, tags: &[(&str, &Value)]) -> Self {
         let mut content = content.clone();
         for (tag, entry) in tags {
@@ -33,7 +32,7 @@ impl Strict {
         }
     }
 
-    /// A manifest by its tag or digest, if it is there.
+    /// A manifest by its tag or digest; `None` if it is missing.
     pub(crate) fn manifest(&self, reference: &str) -> Option<Vec<u8>> {
         let content = self.content.lock().unwrap();
         let is_there = content.manifests.contains_key(reference);
@@ -96,7 +95,7 @@ impl Strict {
         Response::new(201)
     }
 
-    /// One upload at a time.
+    /// Handles the requests of one upload. Uploads are sequential.
     fn upload(&self, method: &str, request: &Request) -> Response {
         let mut upload = self.upload.lock().unwrap();
         if method == "POST" {

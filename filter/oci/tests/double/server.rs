@@ -15,7 +15,7 @@ use crate::command::Result;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// The path, with the query behind a question mark.
+    /// The path, and the query after a question mark.
     pub(crate) target: String,
     headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
@@ -33,13 +33,13 @@ impl Request {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
-    /// Whether the body is sent again and again.
+    /// The body is sent repeatedly without an end.
     pub(crate) is_endless: bool,
 }
 
@@ -68,7 +68,7 @@ type Answer = dyn Fn(&Request) -> Response + Send + Sync;
 #[derive(Clone)]
 pub(crate) struct Server {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<Request>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
@@ -78,8 +78,8 @@ impl Server {
         Self::serve(answer, None)
     }
 
-    /// An HTTP proxy that takes each tunnel itself, as the server with this certificate and key in
-    /// PEM.
+    /// Starts an HTTP proxy that is also the server of each tunnel, with this certificate and key,
+    /// both in PEM.
     pub(crate) fn proxy(
         certificate: &str,
         key: &str,
@@ -102,17 +102,18 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let server = Self {
             address: listener.local_addr()?,
-            asked: Arc::default(),
+            requests: Arc::default(),
         };
         let answer: Arc<Answer> = Arc::new(answer);
-        let asked = Arc::clone(&server.asked);
+        let requests = Arc::clone(&server.requests);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (answer, asked, tls) = (Arc::clone(&answer), Arc::clone(&asked), tls.clone());
-                // A client that goes away early is no failure of the server.
+                let (answer, requests, tls) =
+                    (Arc::clone(&answer), Arc::clone(&requests), tls.clone());
+                // A client that closes early is not a failure of the server.
                 thread::spawn(move || match tls {
-                    None => converse(stream, &*answer, &asked),
-                    Some(config) => converse(tunnel(stream, config)?, &*answer, &asked),
+                    None => converse(stream, &*answer, &requests),
+                    Some(config) => converse(tunnel(stream, config)?, &*answer, &requests),
                 });
             }
         });
@@ -124,12 +125,12 @@ impl Server {
     }
 
     /// The requests so far.
-    pub(crate) fn asked(&self) -> Vec<Request> {
-        self.asked.lock().unwrap().clone()
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
     }
 }
 
-/// Accepts a `CONNECT` and handles the tunnelled requests itself.
+/// Accepts a `CONNECT` request and returns the TLS stream in the tunnel.
 fn tunnel(
     mut stream: TcpStream,
     config: Arc<ServerConfig>,
@@ -148,11 +149,11 @@ fn tunnel(
 fn converse(
     stream: impl Read + Write,
     answer: &Answer,
-    asked: &Mutex<Vec<Request>>,
+    requests: &Mutex<Vec<Request>>,
 ) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let request = read(&mut stream)?;
-    asked.lock().unwrap().push(request.clone());
+    requests.lock().unwrap().push(request.clone());
     let Response {
         status,
         headers,

@@ -1,4 +1,4 @@
-//! Registries that want a token, and the services that they name for it.
+//! Registries that require a token, and their token services.
 
 use std::fs;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::server::{Request, Response, Server};
 
 const BASIC: &str = "Basic bWU6czNjcmV0";
 
-/// A registry that names itself as its token service, which answers by a function.
+/// A registry that is its own token service. A function returns the responses of the service.
 fn guarded(service: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Result<Server> {
     let mut content = Content::default();
     let image = content.good("{}");
@@ -30,7 +30,8 @@ fn guarded(service: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Re
     })
 }
 
-/// Inspects its image with this `config.json`, where `ADDRESS` is the registry's.
+/// Inspects the registry's image with this `config.json`. `ADDRESS` is replaced by the registry's
+/// address.
 fn inspect(server: &Server, scratch: &Scratch, config: &str) -> Result<Command> {
     let address = server.address().to_string();
     let text = config.replace("ADDRESS", &address);
@@ -41,14 +42,16 @@ fn inspect(server: &Server, scratch: &Scratch, config: &str) -> Result<Command> 
 }
 
 fn token_requests(server: &Server) -> Vec<Request> {
-    let asked = server.asked().into_iter();
-    asked.filter(|request| request.path() == "/token").collect()
+    let requests = server.requests().into_iter();
+    requests
+        .filter(|request| request.path() == "/token")
+        .collect()
 }
 
 const PULL: &str = "/token?scope=repository%3Ax%3Apull&service=the+registry";
 
 #[test]
-fn a_token_is_asked_for_once_and_used() -> Result {
+fn a_token_is_requested_once_and_used() -> Result {
     let scratch = Scratch::new("oci-token")?;
     let login = r#"{"auths":{"ADDRESS":{"auth":"bWU6czNjcmV0"}}}"#;
     for (config, authorization) in [("{}", None), (login, Some(BASIC))] {
@@ -71,9 +74,9 @@ fn a_token_is_asked_for_once_and_used() -> Result {
     Ok(())
 }
 
-/// A token that ends is renewed: this one is over before it is used again.
+/// The token expires before its second use.
 #[test]
-fn a_token_is_renewed_when_it_ends() -> Result {
+fn an_expired_token_is_renewed() -> Result {
     let scratch = Scratch::new("oci-token-end")?;
     let server = guarded(|_| Response::new(200).body(r#"{"token":"granted","expires_in":1}"#))?;
     done(&mut inspect(&server, &scratch, "{}")?)?;
@@ -166,8 +169,8 @@ fn a_token_that_is_not_granted_is_reported() -> Result {
         ),
     ] {
         let server = guarded(move |_| Response::new(status).body(body))?;
-        let said = refused(&mut inspect(&server, &scratch, config)?)?;
-        assert!(said.contains(expected), "{config} {status}: {said}");
+        let text = refused(&mut inspect(&server, &scratch, config)?)?;
+        assert!(text.contains(expected), "{config} {status}: {text}");
     }
     Ok(())
 }
@@ -200,8 +203,7 @@ fn pushing_requests_a_token_for_a_push() -> Result {
     Ok(())
 }
 
-/// A registry on HTTPS behind a proxy, which is the same server: no request is sent to a token
-/// service on HTTP.
+/// The proxy is also the registry on HTTPS. The token service on HTTP receives no request.
 #[test]
 fn a_registry_on_https_cannot_send_credentials_over_http() -> Result {
     let scratch = Scratch::new("oci-realm")?;
@@ -221,7 +223,7 @@ fn a_registry_on_https_cannot_send_credentials_over_http() -> Result {
             "ftp://x/token",
             format!("{wants} ftp://x/token, which cannot be obtained: ftp is"),
         ),
-        // From here it is sent on.
+        // This token service redirects to plain HTTP.
         (
             "https://registry.test/token",
             "URL scheme is not allowed".to_owned(),
@@ -238,10 +240,10 @@ fn a_registry_on_https_cannot_send_credentials_over_http() -> Result {
             .env("HTTPS_PROXY", format!("http://{}", proxy.address()))
             .env("SSL_CERT_FILE", &authority);
         let output = fed(&mut command, "s3cret")?;
-        let said = String::from_utf8(output.stderr)?;
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(&expected), "{said}");
+        let text = String::from_utf8(output.stderr)?;
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(&expected), "{text}");
     }
-    assert!(service.asked().is_empty());
+    assert!(service.requests().is_empty());
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! An Istio agent's pull of an `oci://` URL, written from Istio's description and not from our code:
-//! plain HTTP, no platform, no login.
+//! An Istio agent's pull of an `oci://` URL, implemented from Istio's description and not from the
+//! code under test: plain HTTP, no platform, no login.
 
 use std::io::Read;
 
@@ -17,11 +17,12 @@ const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, \
 pub(crate) struct Fetched {
     pub(crate) variant: &'static str,
     pub(crate) module: Vec<u8>,
-    /// Of the manifest, in hexadecimal: `WasmPlugin.sha256` is compared with it.
+    /// The digest of the manifest, in hexadecimal: the agent compares `WasmPlugin.sha256` with it.
     pub(crate) digest: String,
 }
 
-/// Fetches `host:port/repository:tag`, or with `@sha256:…`, if its digest is the pinned one.
+/// Fetches `host:port/repository:tag` or `host:port/repository@sha256:…`. Fails if the digest is
+/// not the pinned one.
 pub(crate) fn fetch(image: &str, pinned: Option<&str>) -> Result<Fetched> {
     let (host, rest) = image.split_once('/').ok_or("no registry")?;
     let (repository, reference) = rest

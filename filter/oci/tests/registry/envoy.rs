@@ -1,4 +1,4 @@
-//! The module that an agent pulls, in real Envoys.
+//! The module that an agent pulls, run in real Envoys.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -33,7 +33,7 @@ fn the_module_of_each_variant_counts_in_envoy() -> Result {
     Ok(())
 }
 
-/// One connection with seven bytes each way, expected by both sides with all labels.
+/// Opens one connection with seven bytes in each direction, and checks the metrics of both sides.
 fn counts(mesh: &Mesh) -> Result {
     let mut stream = TcpStream::connect(mesh.address("app")?)?;
     stream.write_all(b"payload")?;

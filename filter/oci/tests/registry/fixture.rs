@@ -14,10 +14,10 @@ pub(crate) use crate::command::{Result, done, fed, inspect, oci, refused};
 /// The repository of the tests.
 pub(crate) const REPOSITORY: &str = "mesh/tcp-peer-stats";
 
-/// Both variants, as anyone builds them.
+/// Both variants, built without a key.
 pub(crate) static PLAIN: LazyLock<PathBuf> = LazyLock::new(|| build("plain", None));
 
-/// The same, signed, from a target folder of its own.
+/// Both variants, signed, built in a separate target folder.
 pub(crate) static SIGNED: LazyLock<PathBuf> =
     LazyLock::new(|| build("signed", Some(&KEY.join("key.pem"))));
 
@@ -31,7 +31,7 @@ pub(crate) static KEY: LazyLock<PathBuf> = LazyLock::new(|| {
     dir
 });
 
-/// Builds into a folder that outlives the test: later runs use its target folder.
+/// Builds into a folder that remains after the test: later runs use its target folder.
 fn build(name: &str, key: Option<&Path>) -> PathBuf {
     let output = workspace::target().join("testbed/oci").join(name);
     let mut command = oci(["build", "--output"]);
@@ -44,12 +44,12 @@ fn build(name: &str, key: Option<&Path>) -> PathBuf {
     output
 }
 
-/// A registry, or `None` where none is installed: the test is then reported as skipped.
+/// Starts a registry; `None` if none is installed: the test is then reported as skipped.
 pub(crate) fn registry(scratch: &Scratch, access: Access) -> Result<Option<Registry>> {
     Ok(mesh::available(Registry::start(scratch, access))?)
 }
 
-/// How to name an image there.
+/// The reference of an image in the registry.
 pub(crate) fn name(registry: &Registry, tag: &str) -> String {
     format!("{}/{REPOSITORY}{tag}", registry.address())
 }
@@ -57,8 +57,8 @@ pub(crate) fn name(registry: &Registry, tag: &str) -> String {
 /// Pushes a layout and returns the names of its images, with their digests.
 pub(crate) fn push(output: &Path, reference: &str) -> Result<Vec<(String, String)>> {
     let mut command = oci(["push", reference, "--layout"]);
-    let said = done(command.arg(output.join("layout")))?;
-    let images = said.lines().map(|line| {
+    let text = done(command.arg(output.join("layout")))?;
+    let images = text.lines().map(|line| {
         let (name, digest) = line.split_once('@').ok_or("no digest")?;
         Ok((name.to_owned(), digest.to_owned()))
     });

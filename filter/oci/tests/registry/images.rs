@@ -13,7 +13,7 @@ use crate::fixture::{KEY, PLAIN, Result, SIGNED, blob, done, inspect, json, oci,
 
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// Every blob of a layout, by its name.
+/// The blobs of a layout by name.
 fn blobs(output: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let entries = fs::read_dir(output.join("layout/blobs/sha256"))?;
     entries
@@ -35,7 +35,7 @@ fn companion(output: &Path, digest: &str, suffix: &str) -> Result<Value> {
     json(&blob(output, digest.ok_or("no digest")?))
 }
 
-/// The entries of a layout's index that are no signatures.
+/// The entries of a layout's index without signatures.
 fn entries(output: &Path) -> Result<Vec<Value>> {
     let index = json(&output.join("layout/index.json"))?;
     let entries = index["manifests"].as_array().ok_or("no manifests")?.iter();
@@ -50,7 +50,7 @@ fn entries(output: &Path) -> Result<Vec<Value>> {
 }
 
 #[test]
-fn two_builds_in_two_target_folders_are_the_same_bit_for_bit() -> Result {
+fn builds_in_two_target_folders_are_identical() -> Result {
     let (plain, signed) = (blobs(&PLAIN)?, blobs(&SIGNED)?);
     for (name, bytes) in &plain {
         assert_eq!(hex::encode(Sha256::digest(bytes)), *name);
@@ -71,7 +71,7 @@ fn two_builds_in_two_target_folders_are_the_same_bit_for_bit() -> Result {
 }
 
 #[test]
-fn the_module_does_not_tell_where_it_was_built() -> Result {
+fn the_module_contains_no_path_of_its_build() -> Result {
     let module = fs::read(PLAIN.join("tcp_peer_stats.wasm"))?;
     let text = String::from_utf8_lossy(&module);
     let root = workspace::root().to_str().ok_or("no UTF-8")?;
@@ -82,9 +82,9 @@ fn the_module_does_not_tell_where_it_was_built() -> Result {
     Ok(())
 }
 
-/// The name of an export has the ABI version of a module.
+/// The name of an export contains the ABI version of a module.
 #[test]
-fn the_artifact_names_the_abi_of_the_module() -> Result {
+fn the_artifact_contains_the_abi_version_of_the_module() -> Result {
     let layout = PLAIN.join("layout");
     let images = inspect(layout.to_str().ok_or("no UTF-8")?)?;
     let digest = images[1]["manifest_digest"].as_str().ok_or("no digest")?;
@@ -104,7 +104,7 @@ fn the_artifact_names_the_abi_of_the_module() -> Result {
 }
 
 #[test]
-fn the_checksum_is_as_sha256sum_reads_it() -> Result {
+fn sha256sum_accepts_the_checksum() -> Result {
     let mut check = Command::new("sha256sum");
     check.args(["--check", "--strict", "tcp_peer_stats.wasm.sha256"]);
     check.current_dir(&*PLAIN);
@@ -113,7 +113,7 @@ fn the_checksum_is_as_sha256sum_reads_it() -> Result {
 }
 
 #[test]
-fn images_say_what_they_are_made_of() -> Result {
+fn annotations_contain_version_licence_and_revision() -> Result {
     let git = |arguments: &[&str]| -> Result<String> {
         let mut git = Command::new("git");
         git.args(arguments).current_dir(workspace::root());
@@ -145,7 +145,7 @@ fn images_say_what_they_are_made_of() -> Result {
 
 /// `cargo tree` lists the packages independently of the build.
 #[test]
-fn the_sbom_lists_what_is_in_the_module() -> Result {
+fn the_sbom_lists_the_packages_of_the_module() -> Result {
     let sbom = json(&PLAIN.join("tcp_peer_stats.cdx.json"))?;
     let components = sbom["components"].as_array().ok_or("no components")?;
     let all = components.iter().chain([&sbom["metadata"]["component"]]);
@@ -178,7 +178,7 @@ fn the_sbom_lists_what_is_in_the_module() -> Result {
     Ok(())
 }
 
-/// The SBOM belongs to an image by its `subject`, and is found under the tag where cosign looks.
+/// The `subject` of the SBOM is the image, and its tag is that of cosign.
 #[test]
 fn the_sbom_is_attached_to_each_image() -> Result {
     for image in inspect(PLAIN.join("layout").to_str().ok_or("no UTF-8")?)? {
@@ -193,8 +193,8 @@ fn the_sbom_is_attached_to_each_image() -> Result {
     Ok(())
 }
 
-/// `cosign verify --key` does the same: it takes the payload's bytes, their signature, and the
-/// digest that they name.
+/// `cosign verify --key` does the same: it verifies the signature of the payload's bytes, and
+/// compares the digest in the payload.
 #[test]
 fn openssl_verifies_the_signatures() -> Result {
     let remedy = "Install it (Debian: `apt install openssl`) to run what needs it";
@@ -231,11 +231,11 @@ fn openssl_verifies_the_signatures() -> Result {
 }
 
 #[test]
-fn a_key_that_is_none_is_refused_before_anything_is_built() -> Result {
-    let said = refused(&mut oci(["build", "--key", "/nonexistent"]))?;
+fn an_unusable_key_is_rejected_before_the_build() -> Result {
+    let text = refused(&mut oci(["build", "--key", "/nonexistent"]))?;
     assert!(
-        said.contains("/nonexistent is not a usable signing key"),
-        "{said}"
+        text.contains("/nonexistent is not a usable signing key"),
+        "{text}"
     );
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! `cargo oci` against a real registry, read back by skopeo, by an agent's rules written down a
-//! second time, and by Envoy.
+//! `cargo oci` with a real registry. skopeo, a second implementation of an agent's rules and Envoy
+//! read the pushed images.
 
 #![allow(
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! Pushed images, read by other clients.
+//! Pushed images that other clients read.
 
 use std::fs;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::agent;
 use crate::fixture::{PLAIN, REPOSITORY, Result, SIGNED, blob, inspect, name, push, registry};
 
 #[test]
-fn an_agent_takes_the_module_by_tag_and_by_digest() -> Result {
+fn an_agent_fetches_the_module_by_tag_and_by_digest() -> Result {
     let scratch = Scratch::new("oci-agent")?;
     let Some(registry) = registry(&scratch, Access::Open)? else {
         return Ok(());
@@ -43,7 +43,7 @@ fn an_agent_takes_the_module_by_tag_and_by_digest() -> Result {
     Ok(())
 }
 
-/// Without a tag the version is the tag. Existing blobs are not uploaded again.
+/// The default tag is the version. Existing blobs are not uploaded again.
 #[test]
 fn a_second_push_changes_nothing() -> Result {
     let scratch = Scratch::new("oci-again")?;
@@ -103,7 +103,7 @@ fn skopeo_reads_the_bytes_of_the_layout() -> Result {
 }
 
 #[test]
-fn the_registry_lists_nothing_but_what_was_pushed() -> Result {
+fn the_registry_lists_only_pushed_tags() -> Result {
     let scratch = Scratch::new("oci-tags")?;
     let Some(registry) = registry(&scratch, Access::Open)? else {
         return Ok(());

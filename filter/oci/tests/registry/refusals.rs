@@ -12,7 +12,7 @@ use crate::fixture::{
     PLAIN, REPOSITORY, Result, done, fed, inspect, name, oci, push, refused, registry,
 };
 
-/// `someone`, whose password is `s3cret`.
+/// The user `someone` with the password `s3cret`.
 const HTPASSWD: &str = "someone:$2b$04$nXfNspGlFSKCAO6mugFqB.hYRcqGjIzvFSnTWsFEoItPG78G.QXD2\n";
 
 #[test]
@@ -32,10 +32,10 @@ fn a_corrupted_layer_and_a_corrupted_manifest_are_reported() -> Result {
         let mut bad = good.clone();
         bad[good.len() / 2] ^= 1;
         fs::write(registry.file(layer), &bad)?;
-        let said = refused(&mut oci(["inspect", &image]))?;
+        let text = refused(&mut oci(["inspect", &image]))?;
         assert!(
-            said.contains(layer) && said.contains("is corrupted"),
-            "{said}"
+            text.contains(layer) && text.contains("is corrupted"),
+            "{text}"
         );
         assert!(agent::fetch(&image, None).is_err());
         fs::write(registry.file(layer), &good)?;
@@ -44,10 +44,10 @@ fn a_corrupted_layer_and_a_corrupted_manifest_are_reported() -> Result {
         let bad = manifest.replace("Apache-2.0", "Apache-2.1");
         fs::write(registry.file(&digest), bad)?;
         let by_digest = name(&registry, &format!("@{digest}"));
-        let said = refused(&mut oci(["inspect", &by_digest]))?;
+        let text = refused(&mut oci(["inspect", &by_digest]))?;
         assert!(
-            said.contains(&digest) && said.contains("is corrupted"),
-            "{said}"
+            text.contains(&digest) && text.contains("is corrupted"),
+            "{text}"
         );
         fs::write(registry.file(&digest), manifest)?;
         inspect(&by_digest)?;
@@ -72,19 +72,19 @@ fn a_corrupted_layout_is_not_pushed() -> Result {
         .trim_start_matches("sha256:");
     fs::write(copy.join("layout/blobs/sha256").join(digest), b"{}")?;
     let mut command = oci(["push", &name(&registry, ":1"), "--layout"]);
-    let said = refused(command.arg(copy.join("layout")))?;
+    let text = refused(command.arg(copy.join("layout")))?;
     assert!(
-        said.contains(digest) && said.contains("is corrupted"),
-        "{said}"
+        text.contains(digest) && text.contains("is corrupted"),
+        "{text}"
     );
-    let said = refused(&mut oci(["inspect", &name(&registry, ":1")]))?;
-    assert!(said.contains("does not exist"), "{said}");
+    let text = refused(&mut oci(["inspect", &name(&registry, ":1")]))?;
+    assert!(text.contains("does not exist"), "{text}");
     Ok(())
 }
 
 #[test]
 fn an_unreachable_registry_is_reported() -> Result {
-    // A port without a server: it is released before use.
+    // A port without a server.
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = taken.local_addr()?;
     drop(taken);
@@ -92,15 +92,15 @@ fn an_unreachable_registry_is_reported() -> Result {
     let mut command = oci(["push", &image, "--layout"]);
     let pushing = refused(command.arg(PLAIN.join("layout")))?;
     let reading = refused(&mut oci(["inspect", &image]))?;
-    for said in [pushing, reading] {
+    for text in [pushing, reading] {
         let expected = format!("the registry {address} cannot be reached");
-        assert!(said.contains(&expected), "{said}");
+        assert!(text.contains(&expected), "{text}");
     }
     Ok(())
 }
 
 #[test]
-fn a_registry_with_a_password_wants_it() -> Result {
+fn a_registry_with_a_password_requires_it() -> Result {
     let scratch = Scratch::new("oci-password")?;
     let Some(registry) = registry(&scratch, Access::Htpasswd(HTPASSWD))? else {
         return Ok(());
@@ -121,9 +121,9 @@ fn a_registry_with_a_password_wants_it() -> Result {
         fed(command.arg("--layout").arg(&layout), password)
     };
     let wrong = with("guess")?;
-    let said = String::from_utf8(wrong.stderr)?;
-    assert_eq!(wrong.status.code(), Some(2), "{said}");
-    assert!(said.contains(&format!("{expected} someone")), "{said}");
+    let text = String::from_utf8(wrong.stderr)?;
+    assert_eq!(wrong.status.code(), Some(2), "{text}");
+    assert!(text.contains(&format!("{expected} someone")), "{text}");
     let right = with("s3cret\n")?;
     assert!(
         right.status.success(),
@@ -131,10 +131,10 @@ fn a_registry_with_a_password_wants_it() -> Result {
         String::from_utf8(right.stderr)?
     );
 
-    let said = refused(&mut oci(["inspect", &image]))?;
+    let text = refused(&mut oci(["inspect", &image]))?;
     assert!(
-        said.contains(&expected) && said.contains("--username"),
-        "{said}"
+        text.contains(&expected) && text.contains("--username"),
+        "{text}"
     );
 
     // The file of `docker login`.
@@ -144,20 +144,20 @@ fn a_registry_with_a_password_wants_it() -> Result {
     fs::write(scratch.path().join("config.json"), config.to_string())?;
     done(oci(["inspect", &image]).env("DOCKER_CONFIG", scratch.path()))?;
     fs::write(scratch.path().join("config.json"), "{")?;
-    let said = refused(oci(["inspect", &image]).env("DOCKER_CONFIG", scratch.path()))?;
-    assert!(said.contains("docker configuration"), "{said}");
+    let text = refused(oci(["inspect", &image]).env("DOCKER_CONFIG", scratch.path()))?;
+    assert!(text.contains("docker configuration"), "{text}");
     Ok(())
 }
 
 #[test]
-fn what_is_not_there_is_reported() -> Result {
+fn a_missing_image_is_reported() -> Result {
     let scratch = Scratch::new("oci-missing")?;
     let Some(registry) = registry(&scratch, Access::Open)? else {
         return Ok(());
     };
     let missing = |image: &str| -> Result {
-        let said = refused(&mut oci(["inspect", image]))?;
-        assert!(said.contains(&format!("{image} does not exist")), "{said}");
+        let text = refused(&mut oci(["inspect", image]))?;
+        assert!(text.contains(&format!("{image} does not exist")), "{text}");
         Ok(())
     };
     missing(&name(&registry, ":1"))?;
@@ -168,19 +168,19 @@ fn what_is_not_there_is_reported() -> Result {
 }
 
 #[test]
-fn nothing_is_pushed_to_a_digest() -> Result {
+fn a_push_to_a_digest_is_rejected() -> Result {
     let reference = format!("localhost:1/{REPOSITORY}@sha256:{}", "0".repeat(64));
     let mut command = oci(["push", &reference, "--layout"]);
-    let said = refused(command.arg(PLAIN.join("layout")))?;
+    let text = refused(command.arg(PLAIN.join("layout")))?;
     assert!(
-        said.contains("is not an image reference: a digest"),
-        "{said}"
+        text.contains("is not an image reference: a digest"),
+        "{text}"
     );
     Ok(())
 }
 
 #[test]
-fn a_layout_that_is_none_is_reported() -> Result {
+fn a_folder_that_is_not_a_layout_is_reported() -> Result {
     let scratch = Scratch::new("oci-no-layout")?;
     let dir = scratch.path().to_str().ok_or("no UTF-8")?;
     for arguments in [
@@ -191,10 +191,10 @@ fn a_layout_that_is_none_is_reported() -> Result {
         if arguments[0] == "push" {
             command.arg(dir);
         }
-        let said = refused(&mut command)?;
+        let text = refused(&mut command)?;
         assert!(
-            said.contains("is not an OCI image layout") && said.contains("cargo oci build"),
-            "{said}"
+            text.contains("is not an OCI image layout") && text.contains("cargo oci build"),
+            "{text}"
         );
     }
     Ok(())

@@ -26,7 +26,7 @@ fn more_fuel_exceeds_the_budget() {
 }
 
 #[test]
-fn a_host_call_more_exceeds_the_budget() {
+fn one_more_host_call_exceeds_the_budget() {
     let verdict = Verdict::of(&figures(1000, 3), &figures(1000, 2));
     assert!(!verdict.is_met());
     assert!(

@@ -1,8 +1,8 @@
-//! Files of wire vectors: bytes and what becomes of them, judged with the codec.
+//! Files of wire vectors: bytes and their expected results, checked with the codec.
 //!
-//! A receiver vector gives the bytes that a stream begins with and what a decoder makes of them; it
-//! has to come out the same for every split of those bytes. A sender vector gives a node and the
-//! frame it writes. `proto/vectors/peer-exchange.json` is such a file.
+//! A receiver vector has the first bytes of a stream and the result of a decoder, which is the same
+//! for every split of the bytes. A sender vector has a node and the frame that it writes.
+//! `proto/vectors/peer-exchange.json` is such a file.
 
 use serde_json::Value as Json;
 
@@ -12,19 +12,19 @@ use crate::{receiver, sender};
 /// The outcome of a whole file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
-    /// How many vectors came out as they should.
+    /// The number of vectors with the expected result.
     pub(crate) passed: usize,
-    /// Those that did not, in the file's order.
+    /// The other vectors, in the order of the file.
     pub(crate) failures: Vec<Failure>,
 }
 
-/// A vector that came out otherwise than it should.
+/// A vector with another result than expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{vector}: {mismatch}")]
 pub(crate) struct Failure {
     /// The vector's name.
     pub(crate) vector: String,
-    /// Where it differed.
+    /// The first difference.
     pub(crate) mismatch: Mismatch,
 }
 
@@ -32,11 +32,11 @@ pub(crate) struct Failure {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: expected {expected}, got {got}")]
 pub(crate) struct Mismatch {
-    /// What was compared, and how the bytes were split.
+    /// The compared value, and the split of the bytes.
     pub(crate) what: String,
-    /// What the file says.
+    /// The value in the file.
     pub(crate) expected: String,
-    /// What the codec says.
+    /// The value from the codec.
     pub(crate) got: String,
 }
 
@@ -49,7 +49,7 @@ pub(crate) enum FormatError {
     /// The file has neither of the two lists.
     #[error("neither `vectors` nor `sender_vectors` is there; is this a file of vectors?")]
     NoVectors,
-    /// A field is not there.
+    /// A field is missing.
     #[error("{vector}: field `{field}` is missing")]
     Missing {
         /// The vector, by name or place.
@@ -57,25 +57,25 @@ pub(crate) enum FormatError {
         /// The field's path.
         field: String,
     },
-    /// A field holds something else than it should.
+    /// A field has another type or value than expected.
     #[error("{vector}: field `{field}` should be {expected}, not {got}")]
     Unexpected {
         /// The vector, by name or place.
         vector: String,
         /// The field's path.
         field: String,
-        /// What belongs there.
+        /// The expected type or value.
         expected: &'static str,
-        /// What is there, shortened.
+        /// The field's value, shortened.
         got: String,
     },
 }
 
-/// Judges every vector of a file.
+/// Checks every vector of a file.
 ///
 /// # Errors
-/// When the text is not a file of vectors; the error names the vector and the field at fault.
-pub(crate) fn judge(text: &str) -> Result<Report, FormatError> {
+/// The text is not a file of vectors. The error contains the name of the vector and of the field.
+pub(crate) fn check(text: &str) -> Result<Report, FormatError> {
     let file: Json = serde_json::from_str(text)?;
     let file = Fields::of("the file", &file)?;
     let (receivers, senders) = (file.list("vectors")?, file.list("sender_vectors")?);
@@ -84,18 +84,18 @@ pub(crate) fn judge(text: &str) -> Result<Report, FormatError> {
     }
 
     let mut report = Report::default();
-    for (kind, vectors, judge) in [
+    for (kind, vectors, check) in [
         (
             "vectors",
             receivers,
-            receiver::judge as fn(&Fields<'_>) -> Verdict,
+            receiver::check as fn(&Fields<'_>) -> Verdict,
         ),
-        ("sender_vectors", senders, sender::judge),
+        ("sender_vectors", senders, sender::check),
     ] {
         for (index, vector) in vectors.unwrap_or_default().iter().enumerate() {
             let place = Fields::of(&format!("{kind}[{index}]"), vector)?;
             let name = place.string("name")?;
-            match judge(&Fields::of(name, vector)?)? {
+            match check(&Fields::of(name, vector)?)? {
                 Ok(()) => report.passed += 1,
                 Err(mismatch) => {
                     report.failures.push(Failure {
@@ -109,10 +109,10 @@ pub(crate) fn judge(text: &str) -> Result<Report, FormatError> {
     Ok(report)
 }
 
-/// Whether a vector came out as it should, if it can be judged.
+/// The difference of a vector, if any; or the reason why the vector cannot be checked.
 pub(crate) type Verdict = Result<Result<(), Mismatch>, FormatError>;
 
-/// `Err` with the difference, unless `expected` is `got`.
+/// Returns the difference as an error if `expected` is not `got`.
 pub(crate) fn compare<T: PartialEq + ?Sized>(
     what: impl Into<String>,
     expected: &T,
@@ -129,12 +129,12 @@ pub(crate) fn compare<T: PartialEq + ?Sized>(
     })
 }
 
-/// Bytes for a message.
+/// Formats bytes for a message.
 pub(crate) fn show_bytes(bytes: &[u8]) -> String {
     format!("{} bytes {}", bytes.len(), shorten(&hex::encode(bytes)))
 }
 
-/// Text for a message: long ones lose their middle.
+/// Shortens a text for a message: removes the middle of a long text.
 pub(crate) fn shorten(text: &str) -> String {
     const END: usize = 200;
     let count = text.chars().count();

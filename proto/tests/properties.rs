@@ -1,6 +1,6 @@
-//! What holds for every frame, every stream and every split.
+//! Properties of the codec for random frames, streams and splits.
 #![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::indexing_slicing)] // What panics fails the law.
+#![allow(clippy::indexing_slicing)] // A panic fails the test.
 
 use peer_exchange::{
     Decoded, Decoder, Frame, HEADER_LEN, Kind, ListValue, MAGIC, Struct, Truncated, Value,
@@ -13,7 +13,7 @@ fn value() -> impl Strategy<Value = Value> {
         Just(None),
         Just(Some(Kind::NullValue(0))),
         any::<bool>().prop_map(|bool| Some(Kind::BoolValue(bool))),
-        // Of no NaN, which is equal to nothing.
+        // No NaN: it is not equal to itself.
         (-1e300..1e300).prop_map(|number| Some(Kind::NumberValue(number))),
         ".{0,200}".prop_map(|string| Some(Kind::StringValue(string))),
     ];
@@ -31,7 +31,7 @@ fn members(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Struct>
     btree_map(".{0,20}", value, 0..5).prop_map(|fields| Struct { fields })
 }
 
-/// Streams of which many begin like a frame.
+/// Streams; many of them begin like a frame.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let any_bytes = || vec(any::<u8>(), 0..40);
     prop_oneof![
@@ -51,34 +51,34 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// What becomes of a stream that comes in these pieces: the outcome, and the bytes that go on.
+/// Decodes a stream that arrives in these pieces. Returns the outcome and the forwarded bytes.
 fn receive<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Decoded, Vec<u8>) {
     let mut decoder = Decoder::default();
-    let (mut outcome, mut released) = (Decoded::NeedMore, Vec::new());
+    let (mut outcome, mut forwarded) = (Decoded::NeedMore, Vec::new());
     for mut piece in pieces {
         if outcome == Decoded::NeedMore {
             let step = decoder.decode(piece);
             piece = &piece[step.consumed..];
             if let Decoded::NotFrame { held } = step.decoded {
-                released.extend_from_slice(held);
+                forwarded.extend_from_slice(held);
                 outcome = Decoded::NotFrame { held: &[] };
             } else {
                 outcome = step.decoded;
             }
         }
-        released.extend_from_slice(piece);
+        forwarded.extend_from_slice(piece);
     }
     if outcome == Decoded::NeedMore
         && let Truncated::Header { held } = decoder.truncated()
     {
-        released.extend_from_slice(held);
+        forwarded.extend_from_slice(held);
     }
-    (outcome, released)
+    (outcome, forwarded)
 }
 
 proptest! {
     #[test]
-    fn what_is_encoded_is_decoded(fields in members(value()), tail in vec(any::<u8>(), 0..20)) {
+    fn an_encoded_frame_is_decoded(fields in members(value()), tail in vec(any::<u8>(), 0..20)) {
         let frame = Frame { fields };
         let bytes = frame.encode();
         let len = bytes.len();
@@ -91,18 +91,18 @@ proptest! {
     }
 
     #[test]
-    fn splits_change_nothing(stream in stream(), size in 1_usize..20) {
+    fn splits_do_not_change_the_result(stream in stream(), size in 1_usize..20) {
         prop_assert_eq!(receive(stream.chunks(size)), receive([stream.as_slice()]));
     }
 
     #[test]
-    fn bytes_that_go_on_are_the_streams_end(stream in stream()) {
-        let (outcome, released) = receive([stream.as_slice()]);
-        prop_assert!(stream.ends_with(&released));
+    fn forwarded_bytes_are_the_end_of_the_stream(stream in stream()) {
+        let (outcome, forwarded) = receive([stream.as_slice()]);
+        prop_assert!(stream.ends_with(&forwarded));
         match outcome {
-            Decoded::NotFrame { .. } => prop_assert_eq!(released, stream),
-            Decoded::NeedMore if stream.len() < HEADER_LEN => prop_assert_eq!(released, stream),
-            _ => prop_assert!(released.len() + HEADER_LEN <= stream.len()),
+            Decoded::NotFrame { .. } => prop_assert_eq!(forwarded, stream),
+            Decoded::NeedMore if stream.len() < HEADER_LEN => prop_assert_eq!(forwarded, stream),
+            _ => prop_assert!(forwarded.len() + HEADER_LEN <= stream.len()),
         }
     }
 }
