@@ -220,7 +220,7 @@ fn a_missing_envoy_is_named_with_a_remedy() -> Result {
     Ok(())
 }
 
-/// Runs the demo and reads what it prints.
+/// Runs the demo and parses its output.
 fn document(arguments: &[&str]) -> Result<Document> {
     let output = Command::new(DEMO).args(arguments).output()?;
     assert!(

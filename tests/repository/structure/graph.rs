@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{Import, Reference, Source};
 
-/// A crate's files by module path, and what each of them imports.
+/// A crate's files by module path, and the imports of each.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     /// The source of each file, by the file's name.
