@@ -26,7 +26,7 @@ fn one_round_trip(fixture: &Fixture) -> Result {
 
 /// Expects one connection with the labels of a peer that sends no metadata.
 fn check_without_metadata(fixture: &Fixture, reporter: Reporter) -> Result {
-    let labels = fixture.mesh.untold_labels(reporter, SERVICE)?;
+    let labels = fixture.mesh.labels_without_exchange(reporter, SERVICE)?;
     check(&fixture.mesh, SERVICE, reporter, ONE, &labels).map(drop)
 }
 

@@ -183,7 +183,7 @@ impl HostileSession {
     /// The labels of a connection whose peer has these labels, written without `source_` or
     /// `destination_`.
     pub(crate) fn labels(&self, of_the_peer: &[(&'static str, String)]) -> Result<Labels> {
-        let mut labels = self.mesh.untold_labels(self.reporter, SERVICE)?;
+        let mut labels = self.mesh.labels_without_exchange(self.reporter, SERVICE)?;
         let side = match self.reporter {
             Reporter::Destination => "source",
             Reporter::Source => "destination",

@@ -1,4 +1,5 @@
-//! Fails early where the target of the filters is missing: the tests compile them when they run.
+//! Fails if the WebAssembly target is not installed: the tests compile filters for it when they
+//! run.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The pages: links, the runbooks of alerts, and the sentences that tests show exist.
+//! The pages: the links, the runbooks of alerts, and the sentences with tests.
 
 mod files;
 
@@ -11,7 +11,7 @@ use mesh::testing::Result;
 use mesh::workspace;
 
 #[test]
-fn every_link_leads_somewhere() -> Result {
+fn every_link_has_a_target() -> Result {
     let pages = texts("md")?;
     assert!(pages.len() > 10, "{} pages", pages.len());
     let mut links = 0;
@@ -51,7 +51,7 @@ fn every_alert_has_a_runbook() -> Result {
     Ok(())
 }
 
-/// A release that is added is run before it is said to be supported.
+/// A new release is tested before the page has it.
 #[test]
 fn the_matrix_has_a_row_for_every_release() -> Result {
     let page = fs::read_to_string(matrix::document())?;
@@ -62,8 +62,8 @@ fn the_matrix_has_a_row_for_every_release() -> Result {
     Ok(())
 }
 
-/// A comment `Shows: PAGE, "TEXT"` beside a test names what it shows; the text stands in the page
-/// word for word.
+/// A comment `Shows: PAGE, "TEXT"` beside a test quotes the sentence that it shows. The page has
+/// this text.
 #[test]
 fn the_sentences_that_tests_show_are_in_the_pages() -> Result {
     let pages = texts("md")?;
@@ -95,14 +95,14 @@ fn the_sentences_that_tests_show_are_in_the_pages() -> Result {
     Ok(())
 }
 
-/// A text with its lines joined.
+/// Joins the lines of a text.
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn check(pages: &BTreeMap<PathBuf, String>, from: &Path, target: &Path, anchor: &str) -> Result {
     let place = format!("{}: {}#{anchor}", from.display(), target.display());
-    assert!(target.exists(), "{place}: there is no such file");
+    assert!(target.exists(), "{place}: the file does not exist");
     if anchor.is_empty() {
         return Ok(());
     }
@@ -112,12 +112,12 @@ fn check(pages: &BTreeMap<PathBuf, String>, from: &Path, target: &Path, anchor: 
         .ok_or_else(|| format!("{place}: not a page"))?;
     assert!(
         anchors(text).any(|one| one == anchor),
-        "{place}: there is no such section"
+        "{place}: the section does not exist"
     );
     Ok(())
 }
 
-/// What the links of a page point to. Code is not looked into.
+/// The targets of the links of a page, without those in code.
 fn targets(text: &str) -> impl Iterator<Item = &str> {
     prose(text).flat_map(|line| {
         line.split("](")
@@ -127,7 +127,7 @@ fn targets(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The anchors of a page's headings, as GitHub makes them.
+/// The anchors of a page's headings, as on GitHub.
 fn anchors(text: &str) -> impl Iterator<Item = String> {
     let headings = prose(text).filter(|line| line.starts_with('#'));
     headings.map(|line| {

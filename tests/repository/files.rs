@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use mesh::workspace;
 
-/// The paths of all files, but for those in `target/` and in folders whose names begin with a dot.
+/// The paths of all files, except those in `target/` and in folders whose names begin with a dot.
 pub(crate) fn all() -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![workspace::root().to_owned()];

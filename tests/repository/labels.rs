@@ -1,4 +1,4 @@
-//! Every list of the standard labels in the repository has the labels of the filter's one list.
+//! Every list of the standard labels in the repository is equal to the filter's list.
 
 mod files;
 
@@ -8,13 +8,13 @@ use std::fs;
 use mesh::testing::Result;
 use mesh::workspace;
 
-/// The one list, wherever it is in the filter's sources.
+/// The start of the filter's list in its sources.
 const DEFINITION: &str = "const STANDARD_LABELS: &[StandardLabel]";
 
 /// Tags of other metrics: of `istio_tcp_peer_exchange_total`, and of Consul's own stats.
 const OTHER: [&str; 2] = ["result", "local_cluster"];
 
-/// Lists of standard labels that are no copies of the one list.
+/// Lists of some standard labels, which are not copies of the filter's list.
 const PARTIAL: [(&str, &str); 1] = [(
     "tests/dev/tests/bookinfo/kiali.rs",
     "the labels that Kiali groups by and requires",
@@ -37,7 +37,7 @@ fn every_list_of_labels_has_the_labels_of_the_filter() -> Result {
     let mut partial = BTreeSet::new();
     let mut differences = Vec::new();
     for path in files::all()? {
-        // A file that is no text has no list.
+        // A file that is not text has no list.
         let Ok(text) = fs::read_to_string(&path) else {
             continue;
         };
@@ -63,7 +63,7 @@ fn every_list_of_labels_has_the_labels_of_the_filter() -> Result {
     Ok(())
 }
 
-/// The names in the filter's one list.
+/// The names in the filter's list.
 fn definition() -> Result<BTreeSet<String>> {
     let folder = workspace::root().join("filter/src");
     for path in files::all()? {
@@ -86,8 +86,8 @@ fn definition() -> Result<BTreeSet<String>> {
     Err(format!("filter/src has no {DEFINITION}").into())
 }
 
-/// How a list differs from `labels`. Beside them it may have [`OTHER`] tags and names that the rest
-/// of its file uses, such as the dimensions of a scenario.
+/// Returns the differences between a list and `labels`. It may also have [`OTHER`] tags and names
+/// that the rest of its file uses, such as the dimensions of a scenario.
 fn differences_of(list: &List, labels: &BTreeSet<String>, text: &str) -> Vec<String> {
     let names: BTreeSet<_> = list.names.iter().cloned().collect();
     let mut differences = Vec::new();
@@ -102,12 +102,12 @@ fn differences_of(list: &List, labels: &BTreeSet<String>, text: &str) -> Vec<Str
             !(list.line..=list.end).contains(&(index + 1)) && words(line).any(|word| word == name)
         });
         if !used {
-            differences.push(format!("{name} is no standard label"));
+            differences.push(format!("{name} is not a standard label"));
         }
     }
     for name in &names {
         if list.names.iter().filter(|one| *one == name).count() > 1 {
-            differences.push(format!("{name} is there more than once"));
+            differences.push(format!("{name} occurs more than once"));
         }
     }
     differences
@@ -146,8 +146,8 @@ fn lists(text: &str) -> Vec<List> {
     lists
 }
 
-/// The names that are elements of a list in a line: the end of the line, a comma or a bracket
-/// follows, and no parenthesis is in front, as it is in a pair of a name and a value.
+/// Returns the names in a line that are elements of a list: the end of the line, a comma or a
+/// bracket follows, and no parenthesis is in front, as in a pair of a name and a value.
 fn elements(line: &str) -> Vec<String> {
     let mut elements = Vec::new();
     let mut rest = line;
@@ -212,8 +212,8 @@ fn a_difference_names_the_label() {
         differences,
         [
             "two is missing",
-            "three is no standard label",
-            "one is there more than once"
+            "three is not a standard label",
+            "one occurs more than once"
         ]
     );
 }

@@ -1,4 +1,4 @@
-//! The table of log lines in the operations page has the log lines of the filter, and no others.
+//! The table of log lines in the operations page has exactly the log lines of the filter.
 
 mod files;
 
@@ -11,11 +11,11 @@ use mesh::workspace;
 const PAGE: &str = "filter/docs/operations.md";
 const HEADING: &str = "## Log lines";
 
-/// The value that fills a gap of a line.
+/// The text that replaces an argument of a line.
 const GAP: &str = "…";
 
-/// Lines that the code composes: their macro has only gaps, or gaps and a colon. Each has words that
-/// stand in the sources.
+/// Lines that the code composes: their macro has only gaps, or gaps and a colon. Each has words
+/// that are in the sources.
 const COMPOSED: [(&str, &str); 7] = [
     ("… has no effect: …", "has no effect: "),
     ("… ignored: …", " ignored: "),
@@ -60,7 +60,7 @@ fn the_page_has_every_log_line() -> Result {
 }
 
 #[test]
-fn a_macro_is_read_with_its_level_and_its_gaps() -> Result {
+fn the_level_and_the_gaps_of_a_macro_are_read() -> Result {
     let text = "log::warn!(\"one {a:?}\"); f(); log::error!(\n \"two {} \\\n   three\",\n x);";
     let expected = [("error", "two … three"), ("warning", "one …")];
     let expected = expected.map(|(level, text)| (level.to_owned(), text.to_owned()));

@@ -1,5 +1,5 @@
-//! `.ci/release` refuses a release that is not ready, and prints the remaining steps of a ready
-//! one. Its tests and builds are left out here.
+//! `.ci/release` rejects a release that is not ready, and prints the remaining steps of a ready
+//! one. Its tests and builds do not run here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use mesh::{Scratch, process, workspace};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// A clone of the repository with the script as it is now, and a changelog that is ready.
+/// A clone of the repository with the current script, and a complete changelog.
 struct Clone {
     root: PathBuf,
     _scratch: Scratch,
 }
 
 impl Clone {
-    /// Nothing if the sources are no clone themselves.
+    /// Clones the repository. `None` if the sources are not a clone.
     fn new() -> Result<Option<Self>> {
         if !workspace::root().join(".git").exists() {
             unmet::skip("these sources are no git clone. Clone the repository to test the release");
@@ -58,7 +58,7 @@ impl Clone {
     fn release(&self, arguments: &[&str]) -> Result<Output> {
         let mut script = Command::new(self.root.join(".ci/release"));
         script.args(arguments).arg("--dry-run");
-        // It finds its repository by itself.
+        // The script finds its repository without the current folder.
         Ok(script.current_dir(Path::new("/")).output()?)
     }
 
@@ -90,7 +90,7 @@ fn a_ready_release_lists_the_remaining_steps() -> Result {
 }
 
 #[test]
-fn a_release_that_is_not_ready_is_refused() -> Result {
+fn a_release_that_is_not_ready_is_rejected() -> Result {
     let Some(clone) = Clone::new()? else {
         return Ok(());
     };

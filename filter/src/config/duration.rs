@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_has_its_name() {
+    fn each_error_has_its_variant() {
         for (text, fault) in [
             ("", DurationError::Unparsable),
             ("-", DurationError::Unparsable),

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_read_by_their_shape() {
+    fn the_type_of_bytes_depends_on_their_form() {
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(values(b"ratings"), (text("ratings"), None, false));
         assert_eq!(values(b""), (None, None, false));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_double_is_a_number_where_it_is_whole() {
+    fn a_whole_double_is_a_number() {
         for (double, number) in [
             (3.0, Some(3)),
             (-27017.0, Some(-27017)),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_neither_text_nor_number_is_unusable() {
+    fn values_that_are_neither_text_nor_number_are_unusable() {
         for (raw, unusable) in [
             (b"".as_slice(), 0),
             (b"text", 0),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_whose_it_is() {
+    fn a_rejected_expression_is_distinct_from_a_host_without_cel() {
         let host = FakeHost::default();
         for (status, refusal) in [
             (

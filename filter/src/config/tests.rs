@@ -17,7 +17,7 @@ fn cel(path: &str, text: &str) -> Cel {
 }
 
 #[test]
-fn nothing_means_the_defaults() {
+fn an_empty_configuration_has_the_defaults() {
     for text in [
         "",
         " \n",
@@ -104,7 +104,7 @@ fn every_key_is_read() {
 }
 
 #[test]
-fn camel_case_is_the_same_key() {
+fn a_key_in_camel_case_is_the_same_key() {
     let camel = r#"{
         "tcpReportingDuration": "2s", "statPrefix": "acme", "fieldSeparator": "||",
         "metrics": [{"tagsToRemove": ["reporter"], "dimensions": {"camelCase": "1"}}],
@@ -152,7 +152,7 @@ fn every_mode_has_its_name() {
 }
 
 #[test]
-fn what_has_no_effect_is_said_so() {
+fn keys_without_effect_are_reported() {
     let config = parsed(
         r#"{
             "disable_host_header_fallback": true, "max_peer_cache_size": 100,
@@ -201,7 +201,7 @@ fn ports_are_included_and_excluded() {
 }
 
 #[test]
-fn a_refusal_names_the_place_the_finding_and_the_remedy() {
+fn an_error_has_the_place_the_reason_and_the_remedy() {
     for (text, refused) in [
         (
             r#"{"peer_exchange": {"mod": "on"}}"#,
@@ -332,7 +332,7 @@ fn entries_for_metrics_of_http_are_left_out() {
 }
 
 #[test]
-fn labels_that_end_alike_are_named_with_the_remedy() {
+fn labels_with_the_same_ending_are_reported_with_the_remedy() {
     let tag = |label: &str| format!(r"(?:^wasmcustom\.|;\.;)({label}=\.=(.*?);\.;)");
     for (dimensions, hints) in [
         (

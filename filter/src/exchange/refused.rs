@@ -45,7 +45,7 @@ mod tests {
     const PERIOD: Duration = Duration::from_secs(300);
 
     #[test]
-    fn an_address_is_left_alone_for_a_while() {
+    fn an_address_is_disabled_for_the_period() {
         let mut refused = Refused::default();
         assert!(refused.is_empty());
         refused.insert("a".into(), Duration::ZERO, PERIOD);
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_ended_make_room() {
+    fn expired_entries_are_removed() {
         let mut refused = Refused::default();
         refused.insert("a".into(), Duration::ZERO, PERIOD);
         refused.insert("b".into(), PERIOD, PERIOD);
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_list_forgets_the_entry_that_ends_first() {
+    fn a_full_list_removes_the_entry_that_expires_first() {
         let mut refused = Refused::default();
         for index in 0..=MAX {
             refused.insert(

@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_flag_is_a_dash() {
+    fn without_flags_the_text_is_a_dash() {
         assert_eq!(ResponseFlags(0).to_string(), "-");
     }
 

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_takes_too_much_is_not_kept() {
+    fn a_frame_over_the_memory_limit_is_not_cached() {
         let labels = (0..20_000).map(|index| (index.to_string(), "x"));
         let frame = Frame::new(
             Struct::from_iter([("LABELS", Struct::from_iter(labels))]),

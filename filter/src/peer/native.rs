@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_and_a_message_say_the_same() {
+    fn a_map_and_a_message_give_the_same_peer() {
         let long = "x".repeat(200);
         let labels = map(&[("role", b"primary"), ("long", long.as_bytes())]);
         let pairs = map(&[
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_left_out() {
+    fn values_that_are_not_text_are_left_out() {
         let labels = map(&[("role", b"\xff"), ("zone", b"a")]);
         let raw = map(&[("name", b"\xff"), ("app", b"a"), ("labels", &labels)]);
         let mut expected = Struct::from_iter([("app", "a")]);

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_cache_forgets_everything_else() {
+    fn a_full_cache_removes_all_other_entries() {
         let mut cache = WeightedCache::default();
         const ALL: usize = MAX_WEIGHT - ENTRY_WEIGHT;
         cache.insert(1, ALL, "one");

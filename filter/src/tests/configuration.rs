@@ -11,7 +11,7 @@ fn stats<'a>(host: &'a FakeHost, name: &'a str) -> Vec<String> {
 }
 
 #[test]
-fn ports_that_nobody_wants_looked_at_pass_unseen() {
+fn excluded_ports_have_no_connection_context() {
     let host = outbound();
     host.set("destination.port", 9080i64.to_le_bytes());
     for (config, looks) in [
@@ -27,7 +27,7 @@ fn ports_that_nobody_wants_looked_at_pass_unseen() {
 }
 
 #[test]
-fn prefix_and_separators_name_every_stat() {
+fn every_stat_has_the_configured_prefix_and_separators() {
     let host = outbound();
     let sim = Sim::new(
         &host,
@@ -48,7 +48,7 @@ fn prefix_and_separators_name_every_stat() {
 }
 
 #[test]
-fn a_condition_looks_at_the_connection() {
+fn a_condition_reads_attributes_of_the_connection() {
     let host = outbound();
     host.set("connection.mtls", [1]);
     let config = r#"{"metrics": [
@@ -68,7 +68,7 @@ fn a_condition_looks_at_the_connection() {
 }
 
 #[test]
-fn at_a_tick_paths_have_their_value_and_the_rest_has_none() {
+fn at_a_tick_only_paths_have_a_value() {
     let host = outbound();
     host.set("xds.cluster_name", "c");
     host.set("'a'+'b'", "ab");
@@ -102,7 +102,7 @@ fn an_expression_separates_connections_of_one_peer() {
 }
 
 #[test]
-fn a_metric_of_the_users_own_counts_each_connection_once() {
+fn a_custom_metric_counts_each_connection_once() {
     let host = outbound();
     host.set("2", 2i64.to_le_bytes());
     host.set("-1", (-1i64).to_le_bytes());
@@ -136,7 +136,7 @@ fn a_metric_of_the_users_own_counts_each_connection_once() {
 }
 
 #[test]
-fn extended_metrics_tell_what_is_open_and_how_it_ended() {
+fn extended_metrics_have_open_connections_durations_and_flags() {
     let host = outbound();
     host.now.set(Duration::from_secs(100));
     let sim = Sim::new(&host, r#"{"extended_metrics": true}"#);
@@ -193,7 +193,7 @@ fn the_limits_are_the_configured_ones() {
 
 /// Each error has the place, the reason and the nearest name that exists.
 #[test]
-fn a_fault_of_an_expression_names_its_place() {
+fn an_error_in_an_expression_has_its_place() {
     let host = outbound();
     let peer = |name: &str, nearest: &str| {
         format!("has the peer field {name:?}, which does not exist; did you mean {nearest:?}?")

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn outbound_writes_its_frame_and_takes_the_peers_off() {
+fn outbound_writes_its_frame_and_removes_the_peers() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
     let mine = sim.plugin.shared.exchange.frame().to_vec();
@@ -27,7 +27,7 @@ fn outbound_writes_its_frame_and_takes_the_peers_off() {
 
 // Shows: README.md, "reads over mutual TLS; writes after the client's frame"
 #[test]
-fn inbound_takes_the_clients_frame_off_and_answers() {
+fn inbound_removes_the_clients_frame_and_answers() {
     let host = inbound();
     let sim = Sim::mode(&host, "auto");
     assert_eq!(
@@ -49,7 +49,7 @@ fn inbound_takes_the_clients_frame_off_and_answers() {
 }
 
 #[test]
-fn a_greeting_that_comes_first_passes_without_our_frame() {
+fn a_greeting_before_the_clients_frame_passes_without_a_frame() {
     let host = inbound();
     host.set("connection.mtls", [0]);
     let sim = Sim::mode(&host, "auto");
@@ -69,7 +69,7 @@ fn a_greeting_that_comes_first_passes_without_our_frame() {
 
 // Shows: filter/docs/operations.md, "the client writes no frame and removes received frames"
 #[test]
-fn a_frame_behind_a_greeting_is_taken_off_in_every_mode_that_reads() {
+fn a_frame_after_a_greeting_is_removed_in_every_reading_mode() {
     for mode in ["auto", "receive", "on"] {
         let host = inbound();
         host.set("connection.mtls", [0]);
@@ -82,7 +82,7 @@ fn a_frame_behind_a_greeting_is_taken_off_in_every_mode_that_reads() {
 }
 
 #[test]
-fn on_puts_the_frame_in_front_of_a_greeting() {
+fn mode_on_writes_the_frame_before_a_greeting() {
     let host = inbound();
     let sim = Sim::mode(&host, "on");
     let mine = sim.plugin.shared.exchange.frame().to_vec();
@@ -96,7 +96,7 @@ fn on_puts_the_frame_in_front_of_a_greeting() {
 // Shows: README.md, "writes to hosts with a SPIFFE certificate and the metadata `tlsMode: istio`"
 // Shows: filter/docs/operations.md, "no frame is written; labels come from certificate and"
 #[test]
-fn a_peer_that_does_not_take_part_gets_no_frame() {
+fn a_peer_without_the_exchange_gets_no_frame() {
     let closed_gates: [fn(&FakeHost); 3] = [
         |host| host.set("upstream.uri_san_peer_certificate", "https://elsewhere"),
         |host| host.set("upstream.uri_san_peer_certificate", ""),
@@ -131,7 +131,7 @@ fn the_allow_list_opens_the_gate_of_a_cluster() {
 }
 
 #[test]
-fn receive_and_off_write_nothing() {
+fn modes_receive_and_off_write_no_frame() {
     for (mode, stripped) in [("receive", true), ("off", false)] {
         let answer = [peer_frame(), b"answer".to_vec()].concat();
         let expected = if stripped {
@@ -154,7 +154,7 @@ fn receive_and_off_write_nothing() {
 }
 
 #[test]
-fn off_computes_the_labels_at_the_clients_first_bytes() {
+fn mode_off_computes_the_labels_at_the_clients_first_bytes() {
     let host = outbound();
     let sim = Sim::mode(&host, "off");
     sim.down(b"query");
@@ -164,7 +164,7 @@ fn off_computes_the_labels_at_the_clients_first_bytes() {
 
 // Shows: README.md, "On a proxy with Istio's own exchange filter compiled in, `auto` means `off`."
 #[test]
-fn auto_stands_back_beside_a_native_exchange_filter() {
+fn mode_auto_is_off_beside_a_native_exchange_filter() {
     for name in [
         "istio.metadata_exchange",
         "envoy.filters.network.metadata_exchange",
@@ -186,7 +186,7 @@ fn auto_stands_back_beside_a_native_exchange_filter() {
 
 // Shows: filter/docs/peer-exchange.md, "to every TLS upstream of its listener"
 #[test]
-fn outbound_offers_the_alpn_unless_told_not_to() {
+fn outbound_offers_the_alpn_unless_it_is_disabled() {
     let offered = |host: FakeHost, config: &str| {
         Sim::new(&host, config);
         host.offered()
@@ -200,7 +200,7 @@ fn outbound_offers_the_alpn_unless_told_not_to() {
 }
 
 #[test]
-fn an_oversized_frame_closes_the_connection_and_lets_nothing_through() {
+fn an_oversized_frame_closes_the_connection_and_passes_no_byte() {
     let host = inbound();
     let sim = Sim::mode(&host, "auto");
     assert_eq!(sim.down(b"\x3d\x23\x04\x67\xff\xff\xff\xffpayload"), b"");
@@ -214,7 +214,7 @@ fn an_oversized_frame_closes_the_connection_and_lets_nothing_through() {
 /// Otherwise a frame would reach the application.
 // Shows: filter/docs/failures.md, "the connection is closed and counted as `host_failure`"
 #[test]
-fn a_host_that_does_not_tell_where_a_frame_comes_loses_the_connection() {
+fn a_failed_read_of_direction_or_mtls_closes_the_connection() {
     let client = [peer_frame(), b"query".to_vec()].concat();
     // The direction, then, after the filter chain's name, whether there is mutual TLS.
     for nth in [1, 3] {
@@ -237,7 +237,7 @@ fn a_host_that_does_not_tell_where_a_frame_comes_loses_the_connection() {
 
 // Shows: filter/docs/failures.md, "that connection, and removing its bytes | its bytes are held |"
 #[test]
-fn what_the_host_neither_drains_nor_closes_is_held() {
+fn bytes_are_held_if_drain_and_close_fail() {
     let host = inbound();
     let sim = Sim::mode(&host, "auto");
     host.fail_from
@@ -251,7 +251,7 @@ fn what_the_host_neither_drains_nor_closes_is_held() {
 /// bytes, also in a context that closing in that callback has deleted. The SDK panics then, and
 /// every connection of the VM is lost.
 #[test]
-fn an_oversized_frame_in_the_last_bytes_closes_when_their_callback_is_over() {
+fn an_oversized_frame_in_the_last_bytes_closes_after_their_callback() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
     host.data
@@ -287,7 +287,7 @@ fn a_connection_that_ends_without_an_answer_has_an_outcome() {
 }
 
 #[test]
-fn a_connection_that_ends_inside_or_behind_the_frame_has_one_outcome() {
+fn a_connection_that_ends_in_or_after_the_frame_has_one_outcome() {
     for (bytes, outcome) in [(6, "truncated"), (usize::MAX, "exchanged")] {
         let host = inbound();
         let sim = Sim::mode(&host, "auto");
@@ -312,7 +312,7 @@ fn beside_a_native_filter_a_connection_has_one_outcome() {
 }
 
 #[test]
-fn a_callback_without_bytes_is_no_place_for_a_frame_unless_the_stream_ends() {
+fn a_callback_without_bytes_writes_a_frame_only_at_the_end_of_the_stream() {
     for (end_of_stream, written) in [(false, false), (true, true)] {
         let host = outbound();
         let sim = Sim::mode(&host, "auto");

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn extended_metrics_that_the_host_refuses_are_sent_at_the_next_tick() {
+fn rejected_extended_metrics_are_sent_at_the_next_tick() {
     let refused_at = |call: u32| {
         let host = inbound();
         let sim = Sim::new(&host, r#"{"extended_metrics": true}"#);
@@ -25,7 +25,7 @@ fn extended_metrics_that_the_host_refuses_are_sent_at_the_next_tick() {
 }
 
 #[test]
-fn the_flags_of_the_close_make_as_many_stats_as_there_may_be_series() {
+fn stats_by_flags_of_the_close_are_limited_by_max_series() {
     let host = inbound();
     let config = r#"{"extended_metrics": true, "limits": {"max_series": 2}}"#;
     let plugin = Plugin::configure(&host, 1, config.as_bytes()).expect("a good configuration");
@@ -50,7 +50,7 @@ fn the_flags_of_the_close_make_as_many_stats_as_there_may_be_series() {
 }
 
 #[test]
-fn extended_metrics_stay_pending_as_long_as_the_host_refuses() {
+fn extended_metrics_stay_pending_while_the_host_rejects_them() {
     let host = inbound();
     let sim = Sim::new(&host, r#"{"extended_metrics": true}"#);
     sim.down(&peer_frame());

@@ -5,7 +5,7 @@ use super::*;
 const SERVICE: &str = "xds.cluster_metadata.filter_metadata.istio.services.0.";
 
 #[test]
-fn the_clusters_metadata_wins_over_its_name() {
+fn the_clusters_metadata_overrides_its_name() {
     let host = outbound();
     host.set(&format!("{SERVICE}host"), "orders.shop.svc.cluster.local");
     host.set(&format!("{SERVICE}name"), "orders-api");
@@ -21,7 +21,7 @@ fn the_clusters_metadata_wins_over_its_name() {
 }
 
 #[test]
-fn a_cluster_for_no_service_in_particular_is_named_itself() {
+fn a_cluster_without_a_service_is_the_service_name() {
     let host = outbound();
     host.set("xds.cluster_name", "PassthroughCluster");
     Sim::mode(&host, "auto").close();
@@ -42,7 +42,7 @@ fn opens_with(host: &FakeHost, cluster: &str, labels: &[&str]) {
 }
 
 #[test]
-fn a_cluster_without_a_host_is_known_by_its_name() {
+fn a_cluster_without_a_host_has_its_name_as_service() {
     opens_with(
         &outbound(),
         "tcproute/default/mongodb/rule/-1",
@@ -60,7 +60,7 @@ fn a_cluster_without_a_host_is_known_by_its_name() {
 }
 
 #[test]
-fn a_server_is_its_own_service_before_its_clusters_name_is() {
+fn a_servers_canonical_service_overrides_its_clusters_name() {
     let canonical = |host: &FakeHost| {
         let mut mine = metadata("me");
         let labels = [("service.istio.io/canonical-name", Value::from("db"))];
@@ -96,7 +96,7 @@ fn a_server_is_its_own_service_before_its_clusters_name_is() {
 }
 
 #[test]
-fn consuls_data_centre_is_the_cluster_of_a_server_that_does_not_tell() {
+fn consuls_data_centre_is_the_cluster_of_a_server_without_metadata() {
     const CLUSTER: &str = "v2.db.shop.dc1.internal.0d1c.consul";
     let labels = [
         "destination_service=.=v2.db.shop.dc1.internal.0d1c.consul;",
@@ -140,7 +140,7 @@ fn flags_are_joined_as_configured_in_every_metric() {
 }
 
 #[test]
-fn a_host_with_the_older_attributes_tells_the_same() {
+fn older_attribute_names_give_the_same_labels() {
     let host = FakeHost::default();
     host.set("node", node(&[]).encode_to_vec());
     host.set("listener_direction", 2i64.to_le_bytes());
@@ -155,7 +155,7 @@ fn a_host_with_the_older_attributes_tells_the_same() {
 }
 
 #[test]
-fn of_this_workload_the_plain_app_label_wins() {
+fn the_plain_app_label_of_this_workload_has_priority() {
     let labels = [("app", "plain"), ("app.kubernetes.io/name", "qualified")];
     let mut mine = metadata("me");
     mine.insert(
@@ -180,7 +180,7 @@ fn of_this_workload_the_plain_app_label_wins() {
 
 /// A virtual machine may have no namespace in its metadata.
 #[test]
-fn this_workload_without_a_namespace_has_that_of_its_certificate() {
+fn the_namespace_of_this_workload_defaults_to_that_of_its_certificate() {
     let host = outbound();
     let mine = Struct::from_iter([("WORKLOAD_NAME", Value::from("machine"))]);
     let node = envoy::Node {
@@ -198,7 +198,7 @@ fn this_workload_without_a_namespace_has_that_of_its_certificate() {
 }
 
 #[test]
-fn beyond_the_limit_of_series_a_gateway_counts_nobody_by_name() {
+fn beyond_max_series_a_gateway_counts_unknown_workloads() {
     let host = inbound();
     let configuration = br#"{"reporter": "SERVER_GATEWAY"}"#;
     let plugin = Plugin::configure(&host, 1, configuration).expect("a good configuration");
@@ -216,7 +216,7 @@ fn beyond_the_limit_of_series_a_gateway_counts_nobody_by_name() {
 }
 
 #[test]
-fn what_the_peer_says_of_its_platform_is_published() {
+fn the_platform_metadata_of_the_peer_is_published() {
     let mut theirs = metadata("peer");
     let zone = [("gcp_zone", Value::from("a"))];
     theirs.insert("PLATFORM_METADATA", zone.into_iter().collect::<Struct>());
@@ -232,7 +232,7 @@ fn what_the_peer_says_of_its_platform_is_published() {
 }
 
 #[test]
-fn a_peer_that_comes_back_and_its_replicas_are_counted_in_the_same_series() {
+fn new_connections_and_replicas_of_a_peer_share_its_series() {
     let host = inbound();
     let sim = Sim::mode(&host, "auto");
     let stream = |pod| {

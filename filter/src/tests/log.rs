@@ -130,7 +130,7 @@ fn a_bad_frame_is_logged_with_the_address_of_its_sender() {
 }
 
 #[test]
-fn a_frame_that_breaks_off_is_counted() {
+fn an_incomplete_frame_is_counted() {
     let host = inbound();
     let sim = Sim::mode(&host, "auto");
     let frame = peer_frame();
@@ -160,7 +160,7 @@ fn a_failed_read_of_the_buffer_is_logged_and_closes_the_connection() {
         &format!("10.0.0.1:5432: {reason}; connection closed"),
     );
     assert!(host.closed.get());
-    // What comes after it goes nowhere.
+    // Later bytes are not passed on.
     assert_eq!(sim.up(b"answer"), b"");
 }
 
@@ -212,7 +212,7 @@ fn debug_logs_the_labels_of_each_connection() {
 }
 
 #[test]
-fn a_host_that_stays_in_another_context_is_logged() {
+fn a_failed_change_of_the_context_is_logged() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
     sim.plugin.on_tick();
@@ -234,7 +234,7 @@ fn a_host_that_stays_in_another_context_is_logged() {
 }
 
 #[test]
-fn attributes_that_tcp_does_not_have_are_logged_by_place() {
+fn attributes_without_a_tcp_value_are_logged_by_place() {
     let host = outbound();
     let config = r#"{
         "metrics": [
@@ -271,7 +271,7 @@ fn attributes_that_tcp_does_not_have_are_logged_by_place() {
 
 /// A receiver closes every connection with a frame that announces more than its limit.
 #[test]
-fn a_frame_over_the_limit_is_sent_without_what_does_not_fit() {
+fn a_frame_over_the_limit_is_sent_without_the_fields_that_do_not_fit() {
     let long = |len: usize| Value::from("x".repeat(len).as_str());
     let role = |len: usize| Value::from(Struct::from_iter([("role", long(len))]));
     let mut reduced = metadata("me");

@@ -10,7 +10,7 @@ fn published(host: &FakeHost, property: &str) -> Option<[String; 3]> {
 }
 
 #[test]
-fn the_peer_is_published_before_its_first_byte_goes_on() {
+fn the_peer_is_published_before_its_first_byte_passes() {
     let host = inbound();
     let sim = Sim::mode(&host, "auto");
     let frame = peer_frame();
@@ -25,7 +25,7 @@ fn the_peer_is_published_before_its_first_byte_goes_on() {
 
 // Shows: README.md, "connections whose peer claims another namespace than its certificate"
 #[test]
-fn a_namespace_that_is_not_the_certificates_is_counted() {
+fn a_namespace_that_differs_from_the_certificates_is_counted() {
     for (host, reporter) in [(inbound(), "destination"), (outbound(), "source")] {
         let sim = Sim::mode(&host, "auto");
         match reporter {
@@ -88,7 +88,7 @@ fn properties_are_declared_as_messages_once() {
 }
 
 #[test]
-fn beside_a_native_filter_its_peer_is_taken() {
+fn the_peer_of_a_native_filter_is_used() {
     let native = |name: &str| Struct::from_iter([("workload", name), ("namespace", "data")]);
     let extensions = ["envoy.filters.network.metadata_exchange"];
 
@@ -129,7 +129,7 @@ fn beside_a_native_filter_its_peer_is_taken() {
 }
 
 #[test]
-fn the_peer_of_a_native_filter_is_taken_in_mode_off_only() {
+fn the_peer_of_a_native_filter_is_used_only_in_mode_off() {
     for (mode, connections) in [("off", 1), ("on", 0)] {
         let host = outbound();
         let native = Struct::from_iter([("workload", "server"), ("namespace", "data")]);
@@ -148,7 +148,7 @@ fn the_peer_of_a_native_filter_is_taken_in_mode_off_only() {
 
 /// Without a certificate a server is known by the identity in its metadata, a client is not.
 #[test]
-fn an_identity_without_a_certificate_names_a_server_only() {
+fn an_identity_without_a_certificate_is_used_only_for_a_server() {
     let identity = "spiffe://cluster.local/ns/data/sa/claimed";
     let native = Struct::from_iter([("workload", "peer"), ("identity", identity)]);
     for (host, certificate, peer, label, value) in [
@@ -183,7 +183,7 @@ fn an_identity_without_a_certificate_names_a_server_only() {
 }
 
 #[test]
-fn a_waypoint_sees_both_ends_as_peers() {
+fn both_ends_are_peers_of_a_waypoint() {
     let host = inbound();
     host.set(
         "xds.cluster_name",

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_host_that_refuses_the_frame_is_left_alone_for_a_while() {
+fn an_upstream_without_the_exchange_gets_no_frame_for_the_period() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
     assert_ne!(sim.down(b"query"), b"query");
@@ -34,7 +34,7 @@ fn a_host_that_refuses_the_frame_is_left_alone_for_a_while() {
 }
 
 #[test]
-fn a_greeting_before_our_frame_is_no_refusal() {
+fn a_greeting_before_the_frame_does_not_disable_the_upstream() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
     assert_eq!(sim.up(b"greeting"), b"greeting");
@@ -44,7 +44,7 @@ fn a_greeting_before_our_frame_is_no_refusal() {
 }
 
 #[test]
-fn a_suppressed_exchange_is_one_even_if_the_server_never_answers() {
+fn a_suppressed_exchange_is_counted_without_an_answer() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
     sim.down(b"query");
@@ -57,7 +57,7 @@ fn a_suppressed_exchange_is_one_even_if_the_server_never_answers() {
 }
 
 #[test]
-fn an_upstream_that_ends_without_a_byte_does_not_refuse_the_frame() {
+fn an_upstream_that_closes_without_a_byte_is_not_disabled() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
     assert_ne!(sim.down(b"query"), b"query");
@@ -80,7 +80,7 @@ fn mode_on_disables_no_upstream() {
 
 /// The certificate is read again in the other direction, and no frame is written then.
 #[test]
-fn an_answer_to_a_frame_that_was_not_written_does_not_refuse_it() {
+fn an_answer_without_a_written_frame_does_not_disable_the_upstream() {
     let host = outbound();
     let sim = Sim::mode(&host, "auto");
     host.fail_only

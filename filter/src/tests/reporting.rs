@@ -36,7 +36,7 @@ fn without_a_period_everything_is_reported_at_the_close() {
 }
 
 #[test]
-fn amounts_that_the_host_refuses_at_a_tick_are_sent_at_the_next() {
+fn amounts_that_the_host_rejects_at_a_tick_are_sent_at_the_next() {
     let host = inbound();
     let sim = Sim::mode(&host, "auto");
     sim.down(&[peer_frame(), b"query".to_vec()].concat());
@@ -98,7 +98,7 @@ fn an_undecided_connection_is_reported_after_a_whole_interval() {
 
 /// A client's bytes wait for the upstream; without one the labels are as complete as they will be.
 #[test]
-fn a_client_that_spoke_is_reported_without_an_upstream() {
+fn a_client_that_sent_bytes_is_reported_without_an_upstream() {
     let host = outbound();
     host.set("upstream.address", "");
     let sim = Sim::mode(&host, "auto");
@@ -110,7 +110,7 @@ fn a_client_that_spoke_is_reported_without_an_upstream() {
 
 // Shows: filter/docs/peer-exchange.md, "this case is the same as an unfinished handshake"
 #[test]
-fn labels_do_not_freeze_while_the_handshake_is_unfinished() {
+fn labels_are_not_final_before_the_handshake_is_complete() {
     let host = inbound();
     host.set("connection.mtls", [0]);
     host.set("connection.uri_san_peer_certificate", "");
@@ -127,7 +127,7 @@ fn labels_do_not_freeze_while_the_handshake_is_unfinished() {
 }
 
 #[test]
-fn an_unfinished_handshake_is_no_plaintext() {
+fn an_incomplete_handshake_does_not_count_as_plaintext() {
     for (reporter, tls, mtls, spoke, policy) in [
         // Closed before the client could show its certificate.
         ("UNSPECIFIED", "TLSv1.3", false, false, "unknown"),
@@ -157,7 +157,7 @@ fn an_unfinished_handshake_is_no_plaintext() {
 }
 
 #[test]
-fn a_connection_that_never_came_to_data_is_opened_and_closed_with_its_flags() {
+fn a_connection_without_data_is_counted_with_its_flags() {
     let host = outbound();
     host.set("response.flags", 0x20i64.to_le_bytes());
     let sim = Sim::mode(&host, "auto");
@@ -168,7 +168,7 @@ fn a_connection_that_never_came_to_data_is_opened_and_closed_with_its_flags() {
 
 // Shows: filter/docs/operations.md, "(10 000) series; further peers share `unknown`"
 #[test]
-fn peers_beyond_the_limit_of_series_share_one() {
+fn peers_beyond_max_series_share_one_series() {
     let host = inbound();
     let plugin = Plugin::configure(&host, 1, b"").expect("a good configuration");
     plugin.shared.series.replace(SeriesTable::new(1));
@@ -199,7 +199,7 @@ fn peers_beyond_the_limit_of_series_share_one() {
 /// The peer's claim is the service's namespace if neither the cluster nor a certificate has one,
 /// but not in the coarse series.
 #[test]
-fn no_claim_of_a_peer_multiplies_the_coarse_series() {
+fn claims_of_a_peer_do_not_add_coarse_series() {
     let host = outbound();
     host.set("xds.cluster_name", "external");
     host.set("upstream.uri_san_peer_certificate", "");
@@ -233,7 +233,7 @@ fn no_claim_of_a_peer_multiplies_the_coarse_series() {
 // Shows: filter/docs/peer-exchange.md, "A new certificate appears in the labels at most one"
 // Shows: filter/docs/operations.md, "show a new own certificate within one reporting interval"
 #[test]
-fn an_own_certificate_that_is_replaced_is_noticed_within_an_interval() {
+fn a_renewed_certificate_is_used_within_an_interval() {
     let host = inbound();
     let plugin = Plugin::configure(&host, 1, b"").expect("a good configuration");
     let connect = || {
@@ -277,7 +277,7 @@ fn an_own_certificate_that_is_replaced_is_noticed_within_an_interval() {
 
 // Shows: filter/docs/failures.md, "value stays pending; the next tick or close reports it again"
 #[test]
-fn no_status_at_any_hostcall_loses_a_byte_or_a_count() {
+fn no_hostcall_status_loses_a_byte_or_a_count() {
     let client = [peer_frame(), b"query".to_vec()].concat();
     for status in [
         Status::NOT_FOUND,

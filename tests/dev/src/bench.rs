@@ -1,8 +1,10 @@
-//! What the filter costs real Envoys: against the same Envoys without it, and with a filter that does nothing.
+//! The cost of the filter in Envoy, compared with the same Envoy without a filter and with an empty
+//! filter.
 //!
-//! Three pairs of sidecars run side by side, mutual TLS between the two of each. In every round each pair gets the same work, in
-//! turn and every other round in reverse; what is compared is the CPU time that the operating system counted for them within a
-//! round. So neither a busy machine nor a drifting one favours any of them.
+//! Three pairs of sidecars run side by side, with mutual TLS between the two of each. In every
+//! round each pair gets the same work, one pair after the other, in reverse order in every second
+//! round. The compared values are the CPU times that the operating system counts within a round. So
+//! neither load nor drift of the machine favours a pair.
 
 mod contestant;
 mod machine;
@@ -26,14 +28,15 @@ use mesh::EnvoyBinary;
 use mesh::error::{Context, Result};
 use mesh::workspace;
 
-/// Measure what the filter costs real Envoys.
+/// Measure the cost of the filter in Envoy.
 ///
-/// Two sidecars with mutual TLS between them: without a filter, with a Wasm filter that does nothing, and with this one, in
-/// interleaved and paired rounds. CPU time is what the operating system counted for both Envoys. The figures are ratios of what
-/// was measured within a round: their median over all rounds, and an interval that holds the true one with 95 %.
+/// Two sidecars with mutual TLS between them: without a filter, with a Wasm filter that does
+/// nothing, and with this one, in interleaved and paired rounds. CPU time is the operating system's
+/// count for both Envoys. The figures are ratios of the values of a round: their median over all
+/// rounds, and its 95 % confidence interval.
 #[derive(Clone, Debug, clap::Parser)]
 pub struct Options {
-    /// Rounds; fewer than six say little
+    /// Number of rounds; at least six for an interval
     #[arg(long, default_value_t = 10)]
     pub rounds: usize,
     /// MB sent through both sidecars in a round, and back
@@ -45,13 +48,13 @@ pub struct Options {
     /// Requests of 64 bytes that follow each other on a connection in a round
     #[arg(long, default_value_t = 5000)]
     pub requests: usize,
-    /// Connections held while memory is looked at, as far as the limit of open files allows
+    /// Connections held open while memory is measured, within the limit of open files
     #[arg(long, default_value_t = 9000)]
     pub idle: usize,
-    /// Rounds of that
+    /// Number of rounds for memory
     #[arg(long, default_value_t = 3)]
     pub memory_rounds: usize,
-    /// Which Envoy: a version on PyPI. Without it ENVOY_BIN, then the PATH, then the pinned one
+    /// Version of Envoy on PyPI; default: ENVOY_BIN, then the PATH, then the pinned version
     #[arg(long)]
     pub envoy_version: Option<String>,
     /// Print one JSON document
@@ -59,10 +62,10 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Measures, prints the report and draws it into `target/bench-envoy.svg`.
+/// Measures, prints the report and writes its plot to `target/bench-envoy.svg`.
 ///
 /// # Errors
-/// An Envoy does not start, or a connection breaks.
+/// An Envoy does not start, or a connection fails.
 pub fn run(options: &Options) -> Result<ExitCode> {
     let report = measure(options)?;
     match options.json {
@@ -76,7 +79,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Measures.
+/// Measures and returns the report.
 ///
 /// # Errors
 /// See [`run`].

@@ -1,5 +1,6 @@
-//! The Istio task page's story on one machine: Bookinfo's ratings-v2 talks to MongoDB and PostgreSQL through sidecars,
-//! and the sidecars tell who talked to whom. Or all of Bookinfo does.
+//! The scenario of Istio's task page on one machine: Bookinfo's ratings-v2 connects to MongoDB and
+//! PostgreSQL through sidecars, and their metrics name both peers. With another option, all of
+//! Bookinfo runs.
 
 mod bookinfo;
 mod checks;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use self::interrupt::Interrupt;
 use self::live::Live;
-use self::options::Cast;
+use self::options::TopologyChoice;
 use self::report::{Check, Kept, Report};
 use self::stage::Stage;
 use mesh::Scratch;
@@ -35,10 +36,10 @@ pub use self::options::Options;
 /// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
 
-/// Between the traffic that goes on while the demo is kept.
+/// The pause between requests while the demo is kept.
 const BETWEEN_VISITS: Duration = Duration::from_millis(400);
 
-/// Runs the demo: 0 if every check passed.
+/// Runs the demo. The exit code is 0 if every check passed.
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
     let interrupt = Interrupt::default();
@@ -58,40 +59,41 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
-/// A cast on its stage. Dropping it stops everything.
-trait Play {
-    /// The traffic, and what came of it. Some connections are left open.
-    fn play(&mut self) -> Result<Report>;
+/// A running demo. Dropping it stops all processes.
+trait Demo {
+    /// Runs the traffic and returns its report. Some connections stay open.
+    fn run_traffic(&mut self) -> Result<Report>;
 
-    /// Lets those connections end and checks that every connection is then reported as closed.
+    /// Closes those connections and checks that every connection is then reported as closed.
     fn hang_up(&mut self) -> Result<Vec<Check>>;
 
-    /// What there is to look at, and how to end it.
+    /// The addresses of the running parts, and the command that ends them.
     fn kept(&self) -> Result<Kept>;
 
-    /// Everyone who has metrics.
+    /// All sidecars.
     fn sidecars(&self) -> Vec<&Envoy>;
 
-    /// A little more traffic, for those who look, after all checks. What has passed before is forgotten.
-    fn go_on(&mut self) -> Result<()>;
+    /// Sends a little more traffic after all checks, so that the metrics change. Clears the counts
+    /// of the taps.
+    fn send_traffic(&mut self) -> Result<()>;
 }
 
-/// Fetches, builds and starts everything but the traffic.
-fn set<'a>(
+/// Fetches, builds and starts everything, and sends no traffic.
+fn start<'a>(
     options: &Options,
     scratch: &'a Scratch,
     interrupt: &'a Interrupt,
-) -> Result<Box<dyn Play + 'a>> {
+) -> Result<Box<dyn Demo + 'a>> {
     Ok(match options.topology {
-        Cast::Databases => Box::new(Stage::set(options, scratch, interrupt)?),
-        Cast::Bookinfo => Box::new(bookinfo::Stage::set(options, scratch, interrupt)?),
+        TopologyChoice::Databases => Box::new(Stage::start(options, scratch, interrupt)?),
+        TopologyChoice::Bookinfo => Box::new(bookinfo::Stage::start(options, scratch, interrupt)?),
     })
 }
 
 fn once(options: &Options, interrupt: &Interrupt) -> Result<bool> {
     on_scratch(interrupt, |scratch| {
-        let mut stage = set(options, scratch, interrupt)?;
-        let mut report = stage.play()?;
+        let mut stage = start(options, scratch, interrupt)?;
+        let mut report = stage.run_traffic()?;
         report.checks.extend(stage.hang_up()?);
         let ok = report.conclude();
         publish(&report, options);
@@ -99,31 +101,31 @@ fn once(options: &Options, interrupt: &Interrupt) -> Result<bool> {
     })
 }
 
-/// The part of `--keep` that stays: it owns everything and ends on SIGTERM.
+/// The process of `--keep` that continues: it owns all other processes and ends on SIGTERM.
 fn supervised(options: &Options, interrupt: &Interrupt) -> Result<bool> {
     let supervisor = keep::Supervisor::begin()?;
     interrupt.listen()?;
     on_scratch(interrupt, |scratch| {
-        let mut stage = set(options, scratch, interrupt)?;
-        let mut report = stage.play()?;
+        let mut stage = start(options, scratch, interrupt)?;
+        let mut report = stage.run_traffic()?;
         let live = Live::start(stage.sidecars().into_iter().map(Into::into))?;
         report.kept = Some(stage.kept()?.with("Live mesh", live.url()));
         let ok = report.conclude();
         publish(&report, options);
         if supervisor.hand_over(ok)? {
             while interrupt.is_awaited_for(BETWEEN_VISITS) {
-                // Whoever looks sees what has gone wrong; and there is nobody to tell.
-                let _seen = stage.go_on();
+                // An error shows in the metrics; this process has no output any more.
+                let _seen = stage.send_traffic();
             }
         }
         Ok(ok)
     })
 }
 
-/// Runs `play` in a folder that stays if it fails, for the logs in it.
-fn on_scratch(interrupt: &Interrupt, play: impl FnOnce(&Scratch) -> Result<bool>) -> Result<bool> {
+/// Runs `work` with a scratch folder. Keeps the folder, which has the logs, if `work` fails.
+fn on_scratch(interrupt: &Interrupt, work: impl FnOnce(&Scratch) -> Result<bool>) -> Result<bool> {
     let mut scratch = Scratch::new("demo")?;
-    let result = play(&scratch);
+    let result = work(&scratch);
     if !matches!(result, Ok(true)) && !interrupt.came() && !scratch.is_empty() {
         progress::say(&format!(
             "bootstraps and logs: {}",
@@ -140,7 +142,7 @@ fn publish(report: &Report, options: &Options) {
     } else {
         text::render(report)
     };
-    // The reader may have gone; what there is to end is ended all the same.
+    // The reader may have closed the pipe. The demo still has to stop its processes.
     let _gone = writeln!(io::stdout(), "{text}");
 }
 

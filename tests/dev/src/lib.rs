@@ -1,4 +1,4 @@
-//! Commands for developers and visitors: `cargo demo`, `cargo soak`, `cargo matrix` and the benchmark
+//! Commands for developers and users: `cargo demo`, `cargo soak`, `cargo matrix` and the benchmark
 //! of real Envoys. Each binary in `src/bin` is a few lines; the work is in these modules.
 
 pub mod bench;

@@ -1,6 +1,7 @@
-//! Which Envoys the filter works in, found out: `cargo matrix`.
+//! `cargo matrix`: the end-to-end tests in every supported Envoy and every situation.
 //!
-//! A [`Cell`] is a run of the end-to-end tests with one release of stock Envoy in one [`Situation`].
+//! A [`Cell`] is a run of the end-to-end tests with one release of stock Envoy in one
+//! [`Situation`].
 
 mod cell;
 mod table;
@@ -18,27 +19,27 @@ use mesh::error::{Context, Result};
 use mesh::situation::Situation;
 use mesh::workspace;
 
-/// The releases that are tried: the last of each minor version since 1.36.
+/// The tested releases: the last of each minor version since 1.36.
 pub const VERSIONS: [&str; 5] = ["1.36.4", "1.37.0", "1.38.3", "1.39.3", "1.40.0"];
 
-/// Runs the end-to-end tests in every supported release of stock Envoy, in plaintext, over mTLS with the exchange, and over
-/// mTLS with telemetry only, and prints what came of it as a table.
+/// Runs the end-to-end tests in every supported release of stock Envoy, in plaintext, over mTLS
+/// with the exchange, and over mTLS with telemetry only, and prints the results as a table.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo matrix", bin_name = "cargo matrix")]
 pub struct Options {
-    /// Only this release; may be given again
+    /// Only this release; can be repeated
     #[arg(long = "envoy-version", value_name = "VERSION")]
     versions: Vec<String>,
 
-    /// Put the table into filter/docs/compatibility.md
+    /// Write the table to filter/docs/compatibility.md
     #[arg(long, conflicts_with = "versions")]
     write: bool,
 }
 
-/// Runs every cell. Succeeds if no test failed in an Envoy that has Wasm at all.
+/// Runs every cell. Succeeds if no test failed in an Envoy with Wasm.
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
-    match play(options) {
+    match run_cells(options) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -48,13 +49,13 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
-/// Where the table is.
+/// The page with the table.
 #[must_use]
 pub fn document() -> PathBuf {
     workspace::root().join("filter/docs/compatibility.md")
 }
 
-fn play(options: &Options) -> Result<bool> {
+fn run_cells(options: &Options) -> Result<bool> {
     let mut versions = options.versions.clone();
     if versions.is_empty() {
         versions = VERSIONS.map(str::to_owned).to_vec();

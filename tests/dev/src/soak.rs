@@ -1,7 +1,8 @@
-//! Very many connections through two sidecars: every byte and every connection is counted by both, and nothing grows.
+//! Very many connections through two sidecars: both count every byte and every connection, and
+//! their memory does not grow.
 //!
-//! First as many connections as wanted are open at the same time, then as many as wanted follow each other. The
-//! applications count for themselves; no tap stands between, as it would be the bottleneck.
+//! First `concurrent` connections are open at the same time, then `connections` follow one after
+//! the other. The applications count the bytes: a tap would be the bottleneck.
 
 mod load;
 mod pair;
@@ -22,23 +23,23 @@ use mesh::error::Result;
 use mesh::labels::Reporter;
 use mesh::wasm;
 
-/// How many connections follow each other before anything is measured.
+/// The number of connections before the first measurement.
 const WARM_UP: u64 = 1000;
 
-/// Sends very many connections of random sizes through two stock Envoys with the filter, peer exchange over mTLS, and
-/// compares what the filter counts with what the applications counted.
+/// Sends very many connections of random sizes through two stock Envoys with the filter, peer
+/// exchange over mTLS, and compares the counts of the filter with those of the applications.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo soak", bin_name = "cargo soak")]
 pub struct Options {
-    /// How many connections are open at the same time
+    /// Number of connections that are open at the same time
     #[arg(long, value_name = "N", default_value_t = 500)]
     pub concurrent: u64,
 
-    /// How many connections follow each other after that
+    /// Number of connections that follow one after the other
     #[arg(long, value_name = "M", default_value_t = 5000)]
     pub connections: u64,
 
-    /// For how long they follow each other at least
+    /// Least time of these connections, in seconds
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seconds: u64,
 
@@ -47,7 +48,7 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Soaks and prints the report.
+/// Runs the soak test and prints the report.
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
     let report = match soak(options) {
@@ -67,7 +68,7 @@ pub fn run(options: &Options) -> ExitCode {
     }
 }
 
-/// Soaks.
+/// Runs the soak test.
 ///
 /// # Errors
 /// A part does not start, or the applications lost a connection or a byte.

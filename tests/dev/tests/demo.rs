@@ -1,4 +1,4 @@
-//! `cargo demo` from outside: what it prints, and what it leaves behind.
+//! The output of `cargo demo`, and its processes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -88,7 +88,7 @@ fn the_document_holds_four_metrics_per_reporter_with_every_label_and_exact_count
     Ok(())
 }
 
-/// The document agrees with itself, and with the raw text beside it.
+/// Checks that the document is consistent and equal to the raw text in it.
 fn check_reporter(reported: &Reported, raw: &Exposition) -> Result {
     let Counts {
         opened,
@@ -184,7 +184,7 @@ fn a_kept_demo_runs_until_its_supervisor_is_killed() -> Result {
     Ok(())
 }
 
-/// Waits until bytes pass to both databases, as the live page tells.
+/// Waits until the live page shows traffic to both databases.
 fn goes_on(page: &str) -> Result {
     let links = poll::until("traffic going on", Duration::from_secs(30), || {
         let text = ureq::get(format!("{page}graph.json"))
@@ -220,7 +220,7 @@ fn a_missing_envoy_is_named_with_a_remedy() -> Result {
     Ok(())
 }
 
-/// Runs the demo and reads what it prints.
+/// Runs the demo and parses its output.
 fn document(arguments: &[&str]) -> Result<Document> {
     let output = Command::new(DEMO).args(arguments).output()?;
     assert!(
@@ -244,7 +244,7 @@ fn wait_for_line(demo: &mut Child, wanted: &str) -> Result {
     Err(format!("no line with {wanted:?}: {seen:?}").into())
 }
 
-/// Name by process id of everything that `parent` started, directly or not.
+/// The names of all descendants of `parent`, by process id.
 fn descendants(parent: u32) -> Result<BTreeMap<u32, String>> {
     let entries = fs::read_dir("/proc")?;
     let processes: Vec<_> = entries
@@ -261,7 +261,7 @@ fn descendants(parent: u32) -> Result<BTreeMap<u32, String>> {
     Ok(found)
 }
 
-/// A process, its parent and its name, unless it is a zombie.
+/// The id, the parent and the name of a process, unless it is a zombie.
 fn process(id: u32) -> Option<(u32, u32, String)> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     let (name, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
@@ -272,7 +272,7 @@ fn process(id: u32) -> Option<(u32, u32, String)> {
     Some((id, fields.next()?.parse().ok()?, name.to_owned()))
 }
 
-/// Waits until none of these processes is left.
+/// Waits until all these processes have ended.
 fn gone(processes: &BTreeMap<u32, String>) -> Result {
     poll::until(
         "the demo's processes being gone",

@@ -18,12 +18,12 @@ fn no_connection_and_no_byte_is_lost() -> mesh::Result<()> {
         received,
         sent,
     } = report.counts;
-    // A thousand more went before, for the warm-up.
+    // The warm-up adds a thousand connections.
     assert_eq!((opened, closed), (2200, 2200));
     assert!(received > 0 && received == sent, "{report}");
     assert!(report.is_clean(), "{report}");
 
-    // One connection less at one end would have been noticed.
+    // A lost connection at one end is found.
     let mut short = report;
     short.sidecars[0].counts.opened -= 1;
     assert_eq!(short.losses(), 1);

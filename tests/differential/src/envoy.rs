@@ -1,5 +1,5 @@
-//! Scenarios in real Envoy: one Envoy for many scenarios, each with a listener and a VM of its own,
-//! run in lock step.
+//! Scenarios in real Envoy: one Envoy runs many scenarios, step by step, each with its own listener
+//! and VM.
 
 mod bootstrap;
 mod log;
@@ -20,13 +20,13 @@ use crate::normal;
 use crate::observed::{Observed, Segment};
 use crate::scenario::{self, Scenario, Step};
 
-/// A running Envoy that is configured for some scenarios.
+/// A running Envoy with a listener for each scenario of a batch.
 pub(crate) struct Batch<'a> {
     scenarios: &'a [Scenario],
     envoy: Envoy,
     log: Log,
     barrier: Barrier,
-    /// Where the cluster's endpoint is: the server application.
+    /// The listener of the server application, which is the cluster's endpoint.
     server: TcpListener,
     _scratch: Scratch,
 }
@@ -34,11 +34,11 @@ pub(crate) struct Batch<'a> {
 /// The addresses of a run in Envoy, which the harness uses too.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Addresses {
-    /// Where the client connects from.
+    /// The local address of the client.
     pub(crate) client: SocketAddr,
-    /// Where the proxy listens.
+    /// The address of the proxy's listener.
     pub(crate) listener: SocketAddr,
-    /// Where the server listens.
+    /// The address of the server.
     pub(crate) server: SocketAddr,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Batch<'a> {
     /// Starts an Envoy with one listener for each scenario.
     ///
     /// # Errors
-    /// Envoy does not start; the message carries the end of its log.
+    /// Envoy does not start. The message has the end of its log.
     pub(crate) fn start(
         binary: &EnvoyBinary,
         probe: &Path,
@@ -64,7 +64,7 @@ impl<'a> Batch<'a> {
         let address = server.local_addr().map_err(socket("listen"))?;
         let document = bootstrap::document(probe, scenarios, address);
         let bootstrap = Bootstrap::parse(&document.to_string())?;
-        // A folder for each: an admin address that an earlier one left behind would be taken for
+        // A new folder, because the file with an earlier Envoy's admin address would be read as
         // this one's.
         let scratch = Scratch::new("differential")?;
         let envoy = Envoy::start(binary, "batch", bootstrap.document(), 1, scratch.path())?;
@@ -84,7 +84,7 @@ impl<'a> Batch<'a> {
     /// Runs the scenario at this index.
     ///
     /// # Errors
-    /// Envoy died, or a socket does not do what sockets do.
+    /// Envoy exited, or an operation on a socket failed.
     pub(crate) fn run(&mut self, index: usize) -> Result<Option<(Observed, Addresses)>> {
         let Some(scenario) = self.scenarios.get(index) else {
             return Ok(None);
@@ -103,7 +103,7 @@ fn pairs(steps: &[Step]) -> impl Iterator<Item = (&Step, Option<&Step>)> {
     steps.iter().zip(following)
 }
 
-/// A scenario under way.
+/// A running scenario.
 struct Run<'b, 'a> {
     batch: &'b mut Batch<'a>,
     scenario: &'a Scenario,
@@ -125,7 +125,7 @@ impl<'b, 'a> Run<'b, 'a> {
         };
         let id = scenario::id(index);
         let listener = batch.envoy.listener(&id)?;
-        // What the last scenario left behind.
+        // Waits for events of the previous scenario.
         batch.barrier.wait().map_err(failed("wait for Envoy"))?;
         while batch.server.accept().is_ok() {}
         let (client, address) = Socket::connect(listener).map_err(failed("connect"))?;
@@ -147,7 +147,7 @@ impl<'b, 'a> Run<'b, 'a> {
         Ok(run)
     }
 
-    /// Performs a step and looks at what follows, unless time has to pass first.
+    /// Performs a step and records its effects, unless time must pass first.
     fn step(&mut self, step: &Step, following: Option<&Step>) -> Result<()> {
         let done = match step {
             Step::Client(act) => self.client.act(act),
@@ -179,7 +179,7 @@ impl<'b, 'a> Run<'b, 'a> {
         self.observe_again()
     }
 
-    /// Waits until Envoy is idle and adds what happened to the last segment.
+    /// Waits until Envoy is idle and adds the effects to the last segment.
     fn observe_again(&mut self) -> Result<()> {
         let settled = self.settle();
         settled.map_err(|source| self.failed("look", source))
@@ -210,8 +210,8 @@ impl<'b, 'a> Run<'b, 'a> {
     }
 
     fn finish(self) -> Result<(Observed, Addresses)> {
-        // The first answer makes Envoy merge the histograms of its workers, the next one after that
-        // shows them.
+        // The first request makes Envoy merge the histograms of its workers, the next one returns
+        // them.
         self.batch.envoy.prometheus_text()?;
         let merged = self.batch.barrier.wait();
         merged.map_err(|source| self.failed("wait for Envoy", source))?;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-/// The result of everything in this crate.
+/// The result of all functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The reason why scenarios could not be compared.
@@ -19,7 +19,7 @@ pub enum Error {
     /// The probe filter cannot be loaded.
     #[error(transparent)]
     Load(#[from] host_harness::LoadError),
-    /// The filter does not start with a script; Envoy would not start either.
+    /// The filter rejects a script. Envoy would not start either.
     #[error("scenario {scenario}: {source}")]
     Start {
         scenario: String,

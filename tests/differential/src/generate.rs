@@ -13,7 +13,7 @@ const WAIT: Duration = Duration::from_millis(25);
 
 const LONGEST: usize = 9;
 
-/// The `index`-th random scenario of a seed.
+/// Returns the `index`-th random scenario of a seed.
 #[must_use]
 pub fn scenario(seed: u64, index: usize) -> Scenario {
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index as u64);

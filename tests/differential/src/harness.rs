@@ -10,10 +10,10 @@ use crate::normal;
 use crate::observed::{Arrived, Observed, Segment};
 use crate::scenario::{self, Act, Scenario, Step};
 
-/// Runs a scenario as the `index`-th of a run, between the addresses that it had in Envoy.
+/// Runs a scenario as the `index`-th of a run, with the addresses that it had in Envoy.
 ///
 /// # Errors
-/// The script makes the filter refuse its configuration.
+/// The filter rejects the script.
 pub(crate) fn run(
     module: &Module,
     scenario: &Scenario,
@@ -60,7 +60,7 @@ struct Run {
     client: Seen,
     server: Seen,
     connected: bool,
-    /// Log lines already looked at.
+    /// The number of log lines that were read.
     logged: usize,
     segments: Vec<Segment>,
 }
@@ -108,7 +108,7 @@ impl Run {
     }
 }
 
-/// An application, and what of it has been reported.
+/// An application, and its events that were already observed.
 struct Seen {
     app: App,
     closed: bool,

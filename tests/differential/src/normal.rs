@@ -1,8 +1,8 @@
-//! Takes out of what was observed what may differ: numbers that Envoy draws from the whole process.
+//! Normalises observations: numbers that Envoy counts per process may differ.
 
 use crate::observed::Observed;
 
-/// Process-wide numbers replaced by the order in which they appear, the scenario's own word by
+/// Replaces process-wide numbers by the order in which they appear, and the scenario's id by
 /// `{id}`.
 pub(crate) fn observed(mut observed: Observed, id: &str) -> Observed {
     let mut numbers = Numbers::default();
@@ -31,7 +31,7 @@ pub(crate) fn metrics(text: &str, id: &str) -> Vec<String> {
     lines
 }
 
-/// Numbers that have been seen, in order.
+/// The process-wide numbers so far, in order.
 #[derive(Default)]
 struct Numbers {
     cas: Vec<String>,

@@ -1,8 +1,9 @@
-//! Observations of a scenario in a host, which are equal exactly if the hosts behave alike.
+//! Observations of a scenario in a host, which are equal exactly if the hosts behave in the same
+//! way.
 
 use std::fmt;
 
-/// A scenario as one host ran it.
+/// The observations of a scenario in one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// The connection being opened, then one segment for each step that is not an
@@ -12,7 +13,7 @@ pub struct Observed {
     pub metrics: Vec<String>,
 }
 
-/// A step and what followed from it.
+/// A step and its effects.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
     /// The step.
@@ -38,7 +39,7 @@ pub struct Arrived {
     pub reset: bool,
 }
 
-/// Where two hosts differ first.
+/// The first difference between two hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The observation in the harness.
@@ -48,7 +49,7 @@ pub struct Difference {
 }
 
 impl Observed {
-    /// Where the harness (this) and Envoy differ first.
+    /// Returns the first difference between the harness (`self`) and Envoy.
     #[must_use]
     pub fn difference(&self, envoy: &Self) -> Option<Difference> {
         let (ours, theirs) = (self.to_string(), envoy.to_string());

@@ -1,4 +1,4 @@
-//! Many scenarios, in batches: one Envoy serves many.
+//! Runs many scenarios in batches, one Envoy per batch.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::harness;
 use crate::observed::{Difference, Observed};
 use crate::scenario::Scenario;
 
-/// How many scenarios one Envoy serves: each costs it three VMs.
+/// The number of scenarios per Envoy. Each needs three VMs.
 const BATCH: usize = 50;
 
 /// The two hosts: a harness and an Envoy, with the probe filter for both.
@@ -22,7 +22,7 @@ pub struct Hosts {
     module: Module,
 }
 
-/// A scenario that came out differently.
+/// A scenario with different observations in the two hosts.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The scenario.
@@ -31,7 +31,7 @@ pub struct Finding {
     pub harness: Observed,
     /// The observations in Envoy.
     pub envoy: Observed,
-    /// Where they differ first.
+    /// The first difference.
     pub difference: Difference,
 }
 
@@ -39,7 +39,7 @@ impl Hosts {
     /// Finds Envoy (see [`EnvoyBinary::find`]) and builds the probe filter.
     ///
     /// # Errors
-    /// One of them is not to be had.
+    /// Envoy or the filter is not available.
     pub fn new(envoy_version: Option<&str>) -> Result<Self> {
         let probe = artifact::build("probe-filter", "wasm")?;
         Ok(Self {
@@ -49,13 +49,13 @@ impl Hosts {
         })
     }
 
-    /// The Envoy.
+    /// The Envoy that runs the scenarios.
     #[must_use]
     pub fn envoy(&self) -> &EnvoyBinary {
         &self.binary
     }
 
-    /// Runs scenarios in both hosts and calls `seen` with each and what it found, in order.
+    /// Runs scenarios in both hosts and calls `seen` with each scenario and its finding, in order.
     ///
     /// # Errors
     /// A host does not work at all.

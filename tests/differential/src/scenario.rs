@@ -9,7 +9,8 @@ pub struct Scenario {
     /// Its name, unique in a run.
     pub name: String,
     /// The probe filter's configuration: lines of the form `callback#n: action; action`. In it,
-    /// `{id}` stands for a word that no other scenario of the run has: metrics are named with it.
+    /// `{id}` is replaced by a word that no other scenario of the run has, for the names of
+    /// metrics.
     pub script: String,
     /// The steps of the applications once the connection is open.
     pub steps: Vec<Step>,
@@ -22,7 +23,7 @@ pub enum Step {
     Client(Act),
     /// The server application acts.
     Server(Act),
-    /// Time passes. Timers that fire meanwhile belong to the step before.
+    /// Time passes. The effects of timers that fire in this time belong to the previous step.
     Advance(Duration),
 }
 
@@ -33,7 +34,7 @@ pub enum Act {
     Write(Vec<u8>),
     /// Sends bytes and FIN in one segment.
     WriteAndEnd(Vec<u8>),
-    /// Shuts its write side.
+    /// Shuts down its write side.
     End,
     /// Closes its socket.
     Close,
@@ -48,7 +49,7 @@ impl Scenario {
     }
 }
 
-/// The word that `{id}` stands for.
+/// The word that replaces `{id}`.
 pub(crate) fn id(index: usize) -> String {
     format!("scenario{index}")
 }

@@ -1,10 +1,10 @@
-//! Makes a failing scenario small: the smaller ones of one round share an Envoy.
+//! Shrinks a failing scenario. The candidates of one round share an Envoy.
 
 use crate::error::Result;
 use crate::run::{Finding, Hosts};
 use crate::scenario::{Act, Scenario, Step};
 
-/// The smallest scenario that can be reached by leaving parts out and still comes out differently.
+/// Returns the smallest scenario that is reached by removal of parts and still differs.
 ///
 /// # Errors
 /// A host does not work at all.
@@ -24,7 +24,7 @@ pub fn shrink(hosts: &Hosts, mut finding: Finding) -> Result<Finding> {
     }
 }
 
-/// Every scenario with one part left out, the largest parts first.
+/// Returns every scenario with one part removed, the largest parts first.
 fn smaller(scenario: &Scenario) -> Vec<Scenario> {
     let steps = without_one(&scenario.steps)
         .into_iter()
@@ -80,7 +80,7 @@ fn without_action(line: &str) -> Vec<String> {
         .collect()
 }
 
-/// The scenario with a long write of the step at `at` cut down.
+/// Returns the scenario with a shorter write in the step at `at`.
 fn shorter(scenario: &Scenario, at: usize) -> Option<Scenario> {
     let mut scenario = scenario.clone();
     let (Step::Client(act) | Step::Server(act)) = scenario.steps.get_mut(at)? else {

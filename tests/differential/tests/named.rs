@@ -1,4 +1,4 @@
-//! Rules that the harness once violated or could violate, each in a scenario of its own.
+//! Rules that the harness violated or could violate, one per scenario.
 
 use std::time::Duration;
 
@@ -140,7 +140,7 @@ fn pauses() -> Vec<Scenario> {
         ),
         named(
             "a connection closed with bytes unread is reset",
-            // Late enough for the bytes to come before it, on a busy machine too.
+            // The bytes arrive before the tick, also on a busy machine.
             "new_connection: pause; tick 250\ntick: tick 0; effective 2; close downstream",
             [Client(write("a")), Advance(Duration::from_millis(600))],
         ),
@@ -282,7 +282,7 @@ const READ: &str = "property own; property own/k; property own/no; property filt
                     property filter_state/wasm.own/k; property wasm.own/k";
 
 fn types() -> Vec<Scenario> {
-    // Once before the host is chosen, once after.
+    // Evaluated before and after the choice of the host.
     let expressions = [
         "own.k",
         "own['k']",

@@ -1,4 +1,4 @@
-//! Random scenarios: a bounded run of what `cargo differential` does at length.
+//! Random scenarios: a short run of `cargo differential`.
 
 use differential::{Hosts, random};
 

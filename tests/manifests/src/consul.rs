@@ -1,15 +1,15 @@
-//! Consul's extension `builtin/wasm`, as it makes a filter of its arguments.
+//! Renders the filter of Consul's extension `builtin/wasm` from its arguments.
 
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 
-/// The filters that a ServiceDefaults adds, each with the listeners that it is for: `inbound` or
+/// Returns the filters that a ServiceDefaults adds, each with its listeners: `inbound` or
 /// `outbound`.
 ///
 /// # Errors
-/// An argument that Consul needs is missing, or one is there that Consul does not know.
+/// A required argument is missing, or an argument is unknown.
 pub fn filters(manifest: &Manifest) -> Result<Vec<(String, Value)>> {
     let extensions = manifest.document.pointer("/spec/envoyExtensions");
     let extensions = extensions.and_then(Value::as_array).into_iter().flatten();
@@ -52,13 +52,13 @@ fn filter(manifest: &Manifest, extension: &Value) -> Result<(String, Value)> {
         let fields = extension.pointer(place).and_then(Value::as_object);
         let mut names = fields.into_iter().flat_map(Map::keys);
         if let Some(unknown) = names.find(|name| !known.contains(&name.as_str())) {
-            return Err(refuse(format!("{place}/{unknown} is not known here")));
+            return Err(refuse(format!("{place}/{unknown} is not supported")));
         }
     }
     let text = |place: &str| extension.pointer(place).and_then(Value::as_str);
     let need = |place: &str| text(place).ok_or_else(|| refuse(format!("{place} is missing")));
     if (need("/name")?, need("/arguments/protocol")?) != ("builtin/wasm", "tcp") {
-        return Err(refuse("only builtin/wasm for TCP is known here".into()));
+        return Err(refuse("only builtin/wasm for TCP is supported".into()));
     }
     let plugin = "/arguments/pluginConfig";
     let required = extension.get("required") == Some(&Value::Bool(true));
@@ -78,7 +78,7 @@ fn filter(manifest: &Manifest, extension: &Value) -> Result<(String, Value)> {
                     "@type": "type.googleapis.com/google.protobuf.StringValue",
                     "value": text(&format!("{plugin}/configuration")).unwrap_or_default(),
                 },
-                // Consul sets the old field, whose successor is failure_policy.
+                // Consul sets the deprecated field, which `failure_policy` replaces.
                 "fail_open": !required,
             },
         },

@@ -14,7 +14,7 @@ use self::rules::Rules;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 
-/// The definitions of a folder.
+/// The CustomResourceDefinitions of a folder.
 #[derive(Debug)]
 pub struct Definitions {
     kinds: BTreeMap<(String, String), Kind>,
@@ -66,11 +66,11 @@ impl Definitions {
         wanted.is_some() && known.any(|(api_version, _)| group(api_version) == wanted)
     }
 
-    /// Judges a manifest as an API server with these definitions does. What the server would only
-    /// drop, unknown fields, is refused as well.
+    /// Validates a manifest as an API server with these definitions does. Unknown fields, which the
+    /// server would drop, are errors.
     ///
     /// # Errors
-    /// It is refused; the message has one line per fault, beginning with the field.
+    /// The manifest is invalid. The message has one line per fault, which begins with the field.
     pub fn check(&self, manifest: &Manifest) -> Result<()> {
         let key = (
             manifest.api_version().to_owned(),

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// The result of everything in this crate.
+/// The result of all functions of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// The reason why a manifest cannot be read, is rejected, or cannot be rendered.
@@ -17,7 +17,7 @@ pub enum Error {
     /// A file is not YAML.
     #[error("{path} is not YAML: {reason}", path = path.display())]
     Yaml { path: PathBuf, reason: String },
-    /// There is no definition of this kind.
+    /// The folder has no definition of this kind.
     #[error("{manifest}: no CustomResourceDefinition for {api_version} {kind} in the folder")]
     UnknownKind {
         manifest: String,
@@ -33,8 +33,7 @@ pub enum Error {
         manifest: String,
         complaints: Vec<String>,
     },
-    /// A manifest lacks a part that rendering needs, or it has one that the renderer does not
-    /// support.
+    /// A manifest lacks a required part, or has a part that the renderer does not support.
     #[error("{what}: {reason}")]
     Render { what: String, reason: String },
     /// The testbed failed.

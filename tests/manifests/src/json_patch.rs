@@ -5,11 +5,11 @@ use serde_json::Value;
 /// Applies a list of operations in order.
 ///
 /// # Errors
-/// An operation is not known here, or there is nothing at its path; the message names it.
+/// An operation is not supported, or its path does not exist. The message names it.
 pub fn apply(operations: &Value, document: &mut Value) -> Result<(), String> {
     let operations = operations
         .as_array()
-        .ok_or("the patch is no list of operations")?;
+        .ok_or("the patch is not a list of operations")?;
     operations
         .iter()
         .try_for_each(|operation| one(operation, document))
@@ -51,7 +51,7 @@ fn one(operation: &Value, document: &mut Value) -> Result<(), String> {
         ("remove", Value::Object(members)) => {
             members.remove(&key).ok_or_else(missing)?;
         }
-        (op, _) => return Err(format!("`{op}` at {path} is not known here")),
+        (op, _) => return Err(format!("`{op}` at {path} is not supported")),
     }
     Ok(())
 }

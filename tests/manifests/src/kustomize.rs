@@ -1,8 +1,7 @@
-//! Kustomizations: what they come to, by kubectl, and without it.
+//! Builds kustomizations, with and without kustomize.
 //!
 //! [`build`] supports the fields of kustomize that `envoy-config/` uses, and rejects all others. So
-//! everything that depends on an overlay's
-//! outcome runs on a machine without kubectl too; where there is one, the tests compare the two.
+//! the tests of overlays run without kustomize. If it is installed, a test compares the results.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::json_patch;
 use crate::manifest::Manifest;
 
-/// The manifests that the kustomization in this folder builds.
+/// Builds the manifests of the kustomization in this folder.
 ///
 /// # Errors
 /// A file cannot be read, or it has a field that is not supported.
@@ -22,7 +21,7 @@ pub fn build(folder: &Path) -> Result<Vec<Manifest>> {
     build_with(folder, &[])
 }
 
-/// The manifests of a kustomization that has the one in `folder` as its resource, and these
+/// Builds the manifests of a kustomization with the one in `folder` as its resource, and these
 /// components.
 ///
 /// # Errors
@@ -36,10 +35,10 @@ pub fn build_with(folder: &Path, components: &[&Path]) -> Result<Vec<Manifest>> 
     Ok(manifests)
 }
 
-/// The same by kustomize itself.
+/// Builds the manifests with kustomize.
 ///
 /// # Errors
-/// kustomize refuses the kustomization.
+/// kustomize rejects the kustomization.
 pub fn by_kustomize(program: &Path, folder: &Path) -> Result<Vec<Manifest>> {
     let mut command = Command::new(program);
     command.arg("build").arg(folder);
@@ -73,10 +72,11 @@ fn accumulate(folder: &Path, manifests: &mut Vec<Manifest>) -> Result<()> {
     if let Some(unknown) = fields.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(Error::render(
             file.display().to_string(),
-            format!("`{unknown}` is not known here"),
+            format!("`{unknown}` is not supported"),
         ));
     }
-    // A resource is patched by what it is part of and by nothing else.
+    // The patches of a resource apply to its own manifests only, those of a component to all
+    // manifests so far.
     for path in list("resources").chain(list("components")) {
         let path = folder.join(path.as_str().unwrap_or_default());
         let is_component = list("components")
@@ -96,7 +96,7 @@ fn accumulate(folder: &Path, manifests: &mut Vec<Manifest>) -> Result<()> {
     Ok(())
 }
 
-/// Applies one entry of `patches`. One that changes nothing is a mistake.
+/// Applies one entry of `patches`. An entry that changes nothing is an error.
 fn apply(entry: &Value, manifests: &mut Vec<Manifest>) -> Result<(), String> {
     let text = entry
         .get("patch")
@@ -140,13 +140,13 @@ fn is_target(manifest: &Manifest, target: &Map<String, Value>) -> Result<bool, S
         let wanted = wanted.as_str().unwrap_or_default();
         let matches = match key.as_str() {
             "kind" => manifest.kind() == wanted,
-            // An expression, of which only `.*` at its end is used.
+            // A regular expression. Only `.*` at its end is supported.
             "name" => match wanted.strip_suffix(".*") {
                 Some(prefix) => manifest.name().starts_with(prefix),
                 None => manifest.name() == wanted,
             },
             "labelSelector" => is_selected(manifest, wanted)?,
-            _ => return Err(format!("`target.{key}` is not known here")),
+            _ => return Err(format!("`target.{key}` is not supported")),
         };
         if !matches {
             return Ok(false);
@@ -160,7 +160,7 @@ fn is_selected(manifest: &Manifest, selector: &str) -> Result<bool, String> {
     let parts = selector.split_once(" in (");
     let parts = parts.and_then(|(key, values)| Some((key, values.strip_suffix(')')?)));
     let (key, values) =
-        parts.ok_or_else(|| format!("the selector `{selector}` is not known here"))?;
+        parts.ok_or_else(|| format!("the selector `{selector}` is not supported"))?;
     let labels = manifest.document.pointer("/metadata/labels");
     let label = labels
         .and_then(|labels| labels.get(key))

@@ -1,12 +1,12 @@
-//! The manifests of `envoy-config/`, judged as the systems judge them that would take them.
+//! Validates and renders the manifests of `envoy-config/` like the systems that read them.
 //!
-//! * [`consul`]: what Consul makes of its extension for Wasm.
+//! ** [`consul`]: the filter of Consul's extension for Wasm.
 //! * [`crd`]: the validation of a Kubernetes API server: the structural schemas of Istio's
 //!   CustomResourceDefinitions and the CEL rules in them.
-//! * [`kustomize`]: what an overlay comes to.
-//! * [`pair`]: two sidecars with such configurations, running.
-//! * [`pilot`]: what istiod makes of EnvoyFilters and Wasm plugins: the configuration that a
-//!   sidecar gets.
+//! ** [`kustomize`]: the manifests of an overlay.
+//! ** [`pair`]: two running sidecars with such configurations.
+//! ** [`pilot`]: the configuration that istiod generates for a sidecar from EnvoyFilters and Wasm
+//! plugins.
 
 pub mod consul;
 pub mod crd;

@@ -12,17 +12,17 @@ use crate::error::{Error, Result};
 /// One object of a YAML file.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// The file that it is in, below the repository's root.
+    /// The path of its file, relative to the repository's root.
     pub path: PathBuf,
     /// The object.
     pub document: Value,
 }
 
 impl Manifest {
-    /// The objects of a file.
+    /// Reads the objects of a file.
     ///
     /// # Errors
-    /// It cannot be read or is not YAML.
+    /// The file cannot be read or is not YAML.
     pub fn read(path: &Path) -> Result<Vec<Self>> {
         let text = fs::read_to_string(path).map_err(|source| Error::Read {
             path: path.to_owned(),
@@ -31,10 +31,10 @@ impl Manifest {
         Self::parse(&text, path)
     }
 
-    /// The objects of a text that is, or might be, at `path`.
+    /// Parses the objects of a text. `path` is the path of its file, which need not exist.
     ///
     /// # Errors
-    /// It is not YAML.
+    /// The text is not YAML.
     pub fn parse(yaml: &str, path: &Path) -> Result<Vec<Self>> {
         let path = path.strip_prefix(workspace::root()).unwrap_or(path);
         let documents: Vec<Value> =
@@ -49,7 +49,7 @@ impl Manifest {
         Ok(documents.into_iter().map(manifest).collect())
     }
 
-    /// `kind`, or nothing for what is no Kubernetes object.
+    /// `kind`, empty if it is not a Kubernetes object.
     #[must_use]
     pub fn kind(&self) -> &str {
         self.text("/kind")

@@ -1,5 +1,5 @@
-//! Two sidecars on this machine: ratings-v2 and mongodb-v1, real Envoys with the configuration that
-//! istiod would give them.
+//! The sidecars of ratings-v2 and mongodb-v1 on this machine: real Envoys with the configuration
+//! that istiod would generate.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -27,20 +27,21 @@ pub struct Pod<'a> {
 }
 
 impl<'a> Pod<'a> {
-    /// The pod of a workload, in whose annotation these tags are.
+    /// The pod of a workload whose annotation has these tags.
     #[must_use]
     pub fn new(ca: &'a MeshCa, workload: Workload, tags: &'a [String]) -> Self {
         Self { ca, workload, tags }
     }
 
-    /// The bootstrap of a stock Envoy with a sidecar's whole configuration and this module.
+    /// Returns the bootstrap of a stock Envoy with the whole configuration of a sidecar and this
+    /// module.
     ///
     /// # Errors
-    /// The certificate cannot be made.
+    /// The certificate cannot be created.
     pub fn bootstrap(&self, sidecar: &Sidecar, wasm: &Path) -> Result<Bootstrap> {
         let document = sidecar.for_stock_envoy(wasm);
         let mut bootstrap = self.complete(document.clone())?;
-        // All ports are 0 now, which two listeners on one address cannot have.
+        // All ports are 0 here, and two listeners cannot have the same address.
         let place = "/static_resources/listeners";
         let listeners = bootstrap
             .document_mut()
@@ -62,7 +63,7 @@ impl<'a> Pod<'a> {
     fn complete(&self, mut document: Value) -> Result<Bootstrap> {
         let fields = document.as_object_mut();
         let fields =
-            fields.ok_or_else(|| Error::render("a sidecar's configuration", "is no object"))?;
+            fields.ok_or_else(|| Error::render("a sidecar's configuration", "is not an object"))?;
         fields.insert("node".into(), json!({}));
         let admin =
             json!({ "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } } });
@@ -75,7 +76,7 @@ impl<'a> Pod<'a> {
     }
 }
 
-/// The two of them, running.
+/// The two running sidecars.
 #[derive(Debug)]
 pub struct Pair {
     client: Envoy,
@@ -83,10 +84,10 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Starts them, in front of an application. The files go to `scratch`.
+    /// Starts the sidecars in front of an application. Files are in `scratch`.
     ///
-    /// Nothing redirects connections here, as iptables does in a pod: only what serves the one TCP
-    /// port is kept, on loopback.
+    /// Connections are not redirected, as by iptables in a pod: only the listeners and clusters of
+    /// the one TCP port are kept, on loopback.
     ///
     /// # Errors
     /// An Envoy does not start.
@@ -136,7 +137,7 @@ impl Pair {
         &self.server
     }
 
-    /// A connection of the client application.
+    /// Opens a connection of the client application.
     ///
     /// # Errors
     /// The sidecar does not listen.
@@ -149,8 +150,8 @@ impl Pair {
     }
 }
 
-/// Keeps one listener, of its chains those for the port, and the cluster behind them, whose host is
-/// then `target`.
+/// Keeps one listener with its chains for the port, and their cluster. Sets the host of the cluster
+/// to `target`.
 fn keep(document: &mut Value, name: &str, target: SocketAddr) -> Result<()> {
     let missing = |what: &str| Error::render("a sidecar's configuration", format!("has no {what}"));
     let listeners = document.pointer_mut("/static_resources/listeners");

@@ -1,10 +1,10 @@
 //! The configuration that istiod generates for a sidecar from EnvoyFilters, Wasm plugins and
 //! annotations.
 //!
-//! [`Sidecar`] begins as what istiod generates by itself (`pilot/*.yaml`), with the exchange and
-//! the stats filter of Istio's
-//! own proxy. Manifests change it as istiod lets them. [`Sidecar::for_stock_envoy`] then takes out
-//! what only Istio's proxy has.
+//! [`Sidecar`] begins with the configuration that istiod generates without manifests
+//! (`pilot/*.yaml`), which has the exchange filter and the stats filter of Istio's proxy. Manifests
+//! change it as in istiod. [`Sidecar::for_stock_envoy`] then removes the filters that only Istio's
+//! proxy has.
 
 mod destination_rule;
 mod envoy_filter;
@@ -37,12 +37,12 @@ pub struct Sidecar {
     labels: BTreeMap<String, String>,
 }
 
-/// In which chains of a port a client's mTLS ends.
+/// The filter chains of a port that terminate a client's mTLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mtls {
-    /// Mutual TLS has a chain matched on Istio's ALPNs, plaintext another.
+    /// A chain with a match on Istio's ALPNs for mutual TLS, another for plaintext.
     Permissive,
-    /// One chain, matched on TLS alone.
+    /// One chain, with a match on TLS alone.
     Strict,
 }
 
@@ -89,11 +89,11 @@ impl Sidecar {
     }
 
     /// Applies manifests as istiod does: destination rules, plugins, then the EnvoyFilters in the
-    /// order of their priority. What is no business of a sidecar's configuration is passed over.
-    /// Returns how many chains, filters or clusters each patch and plugin changed.
+    /// order of their priority. Other kinds are ignored. Returns the number of chains, filters or
+    /// clusters that each patch and plugin changed.
     ///
     /// # Errors
-    /// A manifest lacks a field, or it has one that is not supported.
+    /// A manifest lacks a field, or has a field that is not supported.
     pub fn apply(&mut self, manifests: &[Manifest]) -> Result<BTreeMap<String, usize>> {
         let mut hits = BTreeMap::new();
         for manifest in manifests {
@@ -124,8 +124,8 @@ impl Sidecar {
         Ok(hits)
     }
 
-    /// The configuration without what only Istio's own proxy has, so that stock Envoy loads it. The
-    /// filter's module is `wasm`.
+    /// Returns the configuration without the filters that only Istio's proxy has, so that stock
+    /// Envoy loads it. The filter's module is `wasm`.
     #[must_use]
     pub fn for_stock_envoy(&self, wasm: &Path) -> Value {
         let mut sidecar = self.clone();
@@ -138,20 +138,20 @@ impl Sidecar {
         sidecar.document
     }
 
-    /// Puts stand-ins in the place of Istio's exchange filters: `inbound` where one is in a chain,
-    /// and `outbound` in front of the chains to a cluster that has one.
+    /// Replaces Istio's exchange filters: `inbound` replaces one in a chain, and `outbound` is the
+    /// first filter of the chains to a cluster that has one.
     pub fn stand_in_for_exchange(&mut self, inbound: &Value, outbound: &Value) {
         native::stand_in(self, inbound, outbound);
     }
 
-    /// Istio's own filters that are still in it.
+    /// Returns Istio's native filters in the configuration.
     #[must_use]
     pub fn natives(&self) -> Vec<Native> {
         native::find(self)
     }
 
-    /// The filters of every chain by name, each behind `<listener>/<chain>`; a chain is named by
-    /// what it is matched on.
+    /// The names of the filters of every chain, by `<listener>/<chain>`. The name of a chain is its
+    /// match.
     #[must_use]
     pub fn chains(&self) -> BTreeMap<String, Vec<String>> {
         let mut chains = BTreeMap::new();
@@ -200,14 +200,14 @@ impl Sidecar {
         resources.flat_map(move |resources| elements(resources, kind))
     }
 
-    /// Whether all labels of a selector are the pod's.
+    /// Whether the pod has all labels of a selector.
     fn is_selected(&self, labels: Option<&Value>) -> bool {
         let mut wanted = labels.and_then(Value::as_object).into_iter().flatten();
         wanted.all(|(key, value)| self.labels.get(key).map(String::as_str) == value.as_str())
     }
 }
 
-/// The list of this name, if there is one.
+/// Returns the list of this name, if there is one.
 fn array<'a>(value: &'a mut Value, name: &str) -> Option<&'a mut Vec<Value>> {
     value.get_mut(name).and_then(Value::as_array_mut)
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 
-/// The annotation that names the tags of a proxy's stats.
+/// The annotation with the tags of a proxy's stats.
 pub const STAT_TAGS: &str = "sidecar.istio.io/extraStatTags";
 
 /// A patch of a pod template.
@@ -19,7 +19,7 @@ impl WorkloadPatch {
     /// `envoy-config/istio/workload/<name>.yaml`.
     ///
     /// # Errors
-    /// It cannot be read, or patches no pod template.
+    /// The file cannot be read, or is not a patch of a pod template.
     pub fn read(name: &str) -> Result<Self> {
         let path = workspace::root().join(format!("envoy-config/istio/workload/{name}.yaml"));
         let documents = Manifest::read(&path)?;

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::error::{Context, Result};
 
-/// Accepts until it is dropped. Connections that are being handled then go on by themselves.
+/// Accepts connections until it is dropped. Running handlers continue after that.
 #[derive(Debug)]
 pub struct Acceptor {
     address: SocketAddr,
@@ -17,10 +17,11 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Listens on a port of 127.0.0.1 and calls `handler` with each connection, in a thread of its own.
+    /// Listens on a port of 127.0.0.1 and calls `handler` with each connection, in a thread of its
+    /// own.
     ///
     /// # Errors
-    /// The system refuses the listener or the thread.
+    /// The listener or the thread cannot be created.
     pub fn start(handler: impl Fn(TcpStream) + Send + Sync + 'static) -> Result<Self> {
         let what = || "cannot listen on 127.0.0.1";
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(what)?;
@@ -38,7 +39,7 @@ impl Acceptor {
         })
     }
 
-    /// Its address.
+    /// The address of the listener.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -48,7 +49,8 @@ impl Acceptor {
 impl Drop for Acceptor {
     fn drop(&mut self) {
         self.stopping.store(true, Ordering::SeqCst);
-        // Wakes the thread; if even that fails it is left alone rather than waited for.
+        // The connection wakes the thread. If it fails, the thread is not joined, as that could
+        // block.
         if TcpStream::connect(self.address).is_ok()
             && let Some(thread) = self.thread.take()
         {
@@ -73,7 +75,7 @@ fn accept(
                 .name("connection".into())
                 .spawn(move || handler(stream))
         });
-        // A connection that failed before it was accepted is its client's affair.
+        // An error here affects only the client of this connection.
         drop(handled);
     }
 }

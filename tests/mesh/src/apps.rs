@@ -1,4 +1,4 @@
-//! Small TCP servers with one habit each.
+//! Small TCP servers, each with one fixed behaviour.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,38 +9,38 @@ use socket2::SockRef;
 use crate::acceptor::Acceptor;
 use crate::error::Result;
 
-/// A server that does the same with every connection.
+/// A server that handles every connection in the same way.
 #[derive(Debug)]
 pub struct App {
     acceptor: Acceptor,
 }
 
 impl App {
-    /// Serves every connection with `habit`; when that returns, the connection is closed.
+    /// Calls `habit` with every connection and closes the connection when it returns.
     ///
     /// # Errors
-    /// No port or thread is to be had.
+    /// The listener or the thread cannot be created.
     pub fn start(
         habit: impl Fn(&TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Result<Self> {
         let acceptor = Acceptor::start(move |stream| {
-            // A client that goes away is not the server's failure.
+            // A client may disconnect at any time.
             let _gone = habit(&stream);
         })?;
         Ok(Self { acceptor })
     }
 
-    /// Where it listens.
+    /// The address of the listener.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.acceptor.address()
     }
 }
 
-/// Sends back what it gets, until the client ends its direction.
+/// Sends received bytes back, until the client ends its direction.
 ///
 /// # Errors
-/// The connection broke.
+/// The connection failed.
 pub fn echo(mut stream: &TcpStream) -> io::Result<()> {
     let mut writer = stream;
     io::copy(&mut stream, &mut writer)?;
@@ -50,13 +50,13 @@ pub fn echo(mut stream: &TcpStream) -> io::Result<()> {
 /// Reads until the client ends its direction, then answers with the number of bytes: `<n> bytes\n`.
 ///
 /// # Errors
-/// The connection broke.
+/// The connection failed.
 pub fn length(mut stream: &TcpStream) -> io::Result<()> {
     let bytes = io::copy(&mut stream, &mut io::sink())?;
     stream.write_all(format!("{bytes} bytes\n").as_bytes())
 }
 
-/// Speaks first, then echoes.
+/// Sends `text` first, then echoes.
 pub fn greeting(text: &'static [u8]) -> impl Fn(&TcpStream) -> io::Result<()> + Send + Sync {
     move |mut stream| {
         stream.write_all(text)?;
@@ -67,7 +67,7 @@ pub fn greeting(text: &'static [u8]) -> impl Fn(&TcpStream) -> io::Result<()> + 
 /// Answers every line with `hello <line>`.
 ///
 /// # Errors
-/// The connection broke.
+/// The connection failed.
 pub fn hello(mut stream: &TcpStream) -> io::Result<()> {
     let mut line = Vec::new();
     for byte in io::BufReader::new(stream).bytes() {
@@ -88,16 +88,16 @@ pub fn source(size: usize) -> impl Fn(&TcpStream) -> io::Result<()> + Send + Syn
     }
 }
 
-/// Resets the connection at the first byte.
+/// Resets the connection when the first byte arrives.
 ///
 /// # Errors
-/// The connection broke.
+/// The connection failed.
 pub fn reset(mut stream: &TcpStream) -> io::Result<()> {
     let _first = stream.read(&mut [0; 1])?;
     SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }
 
-/// Pseudo-random bytes: the same for the same seed, and not compressible into a pattern that hides a shift.
+/// Pseudo-random bytes, the same for the same seed. They have no pattern that could hide a shift.
 #[must_use]
 pub fn noise(seed: u64, size: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;

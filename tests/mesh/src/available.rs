@@ -1,11 +1,11 @@
-//! Components that a test can go without.
+//! Optional components of a test.
 
 use crate::error::Result;
 
-/// The component, or `None` where it is not installed: the test is then reported as skipped, and has nothing to do.
+/// Returns the component. If it is not installed, reports the test as skipped and returns `None`.
 ///
 /// # Errors
-/// It is installed, and something else went wrong.
+/// The component is installed and does not work.
 pub fn available<T>(component: Result<T>) -> Result<Option<T>> {
     match component {
         Err(error) if error.is_not_installed() => {

@@ -1,4 +1,5 @@
-//! The bootstraps of `envoy-config/`, adapted to a run: other ports, workloads and certificates, and parts left out.
+//! The bootstraps of `envoy-config/` with the ports, workloads and certificates of a test, and with
+//! parts removed.
 
 mod inbound;
 mod outside;
@@ -27,22 +28,23 @@ pub struct Bootstrap {
     document: Value,
 }
 
-/// What is between the two sidecars.
+/// The connection between the two sidecars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hop {
     /// Mesh mTLS; the server has a filter chain for peers with the exchange's ALPN.
     #[default]
     Mesh,
-    /// Mesh mTLS; the server knows nothing of the exchange's ALPN.
+    /// Mesh mTLS; the server has no filter chain for the exchange's ALPN.
     MeshWithoutAlpn,
-    /// No TLS, and the client's control plane says so.
+    /// No TLS; the endpoint metadata in the client sidecar has no `tlsMode`.
     Plaintext,
-    /// TLS with a server outside the mesh: a host name's certificate, no client certificate, no metadata.
+    /// TLS with a server outside the mesh: a host name's certificate, no client certificate, no
+    /// metadata.
     Foreign,
 }
 
 impl From<Value> for Bootstrap {
-    /// A bootstrap of one's own making.
+    /// A bootstrap from a JSON document.
     fn from(document: Value) -> Self {
         Self { document }
     }
@@ -75,18 +77,19 @@ impl Bootstrap {
         Ok(Self { document })
     }
 
-    /// The document as JSON, which Envoy reads too.
+    /// The document as JSON, which Envoy accepts as a bootstrap.
     #[must_use]
     pub fn document(&self) -> &Value {
         &self.document
     }
 
-    /// The document, for what has no function of its own.
+    /// The document, for changes without a method of their own.
     pub fn document_mut(&mut self) -> &mut Value {
         &mut self.document
     }
 
-    /// Makes it the sidecar of `workload`, with its certificate, on ports that the system picks.
+    /// Sets the node and the certificate of `workload`, and port 0 for the admin address and all
+    /// listeners.
     ///
     /// # Errors
     /// The document lacks a part.
@@ -102,7 +105,8 @@ impl Bootstrap {
         }]);
         let root = json!({ "filename": identity.root });
         self.each("common_tls_context", &mut |context| {
-            // Without a certificate of its own it is a client of a server outside the mesh, with another authority.
+            // A TLS context without a certificate belongs to a server outside the mesh, with
+            // another authority.
             let Some(own) = context.get_mut("tls_certificates") else {
                 return;
             };
@@ -112,7 +116,8 @@ impl Bootstrap {
         Ok(())
     }
 
-    /// Makes every filter load `wasm` with `configuration`; without a configuration, takes the filters out.
+    /// Sets `wasm` and `configuration` in every Wasm filter. Without a configuration, removes the
+    /// filters.
     pub fn filter(&mut self, wasm: &Path, configuration: Option<&Value>) {
         let Some(configuration) = configuration.map(Value::to_string) else {
             return self.each("filters", &mut |filters| {
@@ -129,7 +134,7 @@ impl Bootstrap {
         });
     }
 
-    /// A client sidecar: one listener and one cluster per upstream, made like those for mongodb.
+    /// Client sidecar: sets one listener and one cluster per upstream, copies of those for mongodb.
     ///
     /// # Errors
     /// The document lacks a part.
@@ -148,7 +153,7 @@ impl Bootstrap {
         Ok(())
     }
 
-    /// A client sidecar: one more listener and cluster per destination outside the mesh.
+    /// Client sidecar: adds a listener and a cluster per destination outside the mesh.
     ///
     /// # Errors
     /// The document lacks a part.
@@ -165,8 +170,8 @@ impl Bootstrap {
         Ok(())
     }
 
-    /// Takes over the listeners and clusters of another sidecar: a client's and a server's make a whole one, as Istio
-    /// has it.
+    /// Adds the listeners and clusters of another sidecar. A client's and a server's together form
+    /// a sidecar with both directions, as in Istio.
     ///
     /// # Errors
     /// A document lacks a part.
@@ -178,7 +183,7 @@ impl Bootstrap {
         Ok(())
     }
 
-    /// A server sidecar: the service that it stands for.
+    /// Server sidecar: sets the service.
     ///
     /// # Errors
     /// The document lacks a part.

@@ -1,4 +1,4 @@
-//! What this workspace builds.
+//! Builds artefacts of this workspace with cargo.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -13,11 +13,12 @@ use crate::error::{Context, Error, Result};
 use crate::process::{die_with_parent, last_lines};
 use crate::workspace;
 
-/// The files that this process has built, by the arguments of cargo: every test asks for the filter, and cargo takes longer
-/// to find out that it is up to date than some tests take.
+/// The files that this process has built, by the arguments of cargo. Every test needs the filter,
+/// and cargo's check that it is up to date takes longer than some tests.
 static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
 
-/// Runs a cargo command that builds something, once per process, and returns the file it made for which `wanted` holds.
+/// Runs a cargo build command, once per process, and returns its first file that satisfies
+/// `wanted`.
 pub(crate) fn build(arguments: &[&str], wanted: impl Fn(&PathBuf) -> bool) -> Result<PathBuf> {
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
     let key = arguments.join(" ");
@@ -51,7 +52,7 @@ fn run(arguments: &[&str], wanted: impl Fn(&PathBuf) -> bool) -> Result<PathBuf>
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .find_map(|message| files(&message).find(&wanted))
-        .ok_or_else(|| failed("it succeeded without making what was wanted".into()))
+        .ok_or_else(|| failed("it succeeded and built no matching file".into()))
 }
 
 fn files(message: &Value) -> impl Iterator<Item = PathBuf> {

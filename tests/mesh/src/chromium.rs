@@ -1,4 +1,4 @@
-//! A real browser, if it is installed.
+//! Chromium, if it is installed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,13 +7,13 @@ use crate::Scratch;
 use crate::error::{Error, Result};
 use crate::{process, tools};
 
-/// As far as a page comes in so much of its own time is what is looked at. That passes as fast as the page's work and its
-/// requests are done.
+/// The virtual time after which a page is read. It passes as fast as the page's scripts and
+/// requests complete.
 const PAGES_TIME_MS: u32 = 5_000;
-/// Far longer than any page takes: without it a fault would be a hang.
+/// A limit that no working page reaches. Without it, a fault would be a hang.
 const PATIENCE_MS: u32 = 60_000;
 
-/// A Chromium without a window.
+/// A headless Chromium.
 #[derive(Debug)]
 pub struct Chromium {
     program: PathBuf,
@@ -21,10 +21,11 @@ pub struct Chromium {
 }
 
 impl Chromium {
-    /// The one on the PATH, with a profile of its own.
+    /// Finds Chromium on the PATH and creates a profile for it.
     ///
     /// # Errors
-    /// There is none ([`Error::NotInstalled`]), or the profile's folder cannot be made.
+    /// Chromium is not installed ([`Error::NotInstalled`]), or the profile's folder cannot be
+    /// created.
     pub fn find(scratch: &Scratch) -> Result<Self> {
         let known = ["chromium", "chromium-browser", "google-chrome"];
         let program = known.into_iter().find_map(tools::on_path);
@@ -37,7 +38,7 @@ impl Chromium {
         })
     }
 
-    /// The document of a page, after its scripts have run for a while.
+    /// Returns the document of a page after its scripts ran for the virtual time.
     ///
     /// # Errors
     /// The browser fails.
@@ -46,7 +47,7 @@ impl Chromium {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Writes what a page looks like by then to a PNG file of this size in pixels.
+    /// Writes a PNG of the page after that time, of this size in pixels.
     ///
     /// # Errors
     /// The browser fails.
@@ -57,7 +58,7 @@ impl Chromium {
         process::run("chromium", command).map(drop)
     }
 
-    /// It talks to nobody but the page, and root may start it.
+    /// The browser has no network traffic but the page's, and root can start it.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.env("HOME", &self.profile);
@@ -66,7 +67,7 @@ impl Chromium {
             .args(["--headless", "--no-sandbox", "--disable-gpu"])
             .args(["--disable-quic", "--disable-sync", "--no-first-run"])
             .args(["--disable-background-networking"])
-            // In a container it is often too small for a page.
+            // `/dev/shm` of a container is often too small for a page.
             .arg("--disable-dev-shm-usage")
             .args(["--disable-component-update"])
             .arg(format!("--virtual-time-budget={PAGES_TIME_MS}"))

@@ -1,4 +1,4 @@
-//! Real servers behind the sidecars.
+//! Database servers behind the sidecars.
 
 mod mariadb;
 mod mongo;
@@ -14,7 +14,7 @@ pub use self::mongo::{Mongo, MongoClient};
 pub use self::postgres::Postgres;
 pub use self::redis::Redis;
 
-/// A loopback address that is free now, for servers that cannot pick a port by themselves.
+/// Returns a loopback address that is free now, for servers that do not support port 0.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())

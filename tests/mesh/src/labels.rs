@@ -1,4 +1,4 @@
-//! What a series must look like.
+//! The names and labels that a series must have.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -45,18 +45,18 @@ pub const STANDARD: [&str; 23] = [
     "connection_security_policy",
 ];
 
-/// Which sidecar reports.
+/// The sidecar that reports, as in the label `reporter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reporter {
-    /// The client's.
+    /// The client's sidecar.
     Source,
-    /// The server's.
+    /// The server's sidecar.
     Destination,
 }
 
 impl Reporter {
-    /// Both.
+    /// Both reporters.
     pub const BOTH: [Self; 2] = [Self::Source, Self::Destination];
 
     /// The label's value.
@@ -75,8 +75,8 @@ impl Display for Reporter {
     }
 }
 
-/// All 23 labels of a connection between two sidecars that exchanged their metadata over mTLS, to a
-/// service named like the server's app.
+/// All 23 labels of a connection between two sidecars that exchanged their metadata over mTLS. The
+/// name of the service is the server's app.
 #[must_use]
 pub fn exchanged(reporter: Reporter, client: &Workload, server: &Workload) -> Labels {
     let mut labels = Labels::new();
@@ -84,7 +84,7 @@ pub fn exchanged(reporter: Reporter, client: &Workload, server: &Workload) -> La
         labels.extend(workload_labels(side, workload));
     }
     let security = match reporter {
-        // Istio never tells at the source.
+        // Istio's value at the source is always `unknown`.
         Reporter::Source => "unknown",
         Reporter::Destination => "mutual_tls",
     };
@@ -100,7 +100,7 @@ pub fn exchanged(reporter: Reporter, client: &Workload, server: &Workload) -> La
     labels
 }
 
-/// A service's host name in the mesh.
+/// Returns a service's host name in the mesh.
 #[must_use]
 pub fn host(service: &str, namespace: &str) -> String {
     format!(
@@ -127,7 +127,7 @@ fn workload_labels(side: &str, workload: &Workload) -> Labels {
         .collect()
 }
 
-/// A label set from literals.
+/// Converts borrowed names and values to a label set.
 #[must_use]
 pub fn owned<'a>(labels: impl IntoIterator<Item = (&'a str, &'a str)>) -> Labels {
     labels

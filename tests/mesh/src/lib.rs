@@ -5,8 +5,8 @@
 //! application's end of every service. Tests compare the filter's metrics with the taps' counts.
 //!
 //! All files are in `target/`. Every server listens on 127.0.0.1, on a port that the system picks.
-//! Dropping a value stops the server that it stands for; if this process dies, the kernel stops its
-//! children (Linux only).
+//! Dropping a value stops its server; if this process dies, the kernel stops its children (Linux
+//! only).
 
 pub mod acceptor;
 pub mod apps;

@@ -37,23 +37,24 @@ pub struct Mesh {
 struct Running {
     workload: Workload,
     server: Envoy,
-    /// Where clients connect to.
+    /// The address for clients.
     address: SocketAddr,
-    /// At the client application's and at the server application's end.
+    /// The taps of the client application and of the server application.
     taps: Option<(Tap, Tap)>,
 }
 
 impl Mesh {
-    /// A mesh of this Envoy and this filter: ratings-v2 as the client, no service yet.
+    /// Returns a builder of a mesh with this Envoy and this filter, the client ratings-v2 and no
+    /// service.
     #[must_use]
     pub fn builder(binary: &EnvoyBinary, wasm: &Path) -> Builder {
         Builder::new(binary, wasm)
     }
 
-    /// Where a client application connects to for a service.
+    /// The address at which a client application reaches a service.
     ///
     /// # Errors
-    /// There is no such service.
+    /// The mesh has no such service.
     pub fn address(&self, service: &str) -> Result<SocketAddr> {
         Ok(self.running(service)?.address)
     }
@@ -67,7 +68,7 @@ impl Mesh {
     /// A service's sidecar.
     ///
     /// # Errors
-    /// There is no such service.
+    /// The mesh has no such service.
     pub fn server(&self, service: &str) -> Result<&Envoy> {
         Ok(&self.running(service)?.server)
     }
@@ -86,7 +87,7 @@ impl Mesh {
     /// The sidecar that reports on a service as `reporter`.
     ///
     /// # Errors
-    /// There is no such service.
+    /// The mesh has no such service.
     pub fn sidecar(&self, reporter: Reporter, service: &str) -> Result<&Envoy> {
         match reporter {
             Reporter::Source => Ok(&self.client),
@@ -97,7 +98,7 @@ impl Mesh {
     /// The tap at the application's end of the sidecar that reports as `reporter`.
     ///
     /// # Errors
-    /// There is no such service, or the mesh has no taps.
+    /// The mesh has no such service, or the mesh has no taps.
     pub fn tap(&self, reporter: Reporter, service: &str) -> Result<&Tap> {
         let taps = self.running(service)?.taps.as_ref();
         let (client, server) = taps.ok_or_else(|| Error::Missing {
@@ -110,23 +111,24 @@ impl Mesh {
         })
     }
 
-    /// All 23 labels of a series when the reporter could judge its connections in full; see [`Situation::labels`].
+    /// All 23 labels of a series whose connections completed the exchange, if the situation has
+    /// one; see [`Situation::labels`].
     ///
     /// # Errors
-    /// There is no such service.
+    /// The mesh has no such service.
     pub fn labels(&self, reporter: Reporter, service: &str) -> Result<Labels> {
         self.labels_in(self.situation, reporter, service)
     }
 
-    /// The same when the peer says nothing of itself.
+    /// All 23 labels of a series without metadata from the peer.
     ///
     /// # Errors
-    /// There is no such service.
-    pub fn untold_labels(&self, reporter: Reporter, service: &str) -> Result<Labels> {
+    /// The mesh has no such service.
+    pub fn labels_without_exchange(&self, reporter: Reporter, service: &str) -> Result<Labels> {
         self.labels_in(Situation::Telemetry, reporter, service)
     }
 
-    /// Forgets what the taps saw: from now on nothing can be compared with it.
+    /// Clears the counts of the taps. The filter's metrics can no longer be compared with them.
     pub fn forget(&self) {
         for (client, server) in self
             .services
@@ -138,10 +140,10 @@ impl Mesh {
         }
     }
 
-    /// What the filter reports of a service, over all label sets.
+    /// Returns the filter's counts of a service, summed over all label sets.
     ///
     /// # Errors
-    /// There is no such service, or its Envoy does not answer.
+    /// The mesh has no such service, or its Envoy does not answer.
     pub fn reported(&self, reporter: Reporter, service: &str) -> Result<Counts> {
         let metrics = self.sidecar(reporter, service)?.metrics()?;
         Ok(Counts::reported(
@@ -150,19 +152,19 @@ impl Mesh {
         ))
     }
 
-    /// What the tap at the application's end saw.
+    /// Returns the counts of the tap at the application's end.
     ///
     /// # Errors
-    /// There is no such service.
+    /// The mesh has no such service.
     pub fn seen(&self, reporter: Reporter, service: &str) -> Result<Counts> {
         Ok(Counts::seen(&self.tap(reporter, service)?.tally()))
     }
 
-    /// Waits until the filter reports exactly what the tap saw, and returns that scrape. The traffic must have ended or
-    /// rest.
+    /// Waits until the filter's counts are equal to the tap's, and returns that scrape. No traffic
+    /// may be in progress.
     ///
     /// # Errors
-    /// It never does: the message shows both.
+    /// The counts are not equal within the limit. The message has both.
     pub fn settled(&self, reporter: Reporter, service: &str) -> Result<Exposition> {
         let what =
             format!("{service}'s metrics of reporter {reporter} being equal to the bytes seen");
@@ -180,10 +182,11 @@ impl Mesh {
         })
     }
 
-    /// The same after the tap has seen the last connection close: before, a tap and a filter that both do not know of it agree.
+    /// As [`Self::settled`], after the tap has seen the last connection close. Before that, the
+    /// counts can be equal although neither side has counted the close.
     ///
     /// # Errors
-    /// It never does: the message shows both.
+    /// The counts are not equal within the limit. The message has both.
     pub fn all_closed(&self, reporter: Reporter, service: &str) -> Result<Exposition> {
         let what = format!("every connection of {service} being closed for {reporter}");
         poll::until(&what, self.settle_limit, || {

@@ -1,6 +1,6 @@
-//! A stand-in for Istio's own exchange filter, which stock Envoy does not have.
+//! A replacement for Istio's native exchange filter, which stock Envoy does not have.
 //!
-//! `set_filter_state` can leave a string, so it leaves the bytes of the message that a native filter would leave.
+//! `set_filter_state` writes the bytes of the native filter's message as a string.
 
 use peer_exchange::Struct;
 use prost::Message as _;
@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 
 use crate::workload::Workload;
 
-/// A filter for an inbound chain, that knows this client.
+/// A filter for an inbound chain that writes this client's metadata.
 #[must_use]
 pub fn downstream_peer(client: &Workload) -> Value {
     exchange("downstream_peer", client, "NONE")
 }
 
-/// A filter for an outbound chain, that knows this server.
+/// A filter for an outbound chain that writes this server's metadata.
 #[must_use]
 pub fn upstream_peer(server: &Workload) -> Value {
     exchange("upstream_peer", server, "ONCE")
 }
 
-/// Every length and every byte of the message is below 0x80, so it is text as well.
+/// All bytes of the message are below 0x80, so it is valid UTF-8.
 fn exchange(key: &str, peer: &Workload, shared: &str) -> Value {
     let message = Struct::from_iter([
         ("workload", peer.name.as_str()),

@@ -1,4 +1,4 @@
-//! A real Prometheus, if it is installed.
+//! Prometheus, if it is installed.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use crate::{Scratch, workspace};
 const REMEDY: &str = "Install it (Debian: `apt install prometheus`) to run what needs it";
 const RULES: &str = "envoy-config/prometheus/tcp-peer-stats.rules.yaml";
 
-/// A Prometheus that scrapes Envoys every second and evaluates the rules of `envoy-config/` as often.
+/// A Prometheus that scrapes Envoys and evaluates the rules of `envoy-config/` every second.
 #[derive(Debug)]
 pub struct Prometheus {
     _server: Process,
@@ -28,7 +28,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one on these Envoys.
+    /// Starts a Prometheus that scrapes these Envoys.
     ///
     /// # Errors
     /// It is not installed ([`Error::NotInstalled`]) or does not start.
@@ -61,7 +61,7 @@ impl Prometheus {
             "--storage.tsdb.path={}",
             dir.join("data").display()
         ));
-        // The demo may be left running.
+        // Limits the disk usage of a demo that is left running.
         command.arg("--storage.tsdb.retention.time=6h");
         command.arg(format!("--web.listen-address={address}"));
         let mut server = Process::spawn("prometheus", command, &dir.join("prometheus.log"))?;
@@ -77,16 +77,17 @@ impl Prometheus {
         })
     }
 
-    /// Its address in a browser.
+    /// The URL for a browser.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Asks its HTTP API for the newest values of a PromQL expression. What is computed has no name.
+    /// Returns the newest values of a PromQL expression, from the HTTP API. Computed series have an
+    /// empty name.
     ///
     /// # Errors
-    /// It does not answer, or not as documented; an expression that it cannot read is answered with an error.
+    /// Prometheus does not answer, rejects the expression, or returns malformed data.
     pub fn query(&self, expression: &str) -> Result<Vec<Series>> {
         let data = self.get("query", &[("query", expression)])?;
         let result = data.get("result").and_then(Value::as_array);
@@ -97,7 +98,7 @@ impl Prometheus {
         series.collect()
     }
 
-    /// Asks it for the values that a label has in the series of a selector.
+    /// Returns the values of a label in the series of a selector.
     ///
     /// # Errors
     /// As [`Self::query`].
@@ -106,7 +107,7 @@ impl Prometheus {
         serde_json::from_value(data).map_err(|error| Error::malformed("Prometheus' answer", error))
     }
 
-    /// The rules that it has not evaluated without an error, each with what it says of it.
+    /// Returns the rules whose health is not `ok`, as Prometheus describes them.
     ///
     /// # Errors
     /// As [`Self::query`].
@@ -121,7 +122,7 @@ impl Prometheus {
         Ok(unhealthy.map(|rule| rule.to_string()).collect())
     }
 
-    /// The data of its answer.
+    /// Returns the field `data` of an answer.
     fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value> {
         let text = http_query(&format!("{}/api/v1/{path}", self.url()), parameters)?;
         let mut answer: Value = serde_json::from_str(&text)
@@ -131,10 +132,10 @@ impl Prometheus {
     }
 }
 
-/// Runs Prometheus' tool for rules and configurations, in a folder.
+/// Runs promtool in a folder.
 ///
 /// # Errors
-/// It is not installed ([`Error::NotInstalled`]), or it finds a fault: the message carries its last lines.
+/// promtool is not installed ([`Error::NotInstalled`]) or fails. The message has its last lines.
 pub fn promtool(dir: &Path, arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(tools::daemon("promtool", REMEDY)?);
     command.args(arguments).current_dir(dir);

@@ -1,4 +1,4 @@
-//! A real registry for OCI images, if it is installed.
+//! A registry for OCI images, if one is installed.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -17,16 +17,16 @@ use crate::tools;
 
 const REMEDY: &str = "Install it (Debian: `apt install docker-registry`) to run what needs it";
 
-/// Who may use a registry.
+/// The access control of a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody.
+    /// Without authentication.
     Open,
-    /// Who is in this htpasswd file; passwords must be hashed with bcrypt.
+    /// For the users in this htpasswd file, whose passwords are bcrypt hashes.
     Htpasswd(&'static str),
 }
 
-/// A docker-registry on plain HTTP, with nothing in it.
+/// An empty docker-registry on plain HTTP.
 #[derive(Debug)]
 pub struct Registry {
     _server: Process,
@@ -35,7 +35,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Starts one.
+    /// Starts a registry.
     ///
     /// # Errors
     /// It is not installed ([`crate::Error::NotInstalled`]) or does not start.
@@ -77,13 +77,13 @@ impl Registry {
         })
     }
 
-    /// Where it listens.
+    /// The address of the registry.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The file that it keeps a blob or a manifest in, by its digest: `sha256:` and 64 hexadecimal digits.
+    /// The file of a blob or a manifest, by its digest: `sha256:` and 64 hexadecimal digits.
     #[must_use]
     pub fn file(&self, digest: &str) -> PathBuf {
         let hex = digest.trim_start_matches("sha256:");

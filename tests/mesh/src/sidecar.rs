@@ -1,4 +1,4 @@
-//! One sidecar: a bootstrap of `envoy-config/`, adapted to a workload, and the Envoy that runs it.
+//! A sidecar: a bootstrap of `envoy-config/` for a workload, and its Envoy.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::{EnvoyBinary, mesh_ca::MeshCa};
 /// The listener's name in `envoy-config/server-sidecar.yaml`.
 pub(crate) const INBOUND: &str = "virtualInbound";
 
-/// What all sidecars of a mesh have in common.
+/// The parameters that all sidecars of a mesh share.
 #[derive(Clone, Debug)]
 pub(crate) struct Common {
     pub(crate) binary: EnvoyBinary,
@@ -23,16 +23,16 @@ pub(crate) struct Common {
     pub(crate) concurrency: u32,
 }
 
-/// A sidecar that is not running yet.
+/// A sidecar before its start.
 #[derive(Debug)]
 pub(crate) struct Sidecar<'a> {
     pub(crate) workload: &'a Workload,
     pub(crate) identity: &'a Identity,
-    /// The service that it stands for.
+    /// The workload's service.
     pub(crate) inbound: Option<Inbound<'a>>,
-    /// The services that the workload calls; `None` leaves the outbound listeners out.
+    /// The services that the workload calls. `None` for no outbound listeners.
     pub(crate) outbound: Option<Outbound<'a>>,
-    /// The configuration of its filters; `None` leaves the filters out.
+    /// The configuration of the filters. `None` for no filters.
     pub(crate) configuration: Option<&'a Value>,
     pub(crate) edit: Option<fn(&mut Value)>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Outbound<'a> {
 }
 
 impl Sidecar<'_> {
-    /// Starts it. Files go to `dir`.
+    /// Starts the Envoy. Files are in `dir`.
     pub(crate) fn start(&self, common: &Common, dir: &Path) -> Result<Envoy> {
         let bootstrap = self.bootstrap(&common.wasm)?;
         let name = &self.workload.name;

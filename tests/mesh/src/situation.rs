@@ -1,4 +1,4 @@
-//! What a mesh can be like, so that one test can be run in each.
+//! The situations of a mesh in which the same test can run.
 
 use std::env;
 
@@ -13,7 +13,7 @@ use crate::workload::Workload;
 /// The variable that [`Situation::from_env`] reads.
 pub const VARIABLE: &str = "MESH_SITUATION";
 
-/// What is between the sidecars of a mesh, and whether they exchange.
+/// The connection between the sidecars of a mesh, and whether they exchange metadata.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Situation {
     /// No TLS.
@@ -21,12 +21,12 @@ pub enum Situation {
     /// Mutual TLS, and the exchange at both ends.
     #[default]
     Exchange,
-    /// Mutual TLS, and filters that only count (`peer_exchange.mode: off`).
+    /// Mutual TLS, and filters without the exchange (`peer_exchange.mode: off`).
     Telemetry,
 }
 
-/// What nobody but the peer itself can tell of a client.
-const UNTOLD_CLIENT: [(&str, &str); 6] = [
+/// The labels of a client that come only from the exchange, with their values without it.
+const CLIENT_LABELS_WITHOUT_EXCHANGE: [(&str, &str); 6] = [
     ("source_workload", "unknown"),
     ("source_canonical_service", "unknown"),
     ("source_canonical_revision", "latest"),
@@ -35,26 +35,28 @@ const UNTOLD_CLIENT: [(&str, &str); 6] = [
     ("source_cluster", "unknown"),
 ];
 
-/// What the control plane does not tell of a server.
-const UNTOLD_SERVER: [(&str, &str); 2] = [
+/// The labels of a server that are not in the endpoint metadata, with their values without the
+/// exchange.
+const SERVER_LABELS_WITHOUT_EXCHANGE: [(&str, &str); 2] = [
     ("destination_app", "unknown"),
     ("destination_version", "unknown"),
 ];
 
-/// What nobody proves without TLS.
-const UNPROVEN: [(&str, &str); 2] = [
+/// The labels that come from certificates, with their values without TLS.
+const LABELS_WITHOUT_TLS: [(&str, &str); 2] = [
     ("source_principal", "unknown"),
     ("destination_principal", "unknown"),
 ];
 
 impl Situation {
-    /// All.
+    /// All situations.
     pub const ALL: [Self; 3] = [Self::Plain, Self::Exchange, Self::Telemetry];
 
-    /// The one that `MESH_SITUATION` names, or [`Situation::Exchange`] if it is not set.
+    /// Returns the situation that `MESH_SITUATION` names, or [`Situation::Exchange`] if it is not
+    /// set.
     ///
     /// # Errors
-    /// It names none.
+    /// The value is not the name of a situation.
     pub fn from_env() -> Result<Self> {
         let Some(value) = env::var_os(VARIABLE) else {
             return Ok(Self::default());
@@ -64,11 +66,11 @@ impl Situation {
         named.ok_or_else(|| Error::BadOverride {
             variable: VARIABLE,
             value,
-            reason: format!("it is one of {}", Self::ALL.map(Self::name).join(", ")),
+            reason: format!("valid values: {}", Self::ALL.map(Self::name).join(", ")),
         })
     }
 
-    /// Its name in `MESH_SITUATION`.
+    /// The value of `MESH_SITUATION` for this situation.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -78,7 +80,7 @@ impl Situation {
         }
     }
 
-    /// What is between the sidecars.
+    /// The connection between the sidecars.
     #[must_use]
     pub fn hop(self) -> Hop {
         match self {
@@ -87,7 +89,7 @@ impl Situation {
         }
     }
 
-    /// A filter's configuration, made to fit.
+    /// Returns the configuration of a filter with the changes for this situation.
     #[must_use]
     pub fn configuration(self, mut configuration: Value) -> Value {
         if let (Self::Telemetry, Some(members)) = (self, configuration.as_object_mut()) {
@@ -96,7 +98,7 @@ impl Situation {
         configuration
     }
 
-    /// The 23 labels that a reporter gives a connection which it could judge in full.
+    /// The 23 labels of a connection that completed the exchange, if the situation has one.
     #[must_use]
     pub fn labels(self, reporter: Reporter, client: &Workload, server: &Workload) -> Labels {
         let mut labels = labels::exchanged(reporter, client, server);
@@ -104,11 +106,11 @@ impl Situation {
             return labels;
         }
         labels.extend(match reporter {
-            Reporter::Source => owned(UNTOLD_SERVER),
-            Reporter::Destination => owned(UNTOLD_CLIENT),
+            Reporter::Source => owned(SERVER_LABELS_WITHOUT_EXCHANGE),
+            Reporter::Destination => owned(CLIENT_LABELS_WITHOUT_EXCHANGE),
         });
         if self == Self::Plain {
-            labels.extend(owned(UNPROVEN));
+            labels.extend(owned(LABELS_WITHOUT_TLS));
             if reporter == Reporter::Destination {
                 labels.extend(owned([
                     ("source_workload_namespace", "unknown"),

@@ -1,4 +1,4 @@
-//! A relay that counts and hashes what passes through.
+//! A relay that counts and hashes the bytes that it passes on.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ use crate::error::Result;
 
 const CHUNK: usize = 64 * 1024;
 
-/// Stands between an application and its sidecar. It keeps half closes and resets as they are.
+/// A relay between an application and its sidecar. It passes half-closes and resets on.
 #[derive(Debug)]
 pub struct Tap {
     acceptor: Acceptor,
@@ -25,7 +25,7 @@ pub struct Tap {
 /// One direction of one connection.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Passed {
-    /// How many bytes.
+    /// The number of bytes.
     pub bytes: u64,
     /// Their SHA-256, in hexadecimal.
     pub sha256: String,
@@ -42,7 +42,7 @@ pub struct Connection {
     pub open: bool,
 }
 
-/// What a tap has seen so far.
+/// The connections of a tap so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
     connections: Vec<Connection>,
@@ -63,10 +63,10 @@ struct Meter {
 }
 
 impl Tap {
-    /// Relays to `target`.
+    /// Starts a relay to `target`.
     ///
     /// # Errors
-    /// No port or thread is to be had.
+    /// The listener or the thread cannot be created.
     pub fn start(target: SocketAddr) -> Result<Self> {
         let flows = Arc::new(Mutex::new(Vec::new()));
         let recorded = Arc::clone(&flows);
@@ -85,18 +85,18 @@ impl Tap {
         Ok(Self { acceptor, flows })
     }
 
-    /// Where applications connect to.
+    /// The address for clients.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.acceptor.address()
     }
 
-    /// Forgets what has passed so far, so that a tap can stay for days.
+    /// Clears the recorded connections, which limits the memory of a tap that runs for days.
     pub fn forget(&self) {
         lock(&self.flows).clear();
     }
 
-    /// What has passed so far.
+    /// The connections so far.
     #[must_use]
     pub fn tally(&self) -> Tally {
         let mut connections: Vec<_> = lock(&self.flows)
@@ -109,7 +109,7 @@ impl Tap {
 }
 
 impl Tally {
-    /// Every connection, in an order that depends on nothing but the content.
+    /// Every connection, sorted by content.
     #[must_use]
     pub fn connections(&self) -> &[Connection] {
         &self.connections
@@ -148,7 +148,7 @@ impl Tally {
             .sum()
     }
 
-    /// What several taps have seen together.
+    /// Merges the connections of several taps.
     #[must_use]
     pub fn merged(tallies: impl IntoIterator<Item = Self>) -> Self {
         let connections = tallies.into_iter().flat_map(|tally| tally.connections);
@@ -201,7 +201,8 @@ fn relay_both(near: &TcpStream, far: &TcpStream, flow: &Flow) {
 
 fn relay(from: &TcpStream, to: &TcpStream, meter: &Mutex<Meter>, reset: &AtomicBool) {
     if pump(from, to, meter, reset).is_err() && !reset.swap(true, Ordering::SeqCst) {
-        // Both sockets are reset when they are closed, after the other direction has been woken up.
+        // Both sockets are reset when they are closed, after the thread of the other direction has
+        // ended.
         abort(from);
         abort(to);
     }
@@ -233,9 +234,9 @@ fn pump(
     }
 }
 
-/// Makes closing the socket send a reset, and wakes whoever reads from it.
+/// Makes a close of the socket send a reset, and ends a blocked read.
 fn abort(stream: &TcpStream) {
-    // Nothing better to do if the socket is dead already.
+    // Fails only if the socket is closed already.
     let _dead = SockRef::from(stream).set_linger(Some(Duration::ZERO));
     let _dead = stream.shutdown(Shutdown::Read);
 }
@@ -280,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn hands_a_reset_on() {
+    fn a_reset_is_passed_on() {
         let app = App::start(apps::reset).unwrap();
         let tap = Tap::start(app.address()).unwrap();
         let mut client = TcpStream::connect(tap.address()).unwrap();
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn different_bytes_are_not_the_same() {
+    fn same_bytes_is_false_for_different_bytes() {
         let app = App::start(apps::echo).unwrap();
         let tallies = [b"one", b"two"].map(|text| {
             let tap = Tap::start(app.address()).unwrap();

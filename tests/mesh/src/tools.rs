@@ -1,4 +1,4 @@
-//! Programs that are not part of the repository: found on this machine, else fetched into `target/tools/`.
+//! Programs outside the repository: installed on this machine, or fetched into `target/tools/`.
 
 mod go;
 mod npm;
@@ -29,7 +29,7 @@ pub fn postgresql() -> Result<PathBuf> {
 /// The newest PostgreSQL that Debian's packages installed, which is not on the PATH.
 ///
 /// # Errors
-/// There is none.
+/// No PostgreSQL is installed there.
 pub(crate) fn system_postgresql() -> Result<PathBuf> {
     let versions = Path::new("/usr/lib/postgresql")
         .read_dir()
@@ -46,7 +46,8 @@ pub(crate) fn system_postgresql() -> Result<PathBuf> {
         })
 }
 
-/// The folder for `PYTHONPATH` that holds the MongoDB driver and the wire-level MongoDB server of its authors.
+/// The folder for `PYTHONPATH` that holds the MongoDB driver and the wire-level MongoDB server of
+/// its authors.
 ///
 /// # Errors
 /// pip is missing or fails.
@@ -59,7 +60,8 @@ pub fn mongodb_python() -> Result<PathBuf> {
     })
 }
 
-/// The TypeScript compiler and, where it finds modules, Grafana's types of a dashboard: `node_modules` is in the folder.
+/// Returns the folder whose `node_modules` has Grafana's types of a dashboard, and the TypeScript
+/// compiler in it.
 ///
 /// # Errors
 /// npm is not installed ([`Error::NotInstalled`]) or fails.
@@ -72,11 +74,12 @@ pub fn grafana_schema() -> Result<(PathBuf, PathBuf)> {
     Ok((dir, compiler))
 }
 
-/// A folder with Istio's CustomResourceDefinitions as YAML: the one that `ISTIO_CRDS` names, else that of Istio's API
-/// module.
+/// A folder with Istio's CustomResourceDefinitions as YAML: `ISTIO_CRDS`, or else that of Istio's
+/// API module.
 ///
 /// # Errors
-/// `ISTIO_CRDS` is not set and Go is not installed ([`Error::NotInstalled`]) or cannot download the module.
+/// `ISTIO_CRDS` is not set and Go is not installed ([`Error::NotInstalled`]) or cannot download the
+/// module.
 pub fn istio_definitions() -> Result<PathBuf> {
     match env::var_os("ISTIO_CRDS").filter(|folder| !folder.is_empty()) {
         Some(folder) => Ok(folder.into()),
@@ -84,10 +87,10 @@ pub fn istio_definitions() -> Result<PathBuf> {
     }
 }
 
-/// kustomize: the one on the `PATH`, else built from its Go module.
+/// kustomize from the `PATH`, or else built from its Go module.
 ///
 /// # Errors
-/// It is neither installed nor is Go ([`Error::NotInstalled`]), or Go cannot build it.
+/// Neither kustomize nor Go is installed ([`Error::NotInstalled`]), or the build fails.
 pub fn kustomize() -> Result<PathBuf> {
     match on_path("kustomize") {
         Some(path) => Ok(path),
@@ -99,7 +102,7 @@ pub fn kustomize() -> Result<PathBuf> {
     }
 }
 
-/// The folder for `PYTHONPATH` that holds a validator of Kubernetes' own kinds by their schemas.
+/// The folder for `PYTHONPATH` that holds a validator of Kubernetes' built-in kinds.
 ///
 /// # Errors
 /// pip is missing or fails.

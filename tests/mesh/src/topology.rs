@@ -1,5 +1,5 @@
-//! A mesh of many workloads: each has one sidecar for what comes in and for what goes out, as under Istio, and an
-//! application that calls others by way of it.
+//! A mesh of many workloads. Each has one sidecar for inbound and outbound traffic, as in Istio,
+//! and an application that calls others through it.
 
 mod builder;
 mod edge;
@@ -28,7 +28,7 @@ pub struct Topology {
     settle_limit: Duration,
     /// By app.
     sidecars: BTreeMap<&'static str, Sidecar>,
-    /// What is outside the mesh, by service name, each with a tap in front.
+    /// The applications outside the mesh, by service name, each with its tap.
     outsiders: BTreeMap<&'static str, (Relay, Tap)>,
     edges: Vec<Edge>,
 }
@@ -37,7 +37,7 @@ pub struct Topology {
 struct Sidecar {
     service: Service,
     envoy: Envoy,
-    /// Between it and its application.
+    /// Between the sidecar and its application.
     tap: Tap,
     relay: Relay,
 }
@@ -46,7 +46,7 @@ struct Sidecar {
 pub type Scrape = BTreeMap<String, Exposition>;
 
 impl Topology {
-    /// Who calls whom.
+    /// The edges of the topology.
     #[must_use]
     pub fn edges(&self) -> &[Edge] {
         &self.edges
@@ -57,10 +57,10 @@ impl Topology {
         self.sidecars.values().map(|sidecar| &sidecar.envoy)
     }
 
-    /// Where the user connects to.
+    /// The address for the user.
     ///
     /// # Errors
-    /// There is no service.
+    /// The topology has no service.
     pub fn entrance(&self) -> Result<SocketAddr> {
         let user = self.edges.iter().find(|edge| edge.source.is_none());
         let user = user.ok_or_else(|| Error::Missing {
@@ -70,10 +70,11 @@ impl Topology {
         Ok(user.tap.address())
     }
 
-    /// One request of the user, which goes all the way. Returns the names of everyone who answered, in order.
+    /// Sends one request of the user, which reaches every service. Returns the names of the
+    /// applications that answered, in order.
     ///
     /// # Errors
-    /// Someone did not answer.
+    /// An application did not answer.
     pub fn visit(&self, request: &str) -> Result<Vec<String>> {
         let address = self.entrance()?;
         let answer = relay::begin(address, Callee::Answers)
@@ -83,14 +84,14 @@ impl Topology {
         Ok(names.flatten().map(str::to_owned).collect())
     }
 
-    /// Ends the connections that applications keep open.
+    /// Closes the connections that applications keep open.
     pub fn hang_up(&self) {
         for sidecar in self.sidecars.values() {
             sidecar.relay.hang_up();
         }
     }
 
-    /// Forgets what the taps saw: from now on nothing can be compared with it.
+    /// Clears the counts of the taps. The filters' metrics can no longer be compared with them.
     pub fn forget(&self) {
         let own = self.sidecars.values().map(|sidecar| &sidecar.tap);
         let outsiders = self.outsiders.values().map(|(_, tap)| tap);
@@ -98,7 +99,8 @@ impl Topology {
         own.chain(outsiders).chain(edges).for_each(Tap::forget);
     }
 
-    /// What arrived at a called service's application, by way of all edges; nothing where nobody is.
+    /// The connections that arrived at a called service's application over all edges. `None`
+    /// without an application.
     #[must_use]
     pub fn arrived(&self, target: Target) -> Option<Tally> {
         let outsider = self.outsiders.get(target.name()).map(|(_, tap)| tap);
@@ -106,14 +108,14 @@ impl Topology {
         outsider.or(service).map(Tap::tally)
     }
 
-    /// What left the callers' applications for a service, by way of all edges.
+    /// The connections of the callers' applications to a service over all edges.
     #[must_use]
     pub fn left(&self, target: Target) -> Tally {
         let edges = self.edges.iter().filter(|edge| edge.target == target);
         Tally::merged(edges.map(|edge| edge.tap.tally()))
     }
 
-    /// What everyone reports now.
+    /// Scrapes all sidecars.
     ///
     /// # Errors
     /// A sidecar does not answer.
@@ -123,11 +125,11 @@ impl Topology {
             .collect()
     }
 
-    /// Waits until every reporter of every edge reports exactly what the caller's application saw, and returns that
-    /// scrape. The traffic must have ended or rest.
+    /// Waits until the counts of every reporter of every edge are equal to those of the caller's
+    /// tap, and returns that scrape. No traffic may be in progress.
     ///
     /// # Errors
-    /// It never does: the message shows the first edge that differs.
+    /// The counts are not equal within the limit. The message has the first edge that differs.
     pub fn settled(&self) -> Result<Scrape> {
         let what = "the metrics of every edge being equal to the bytes seen";
         poll::until(what, self.settle_limit, || {
@@ -152,7 +154,7 @@ pub fn all(scrape: &Scrape) -> impl Iterator<Item = &Series> {
 }
 
 impl Edge {
-    /// What the graph still lacks of it.
+    /// The first reporter whose counts differ from the tap's, as text.
     fn behind(&self, graph: &Graph) -> Option<String> {
         let ends = self.ends();
         let seen = self.seen();

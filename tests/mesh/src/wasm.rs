@@ -1,4 +1,4 @@
-//! The filter as Envoy loads it, and the same with symbols.
+//! Builds the .wasm of the filter, with and without symbols.
 
 use std::path::PathBuf;
 
@@ -16,15 +16,16 @@ pub fn build() -> Result<PathBuf> {
     cargo::build(&["wasm"], |file| file.ends_with(ARTEFACT))
 }
 
-/// Builds the filter with `cargo wasm-symbols`: what [`build`] makes, with its symbols and debug information.
+/// Builds the filter with `cargo wasm-symbols`: the module of [`build`] with symbols and debug
+/// information.
 ///
 /// # Errors
-/// As of [`build`].
+/// See [`build`].
 pub fn build_with_symbols() -> Result<PathBuf> {
     cargo::build(&["wasm-symbols"], |file| file.ends_with(ARTEFACT))
 }
 
-/// Builds a filter on the same SDK that does nothing and returns the path of the .wasm.
+/// Builds an empty filter on the same SDK and returns the path of the .wasm.
 ///
 /// # Errors
 /// See [`build`].

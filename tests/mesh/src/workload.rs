@@ -1,4 +1,4 @@
-//! Who is who in the mesh.
+//! The workloads of the mesh.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::mesh_ca::{Identity, MeshCa};
 /// The mesh's trust domain.
 pub const TRUST_DOMAIN: &str = "cluster.local";
 
-/// A workload as Kubernetes and Istio know it.
+/// The names and labels of a workload in Kubernetes and Istio.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
     /// The deployment, such as `ratings-v2`.
@@ -19,17 +19,17 @@ pub struct Workload {
     pub app: String,
     /// The label `version`, and the canonical revision.
     pub version: String,
-    /// The service account, which names the certificate.
+    /// The service account, which is in the certificate's SPIFFE identity.
     pub service_account: String,
     /// The cluster id.
     pub cluster_id: String,
 }
 
 impl Workload {
-    /// Has the authority issue the workload's certificate, with its SPIFFE identity as the only name.
+    /// Issues the workload's certificate, with its SPIFFE identity as the only name.
     ///
     /// # Errors
-    /// The certificate cannot be made or written.
+    /// The certificate cannot be created or written.
     pub fn certificate(&self, ca: &MeshCa) -> Result<Identity> {
         ca.issue_for_uri(&self.service_account, &self.principal())
     }
@@ -65,7 +65,8 @@ impl Workload {
         )
     }
 
-    /// Istio's endpoint metadata for it: workload, namespace, canonical service, revision, cluster.
+    /// Istio's endpoint metadata of the workload: workload, namespace, canonical service, revision,
+    /// cluster.
     #[must_use]
     pub fn endpoint_metadata(&self) -> String {
         let Self {

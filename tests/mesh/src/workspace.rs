@@ -9,7 +9,7 @@ pub fn root() -> &'static Path {
     package.ancestors().nth(2).unwrap_or(package)
 }
 
-/// The repository's `target/`. Everything that the tests fetch or write is in it.
+/// The repository's `target/`, which has all files that the tests fetch or write.
 #[must_use]
 pub fn target() -> PathBuf {
     root().join("target")

@@ -1,4 +1,5 @@
-//! A mesh without the filter relays everything, whatever is between its sidecars.
+//! A mesh without the filter passes every byte on, with every kind of connection between its
+//! sidecars.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -32,7 +33,8 @@ fn a_mesh_without_the_filter_passes_every_byte_over_every_hop() {
     for (name, _hop) in hops {
         let mut client = TcpStream::connect(mesh.address(name).unwrap()).unwrap();
         client.write_all(name.as_bytes()).unwrap();
-        // Envoy's TLS inspector resets a plaintext connection that the client half-closes right behind its first bytes.
+        // Envoy's TLS inspector resets a plaintext connection that the client half-closes right
+        // behind its first bytes.
         let mut answer = vec![0; name.len()];
         client.read_exact(&mut answer).unwrap();
         assert_eq!(answer, name.as_bytes());

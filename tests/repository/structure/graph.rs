@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{Import, Reference, Source};
 
-/// A crate's files by module path, and what each of them imports.
+/// A crate's files by module path, and the imports of each.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     /// The source of each file, by the file's name.
@@ -62,13 +62,13 @@ impl Graph {
     }
 
     /// The files that a file uses: by imports and paths, followed through re-exports to the file
-    /// that defines the item. A re-export alone is no use.
+    /// that defines the item. A re-export alone is not a use.
     fn targets(&self, module: &[String], source: &Source) -> BTreeSet<String> {
         let mut targets = BTreeSet::new();
         let is_used = |import: &&Import| !import.exported || source.words.contains(&import.name);
         for import in source.imports.iter().filter(is_used) {
             let names_module = self.module_named(module, &import.reference).is_some();
-            // The paths that begin with the module's name say which items of it are used.
+            // The paths that begin with the module's name have the used items.
             if !names_module || import.name == "*" {
                 targets.extend(self.resolve(module, &import.reference, 0));
             }
@@ -92,7 +92,7 @@ impl Graph {
         targets
     }
 
-    /// The module at the start of a path from within a module, and the rest of the path.
+    /// Returns the module at the start of a path in a module, and the rest of the path.
     fn start<'a>(
         &self,
         module: &[String],
@@ -174,25 +174,25 @@ impl Graph {
     }
 
     /// Sets of files that use each other, directly or through others.
-    pub(crate) fn circles(&self) -> Vec<BTreeSet<String>> {
+    pub(crate) fn cycles(&self) -> Vec<BTreeSet<String>> {
         let reached: BTreeMap<_, _> = self
             .edges
             .keys()
             .map(|file| (file, self.from(file)))
             .collect();
-        let mut circles = BTreeSet::new();
+        let mut cycles = BTreeSet::new();
         for (file, ahead) in &reached {
             let back = |other: &&String| {
                 reached
                     .get(other)
                     .is_some_and(|ahead| ahead.contains(*file))
             };
-            let circle: BTreeSet<String> = ahead.iter().filter(back).cloned().collect();
-            if !circle.is_empty() {
-                circles.insert(circle);
+            let cycle: BTreeSet<String> = ahead.iter().filter(back).cloned().collect();
+            if !cycle.is_empty() {
+                cycles.insert(cycle);
             }
         }
-        circles.into_iter().collect()
+        cycles.into_iter().collect()
     }
 
     fn from(&self, file: &str) -> BTreeSet<String> {

@@ -1,4 +1,4 @@
-//! The structure of the code: which files and which packages may know each other.
+//! The structure of the code: the allowed dependencies between files and between packages.
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
@@ -20,7 +20,7 @@ use graph::Graph;
 const FOLDERS: [&str; 3] = ["filter", "proto", "host-harness"];
 
 #[test]
-fn no_files_import_each_other_in_a_circle() -> Result<(), Box<dyn Error>> {
+fn files_do_not_import_each_other_in_a_cycle() -> Result<(), Box<dyn Error>> {
     let root = workspace::root();
     let mut found = Vec::new();
     for package in packages::read()? {
@@ -34,8 +34,8 @@ fn no_files_import_each_other_in_a_circle() -> Result<(), Box<dyn Error>> {
                 continue;
             }
             let graph = Graph::of(&name.to_string_lossy(), &files(&root.join(folder))?);
-            for circle in graph.circles() {
-                found.push(format!("{}: {circle:?}", folder.display()));
+            for cycle in graph.cycles() {
+                found.push(format!("{}: {cycle:?}", folder.display()));
             }
         }
     }
@@ -86,21 +86,21 @@ fn files(folder: &Path) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
     Ok(files)
 }
 
-/// The circles of a made-up crate.
-fn circles(files: &[(&str, &str)]) -> Vec<String> {
+/// The cycles of a crate with these files.
+fn cycles(files: &[(&str, &str)]) -> Vec<String> {
     let files = files
         .iter()
         .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
     let graph = Graph::of("lib.rs", &files.collect());
-    let circles = graph.circles().into_iter();
-    circles
-        .map(|circle| circle.into_iter().collect::<Vec<_>>().join(" "))
+    let cycles = graph.cycles().into_iter();
+    cycles
+        .map(|cycle| cycle.into_iter().collect::<Vec<_>>().join(" "))
         .collect()
 }
 
 #[test]
-fn a_circle_of_imports_is_found() {
-    let found = circles(&[
+fn a_cycle_of_imports_is_found() {
+    let found = cycles(&[
         ("lib.rs", "mod a; mod b; mod c; mod d;"),
         ("a.rs", "use crate::b::B; pub(crate) struct A(B);"),
         ("b.rs", "pub(crate) struct B; fn f() { super::c::g(); }"),
@@ -114,17 +114,17 @@ fn a_circle_of_imports_is_found() {
 }
 
 #[test]
-fn a_parent_and_a_child_that_use_each_other_are_a_circle() {
+fn a_parent_and_a_child_that_use_each_other_are_a_cycle() {
     let parent = "mod child; use child::C; pub(crate) struct P(C);";
     let child = "use super::P; pub(crate) struct C; fn f(p: P) {}";
-    let found = circles(&[
+    let found = cycles(&[
         ("lib.rs", "mod p;"),
         ("p.rs", parent),
         ("p/child.rs", child),
     ]);
     assert_eq!(found, ["p.rs p/child.rs"]);
     let plain = "mod child; pub(crate) struct P; fn f() { child::g(); }";
-    let found = circles(&[
+    let found = cycles(&[
         ("lib.rs", "mod p;"),
         ("p/mod.rs", plain),
         ("p/child.rs", child),
@@ -133,15 +133,15 @@ fn a_parent_and_a_child_that_use_each_other_are_a_circle() {
 }
 
 #[test]
-fn a_re_export_is_no_use_and_names_the_file_that_defines_the_item() {
-    let found = circles(&[
+fn a_re_export_is_not_a_use_and_leads_to_the_file_that_defines_the_item() {
+    let found = cycles(&[
         ("lib.rs", "mod p; pub use p::A;"),
         ("p.rs", "mod a; mod b; pub use a::A; pub(crate) use b::*;"),
         ("p/a.rs", "use super::B; pub struct A(B);"),
         ("p/b.rs", "pub(crate) struct B; pub(crate) fn f() {}"),
     ]);
     assert_eq!(found, [""; 0]);
-    let found = circles(&[
+    let found = cycles(&[
         ("lib.rs", "mod p; pub use p::A;"),
         ("p.rs", "mod a; mod b; pub use a::A; pub(crate) use b::*;"),
         ("p/a.rs", "use super::B; pub struct A(B);"),
@@ -154,8 +154,8 @@ fn a_re_export_is_no_use_and_names_the_file_that_defines_the_item() {
 }
 
 #[test]
-fn tests_may_use_anything() {
-    let found = circles(&[
+fn imports_of_tests_are_ignored() {
+    let found = cycles(&[
         ("lib.rs", "mod a; #[cfg(test)] mod fake; fn f() { a::f(); }"),
         (
             "a.rs",

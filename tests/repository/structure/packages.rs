@@ -1,4 +1,4 @@
-//! The packages of the workspace, as cargo describes them.
+//! The packages of the workspace from `cargo metadata`.
 
 use std::env;
 use std::error::Error;
@@ -13,7 +13,7 @@ use serde_json::Value;
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) folder: PathBuf,
-    /// Packages that it needs to build, by their names; not those of its tests alone.
+    /// The names of the packages that it depends on, without development dependencies.
     pub(crate) dependencies: Vec<String>,
     /// The root files of its libraries and programs.
     pub(crate) roots: Vec<PathBuf>,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::tokens::{Token, read};
 
-/// The parts of a source file that tell what it depends on. Items under `#[cfg(test)]` are left
+/// The parts of a source file that determine its dependencies. Items under `#[cfg(test)]` are left
 /// out.
 #[derive(Debug, Default)]
 pub(crate) struct Source {

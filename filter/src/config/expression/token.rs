@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn names_strings_and_numbers_are_told_apart() {
+    fn names_strings_and_numbers_are_distinct_tokens() {
         assert_eq!(
             words("a.b['c d'] == 10u ? r\"\\\" : b'x'// end\n!"),
             [
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_has_to_end() {
+    fn an_unterminated_string_is_an_error() {
         for text in ["'", "a['b]", "\"\"\"x\"\"", r"'\'"] {
             assert_eq!(tokens(text), Err(ExpressionError::OpenString), "{text}");
         }

@@ -38,7 +38,7 @@ const PLAINTEXT_SUPPORTS: Facts = Facts {
 };
 
 #[test]
-fn frames_are_read_and_written_as_the_table_says() {
+fn frames_are_read_and_written_according_to_the_table() {
     use Mode::{Auto, Off, On, Receive};
     use Reporter::{Destination, Source, Waypoint};
     use WriteGate::{AfterFrame, Closed, Open, Refused, Unconfirmed};
@@ -81,7 +81,7 @@ fn frames_are_read_and_written_as_the_table_says() {
 }
 
 #[test]
-fn a_frame_of_the_peer_opens_the_gate_that_waits_for_it_only() {
+fn a_frame_of_the_peer_opens_only_the_gate_that_waits_for_it() {
     for (before, after, may_write) in [
         (WriteGate::Closed, WriteGate::Closed, [false, false]),
         (WriteGate::Refused, WriteGate::Refused, [false, false]),

@@ -102,7 +102,7 @@ fn everywhere(stream: &[u8], end: bool, out: &[u8], events: &[&str]) {
 }
 
 #[test]
-fn a_frame_is_taken_off_and_the_payload_goes_on() {
+fn a_frame_is_removed_and_the_payload_passes() {
     everywhere(
         &[frame(), b"hello".to_vec()].concat(),
         false,
@@ -114,7 +114,7 @@ fn a_frame_is_taken_off_and_the_payload_goes_on() {
 
 // Shows: filter/docs/peer-exchange.md, "at the first mismatch it releases them in order"
 #[test]
-fn payload_without_a_frame_goes_on_untouched() {
+fn payload_without_a_frame_passes_unchanged() {
     for payload in [
         "GET / HTTP/1.1\r\n",
         "=",
@@ -138,7 +138,7 @@ fn a_stream_that_ends_inside_the_header_keeps_its_bytes() {
 }
 
 #[test]
-fn a_stream_that_ends_inside_the_payload_drops_the_frames_bytes() {
+fn a_stream_that_ends_inside_the_frames_payload_drops_the_frame() {
     let frame = frame();
     for len in HEADER_LEN..frame.len() {
         everywhere(&frame[..len], true, b"", &["truncated"]);
@@ -146,13 +146,13 @@ fn a_stream_that_ends_inside_the_payload_drops_the_frames_bytes() {
 }
 
 #[test]
-fn a_stream_that_ends_before_it_began_has_no_frame() {
+fn an_empty_stream_has_no_frame() {
     assert_eq!(feed(&[b""], true).events, ["absent"]);
     assert_eq!(feed(&[b""], false).events, [""; 0]);
 }
 
 #[test]
-fn a_worthless_frame_is_taken_off_whole() {
+fn a_malformed_or_empty_frame_is_removed_whole() {
     let malformed = framed(b"\xff\xff\xff\xff");
     everywhere(
         &[malformed, b"hello".to_vec()].concat(),
@@ -180,7 +180,7 @@ fn a_worthless_frame_is_taken_off_whole() {
 }
 
 #[test]
-fn a_frame_over_the_cap_lets_nothing_through() {
+fn a_frame_over_the_limit_passes_no_byte() {
     let header = [MAGIC.as_slice(), &u32::MAX.to_be_bytes(), b"payload"].concat();
     let seen = feed(&[&header], false);
     assert_eq!(
@@ -190,7 +190,7 @@ fn a_frame_over_the_cap_lets_nothing_through() {
 }
 
 #[test]
-fn a_second_frame_is_payload_and_is_noticed() {
+fn a_second_frame_is_payload_and_is_reported() {
     let second = frame();
     let stream = [frame(), second.clone()].concat();
     everywhere(&stream, false, &second, &["peer w"]);
@@ -217,7 +217,7 @@ fn a_whole_frame_takes_two_hostcalls() {
 }
 
 #[test]
-fn a_host_that_hides_its_buffer_ends_the_connection() {
+fn a_failed_read_of_the_buffer_ends_the_connection() {
     let frame = frame();
     for held in 0..frame.len() {
         let host = &FakeHost::default();
@@ -238,7 +238,7 @@ fn a_host_that_hides_its_buffer_ends_the_connection() {
 }
 
 #[test]
-fn a_host_that_does_not_edit_its_buffer_ends_the_connection() {
+fn a_failed_write_of_the_buffer_ends_the_connection() {
     let host = &FakeHost::default();
     let frame = frame();
     host.data.replace(frame.clone());

@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_no_text_reads_as_none() {
+    fn a_value_that_is_not_text_is_none() {
         let raw = b"\x01\0\0\0\x01\0\0\0\x01\0\0\0k\0\xff\0";
         let pairs = parse(raw).expect("pairs");
         assert_eq!(pairs, [("k", b"\xff".as_slice())]);
@@ -63,13 +63,13 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_no_text_is_left_out() {
+    fn a_key_that_is_not_text_is_left_out() {
         let raw = b"\x01\0\0\0\x01\0\0\0\x01\0\0\0\xff\0v\0";
         assert_eq!(parse(raw), Some(vec![]));
     }
 
     #[test]
-    fn what_is_cut_short_tells_nothing() {
+    fn truncated_bytes_have_no_pairs() {
         for end in 0..PAIRS.len() {
             assert_eq!(parse(PAIRS.get(..end).expect("a part")), None, "{end}");
         }

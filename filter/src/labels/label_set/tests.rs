@@ -31,7 +31,7 @@ fn written(source: &Workload, destination: &Workload, service: &Service) -> Vec<
 }
 
 #[test]
-fn every_label_is_there_once_and_in_full() {
+fn every_label_occurs_once_with_its_whole_value() {
     let service = Service {
         host: "db.default.svc.cluster.local".to_owned(),
         name: "db".to_owned(),
@@ -67,7 +67,7 @@ fn every_label_is_there_once_and_in_full() {
 }
 
 #[test]
-fn the_flags_have_a_label_of_their_name() {
+fn the_flags_are_in_the_label_response_flags() {
     let label = STANDARD_LABELS
         .iter()
         .find(|label| label.value == LabelValue::ResponseFlags);
@@ -76,7 +76,7 @@ fn the_flags_have_a_label_of_their_name() {
 
 // Shows: README.md, "carry Istio's 23 labels, and no label is empty"
 #[test]
-fn no_value_is_ever_empty() {
+fn no_value_is_empty() {
     let nobody = Workload::default();
     let written = written(&nobody, &nobody, &Service::default());
     for label in [

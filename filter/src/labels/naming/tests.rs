@@ -9,7 +9,7 @@ fn cleaned(naming: &Naming, value: &str) -> String {
 }
 
 #[test]
-fn a_value_cannot_pass_for_a_separator() {
+fn a_value_cannot_contain_a_separator() {
     let naming = Naming::default();
     for (value, expected) in [
         ("a;.;reporter=.=x", "a_._reporter_._x"),
@@ -33,14 +33,14 @@ fn a_value_cannot_pass_for_a_separator() {
 }
 
 #[test]
-fn the_proxys_own_configuration_keeps_what_separates_in_sinks() {
+fn values_of_the_proxys_configuration_keep_the_separators_of_sinks() {
     let mut head = String::new();
     Naming::default().push_configured(&mut head, "c", "outbound|1||a,b;c=d\n");
     assert_eq!(head, "c=.=outbound|1||a,b_c_d_;.;");
 }
 
 #[test]
-fn only_a_path_of_the_configuration_is_configuration() {
+fn only_paths_of_the_proxys_configuration_count_as_configuration() {
     for expression in [
         "cluster_name",
         " xds.cluster_name ",
@@ -67,7 +67,7 @@ fn only_a_path_of_the_configuration_is_configuration() {
 }
 
 #[test]
-fn other_separators_keep_other_characters_out() {
+fn characters_of_configured_separators_are_replaced_in_values() {
     let naming = Naming {
         field_separator: "||".to_owned(),
         value_separator: "-->".to_owned(),
@@ -126,7 +126,7 @@ fn flags_are_joined_as_configured() {
 }
 
 #[test]
-fn a_separator_has_a_character_of_its_own() {
+fn a_separator_has_a_character_that_names_do_not_have() {
     for text in [";.;", "=.=", "||", "~", "->"] {
         assert!(is_separator(text), "{text:?}");
     }
@@ -136,7 +136,7 @@ fn a_separator_has_a_character_of_its_own() {
 }
 
 #[test]
-fn a_tag_is_anchored_where_labels_begin() {
+fn the_expression_of_a_tag_is_anchored_at_the_start_of_a_label() {
     assert_eq!(
         Naming::default().anchored_tag("tenant"),
         r"(?:^wasmcustom\.|;\.;)(tenant=\.=(.*?);\.;)"
@@ -153,7 +153,7 @@ fn a_tag_is_anchored_where_labels_begin() {
 }
 
 #[test]
-fn only_a_longer_label_ends_like_another() {
+fn only_a_longer_label_has_the_ending_of_another() {
     for (longer, label, ends) in [
         ("source_app", "app", true),
         ("app", "app", false),

@@ -25,7 +25,7 @@ fn check(table: &[(&str, [&str; 5])]) {
 }
 
 #[test]
-fn istios_clusters_have_the_host_in_its_place() {
+fn the_host_is_read_from_names_of_istios_clusters() {
     const DB: &str = "mongodb.default.svc.cluster.local";
     check(&[
         (
@@ -63,7 +63,7 @@ fn istios_clusters_have_the_host_in_its_place() {
 }
 
 #[test]
-fn only_a_service_of_kubernetes_has_its_first_label_as_its_name() {
+fn only_a_kubernetes_service_is_named_by_its_first_dns_label() {
     check(&[
         (
             "outbound|5432||db.shop.svc.corp.example",
@@ -122,7 +122,7 @@ fn only_a_service_of_kubernetes_has_its_first_label_as_its_name() {
 }
 
 #[test]
-fn consuls_clusters_have_service_namespace_and_data_centre_in_their_places() {
+fn service_namespace_and_data_centre_are_read_from_names_of_consuls_clusters() {
     check(&[
         (
             "db.default.dc1.internal.ID.consul",
@@ -224,7 +224,7 @@ fn consuls_clusters_have_service_namespace_and_data_centre_in_their_places() {
 }
 
 #[test]
-fn other_clusters_are_known_by_their_own_name() {
+fn other_clusters_have_their_own_name_as_service() {
     for cluster in [
         "mongodb",
         "tcproute/default/mongodb/rule/-1",
@@ -244,7 +244,7 @@ fn other_clusters_are_known_by_their_own_name() {
 }
 
 #[test]
-fn a_cluster_for_no_service_in_particular_has_a_name_and_no_host() {
+fn a_cluster_without_a_service_has_a_name_and_no_host() {
     for cluster in SPECIAL_CLUSTERS {
         assert_eq!(read(cluster), ["", cluster, "", "", ""]);
     }
@@ -264,7 +264,7 @@ fn map(members: &[(&str, &str)]) -> Vec<u8> {
 }
 
 #[test]
-fn metadata_wins_and_the_name_of_the_cluster_adds_what_it_lacks() {
+fn metadata_overrides_the_name_of_the_cluster_which_fills_missing_values() {
     const CLUSTER: &str = "outbound|5432||db.shop.svc.cluster.local";
     for (metadata, [host, name, namespace]) in [
         (

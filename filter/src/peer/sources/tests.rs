@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_namespace_is_read_at_its_place_only() {
+fn a_namespace_is_read_only_from_known_forms_of_identities() {
     for (san, namespace) in [
         (
             "spiffe://cluster.local/ns/default/sa/client",
@@ -35,7 +35,7 @@ fn a_namespace_is_read_at_its_place_only() {
 }
 
 #[test]
-fn a_foreign_path_leaves_the_namespace_to_the_frame() {
+fn without_a_namespace_in_the_certificate_the_frame_has_the_namespace() {
     let exchanged = Metadata {
         namespace: "shop".to_owned(),
         ..Metadata::default()
@@ -102,7 +102,7 @@ fn each_label_comes_from_the_first_source_that_has_it() {
 }
 
 #[test]
-fn only_a_claim_and_a_certificate_can_contradict_each_other() {
+fn a_namespace_mismatch_needs_a_claim_and_a_certificate() {
     let san = "spiffe://td/ns/shop/sa/x";
     for (san, claimed, contradict) in [
         (Some(san), Some("bank"), true),
@@ -130,12 +130,12 @@ fn only_a_claim_and_a_certificate_can_contradict_each_other() {
 }
 
 #[test]
-fn nothing_known_leaves_everything_empty() {
+fn without_sources_every_value_is_empty() {
     assert_eq!(PeerSources::default().workload(), Workload::default());
 }
 
 #[test]
-fn a_claimed_identity_is_believed_where_no_proof_is_wanted() {
+fn a_claimed_identity_is_used_if_no_certificate_is_required() {
     let claim = Metadata {
         identity: "spiffe://td/ns/claimed/sa/x".to_owned(),
         ..Metadata::default()
@@ -183,7 +183,7 @@ fn given(sources: PeerSources<'_>) -> [String; 8] {
 }
 
 #[test]
-fn each_source_gives_what_the_page_says() {
+fn each_source_has_the_labels_of_the_page() {
     const ID: &str = "spiffe://td/ns/shop/sa/web";
     const IDENTIFIED: [&str; 8] = [
         "workload", "service", "v1", "shop", ID, "app", "version", "cluster",

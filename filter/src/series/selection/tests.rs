@@ -75,7 +75,7 @@ fn without_a_configuration_every_metric_has_the_standard_labels() {
 }
 
 #[test]
-fn the_stat_ends_in_prefix_and_name() {
+fn the_stat_name_ends_with_prefix_and_metric() {
     let case = Case::new(r#"{"stat_prefix": "acme"}"#);
     let key = case.selection.key(&[], &ExpressionValues::default());
     let stat = case
@@ -101,7 +101,7 @@ fn extended_metrics_have_the_same_labels() {
 }
 
 #[test]
-fn labels_come_and_go() {
+fn labels_are_added_and_removed() {
     let case = Case::new(
         r#"{"metrics": [
             {"tags_to_remove": ["source_version", "reporter"]},
@@ -133,7 +133,7 @@ fn a_metric_is_dropped() {
 }
 
 #[test]
-fn an_entry_counts_where_its_condition_holds() {
+fn an_entry_applies_if_its_condition_is_true() {
     let config = r#"{"metrics": [
         {"match": "connection.mtls", "dimensions": {"secure": "'yes'"}},
         {"match": "destination.port == 1", "drop": true}
@@ -156,7 +156,7 @@ fn an_entry_counts_where_its_condition_holds() {
 }
 
 #[test]
-fn keys_differ_where_the_labels_or_the_metrics_do() {
+fn keys_differ_if_labels_or_metrics_differ() {
     let config = r#"{"metrics": [{"name": "tcp_sent_bytes_total", "match": "connection.mtls", "drop": true}]}"#;
     let key = |mtls: u8, reporter: &'static str| {
         let case = Case::new(config).with("connection.mtls", [mtls]);
@@ -169,7 +169,7 @@ fn keys_differ_where_the_labels_or_the_metrics_do() {
 }
 
 #[test]
-fn a_metric_of_the_users_own_has_only_labels_of_the_users_own() {
+fn a_custom_metric_has_only_custom_labels() {
     let case = Case::new(
         r#"{"definitions": [{"name": "bytes_hint", "value": "7", "type": "HISTOGRAM"}],
             "metrics": [{"name": "bytes_hint", "dimensions": {"app": "'x'"}}]}"#,
@@ -191,7 +191,7 @@ fn a_metric_of_the_users_own_has_only_labels_of_the_users_own() {
 
 /// An expression of `stats_tags` that is not anchored takes the first place that it matches.
 #[test]
-fn a_label_comes_before_those_that_end_like_it() {
+fn a_label_precedes_longer_labels_with_the_same_ending() {
     let case = Case::new(
         r#"{"metrics": [
             {"dimensions": {"cc_tenant": "'1'", "my_cc_tenant": "'2'", "tenant": "'3'", "app": "'4'"}},

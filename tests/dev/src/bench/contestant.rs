@@ -1,4 +1,4 @@
-//! What is compared.
+//! The filter chains that are compared.
 
 use std::path::{Path, PathBuf};
 
@@ -8,15 +8,15 @@ use serde_json::{Value, json};
 use mesh::error::Result;
 use mesh::wasm;
 
-/// What is in the filter chain in front of `tcp_proxy`.
+/// The filter in front of `tcp_proxy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Contestant {
-    /// Nothing.
+    /// No filter.
     NoFilter,
-    /// A Wasm filter that does nothing.
+    /// An empty Wasm filter.
     EmptyFilter,
-    /// This one, as it comes.
+    /// This filter with its default configuration.
     Filter,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Modules {
 }
 
 impl Contestant {
-    /// All, in the order of the odd rounds.
+    /// All contestants, in the order of the odd rounds.
     pub const ALL: [Self; 3] = [Self::NoFilter, Self::EmptyFilter, Self::Filter];
 }
 
@@ -42,7 +42,7 @@ impl Modules {
         })
     }
 
-    /// The file of a contestant and its configuration, if it has a filter at all.
+    /// Returns the file of a contestant and its configuration, `None` without a filter.
     pub(super) fn of(&self, contestant: Contestant) -> (&Path, Option<&Value>) {
         match contestant {
             Contestant::NoFilter => (&self.filter, None),

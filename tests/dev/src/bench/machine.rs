@@ -1,4 +1,4 @@
-//! Where it was measured.
+//! The machine on which the benchmark ran.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
@@ -10,16 +10,16 @@ use serde::Serialize;
 use mesh::envoy::Envoy;
 use mesh::error::{Context, Error, Result};
 
-/// The machine.
+/// The properties of the machine.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
-    /// The processor, as the kernel calls it.
+    /// The processor's name in `/proc/cpuinfo`.
     pub processor: String,
-    /// How many of them this process may use.
+    /// The number of processors that this process can use.
     pub processors: usize,
     /// The kernel's release.
     pub kernel: String,
-    /// How many processes wanted to run in the minute before.
+    /// The load average of the last minute.
     pub load: f64,
 }
 
@@ -55,7 +55,8 @@ impl Display for Machine {
     }
 }
 
-/// CPU time that the threads of an Envoy have used. Envoy keeps its threads as long as it lives, so none is missed.
+/// The CPU time of all threads of an Envoy. Envoy ends no thread before its exit, so the sum is
+/// complete.
 pub(super) fn cpu_time(envoy: &Envoy) -> Result<Duration> {
     let tasks = format!("/proc/{}/task", envoy.id());
     let what = || format!("cannot read {tasks}");

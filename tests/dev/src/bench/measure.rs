@@ -1,33 +1,34 @@
-//! One figure of all contestants, round by round.
+//! The values of one quantity, by round and contestant.
 
 use serde::Serialize;
 
 use super::contestant::Contestant;
 use super::statistics::Spread;
 
-/// A figure.
+/// A measured quantity.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measure {
-    /// What it is.
+    /// The name.
     pub name: String,
-    /// In what.
+    /// The unit.
     pub unit: &'static str,
-    /// What the filter is allowed to cost against no filter and against an empty one, where that is set.
+    /// The highest allowed ratios of the filter to no filter and to the empty filter; `None`
+    /// without a limit.
     pub targets: [Option<f64>; 2],
-    /// What was measured, by round, in the order of [`Contestant::ALL`].
+    /// The values by round, in the order of [`Contestant::ALL`].
     pub rounds: Vec<[f64; 3]>,
 }
 
-/// How two contestants compare.
+/// The ratio of two contestants.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Ratio {
-    /// The one.
+    /// The dividend.
     pub of: Contestant,
-    /// The other, by which it is divided.
+    /// The divisor.
     pub to: Contestant,
     /// The ratios of all rounds.
     pub spread: Spread,
-    /// What it should be at most.
+    /// The highest allowed median; `None` without a limit.
     pub target: Option<f64>,
 }
 
@@ -51,7 +52,7 @@ impl Measure {
         self
     }
 
-    /// What a contestant's rounds came to.
+    /// The spread of a contestant's values.
     #[must_use]
     pub fn spread(&self, contestant: Contestant) -> Spread {
         let values: Vec<_> = self
@@ -62,14 +63,15 @@ impl Measure {
         Spread::of(&values)
     }
 
-    /// What was measured of one divided by what was measured of another, round by round.
+    /// The ratio of the values of two contestants in each round.
     #[must_use]
     pub fn paired(&self, of: Contestant, to: Contestant) -> Vec<f64> {
         let ratio = |round: &[f64; 3]| at(round, of) / at(round, to);
         self.rounds.iter().map(ratio).collect()
     }
 
-    /// The empty filter against none, this one against none and against the empty one.
+    /// The ratios of the empty filter to none, of this filter to none and of this filter to the
+    /// empty one.
     #[must_use]
     pub fn ratios(&self) -> [Ratio; 3] {
         let [none, empty] = self.targets;
@@ -89,7 +91,7 @@ impl Measure {
 }
 
 impl Ratio {
-    /// The median keeps to the target, if there is one.
+    /// Whether the median is within the target; `None` without a target.
     #[must_use]
     pub fn is_met(&self) -> Option<bool> {
         self.target.map(|target| self.spread.median <= target)

@@ -1,4 +1,4 @@
-//! The ratios as a picture: a dot for every round, a bar for the median.
+//! The plot of the ratios: a dot for every round, a bar for the median.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use super::report::Report;
 use super::statistics::Spread;
 
 const WIDTH: f64 = 860.0;
-/// Where the scale begins, behind the names.
+/// The left end of the scale, after the names.
 const LEFT: f64 = 370.0;
 const RIGHT: f64 = 30.0;
 const TOP: f64 = 56.0;
@@ -27,7 +27,7 @@ pub(super) fn draw(report: &Report) -> String {
             (measure.name.as_str(), pair)
         })
         .collect();
-    // By the medians: one wild round must not press all others together.
+    // The scale depends on the medians: an outlier must not compress all others.
     let medians = || {
         let pairs = rows.iter().flat_map(|(_, pair)| pair);
         pairs.map(|ratios| Spread::of(ratios).median)
@@ -41,7 +41,7 @@ pub(super) fn draw(report: &Report) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n<style>{STYLE}</style>\n\
          <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"white\"/>\n\
          <text x=\"16\" y=\"24\">Envoy with a filter ÷ Envoy without: each dot is a round, each bar a median</text>\n\
-         <text x=\"16\" y=\"42\" class=\"small\">grey: a Wasm filter that does nothing; blue: tcp-peer-stats. Envoy {}</text>\n",
+         <text x=\"16\" y=\"42\" class=\"small\">grey: an empty Wasm filter; blue: tcp-peer-stats. Envoy {}</text>\n",
         report.envoy
     );
     axis(&mut svg, &scale, height);
@@ -61,14 +61,14 @@ struct Scale {
 }
 
 impl Scale {
-    /// What is beyond the scale sits at its end.
+    /// The x coordinate of a ratio, limited to the ends of the scale.
     fn x(&self, ratio: f64) -> f64 {
         let ratio = ratio.clamp(self.low, self.high);
         LEFT + (ratio - self.low) / (self.high - self.low) * (WIDTH - LEFT - RIGHT)
     }
 }
 
-/// A line for each tenth, or for as many as there is room for.
+/// Draws a grid line for each tenth, or fewer if there is no room.
 fn axis(svg: &mut String, scale: &Scale, height: f64) {
     let tenths = ((scale.high - scale.low) * 10.0).round() as u32;
     let step = tenths.div_ceil(10).max(1) as usize;

@@ -1,4 +1,4 @@
-//! What was measured, for people and for programs.
+//! The report, as a table and as JSON.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -9,21 +9,21 @@ use super::contestant::Contestant;
 use super::machine::Machine;
 use super::measure::Measure;
 
-/// All figures.
+/// All measured values.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The Envoy's version.
     pub envoy: String,
-    /// Where it was measured.
+    /// The machine.
     pub machine: Machine,
     /// Rounds of work.
     pub rounds: usize,
-    /// The figures.
+    /// The measured quantities.
     pub measures: Vec<Measure>,
 }
 
 impl Report {
-    /// As one JSON document: every round, and what comes of them.
+    /// One JSON document with all rounds and their ratios.
     #[must_use]
     pub fn json(&self) -> Value {
         let ratios = self

@@ -1,4 +1,4 @@
-//! Rounds: every contestant does the same work.
+//! The rounds of work, the same for every contestant.
 
 use std::thread;
 use std::time::Duration;
@@ -13,13 +13,13 @@ use crate::soak::{Load, Pair};
 use mesh::EnvoyBinary;
 use mesh::error::{Context, Result};
 
-/// How much less the round before the first does, which warms compilers, caches and sessions up.
+/// The divisor of the work of the warm-up round, which fills compilers, caches and sessions.
 const WARM_UP: usize = 4;
-/// Before memory is looked at: what was needed to open connections is given back.
+/// The wait before memory is measured: Envoy frees the memory that it needed to open connections.
 const REST: Duration = Duration::from_secs(3);
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// CPU time and latency, of Envoys that live through all rounds.
+/// Measures CPU time and latency, with the same Envoys in all rounds.
 pub(super) fn work(options: &Options, binary: &EnvoyBinary, load: &Load) -> Result<Vec<Measure>> {
     let modules = Modules::build()?;
     let start = |contestant| start(contestant, &modules, binary, load);
@@ -56,7 +56,7 @@ pub(super) fn work(options: &Options, binary: &EnvoyBinary, load: &Load) -> Resu
     Ok(measures)
 }
 
-/// Resident memory, of Envoys that start anew for every round.
+/// Measures resident memory, with new Envoys in every round.
 pub(super) fn memory(
     options: &Options,
     binary: &EnvoyBinary,
@@ -93,7 +93,7 @@ fn start(
     Pair::start(binary, wasm, configuration, load.application())
 }
 
-/// All work of a round, or the n-th part of it.
+/// Does the work of a round, divided by `part`.
 fn one(options: &Options, part: usize, pair: &Pair) -> Result<[f64; 5]> {
     let to = pair.address();
     let bytes = options.megabytes * 1_000_000 / part;
@@ -104,7 +104,7 @@ fn one(options: &Options, part: usize, pair: &Pair) -> Result<[f64; 5]> {
     let (requests, mut times) = cpu(pair, || traffic::requests(to, requested).context(what))?;
     let micros = |time: Duration, count: usize| time.as_secs_f64() * 1e6 / count as f64;
     Ok([
-        // There and back: twice the bytes.
+        // The bytes pass in both directions.
         bulk.as_secs_f64() * 1e3 / (2 * bytes) as f64 * 1e9,
         micros(connections, count),
         micros(requests, requested),
@@ -113,7 +113,7 @@ fn one(options: &Options, part: usize, pair: &Pair) -> Result<[f64; 5]> {
     ])
 }
 
-/// CPU time of both sidecars while something is done.
+/// Measures the CPU time of both sidecars during `work`.
 fn cpu<T>(pair: &Pair, work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
     let time = || -> Result<Duration> { pair.envoys().map(cpu_time).sum() };
     let before = time()?;

@@ -1,8 +1,9 @@
-//! Medians, and how far to trust them.
+//! Medians and their confidence intervals.
 
 use serde::Serialize;
 
-/// A median and the interval around it that holds the true one with 95 %, if there are at least six values; else all of them.
+/// A median and its 95 % confidence interval. With fewer than six values the interval has all of
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
     /// The lower end.
@@ -14,7 +15,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of some values. The interval is between two of them, by the sign test: it supposes nothing of how they are distributed.
+    /// Computes the spread of values. The interval is between two of them, by the sign test, which
+    /// assumes no distribution.
     #[must_use]
     pub fn of(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
@@ -35,7 +37,7 @@ impl Spread {
     }
 }
 
-/// How many values on each side may lie outside of the interval.
+/// The number of values outside of the interval on each side.
 fn outside(count: usize) -> usize {
     let mut term = 0.5_f64.powi(i32::try_from(count).unwrap_or(i32::MAX));
     let mut tail = 0.0;
@@ -49,7 +51,7 @@ fn outside(count: usize) -> usize {
     0
 }
 
-/// The value below which this share of the values lies.
+/// The quantile of the values for this share.
 pub(super) fn quantile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let last = values.len().saturating_sub(1);
@@ -62,14 +64,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_of_ten_leaves_one_out_on_each_side() {
+    fn the_interval_of_ten_values_excludes_one_on_each_side() {
         let values: Vec<f64> = (1..=10).map(f64::from).collect();
         let Spread { low, median, high } = Spread::of(&values);
         assert_eq!((low, median, high), (2.0, 5.5, 9.0));
     }
 
     #[test]
-    fn few_values_are_all_in_it() {
+    fn the_interval_of_few_values_has_all_of_them() {
         let Spread { low, median, high } = Spread::of(&[3.0, 1.0, 2.0]);
         assert_eq!((low, median, high), (1.0, 2.0, 3.0));
     }

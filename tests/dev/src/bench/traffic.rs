@@ -1,4 +1,4 @@
-//! What clients do. The server echoes.
+//! The traffic of the clients. The server echoes.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 /// A small message.
 const MESSAGE: [u8; 64] = [b'm'; 64];
-/// What is written at a time when it is much.
+/// The size of a write of bulk data.
 const CHUNK: usize = 64 * 1024;
-/// Without it, a fault would be a hang.
+/// The limit of a read. Without it, a fault would be a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Clients that open connections at the same time.
+/// The number of clients that open connections at the same time.
 const CLIENTS: usize = 4;
 
-/// Sends bytes over one connection and reads them back.
+/// Sends bytes over one connection and reads the echo.
 pub(super) fn bulk(to: SocketAddr, bytes: usize) -> io::Result<()> {
     let mut reader = connect(to)?;
     let mut writer = reader.try_clone()?;
@@ -37,19 +37,20 @@ pub(super) fn bulk(to: SocketAddr, bytes: usize) -> io::Result<()> {
     }
 }
 
-/// Connections that follow each other: a message there and back, then both ends close.
+/// Opens connections one after the other: a message, its echo, then both ends close.
 pub(super) fn connections(to: SocketAddr, count: usize) -> io::Result<()> {
     (0..count).try_for_each(|_| {
         let mut stream = greet(to)?;
         stream.shutdown(Shutdown::Write)?;
         match stream.read(&mut [0])? {
             0 => Ok(()),
-            _ => Err(io::Error::other("something came behind the answer")),
+            _ => Err(io::Error::other("bytes arrived after the answer")),
         }
     })
 }
 
-/// Requests that follow each other on one connection, and how long each took, in microseconds.
+/// Sends requests one after the other on one connection. Returns the duration of each in
+/// microseconds.
 pub(super) fn requests(to: SocketAddr, count: usize) -> io::Result<Vec<f64>> {
     let mut stream = greet(to)?;
     let request = |_| {
@@ -60,7 +61,7 @@ pub(super) fn requests(to: SocketAddr, count: usize) -> io::Result<Vec<f64>> {
     (0..count).map(request).collect()
 }
 
-/// Connections that have said something and stay open.
+/// Opens connections, sends a message on each and leaves them open.
 pub(super) fn hold(to: SocketAddr, count: usize) -> io::Result<Vec<TcpStream>> {
     let client = |n: usize| {
         let share = count / CLIENTS + usize::from(n < count % CLIENTS);

@@ -7,9 +7,10 @@ use clap::Parser;
 
 /// Measure the cost of the filter and compare it with the budget.
 ///
-/// Whole connections, steady data and ticks with very many connections, in the emulator: fuel (about one per WebAssembly
-/// instruction), host calls, allocations and guest memory of each callback, none of which depends on the machine. The budget is
-/// tests/budget/budget.yaml. Exits with 0 when it is met, 1 when it is not and 2 when nothing can be measured.
+/// Whole connections, steady data and ticks with very many connections, in the emulator: fuel
+/// (about one per WebAssembly instruction), host calls, allocations and guest memory of each
+/// callback, none of which depends on the machine. The budget is tests/budget/budget.yaml. Exits
+/// with 0 if it is met, 1 if it is exceeded and 2 if the measurement fails.
 #[derive(Parser)]
 #[command(
     name = "cargo budget",
@@ -20,10 +21,10 @@ use clap::Parser;
   cargo budget --update"
 )]
 struct Options {
-    /// Write what is measured into the budget.
+    /// Write the measured values into the budget.
     #[arg(long)]
     update: bool,
-    /// How many connections come and go before guest memory is looked at again.
+    /// Number of connections that are opened and closed before guest memory is measured again.
     #[arg(long, default_value_t = 10_000)]
     churn: usize,
 }

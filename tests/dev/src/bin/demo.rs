@@ -1,4 +1,4 @@
-//! `cargo demo`: who talks to whom over TCP, from stock Envoy, in one command.
+//! `cargo demo`: the TCP connections between workloads, from the metrics of stock Envoy.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
-//! `cargo differential`: random scenarios in the emulator and in real Envoy, compared event by event.
+//! `cargo differential`: random scenarios in the emulator and in real Envoy, compared event by
+//! event.
 
 use std::process::ExitCode;
 
@@ -6,13 +7,15 @@ use clap::Parser;
 use differential::{Error, Finding, Hosts, random, shrink};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Differences that are made small and shown in full; of more, only the first differing lines.
+/// The number of differences that are shrunk and shown in full. Of the others, the first differing
+/// lines are shown.
 const SHOWN: usize = 3;
 
-/// Run random scenarios in the harness and in real Envoy and compare what filter and applications see.
+/// Run random scenarios in the harness and in real Envoy and compare the observations of the filter
+/// and of the applications.
 ///
-/// Each difference is made as small as it gets and printed with both traces. Exits with 0 if there are none, with 1 if
-/// there are, and with 2 if a host does not work.
+/// Each difference is shrunk and printed with both traces. Exits with 0 without differences, with 1
+/// if there are differences, and with 2 if a host does not work.
 #[derive(Parser)]
 #[command(
     name = "cargo differential",
@@ -22,19 +25,19 @@ const SHOWN: usize = 3;
   cargo differential --envoy-version 1.36.4"
 )]
 struct Options {
-    /// How many scenarios.
+    /// Number of scenarios.
     #[arg(long, value_name = "N", default_value_t = 100)]
     cases: usize,
     /// The same seed gives the same scenarios.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// The Envoy to fetch; else $ENVOY_BIN, `envoy` on the PATH, or the newest one known.
+    /// Version of Envoy to fetch; default: $ENVOY_BIN, `envoy` on the PATH, or the pinned version.
     #[arg(long, value_name = "VERSION")]
     envoy_version: Option<String>,
 }
 
 impl Options {
-    /// Prints the differences and how many there were.
+    /// Prints the differences and their number.
     fn run(self) -> Result<ExitCode, Error> {
         let hosts = Hosts::new(self.envoy_version.as_deref())?;
         eprintln!(

@@ -8,16 +8,16 @@ use clap::Parser;
 
 /// Measure how costs grow with open connections and with series.
 ///
-/// Tables in Markdown of one inbound sidecar with one worker, in the emulator. Nothing in them depends on the machine, but that
-/// a million connections take some gigabytes of it.
+/// Tables in Markdown of one inbound sidecar with one worker, in the emulator. The values do not
+/// depend on the machine. A million connections need some gigabytes of memory.
 #[derive(Parser)]
 #[command(after_help = "Example:
   cargo growth -- --connections 1000000")]
 struct Options {
-    /// The most connections; steps are powers of ten.
+    /// Highest number of connections; steps are powers of ten.
     #[arg(long, default_value_t = 10_000)]
     connections: usize,
-    /// The most series; steps are powers of ten.
+    /// Highest number of series; steps are powers of ten.
     #[arg(long, default_value_t = 1_000)]
     series: usize,
 }

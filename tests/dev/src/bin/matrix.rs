@@ -1,4 +1,4 @@
-//! `cargo matrix`: the end-to-end tests in every supported Envoy, in every situation.
+//! `cargo matrix`: the end-to-end tests in every supported Envoy and every situation.
 
 use std::process::ExitCode;
 

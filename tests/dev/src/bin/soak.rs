@@ -1,4 +1,4 @@
-//! `cargo soak`: very many connections through two real Envoys, counted to the byte.
+//! `cargo soak`: very many connections through two real Envoys, with exact counts.
 
 use std::process::ExitCode;
 

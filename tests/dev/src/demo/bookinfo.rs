@@ -1,4 +1,4 @@
-//! The other cast: all of Bookinfo, each workload behind one sidecar, and what leaves the mesh.
+//! The demo of all of Bookinfo: each workload behind one sidecar, and traffic that leaves the mesh.
 
 mod checks;
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::Play;
+use super::Demo;
 use super::interrupt::Interrupt;
 use super::options::Options;
 use super::parts;
@@ -21,7 +21,7 @@ use mesh::{Mesh, Scratch};
 
 const VISITS: u32 = 10;
 
-/// Everything that runs. Dropping it stops it.
+/// The running processes. Dropping it stops them.
 pub(super) struct Stage<'a> {
     prometheus: Option<Prometheus>,
     topology: Topology,
@@ -31,7 +31,7 @@ pub(super) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    pub(super) fn set(
+    pub(super) fn start(
         options: &Options,
         scratch: &'a Scratch,
         interrupt: &'a Interrupt,
@@ -70,7 +70,7 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// What everyone reports, once that has caught up; that it never does is for the checks to tell.
+    /// Scrapes all sidecars after the metrics have caught up. If they do not, the checks fail.
     fn settle(&self) -> Result<Scrape> {
         self.interrupt.check()?;
         match self.topology.settled() {
@@ -80,9 +80,9 @@ impl<'a> Stage<'a> {
     }
 }
 
-impl Play for Stage<'_> {
-    /// ratings-v2 is still connected to mongodb afterwards.
-    fn play(&mut self) -> Result<Report> {
+impl Demo for Stage<'_> {
+    /// The connection of ratings-v2 to mongodb stays open.
+    fn run_traffic(&mut self) -> Result<Report> {
         let what = format!("visits the product page {VISITS} times");
         step("user", &what);
         let mut answered = Vec::new();
@@ -127,7 +127,7 @@ impl Play for Stage<'_> {
         self.topology.sidecars().collect()
     }
 
-    fn go_on(&mut self) -> Result<()> {
+    fn send_traffic(&mut self) -> Result<()> {
         self.topology.forget();
         self.topology.visit("GET /productpage").map(drop)
     }

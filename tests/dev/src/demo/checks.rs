@@ -1,4 +1,4 @@
-//! What a sidecar reports against what passed, counted outside Envoy.
+//! Checks the metrics of a sidecar against counts outside Envoy.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use mesh::Counts;
 use mesh::exposition::{Labels, Series};
 use mesh::labels::METRICS;
 
-/// The four numbers are those that the application's end of the sidecar saw.
+/// The four values are equal to the counts of the tap at the application's end.
 pub(super) fn counts(reported: &Reported) -> Check {
     let Reported {
         reporter,
@@ -115,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_right_passes() {
+    fn correct_counts_and_labels_pass() {
         assert!(counts(&reported()).ok);
         assert!(labels(&reported(), &expected()).ok);
     }
 
     #[test]
-    fn sent_and_received_are_not_the_same() {
+    fn swapped_received_and_sent_bytes_fail() {
         let mut reported = reported();
         let Counts { received, sent, .. } = reported.seen;
         reported.seen = Counts {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all_does_not_pass() {
+    fn zero_counts_fail() {
         let mut reported = reported();
         reported.seen = Counts::default();
         reported.expected = Counts::default();

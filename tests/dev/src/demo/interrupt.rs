@@ -1,4 +1,4 @@
-//! Ctrl-C.
+//! Signals that end the demo.
 
 use std::process;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use super::{INTERRUPTED, progress};
 use mesh::error::{Error, Result};
 
-/// Whether the user, or whoever may send signals, wants the demo to end.
+/// Whether a signal requested the end of the demo.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Interrupt {
     came: Arc<AtomicBool>,
 }
 
 impl Interrupt {
-    /// Listens for SIGINT, SIGTERM and SIGHUP. The first lets the demo end in order; at the second it exits, and the
-    /// kernel ends its children.
+    /// Handles SIGINT, SIGTERM and SIGHUP. The first ends the demo in order. At the second the
+    /// process exits, and the kernel ends its children.
     pub(super) fn listen(&self) -> Result<()> {
         let came = Arc::clone(&self.came);
         let handler = move || {
@@ -33,7 +33,7 @@ impl Interrupt {
         self.came.load(Ordering::SeqCst)
     }
 
-    /// Fails if the demo is to end.
+    /// Fails if a signal came.
     pub(super) fn check(&self) -> Result<()> {
         if self.came() {
             Err(Error::Interrupted)
@@ -42,7 +42,7 @@ impl Interrupt {
         }
     }
 
-    /// Waits for so long, or until the demo is to end; says whether it is to go on.
+    /// Waits for `time` or for a signal. Returns whether no signal came.
     pub(super) fn is_awaited_for(&self, time: Duration) -> bool {
         let until = Instant::now() + time;
         while !self.came() && Instant::now() < until {

@@ -1,8 +1,9 @@
-//! `--keep`: a process that owns everything stays behind, and the one that was started returns to the shell.
+//! `--keep`: a supervisor process owns all others and continues, and the process that the user
+//! started returns to the shell.
 //!
-//! The supervisor's output are pipes to the parent, which relays them: were they the parent's own, whoever waits for the
-//! end of the parent's output would wait for the supervisor. Its standard input is a socket for the hand-over. Until
-//! then it dies with the parent.
+//! The supervisor writes to pipes of the parent, which relays them. With the parent's own output, a
+//! reader that waits for its end would wait for the supervisor. The supervisor's standard input is
+//! a socket for the hand-over. Until the hand-over, it dies with the parent.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -19,7 +20,7 @@ use mesh::process::die_with_parent;
 
 const HAND_OVER: &str = "cannot set up the hand-over";
 
-/// Runs the demo in a supervisor and returns when that is done, or when it stays behind.
+/// Runs the demo in a supervisor and returns after its exit or its hand-over.
 pub(super) fn launch() -> Result<ExitCode> {
     let (mut control, theirs) = UnixStream::pair().context(|| HAND_OVER)?;
     let mut command = Command::new(env::current_exe().context(|| "cannot find this program")?);
@@ -32,12 +33,12 @@ pub(super) fn launch() -> Result<ExitCode> {
         .stderr(Stdio::piped());
     die_with_parent(&mut command, Signal::TERM);
     let mut supervisor = command.spawn().context(|| "cannot start the supervisor")?;
-    // It holds our copy of the supervisor's end.
+    // The command holds a copy of the supervisor's end of the socket.
     drop(command);
 
     let pid = i32::try_from(supervisor.id()).ok().and_then(Pid::from_raw);
     ctrlc::set_handler(move || {
-        // It stops everything and ends; then the relays below do.
+        // The supervisor stops all processes and exits; then the relays below end.
         let _ended = pid.map(|pid| kill_process(pid, Signal::TERM));
     })
     .map_err(|error| Error::malformed("the signal set-up", error))?;
@@ -58,7 +59,7 @@ pub(super) fn launch() -> Result<ExitCode> {
             let [code] = verdict;
             Ok(ExitCode::from(code))
         }
-        // It ended without a hand-over.
+        // The supervisor exited without a hand-over.
         Err(_) => {
             let status = supervisor
                 .wait()
@@ -70,17 +71,17 @@ pub(super) fn launch() -> Result<ExitCode> {
 }
 
 fn relay(mut from: impl Read, mut to: impl Write) {
-    // If our own output is gone there is nothing left to relay to.
+    // An error means that the output is closed.
     let _gone = io::copy(&mut from, &mut to);
 }
 
-/// This process, if it is the one that stays.
+/// The supervisor's side of the hand-over.
 pub(super) struct Supervisor {
     control: UnixStream,
 }
 
 impl Supervisor {
-    /// Leaves the terminal's session, so that closing it does not end what is kept.
+    /// Leaves the session of the terminal, so that its end does not end the kept processes.
     pub(super) fn begin() -> Result<Self> {
         let control = io::stdin()
             .as_fd()
@@ -92,7 +93,8 @@ impl Supervisor {
         })
     }
 
-    /// Lets the parent go, with this verdict as its exit code. False if the parent has died: then nothing is kept.
+    /// Makes the parent exit with this verdict as its exit code. Returns `false` if the parent has
+    /// died: then nothing is kept.
     pub(super) fn hand_over(mut self, ok: bool) -> Result<bool> {
         set_parent_process_death_signal(None)
             .map_err(io::Error::from)

@@ -1,4 +1,4 @@
-//! The listing of connections opened and closed, as one sees it in Prometheus' console.
+//! The listing of opened and closed connections, as in Prometheus' console.
 
 use std::time::Duration;
 
@@ -13,13 +13,14 @@ use mesh::prometheus::Prometheus;
 
 const SCRAPE_LIMIT: Duration = Duration::from_secs(20);
 
-/// A listing, and whether Prometheus agrees with the Envoys, if there is one.
+/// A listing, and the check that Prometheus and the Envoys have the same values, if Prometheus is
+/// installed.
 pub(super) struct Listed {
     pub(super) listing: Console,
     pub(super) check: Option<Check>,
 }
 
-/// Asks Prometheus; without one, the Envoys have just been asked.
+/// Reads the listing from Prometheus, or from the Envoys' scrape if Prometheus is not installed.
 pub(super) fn console(
     snapshot: &Snapshot,
     prometheus: Option<&Prometheus>,
@@ -73,7 +74,7 @@ pub(super) fn console(
     })
 }
 
-/// Prometheus adds the scrape's own labels.
+/// Whether the series are the same. Prometheus adds labels of the scrape.
 fn is_same(scraped: &Series, own: &Series) -> bool {
     scraped.name == own.name
         && scraped.value.total_cmp(&own.value).is_eq()

@@ -1,7 +1,7 @@
-//! A page that shows the mesh as it is now: who talks to whom, how much, how safely.
+//! A page that shows the current state of the mesh: its links, their traffic and their security.
 //!
-//! It is drawn from the metrics of the running sidecars and from nothing else, and needs nothing but a browser on this
-//! machine. `/graph.json` has the same as data.
+//! It shows only the metrics of the running sidecars, and needs only a browser on this machine.
+//! `/graph.json` has the same data.
 
 mod edges;
 mod http;
@@ -29,10 +29,10 @@ const PAGES: [Page; 6] = [
     Page::script("/units.js", include_str!("live/page/units.js")),
 ];
 
-/// Where the mesh is as data.
+/// The path of the data.
 const GRAPH: &str = "/graph.json";
 
-/// What is watched: a sidecar's name and where its metrics are.
+/// A sidecar that the page shows.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The workload's name.
@@ -50,7 +50,7 @@ impl From<&Envoy> for Source {
     }
 }
 
-/// The page, served on loopback. Dropping it ends it.
+/// The server of the page, on loopback. Dropping it stops the server.
 #[derive(Debug)]
 pub struct Live {
     server: Acceptor,
@@ -59,10 +59,10 @@ pub struct Live {
 }
 
 impl Live {
-    /// Watches these sidecars and serves the page on a port that the system picks.
+    /// Scrapes these sidecars and serves the page on a port that the system picks.
     ///
     /// # Errors
-    /// No port or thread is to be had.
+    /// The listener or the thread cannot be created.
     pub fn start(sources: impl IntoIterator<Item = Source>) -> Result<Self> {
         let mut watched = Watched::new(sources.into_iter().collect());
         let graph = Arc::new(Mutex::new(watched.look(Instant::now())));
@@ -71,7 +71,7 @@ impl Live {
         let answer = Arc::clone(&graph);
         let server = Acceptor::start(move |stream| {
             let graph = || lock(&answer).clone();
-            // A browser that goes away is not the demo's failure.
+            // A browser may disconnect at any time.
             let _gone = Request::read(&stream).and_then(|request| match request.path() {
                 GRAPH => request.answer(&Page::json(GRAPH, &graph())),
                 path => match PAGES.iter().find(|page| page.path == path) {
@@ -99,13 +99,13 @@ impl Live {
         })
     }
 
-    /// Where it listens.
+    /// The address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Its address in a browser.
+    /// The URL for a browser.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/", self.address())

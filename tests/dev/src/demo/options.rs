@@ -6,9 +6,9 @@ use clap::{Parser, ValueEnum};
 
 pub(super) const SUPERVISED: &str = "supervised";
 
-/// Who is in the mesh.
+/// The workloads of the mesh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Cast {
+pub enum TopologyChoice {
     /// ratings-v2 and two real databases: three sidecars
     #[default]
     Databases,
@@ -16,8 +16,8 @@ pub enum Cast {
     Bookinfo,
 }
 
-/// Bookinfo's ratings-v2 talks to MongoDB and PostgreSQL through stock Envoys with the filter, and the demo prints and
-/// checks the metrics that name both ends.
+/// Bookinfo's ratings-v2 connects to MongoDB and PostgreSQL through stock Envoys with the filter.
+/// The demo prints and checks the metrics that name both ends.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo demo", bin_name = "cargo demo")]
 pub struct Options {
@@ -25,27 +25,29 @@ pub struct Options {
     #[arg(long)]
     pub json: bool,
 
-    /// Leave everything running, with a page that shows the mesh live; print the URLs and how to end it
+    /// Leave everything running, with a page that shows the mesh live; print the URLs and the
+    /// command that ends it
     #[arg(long)]
     pub keep: bool,
 
-    /// Who is in the mesh
+    /// The workloads of the mesh
     #[arg(long, value_name = "TOPOLOGY", value_enum, default_value_t)]
-    pub topology: Cast,
+    pub topology: TopologyChoice,
 
-    /// How often the filter reports, such as 500ms or 15s
+    /// Reporting interval of the filter, such as 500ms or 15s
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration)]
     pub reporting_duration: Duration,
 
-    /// Fetch and use this version of Envoy, such as 1.36.4, instead of ENVOY_BIN or the one on the PATH
+    /// Fetch and use this version of Envoy, such as 1.36.4, instead of ENVOY_BIN or the one on the
+    /// PATH
     #[arg(long, value_name = "VERSION")]
     pub envoy_version: Option<String>,
 
-    /// Only build the filter and make the certificates that the files in envoy-config/ name
+    /// Only build the filter and create the certificates that the files in envoy-config/ name
     #[arg(long, conflicts_with_all = ["json", "keep", "topology"])]
     pub prepare: bool,
 
-    /// The part of --keep that stays
+    /// Run as the supervisor of --keep
     #[arg(long = SUPERVISED, hide = true)]
     pub(super) supervised: bool,
 }

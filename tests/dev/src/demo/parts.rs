@@ -1,4 +1,4 @@
-//! What every cast needs: an Envoy, and the filter.
+//! The parts that both topologies need: Envoy and the filter.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use mesh::EnvoyBinary;
 use mesh::error::{Context, Result};
 use mesh::{wasm, workspace};
 
-/// The Envoy that carries the traffic.
+/// Finds the Envoy of the options.
 pub(super) fn find_envoy(options: &Options) -> Result<EnvoyBinary> {
     let binary = EnvoyBinary::find(options.envoy_version.as_deref())?;
     step("Envoy", &format!("{} ({})", binary.version, binary.origin));
     Ok(binary)
 }
 
-/// The .wasm and its size.
+/// Builds the .wasm and returns its path and its size in bytes.
 pub(super) fn build_filter() -> Result<(PathBuf, u64)> {
     step("filter", "building it with `cargo wasm`");
     let wasm = wasm::build()?;
@@ -29,7 +29,7 @@ pub(super) fn build_filter() -> Result<(PathBuf, u64)> {
     Ok((wasm, bytes))
 }
 
-/// A path as one sees it from the repository.
+/// A path relative to the root of the repository.
 pub(super) fn relative(path: &Path) -> String {
     path.strip_prefix(workspace::root())
         .unwrap_or(path)

@@ -1,4 +1,4 @@
-//! What the files in `envoy-config/` need to run as they are.
+//! Creates the files that the bootstraps of `envoy-config/` need.
 
 use super::progress::step;
 use mesh::EnvoyBinary;
@@ -7,7 +7,7 @@ use mesh::mesh_ca::MeshCa;
 use mesh::workload::Workload;
 use mesh::{wasm, workspace};
 
-/// Builds the filter and makes the certificates that the bootstraps name.
+/// Builds the filter and creates the certificates that the bootstraps name.
 pub(super) fn run() -> Result<()> {
     step("filter", "building it with `cargo wasm`");
     let wasm = wasm::build()?;

@@ -1,8 +1,8 @@
-//! What is going on, on the error stream: the output is for the result.
+//! Progress messages on the standard error. The standard output has only the result.
 
 use std::io::{self, Write};
 
-/// Writes a line. Nobody may be there to read it.
+/// Writes a line. Ignores a closed standard error.
 pub(super) fn say(line: &str) {
     let _unread = writeln!(io::stderr(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! What the demo found out, and its JSON form.
+//! The report of the demo and its JSON form.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use mesh::exposition::Series;
 use mesh::labels::Reporter;
 use mesh::topology::Graph;
 
-/// Everything that is printed.
+/// The whole report.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     /// Whether every check passed.
@@ -25,33 +25,33 @@ pub(super) struct Report {
     pub(super) kept: Option<Kept>,
 }
 
-/// What the metrics tell.
+/// The findings from the metrics.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Findings {
-    /// By reporter and service.
+    /// Metrics by reporter and service.
     Databases {
         reporters: Vec<Reported>,
         console: Console,
     },
-    /// As one graph.
+    /// Metrics as one graph.
     Bookinfo { graph: Graph },
 }
 
-/// What ran.
+/// The parts of the demo.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Setup {
     pub(super) envoy: String,
     pub(super) envoy_origin: String,
     pub(super) filter: String,
     pub(super) filter_bytes: u64,
-    /// What stands behind the services, by name.
+    /// The applications of the services, by name.
     #[serde(flatten)]
     pub(super) applications: BTreeMap<&'static str, String>,
     pub(super) reporting_duration_ms: u128,
 }
 
-/// What one sidecar reports of one service.
+/// The report of one sidecar on one service.
 #[derive(Debug, Serialize)]
 pub(super) struct Reported {
     pub(super) reporter: Reporter,
@@ -59,55 +59,55 @@ pub(super) struct Reported {
     pub(super) service: String,
     /// The four metrics' series with all labels.
     pub(super) metrics: Vec<Series>,
-    /// What passed between the application and this sidecar, counted outside Envoy.
+    /// The counts of the tap between the application and this sidecar.
     pub(super) expected: Counts,
-    /// What the metrics say.
+    /// The counts of the metrics.
     pub(super) seen: Counts,
 }
 
 /// The listing of opened and closed connections.
 #[derive(Debug, Serialize)]
 pub(super) struct Console {
-    /// Where it comes from.
+    /// The source of the listing.
     pub(super) source: String,
     pub(super) series: Vec<Series>,
 }
 
-/// One thing that was checked.
+/// The result of a check.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Check {
     pub(super) what: String,
     pub(super) ok: bool,
-    /// What was found.
+    /// The compared values.
     pub(super) detail: String,
 }
 
-/// What `--keep` leaves running.
+/// The parts that `--keep` leaves running.
 #[derive(Debug, Serialize)]
 pub(super) struct Kept {
-    /// Name and address of each thing.
+    /// The address of each part, by name.
     pub(super) addresses: BTreeMap<String, String>,
     /// The files of the run.
     pub(super) files: String,
-    /// The command that ends it.
+    /// The command that ends all parts.
     pub(super) cleanup: String,
 }
 
 impl Report {
-    /// Whether every check passed; from now on the report says so too.
+    /// Sets and returns whether every check passed.
     pub(super) fn conclude(&mut self) -> bool {
         self.ok = self.checks.iter().all(|check| check.ok);
         self.ok
     }
 
     pub(super) fn to_json(&self) -> String {
-        // Strings, numbers and maps with string keys: there is nothing in it that JSON cannot say.
+        // Strings, numbers and maps with string keys always have a JSON form.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 }
 
 impl Kept {
-    /// These addresses, of this process.
+    /// Returns these addresses with the files and the end command of this process.
     pub(super) fn new(addresses: BTreeMap<String, String>, scratch: &Scratch) -> Self {
         Self {
             addresses,
@@ -116,7 +116,7 @@ impl Kept {
         }
     }
 
-    /// And this one.
+    /// Adds an address.
     pub(super) fn with(mut self, name: &str, address: String) -> Self {
         self.addresses.insert(name.to_owned(), address);
         self

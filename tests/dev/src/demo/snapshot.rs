@@ -10,7 +10,7 @@ use mesh::exposition::{Exposition, Series};
 use mesh::labels::{METRICS, Reporter};
 use mesh::{Counts, Mesh};
 
-/// What everyone reports while nothing is on its way.
+/// The metrics of all sidecars while no traffic is in progress.
 pub(super) struct Snapshot {
     pub(super) reporters: Vec<Reported>,
     /// `/stats/prometheus` by sidecar.
@@ -19,7 +19,8 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Waits until the reports have caught up, or for as long as the mesh waits, and takes it.
+    /// Waits until the metrics have caught up, at most for the settle limit of the mesh, and
+    /// scrapes all sidecars.
     pub(super) fn take(mesh: &Mesh, interrupt: &Interrupt) -> Result<Self> {
         for (service, reporter) in pairs(mesh) {
             interrupt.check()?;
@@ -58,7 +59,7 @@ impl Snapshot {
         })
     }
 
-    /// Every check on it.
+    /// All checks on the snapshot.
     pub(super) fn checks(&self, mesh: &Mesh) -> Result<Vec<Check>> {
         let mut checks = Vec::new();
         for service in mesh.services() {
@@ -104,7 +105,7 @@ impl Snapshot {
     }
 }
 
-/// Waits until the reports have caught up; that they never do is for the checks to tell.
+/// Waits until the metrics have caught up. If they do not, the checks fail.
 pub(super) fn settle(mesh: &Mesh, reporter: Reporter, service: &str) -> Result<()> {
     match mesh.settled(reporter, service) {
         Err(error) if !error.is_timeout() => Err(error),

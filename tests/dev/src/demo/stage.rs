@@ -1,4 +1,4 @@
-//! The cast: ratings-v2 behind one Envoy, mongodb-v1 and postgresql-v1 behind their own.
+//! The demo with databases: ratings-v2, mongodb-v1 and postgresql-v1, each behind an Envoy.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use super::options::Options;
 use super::progress::step;
 use super::report::{Check, Findings, Kept, Report, Setup};
 use super::snapshot::{self, Snapshot};
-use super::{Play, listing, parts, traffic};
+use super::{Demo, listing, parts, traffic};
 use mesh::Scratch;
 use mesh::databases::{Mongo, MongoClient, Postgres};
 use mesh::envoy::Envoy;
@@ -24,7 +24,7 @@ use mesh::{Mesh, Service};
 const MONGODB: &str = "mongodb";
 const POSTGRESQL: &str = "postgresql";
 
-/// Everything that runs. Dropping it stops it, clients first.
+/// The running processes. Dropping it stops them, clients first.
 pub(super) struct Stage<'a> {
     client: Option<MongoClient>,
     prometheus: Option<Prometheus>,
@@ -38,8 +38,8 @@ pub(super) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// Fetches, builds and starts everything but the traffic.
-    pub(super) fn set(
+    /// Fetches, builds and starts everything, and sends no traffic.
+    pub(super) fn start(
         options: &Options,
         scratch: &'a Scratch,
         interrupt: &'a Interrupt,
@@ -99,9 +99,9 @@ impl<'a> Stage<'a> {
     }
 }
 
-impl Play for Stage<'_> {
-    /// One client is still connected to mongodb afterwards.
-    fn play(&mut self) -> Result<Report> {
+impl Demo for Stage<'_> {
+    /// The connection of one client to mongodb stays open.
+    fn run_traffic(&mut self) -> Result<Report> {
         let plan = "writes ratings to mongodb, reads them back and stays connected";
         step("ratings-v2", plan);
         let address = self.mesh.address(MONGODB)?;
@@ -145,7 +145,8 @@ impl Play for Stage<'_> {
         let mut checks = Vec::new();
         for reporter in Reporter::BOTH {
             self.interrupt.check()?;
-            let what = format!("{reporter}: after ratings-v2 hung up, opened = closed");
+            let what =
+                format!("{reporter}: after ratings-v2 closed its connections, opened = closed");
             let found = snapshot::settle(&self.mesh, reporter, MONGODB)
                 .and_then(|()| self.mesh.reported(reporter, MONGODB))?;
             let detail = format!("{} opened, {} closed", found.opened, found.closed);
@@ -162,7 +163,7 @@ impl Play for Stage<'_> {
         self.mesh.sidecars().collect()
     }
 
-    fn go_on(&mut self) -> Result<()> {
+    fn send_traffic(&mut self) -> Result<()> {
         self.mesh.forget();
         if let Some(client) = &mut self.client {
             client.read()?;

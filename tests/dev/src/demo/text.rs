@@ -1,4 +1,4 @@
-//! The report for people.
+//! The report as text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -48,7 +48,7 @@ fn links(graph: &Graph) -> String {
     let mut rows = vec![LINK_HEADER.map(str::to_owned)];
     rows.extend(graph.edges.iter().map(link));
     let links = columns(&rows, LINK_FIRST_NUMBER);
-    format!("\nWho talks to whom over TCP, from the metrics of all sidecars\n\n{links}")
+    format!("\nTCP connections between workloads, from the metrics of all sidecars\n\n{links}")
 }
 
 fn table(reporters: &[Reported]) -> String {
@@ -67,7 +67,7 @@ fn table(reporters: &[Reported]) -> String {
     columns(&rows, FIRST_NUMBER)
 }
 
-/// Where the labels of a series are wrapped.
+/// The width at which the labels of a series are wrapped.
 const WIDTH: usize = 110;
 
 const HEADER: [&str; 9] = [
@@ -81,7 +81,7 @@ const HEADER: [&str; 9] = [
     "RECEIVED B",
     "SENT B",
 ];
-/// The columns from here on are numbers.
+/// The index of the first column with numbers.
 const FIRST_NUMBER: usize = 5;
 
 const LINK_HEADER: [&str; 11] = [
@@ -101,7 +101,7 @@ const LINK_FIRST_NUMBER: usize = 6;
 
 fn link(link: &Link) -> [String; 11] {
     let reporters: Vec<_> = link.reporters.keys().map(|each| each.as_str()).collect();
-    let told_by = match reporters.as_slice() {
+    let reported_by = match reporters.as_slice() {
         [one] => (*one).to_owned(),
         _ => "both".to_owned(),
     };
@@ -109,7 +109,7 @@ fn link(link: &Link) -> [String; 11] {
         link.source.clone(),
         link.destination.clone(),
         link.service.clone(),
-        told_by,
+        reported_by,
         link.security.clone(),
         link.flags.clone(),
         link.counts.opened.to_string(),
@@ -139,7 +139,7 @@ fn row(labels: &Labels, series: &[&Series]) -> [String; 9] {
     ]
 }
 
-/// Rows in columns; from `first_number` on they are numbers.
+/// Aligns rows in columns. Columns from `first_number` on have numbers.
 fn columns<const N: usize>(rows: &[[String; N]], first_number: usize) -> String {
     let mut widths = [0; N];
     for row in rows {

@@ -1,4 +1,4 @@
-//! What ratings-v2 does, beside its talk with MongoDB.
+//! The traffic of ratings-v2, except to MongoDB.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use mesh::poll::{self, Look};
 use mesh::process;
 use mesh::{Counts, Mesh};
 
-/// How often the demo waits to see the reports of an open connection move.
+/// The number of times that the demo waits for a report of an open connection.
 const INTERVALS: usize = 3;
-/// Rows that `pgbench --initialize` makes per unit of scale.
+/// The number of rows that `pgbench --initialize` creates per unit of scale.
 const PGBENCH_ROWS: &str = "100000";
 
-/// Loads PostgreSQL with its own benchmark by way of `address`.
+/// Runs pgbench through `address`.
 pub(super) fn load_postgresql(postgresql: &Postgres, address: SocketAddr) -> Result<Check> {
     step("ratings-v2", "loads postgresql with pgbench");
     let pgbench = |arguments: &[&str]| {
@@ -42,7 +42,7 @@ pub(super) fn load_postgresql(postgresql: &Postgres, address: SocketAddr) -> Res
     ))
 }
 
-/// Watches the reports of a service's open connections move.
+/// Checks that the counts of a service's open connections grow.
 pub(super) fn watch_open_connection(
     mesh: &Mesh,
     service: &str,
@@ -51,11 +51,11 @@ pub(super) fn watch_open_connection(
 ) -> Result<Check> {
     step(
         "ratings-v2",
-        &format!("goes on reading from {service} over its open connections"),
+        &format!("continues to read from {service} over its open connections"),
     );
     let mut moves: Vec<Counts> = Vec::new();
     let limit = Duration::from_secs(10) + 10 * reporting_duration;
-    let seen = poll::until("reports of an open connection moving on", limit, || {
+    let seen = poll::until("the counts of an open connection growing", limit, || {
         interrupt.check()?;
         let now = mesh.reported(Reporter::Destination, service)?;
         if now.open() > 0 && moves.last().is_none_or(|last| last.received < now.received) {
@@ -72,7 +72,7 @@ pub(super) fn watch_open_connection(
             Look::NotYet(received)
         })
     });
-    let what = format!("{service}: an open connection is reported as it goes on");
+    let what = format!("{service}: an open connection is reported before it is closed");
     match seen {
         Ok(received) => Ok(Check::new(what, true, format!("received bytes {received}"))),
         Err(error) if error.is_timeout() => Ok(Check::new(what, false, error.to_string())),

@@ -12,7 +12,7 @@ use mesh::process::{NO_WASM, die_with_parent, last_lines};
 use mesh::situation::{self, Situation};
 use mesh::workspace;
 
-/// The tests that make sense whatever is between the sidecars. The others make a situation of their own.
+/// The tests that can run in every situation. The others set their own.
 const ANYWHERE: [&str; 3] = ["databases::", "reporting::", "traffic::"];
 
 /// One release in one situation.
@@ -20,22 +20,22 @@ const ANYWHERE: [&str; 3] = ["databases::", "reporting::", "traffic::"];
 pub struct Cell {
     /// Envoy's release.
     pub version: String,
-    /// What was between the sidecars.
+    /// The situation of the mesh.
     pub situation: Situation,
-    /// What came of it.
+    /// The result of the tests.
     pub verdict: Verdict,
 }
 
-/// What came of the tests.
+/// The result of the tests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// All of them failed, because this build of Envoy cannot run Wasm at all.
+    /// All tests failed because this build of Envoy has no Wasm.
     NoWasm,
-    /// They ran.
+    /// The tests ran.
     Ran {
-        /// How many passed.
+        /// The number of tests that passed.
         passed: usize,
-        /// The names of those that failed.
+        /// The names of the tests that failed.
         failed: Vec<String>,
     },
 }
@@ -44,7 +44,7 @@ impl Cell {
     /// Runs the tests.
     ///
     /// # Errors
-    /// They cannot be run at all.
+    /// The tests cannot be started, or end early.
     pub(super) fn run(version: &str, binary: &EnvoyBinary, situation: Situation) -> Result<Self> {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command
@@ -70,7 +70,7 @@ impl Cell {
         })
     }
 
-    /// Whether nothing failed that could have passed.
+    /// Whether no test failed, or this build has no Wasm.
     #[must_use]
     pub fn is_good(&self) -> bool {
         match &self.verdict {
@@ -81,7 +81,7 @@ impl Cell {
 }
 
 impl Verdict {
-    /// What the test harness said; nothing if it did not come to its end.
+    /// Parses the output of the test harness; `None` if it is incomplete.
     fn of(said: &str) -> Option<Self> {
         let outcome = |word| {
             let tests = said.lines().filter_map(|line| line.strip_prefix("test "));
@@ -91,7 +91,7 @@ impl Verdict {
             .find(|line| line.starts_with("test result: "))?;
         let (passed, failed) = (outcome("ok").count(), outcome("FAILED"));
         let failed: Vec<_> = failed.map(str::to_owned).collect();
-        // The artefact's own tests need no Envoy.
+        // The tests of the artefact need no Envoy.
         let no_wasm = said.matches(NO_WASM).count();
         Some(match no_wasm > 0 && no_wasm >= passed {
             true => Self::NoWasm,
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_failed_is_named() {
+    fn failed_tests_are_named() {
         let said =
             "test a::b ... ok\ntest c::d ... FAILED\n\ntest result: FAILED. 1 passed; 1 failed\n";
         assert_eq!(
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_without_wasm_is_no_failure_of_ours() {
+    fn a_build_without_wasm_is_not_a_failure() {
         let said = format!(
             "test a ... FAILED\nError: {NO_WASM}\ntest result: FAILED. 0 passed; 1 failed\n"
         );
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_was_cut_off_is_no_verdict() {
+    fn incomplete_output_has_no_verdict() {
         assert_eq!(Verdict::of("test a ... ok\n"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The cells as a table, for people.
+//! The table of the cells in Markdown.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use mesh::situation::Situation;
 const BEGIN: &str = "<!-- made by `cargo matrix --write` -->\n";
 const END: &str = "<!-- end -->\n";
 
-/// A row for each release, a column for each situation.
+/// Renders a table with a row for each release and a column for each situation.
 #[must_use]
 pub fn table(cells: &[Cell]) -> String {
     let mut text = String::from("| Stock Envoy |");
@@ -31,10 +31,10 @@ pub fn table(cells: &[Cell]) -> String {
     text
 }
 
-/// The document with the table in place of the one that it has.
+/// Replaces the table in a document.
 ///
 /// # Errors
-/// It has no place for one.
+/// The document has no place for a table.
 pub fn insert(document: &str, table: &str, file: &Path) -> Result<String> {
     let parts = document.split_once(BEGIN).and_then(|(head, rest)| {
         let (_, tail) = rest.split_once(END)?;
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_takes_the_place_of_the_last_one() {
+    fn the_table_replaces_the_previous_one() {
         let document = format!("before\n{BEGIN}old\n{END}after\n");
         let inserted = insert(&document, "new\n", Path::new("page")).expect("there is a place");
         assert_eq!(inserted, format!("before\n{BEGIN}new\n{END}after\n"));

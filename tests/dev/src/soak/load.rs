@@ -1,4 +1,4 @@
-//! The applications at both ends, which count for themselves.
+//! The applications at both ends, which count bytes and connections.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,26 +16,27 @@ use mesh::Counts;
 use mesh::apps;
 use mesh::error::{Context, Result};
 
-/// How many connections are being worked on at a time, however many are open.
+/// The number of connections that are used at the same time, of all open ones.
 const WORKERS: usize = 16;
-/// Most messages are small, some are larger than any buffer on the way.
+/// The largest small message, in bytes. Most messages are small, some are larger than any buffer on
+/// the way.
 const SMALL: usize = 16 * 1024;
 const LARGE: usize = 2 * 1024 * 1024;
 const LARGE_ONES: u64 = 500;
-/// Without it, a fault would be a hang.
+/// The limit of a read. Without it, a fault would be a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Clients and an echo.
+/// Clients and an echo server.
 #[derive(Debug)]
 pub(crate) struct Load {
     runtime: Runtime,
     application: SocketAddr,
-    /// What the echo counted.
+    /// The counts of the echo server.
     echoed: Arc<Tally>,
     noise: Arc<[u8]>,
 }
 
-/// What one application counted.
+/// The counts of one application.
 #[derive(Debug, Default)]
 struct Tally {
     opened: AtomicU64,
@@ -67,12 +68,12 @@ impl Load {
         })
     }
 
-    /// Where the echo listens.
+    /// The address of the echo server.
     pub(crate) fn application(&self) -> SocketAddr {
         self.application
     }
 
-    /// What the echo counted. The clients got all of it back, or failed.
+    /// Returns the counts of the echo server. The clients received all of its bytes, or failed.
     pub(super) fn counts(&self) -> Counts {
         let Tally {
             opened,
@@ -90,7 +91,7 @@ impl Load {
         }
     }
 
-    /// As many connections as wanted follow each other, for as long as wanted.
+    /// Opens `count` connections one after the other, and more until `least` has passed.
     pub(super) fn one_by_one(&self, to: SocketAddr, count: u64, least: Duration) -> Result<()> {
         let until = Instant::now() + least;
         let left = Arc::new(AtomicU64::new(count));
@@ -107,7 +108,7 @@ impl Load {
         })
     }
 
-    /// As many connections as wanted that have talked and stay open.
+    /// Opens `count` connections, sends a message on each and leaves them open.
     pub(super) fn open(&self, to: SocketAddr, count: u64) -> Result<Vec<TcpStream>> {
         let left = Arc::new(AtomicU64::new(count));
         let opened = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -133,7 +134,7 @@ impl Load {
         Ok(std::mem::take(&mut *opened))
     }
 
-    /// Every connection talks once more and ends.
+    /// Sends one more message on every connection and closes it.
     pub(super) fn finish(&self, held: Vec<TcpStream>) -> Result<()> {
         let held = Arc::new(std::sync::Mutex::new(held));
         self.in_parallel(|| {
@@ -188,7 +189,8 @@ async fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends a message of random size, but not nothing, as a frame rides on data; hears it again.
+/// Sends a message of random size and reads its echo. The message is not empty, because a frame is
+/// sent with data.
 async fn talk(stream: &mut TcpStream, noise: &[u8]) -> io::Result<()> {
     let longest = if fastrand::u64(..LARGE_ONES) == 0 {
         LARGE
@@ -208,12 +210,12 @@ async fn talk(stream: &mut TcpStream, noise: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Ends the connection; nothing may come any more.
+/// Closes the connection. No byte may arrive after that.
 async fn leave(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
     match tokio::time::timeout(PATIENCE, stream.read(&mut [0; 1])).await?? {
         0 => Ok(()),
-        _ => Err(io::Error::other("something came behind the last message")),
+        _ => Err(io::Error::other("bytes arrived after the last message")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A client's and a server's sidecar with nothing around them.
+//! The sidecars of a client and a server.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -32,19 +32,19 @@ pub(crate) struct Pair {
     _scratch: Scratch,
 }
 
-/// What an Envoy occupies.
+/// The memory of an Envoy.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Memory {
     /// Resident memory in bytes, guests included.
     pub resident: u64,
-    /// What is allocated on its own heap, in bytes.
+    /// Allocated bytes of its heap, without guests.
     pub heap: u64,
-    /// Virtual machines that exist.
+    /// Number of Wasm VMs.
     pub vms: u64,
 }
 
 impl Pair {
-    /// Starts both with a filter, or without one if it has no configuration.
+    /// Starts both sidecars with a filter, or without one if `configuration` is `None`.
     pub(crate) fn start(
         binary: &EnvoyBinary,
         wasm: &Path,
@@ -71,12 +71,12 @@ impl Pair {
         })
     }
 
-    /// Where clients connect to.
+    /// The address for clients.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What a sidecar's filter counted.
+    /// The counts of a sidecar's filter.
     pub(super) fn reported(&self, reporter: Reporter) -> Result<Counts> {
         let metrics = self.mesh.sidecar(reporter, SERVICE)?.metrics()?;
         Ok(Counts::reported(
@@ -91,14 +91,14 @@ impl Pair {
         Ok(metrics.sum("istio_tcp_peer_exchange_total", &[("result", "exchanged")]) as u64)
     }
 
-    /// How many connections a sidecar's Envoy has open.
+    /// The number of open connections of a sidecar's Envoy.
     pub(super) fn open(&self, reporter: Reporter) -> Result<u64> {
         let metrics = self.mesh.sidecar(reporter, SERVICE)?.metrics()?;
         Ok(metrics.sum("envoy_cluster_upstream_cx_active", &[]) as u64)
     }
 
-    /// Waits until both filters have counted what the applications have; says what that is. If they never do, it is
-    /// the report that tells.
+    /// Waits until the counts of both filters are equal to those of the applications, and returns
+    /// them. If they are not, the report shows it.
     pub(super) fn settled(&self, load: &Load) -> Result<Counts> {
         let settled = poll::until("equal counts", SETTLE_LIMIT, || {
             let seen = load.counts();
@@ -129,14 +129,14 @@ impl Pair {
         self.mesh.sidecars()
     }
 
-    /// What the client's and the server's Envoy occupy.
+    /// The memory of the client's and the server's Envoy.
     pub(crate) fn memory(&self) -> Result<[Memory; 2]> {
         let server = self.mesh.server(SERVICE)?;
         Ok([memory(self.mesh.client())?, memory(server)?])
     }
 }
 
-/// Allows as many open files as the system lets us; two a connection are needed in every process.
+/// Raises the limit of open files to the system's maximum. Every process needs two per connection.
 pub(crate) fn raise_file_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -1,4 +1,4 @@
-//! What a soak came to.
+//! The report of a soak test.
 
 use std::fmt::{self, Display, Formatter};
 
@@ -9,36 +9,36 @@ use mesh::Counts;
 use mesh::labels::Reporter;
 
 const MIB: f64 = 1024.0 * 1024.0;
-/// What an allocator may keep or move about without anything having leaked, in bytes.
+/// The growth that is not a leak, in bytes: an allocator can retain or fragment memory.
 const SLACK: u64 = 16 * 1024 * 1024;
 
-/// The figures of a soak.
+/// The results of a soak test.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// How many connections were open at the same time.
+    /// The number of connections that were open at the same time.
     pub concurrent: u64,
-    /// What the applications counted.
+    /// The counts of the applications.
     pub counts: Counts,
-    /// How long it took.
+    /// The duration in seconds.
     pub seconds: f64,
-    /// What the client's and the server's sidecar say.
+    /// The results of the client's and the server's sidecar.
     pub sidecars: [Sidecar; 2],
 }
 
-/// The figures of one sidecar.
+/// The results of one sidecar.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Sidecar {
-    /// Which one.
+    /// The reporter.
     pub reporter: Reporter,
-    /// What its filter counted.
+    /// The counts of its filter.
     pub counts: Counts,
     /// The number of exchanges that brought the peer's metadata.
     pub exchanged: u64,
-    /// How many connections its Envoy has open.
+    /// The number of open connections of its Envoy.
     pub open: u64,
-    /// After the warm-up.
+    /// Memory after the warm-up.
     pub warm: Memory,
-    /// At the end.
+    /// Memory at the end.
     pub end: Memory,
 }
 
@@ -59,7 +59,7 @@ impl Report {
         differences.sum()
     }
 
-    /// Whether nothing was lost, nothing is still open and nothing grew.
+    /// Whether no count is lost, no connection is open and no memory grew.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.losses() == 0 && self.sidecars.iter().all(Sidecar::is_flat)
@@ -77,7 +77,7 @@ impl Report {
 }
 
 impl Sidecar {
-    /// Whether nothing is open and its memory is what it was after the warm-up.
+    /// Whether no connection is open and the memory is that after the warm-up, within `SLACK`.
     #[must_use]
     pub fn is_flat(&self) -> bool {
         self.open == 0

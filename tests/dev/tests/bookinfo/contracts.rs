@@ -1,4 +1,4 @@
-//! One topology with traffic, and what Kiali, Grafana and Prometheus make of it.
+//! One topology with traffic, and its metrics in Kiali, Grafana and Prometheus.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,8 +20,8 @@ use crate::{dashboard, docs, grafana, rules};
 /// Prometheus scrapes several times before all rates have values.
 const SCRAPES: Duration = Duration::from_secs(40);
 
-/// Kiali's graph of the namespace `default`. The edge to the black hole is missing in Istio too: no
-/// byte passes on it, and the graph is drawn from bytes.
+/// Kiali's graph of the namespace `default`. It has no edge to the black hole, as in Istio: the
+/// edge has no bytes, and Kiali draws edges from bytes.
 const EDGES: [&str; 9] = [
     "unknown.unknown@unknown -> productpage.default.svc.cluster.local -> productpage-v1.default@Kubernetes",
     "productpage-v1.default@Kubernetes -> details.default.svc.cluster.local -> details-v1.default@Kubernetes",
@@ -34,10 +34,10 @@ const EDGES: [&str; 9] = [
     "ratings-v2.default@Kubernetes -> mysqldb.default.svc.cluster.local -> mysqldb-v1.default@Kubernetes",
 ];
 
-/// One run for all of them: six Envoys take longer to start than everything that is asked here.
-/// Every sidecar has listeners of both directions in one VM, and two workers.
+/// One run for all tools: the start of six Envoys takes longer than all queries. Every sidecar has
+/// listeners of both directions in one VM, and two workers.
 #[test]
-fn kiali_grafana_and_prometheus_find_what_istio_gives_them() -> Result {
+fn kiali_grafana_and_prometheus_show_the_metrics_as_with_istio() -> Result {
     let scratch = Scratch::new("contracts")?;
     let topology = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
         .concurrency(2)
@@ -47,7 +47,7 @@ fn kiali_grafana_and_prometheus_find_what_istio_gives_them() -> Result {
     let prometheus = available(Prometheus::start(&scratch, sidecars))?;
     let mut faults = Vec::new();
     if let Some(prometheus) = &prometheus {
-        // Rates need traffic that goes on.
+        // Rates need continuous traffic.
         let enough = AtomicBool::new(false);
         thread::scope(|scope| -> Result {
             let visitor = scope.spawn(|| visit_until(&topology, &trouble, &enough));
@@ -88,8 +88,8 @@ fn visit_until(topology: &Topology, trouble: &Trouble, enough: &AtomicBool) -> O
     None
 }
 
-/// Every edge comes out, none is dropped, no series contradicts another, and what clients send is
-/// less than what they receive, as it is.
+/// Kiali has every edge, drops none, no series contradicts another, and clients send fewer bytes
+/// than they receive, as the applications do.
 fn in_kiali(prometheus: &Prometheus) -> Result<Vec<String>> {
     let wanted: BTreeSet<_> = EDGES.map(str::to_owned).into();
     let draw = |rate| -> mesh::Result<kiali::Graph> {
@@ -104,7 +104,7 @@ fn in_kiali(prometheus: &Prometheus) -> Result<Vec<String>> {
     faults.extend(received.faults(&wanted));
     for (edge, sent) in &sent.edges {
         let received = received.edges.get(edge).copied().unwrap_or_default();
-        // No request is a tenth of any answer.
+        // Every answer has more than ten times the bytes of its request.
         if sent * 5.0 > received {
             faults.push(format!("{edge} sends {sent} and receives {received} B/s"));
         }
@@ -121,7 +121,7 @@ fn named(tool: &str, faults: Vec<String>) -> Vec<String> {
     named.collect()
 }
 
-/// No sidecar gives two series of one name with the same labels, and none of the filter's has an
+/// No sidecar has two series with the same name and labels, and no series of the filter has an
 /// empty label.
 fn in_the_expositions(topology: &Topology) -> Result<Vec<String>> {
     let mut faults = Vec::new();
@@ -134,16 +134,16 @@ fn in_the_expositions(topology: &Topology) -> Result<Vec<String>> {
     };
     for (sidecar, metrics) in &scrape {
         let twice = metrics.duplicates().into_iter();
-        faults.extend(twice.map(|series| format!("{sidecar} gives {series} twice")));
+        faults.extend(twice.map(|series| format!("{sidecar} has {series} twice")));
         let mut count = 0;
         for series in METRICS.iter().flat_map(|name| metrics.named(name)) {
             count += 1;
             if series.labels.len() != 23 || series.labels.values().any(String::is_empty) {
-                faults.push(format!("{sidecar} gives {series}"));
+                faults.push(format!("{sidecar} has {series}"));
             }
         }
         if count == 0 {
-            faults.push(format!("{sidecar} gives none of the four metrics"));
+            faults.push(format!("{sidecar} has none of the four metrics"));
         }
     }
     let edges = topology::Graph::read(topology::all(&scrape)).edges.len();
@@ -153,7 +153,7 @@ fn in_the_expositions(topology: &Topology) -> Result<Vec<String>> {
     Ok(faults)
 }
 
-/// Looks until there is no fault, or for long enough.
+/// Calls `look` until it finds no fault, at most for [`SCRAPES`].
 fn settle(mut look: impl FnMut() -> Result<Vec<String>>) -> Result<Vec<String>> {
     let mut last = Ok(Vec::new());
     let settled = poll::until("no fault", SCRAPES, || {

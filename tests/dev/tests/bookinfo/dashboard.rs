@@ -1,4 +1,4 @@
-//! Our own Grafana dashboard, with the template variables filled in as Grafana does.
+//! This project's Grafana dashboard, with the values that Grafana gives the template variables.
 
 mod schema;
 mod structure;
@@ -73,8 +73,8 @@ struct Target {
     datasource: Value,
 }
 
-/// What is wrong with what the panels show now, for either reporter, for "All" and for everything
-/// chosen by hand.
+/// The faults of the panels with the current data, for each reporter, for "All" and for every
+/// selected value.
 pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
     let dashboard = Dashboard::read()?;
     let mut faults = Vec::new();
@@ -102,7 +102,7 @@ impl Dashboard {
         panels.flat_map(|panel| panel.targets.iter().map(move |target| (panel, target)))
     }
 
-    /// Every variable's value, after asking for its list.
+    /// The value of every variable, from its list in Prometheus.
     fn variables(
         &self,
         prometheus: &Prometheus,
@@ -141,7 +141,7 @@ impl Variable {
 }
 
 impl Panel {
-    /// Nothing to see, or series that look the same.
+    /// The fault of an answer: no data, or two series with the same legend.
     fn fault(&self, target: &Target, answer: &[Series]) -> Option<String> {
         if !answer.iter().any(|series| series.value > 0.0) {
             return Some("no data".to_owned());
@@ -163,7 +163,7 @@ impl Panel {
         None
     }
 
-    /// A row of a table. Every label has a column with a heading.
+    /// The row of a series in a table. Every label has a column with a heading.
     fn columns(&self, series: &Series) -> std::result::Result<String, String> {
         let headings: Vec<_> = self
             .transformations
@@ -185,7 +185,7 @@ impl Panel {
 }
 
 impl Target {
-    /// A line's name.
+    /// The legend of a series.
     fn legend(&self, series: &Series) -> std::result::Result<String, String> {
         let mut legend = String::new();
         for (index, part) in self.legend_format.split("{{").enumerate() {

@@ -1,4 +1,4 @@
-//! `cargo demo --topology bookinfo` from outside.
+//! The output of `cargo demo --topology bookinfo`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 pub(crate) const DEMO: &str = env!("CARGO_BIN_EXE_demo");
 
-/// Source, destination, security, flags, and who tells.
+/// Source, destination, security, flags and reporters.
 pub(crate) const EDGES: [[&str; 5]; 10] = [
     ["unknown", "productpage-v1", "none", "-", "destination"],
     ["productpage-v1", "details-v1", "mutual_tls", "-", "both"],
@@ -71,11 +71,11 @@ struct Check {
 }
 
 #[test]
-fn the_graph_has_every_edge_with_what_passed() -> Result<(), Box<dyn Error>> {
+fn the_graph_has_every_edge_with_its_counts() -> Result<(), Box<dyn Error>> {
     let output = Command::new(DEMO)
         .args(["--topology", "bookinfo", "--json"])
-        // Long enough for an exchange on a busy machine: labels settle after a whole interval
-        // without one.
+        // Long enough for an exchange on a busy machine: labels are final after one interval
+        // without an exchange.
         .args(["--reporting-duration", "3s"])
         .output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -116,7 +116,7 @@ impl Edge {
         .map(|text| text.to_owned())
     }
 
-    /// The numbers agree with each other.
+    /// Checks that the counts are consistent.
     fn check(&self) {
         let stays_open = self.destination == "mongodb-v1";
         assert_eq!(self.open, u64::from(stays_open), "{self:?}");

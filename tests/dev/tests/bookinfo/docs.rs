@@ -1,4 +1,4 @@
-//! What the documentation tells people to ask Prometheus.
+//! The PromQL queries of the documentation.
 
 use std::fs;
 
@@ -6,12 +6,12 @@ use mesh::prometheus::Prometheus;
 use mesh::testing::Result;
 use mesh::workspace;
 
-/// Every query of it shows something.
+/// The page whose queries must all have a result.
 const OBSERVABILITY: &str = "filter/docs/observability.md";
-/// Queries that a mesh which is well may answer with nothing.
+/// Pages whose queries may have no result in a healthy mesh.
 const OTHERS: [&str; 2] = ["filter/docs/operations.md", "filter/docs/unknown-labels.md"];
 
-/// What is wrong with what the documentation's queries show now.
+/// The faults of the documentation's queries with the current data.
 pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     for query in queries(OBSERVABILITY)? {
@@ -22,7 +22,7 @@ pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
     }
     for document in OTHERS {
         for query in queries(document)? {
-            // One that Prometheus cannot read is an error.
+            // A query that Prometheus cannot parse is an error.
             prometheus.query(&query)?;
         }
     }
@@ -33,7 +33,7 @@ pub(crate) fn observability() -> Result<String> {
     Ok(fs::read_to_string(workspace::root().join(OBSERVABILITY))?)
 }
 
-/// One a line, but for comments.
+/// The queries of a page, one per line, without comments.
 fn queries(document: &str) -> Result<Vec<String>> {
     let text = fs::read_to_string(workspace::root().join(document))?;
     let blocks = text.split("```promql\n").skip(1);

@@ -1,5 +1,5 @@
-//! The TCP panels of Istio's Grafana dashboards, with the template variables filled in as Grafana
-//! does.
+//! The TCP panels of Istio's Grafana dashboards, with the values that Grafana gives the template
+//! variables.
 
 mod tests;
 
@@ -11,10 +11,10 @@ use mesh::testing::Result;
 const PANELS: &str = include_str!("grafana/panels.tsv");
 const VARIABLES: &str = include_str!("grafana/variables.tsv");
 
-/// Grafana's own: four scrapes.
+/// The value of Grafana's `$__rate_interval`: four scrapes.
 const RATE_INTERVAL: &str = "4s";
 
-/// What someone looks at: a dashboard with the variables that one chooses by hand.
+/// A dashboard with the values of its variables that the user selects.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
     dashboard: &'static str,
@@ -23,7 +23,7 @@ pub(crate) struct View {
     mutual_tls: bool,
 }
 
-/// Every choice of reporter and of what makes a difference to a panel.
+/// Every selection of reporter and of other variables that changes the data of a panel.
 pub(crate) const VIEWS: [View; 7] = [
     View {
         dashboard: "mesh",
@@ -76,7 +76,7 @@ pub(crate) const VIEWS: [View; 7] = [
 const MYSQLDB: &str = "mysqldb.default.svc.cluster.local";
 const PRODUCTPAGE: &str = "productpage.default.svc.cluster.local";
 
-/// One query of a panel, as one looks at it.
+/// One query of a panel in a view.
 #[derive(Debug)]
 struct Panel {
     name: String,
@@ -84,7 +84,7 @@ struct Panel {
     has_data: bool,
 }
 
-/// What is wrong with what the panels show now.
+/// The faults of the panels with the current data.
 pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     for view in VIEWS {
@@ -108,8 +108,9 @@ pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
 }
 
 impl View {
-    /// The variables: those chosen, and "All" of the others, which come from queries that use those
-    /// before them. Fails where a list has no entry, or not the chosen one.
+    /// The variables: the selected values, and "All" of the others, whose lists come from queries
+    /// with the variables before them. The inner error is a list without entries, or without the
+    /// selected one.
     fn variables(
         &self,
         prometheus: &Prometheus,
@@ -153,8 +154,8 @@ impl View {
         rows(PANELS, dashboard).map(panel).collect()
     }
 
-    /// Whether a query must find something. Those for mTLS never do for the source, in Istio too:
-    /// only the destination knows the policy, and the source says `unknown`.
+    /// Whether a query must have a result. Those for mTLS have none for the source, as in Istio:
+    /// only the destination reports the policy, and the source reports `unknown`.
     fn has_data(&self, query: &str) -> bool {
         let by_source = query.contains(r#"reporter="source""#)
             || query.contains(r#"reporter=~"$qrep""#) && self.chosen.contains(&("qrep", "source"));
@@ -168,7 +169,7 @@ impl View {
     }
 }
 
-/// A dashboard's rows of a table, without the column that names it.
+/// The rows of a dashboard in a table, without the column with its name.
 fn rows<const N: usize>(
     table: &'static str,
     dashboard: &str,

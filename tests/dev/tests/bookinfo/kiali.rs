@@ -59,13 +59,13 @@ pub(crate) struct Edge {
 /// Why a series does not become an edge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Dropped {
-    /// "Skipping, missing expected TS labels".
+    /// Kiali logs "Skipping, missing expected TS labels".
     MissingLabel(&'static str),
     /// The source's namespace is known, and neither workload nor app is.
     NamelessSource,
     /// The source's namespace is known, and its cluster is `unknown`.
     SourceInNoCluster,
-    /// A bare address is the service, and no workload is known.
+    /// The service is an address, and no workload is known.
     AddressAsService,
     /// The service's namespace is known, and the destination's cluster is `unknown`.
     DestinationInNoCluster,
@@ -75,15 +75,15 @@ pub(crate) enum Dropped {
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     pub(crate) edges: BTreeMap<Edge, f64>,
-    /// Series that differ from one before on the same edge, so that Kiali adds them up: wrong if
-    /// they are the other reporter's word on the same bytes.
+    /// Series that differ from an earlier one on the same edge, so that Kiali adds them: wrong if
+    /// they are the other reporter's counts of the same bytes.
     pub(crate) contradictions: Vec<String>,
     pub(crate) dropped: Vec<(Dropped, Labels)>,
 }
 
 impl Rate {
-    /// "L4 telemetry is backwards" (Kiali): received is what the server received, so what the
-    /// client sent.
+    /// "L4 telemetry is backwards" (Kiali): received bytes are those that the server received and
+    /// the client sent.
     pub(crate) fn metric(self) -> &'static str {
         match self {
             Self::Sent => RECEIVED,
@@ -112,8 +112,8 @@ pub(crate) fn queries(rate: Rate, namespace: &str, seconds: u32) -> [String; 3] 
 /// The graph of the answers to all queries.
 pub(crate) fn graph(answers: &[Series]) -> Graph {
     let mut graph = Graph::default();
-    // Both reporters tell of an edge: the second is known by having the same values in all these
-    // labels.
+    // Both reporters have series of an edge. Kiali recognises the second by the same values in all
+    // these labels.
     let mut seen: BTreeMap<Edge, Vec<Vec<String>>> = BTreeMap::new();
     for series in answers {
         let (edge, identity) = match edge(&series.labels) {
@@ -137,7 +137,7 @@ pub(crate) fn graph(answers: &[Series]) -> Graph {
     graph
 }
 
-/// The edge that a series tells of, and what Kiali knows a duplicate by.
+/// The edge of a series, and the values by which Kiali recognises a duplicate.
 fn edge(labels: &Labels) -> Result<(Edge, Vec<String>), Dropped> {
     if let Some(missing) = REQUIRED
         .into_iter()
@@ -160,7 +160,7 @@ fn edge(labels: &Labels) -> Result<(Edge, Vec<String>), Dropped> {
     let source_cluster = text("source_cluster");
     let service_namespace = text("destination_service_namespace");
     let mut destination_cluster = text("destination_cluster");
-    // Kiali's mending of Istio's issue 29373.
+    // Kiali's workaround for Istio's issue 29373.
     if !is_ok(destination_cluster) && is_ok(source_cluster) && is_ok(service_namespace) {
         destination_cluster = source_cluster;
     }
@@ -193,7 +193,7 @@ fn edge(labels: &Labels) -> Result<(Edge, Vec<String>), Dropped> {
 }
 
 impl Graph {
-    /// What keeps it from being exactly these edges.
+    /// The differences between the graph and these edges.
     pub(crate) fn faults(&self, wanted: &BTreeSet<String>) -> Vec<String> {
         let there: BTreeSet<_> = self.edges.keys().map(ToString::to_string).collect();
         let missing = wanted.difference(&there).map(|edge| format!("no {edge}"));

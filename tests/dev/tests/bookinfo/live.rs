@@ -1,4 +1,4 @@
-//! The page that shows the mesh, in a real browser.
+//! The live page in a real browser.
 
 mod page;
 mod strange;
@@ -18,12 +18,12 @@ use serde_json::Value;
 use self::page::Page;
 use crate::demo::{DEMO, EDGES};
 
-/// The picture in the README: `UPDATE_PICTURES=1 cargo test --test bookinfo live` takes it anew.
+/// The picture in the README. `UPDATE_PICTURES=1 cargo test --test bookinfo live` updates it.
 const PICTURE: &str = "filter/docs/live-mesh.png";
 const PICTURE_SIZE: [u32; 2] = [1440, 526];
 const PICTURE_BYTES: u64 = 200_000;
 
-/// Ends what `cargo demo --keep` left behind.
+/// The output of `cargo demo --keep`. Dropping it ends the kept demo.
 struct Kept(Value);
 
 impl Kept {
@@ -52,15 +52,15 @@ impl Drop for Kept {
     }
 }
 
-/// The browser, unless there is none.
+/// The browser, or `None` if it is not installed.
 fn browser(scratch: &Scratch) -> Result<Option<Chromium>> {
     Ok(available(Chromium::find(scratch))?)
 }
 
-/// `/graph.json`, once it is as wanted.
+/// Waits until `/graph.json` satisfies `wanted`, and returns it.
 fn graph(url: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
     let url = format!("{url}graph.json");
-    Ok(poll::until("the graph being as wanted", LIMIT, || {
+    Ok(poll::until("the expected graph", LIMIT, || {
         let text = ureq::get(&url)
             .call()
             .and_then(|mut answer| answer.body_mut().read_to_string())
@@ -81,12 +81,12 @@ fn edges(graph: &Value) -> &[Value] {
 
 fn moves(edge: &Value) -> bool {
     let rate = |name| edge.get(name).and_then(Value::as_f64).unwrap_or_default();
-    // Nothing passes to the black hole.
+    // The edge to the black hole has no bytes.
     rate("received_per_second") + rate("sent_per_second") > 0.0 || edge["flags"] == "UH"
 }
 
 #[test]
-fn the_page_shows_every_link_of_the_running_mesh_and_that_it_moves() -> Result {
+fn the_page_shows_every_link_of_the_running_mesh_with_its_rates() -> Result {
     let kept = Kept::start(&["--topology", "bookinfo", "--reporting-duration", "500ms"])?;
     let url = kept.at("/kept/addresses/Live mesh")?;
     graph(url, |graph| {
@@ -122,7 +122,7 @@ fn the_page_shows_every_link_of_the_running_mesh_and_that_it_moves() -> Result {
     is_picture(&workspace::root().join(PICTURE))
 }
 
-/// A PNG of the right size that is not too much to download.
+/// Checks that a file is a PNG of the right size in pixels, and within the limit of bytes.
 fn is_picture(file: &Path) -> Result {
     let bytes = fs::read(file)?;
     let [width, height] = PICTURE_SIZE.map(u32::to_be_bytes);

@@ -19,7 +19,7 @@ const CASES: [&str; 2] = [
     "tcp-peer-stats.rules.test.yaml",
     "tcp-peer-stats.days.test.yaml",
 ];
-/// Where the runbooks are.
+/// The page with the runbooks.
 const OPERATIONS: &str = "filter/docs/operations.md";
 
 #[derive(Debug, Deserialize)]
@@ -55,7 +55,7 @@ struct Situation {
     alert_rule_test: Vec<Look>,
 }
 
-/// What is expected of an alert at a moment.
+/// The expected state of an alert at a time.
 #[derive(Debug, Deserialize)]
 struct Look {
     alertname: String,
@@ -78,7 +78,7 @@ fn rules() -> Result<Vec<Rule>> {
     Ok(groups.into_iter().flat_map(|group| group.rules).collect())
 }
 
-/// What real proxies in [`crate::trouble`] must make go off. The others take hours, or a second
+/// The alerts that the proxies in [`crate::trouble`] must fire. The others need hours, or a second
 /// event.
 const ALERTS: [&str; 7] = [
     "TcpConnectionsFail",
@@ -90,7 +90,7 @@ const ALERTS: [&str; 7] = [
     "TcpServiceUnreachable",
 ];
 
-/// What is wrong with what a real Prometheus makes of the rules now.
+/// The faults of the rules with the current data in Prometheus.
 pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
     let mut faults = prometheus.unhealthy_rules()?;
     for recorded in rules()?.iter().filter_map(|rule| rule.record.as_deref()) {
@@ -106,12 +106,12 @@ pub(crate) fn faults(prometheus: &Prometheus) -> Result<Vec<String>> {
             faults.push(format!("{name} is silent"));
         }
     }
-    // All is well in Bookinfo, but for the black hole.
+    // Bookinfo has no fault but the traffic to the black hole.
     faults.extend(active.iter().filter_map(|alert| {
         let about = |name| label(alert, name);
         let is_bookinfos = about("source_workload_namespace") == "default";
         let wanted = about("destination_service_name") == "BlackHoleCluster";
-        (is_bookinfos && !wanted).then(|| format!("{alert} although all is well"))
+        (is_bookinfos && !wanted).then(|| format!("unexpected alert: {alert}"))
     }));
     Ok(faults)
 }
@@ -124,9 +124,9 @@ fn every_alert_fires_when_it_should_and_only_then() -> Result {
     Ok(())
 }
 
-/// A new alert needs both.
+/// A new alert needs both kinds of cases.
 #[test]
-fn every_alert_has_a_situation_that_it_fires_in_and_one_that_leaves_it_silent() -> Result {
+fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not() -> Result {
     let mut tests = Vec::new();
     for file in CASES {
         tests.extend(read::<Cases>(file)?.tests);
@@ -140,19 +140,20 @@ fn every_alert_has_a_situation_that_it_fires_in_and_one_that_leaves_it_silent() 
             own.map(|look| !look.exp_alerts.is_empty()).collect()
         };
         let fires = tests.iter().any(|each| looks(each).contains(&true));
-        // A situation of its own: that an alert is silent before its time says little.
+        // The silence must be in a case without any firing: silence before the duration of an alert
+        // is no evidence.
         let is_silent = |fired: Vec<bool>| !fired.is_empty() && !fired.contains(&true);
         let silent = tests.iter().any(|each| is_silent(looks(each)));
-        assert!(fires, "no situation makes {alert} fire");
-        assert!(silent, "no situation leaves {alert} silent");
+        assert!(fires, "no case makes {alert} fire");
+        assert!(silent, "{alert} fires in every case");
     }
     let names: BTreeSet<_> = tests.iter().map(|situation| &situation.name).collect();
-    assert_eq!(names.len(), tests.len(), "two situations have one name");
+    assert_eq!(names.len(), tests.len(), "two cases have one name");
     Ok(())
 }
 
 #[test]
-fn every_alert_says_how_bad_it_is_what_it_means_and_what_to_do() -> Result {
+fn every_alert_has_a_severity_a_description_and_a_runbook() -> Result {
     let explained = docs::observability()?;
     for rule in rules()? {
         let Some(alert) = &rule.alert else { continue };
@@ -166,7 +167,7 @@ fn every_alert_says_how_bad_it_is_what_it_means_and_what_to_do() -> Result {
             assert!(text.is_some_and(|text| !text.is_empty()), "{alert}: {name}");
         }
         let runbook = rule.annotations["runbook"].as_str();
-        // That the section is there is checked with all other links, in `docs`.
+        // The test of links in `tests/repository` checks that the section exists.
         let section = runbook.strip_prefix(&format!("{OPERATIONS}#"));
         assert!(section.is_some(), "{alert} points to {runbook}");
         assert!(explained.contains(&format!("| `{alert}` | {} |", rule.labels["severity"])));
@@ -175,7 +176,7 @@ fn every_alert_says_how_bad_it_is_what_it_means_and_what_to_do() -> Result {
 }
 
 #[test]
-fn what_alerts_read_is_recorded_before() -> Result {
+fn rules_read_only_series_of_earlier_rules() -> Result {
     let mut recorded = BTreeSet::new();
     for Rule { record, expr, .. } in rules()? {
         let words = expr.split(|c: char| !(c.is_ascii_alphanumeric() || "_:".contains(c)));

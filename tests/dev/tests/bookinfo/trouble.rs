@@ -1,4 +1,4 @@
-//! A small mesh in which everything goes wrong that dashboard and alerts are there for.
+//! A small mesh with every fault that the dashboard and the alerts show.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -11,16 +11,16 @@ use mesh::{Envoy, Scratch, Workload, wasm};
 use mesh::{Filter, Hop, Mesh, Service};
 use serde_json::{Value, json};
 
-/// Nobody who is well is in it.
+/// The namespace, in which every workload has a fault.
 pub(crate) const NAMESPACE: &str = "trouble";
 
-/// Magic, a length of four bytes, and four bytes that are no message.
+/// A frame with a valid header and four bytes that are no protobuf message.
 const GARBLED_FRAME: &[u8] = b"\x3d\x23\x04\x67\x00\x00\x00\x04\xff\xff\xff\xff";
 
-/// Far longer than any answer takes: without it a fault would be a hang.
+/// A limit that no answer reaches. Without it, a fault would be a hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The mesh: one caller, and a service for each kind of trouble.
+/// The mesh: one caller, and a service for each fault.
 pub(crate) struct Trouble {
     mesh: Mesh,
     _apps: [App; 3],
@@ -36,19 +36,19 @@ impl Trouble {
         })?;
         let service = |app, address: SocketAddr| Service::new(workload(app), 7000, address);
         let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
-            // It tells another namespace than its certificate has.
+            // Its metadata has another namespace than its certificate.
             .client(workload("caller"))
             .edit_client(from_elsewhere)
             // No TLS, between two sidecars.
             .service(service("plain", echo.address()).hop(Hop::Plaintext))
-            // The control plane says that it has the exchange, and it has not.
+            // The endpoint metadata announces the exchange, which the server does not have.
             .service(
                 service("silent", length.address())
                     .hop(Hop::MeshWithoutAlpn)
                     .filter(Filter::Absent),
             )
             .service(service("garbling", garbling.address()).filter(Filter::Absent))
-            // Every connection would be a series of its own.
+            // Without the limit, every connection would have its own series.
             .service(
                 service("crowded", echo.address()).filter(Filter::Configured(json!({
                     "tcp_reporting_duration": "500ms",
@@ -56,7 +56,7 @@ impl Trouble {
                     "metrics": [{ "dimensions": { "source_app": "string(connection.id)" } }],
                 }))),
             )
-            // Its sidecar is up, its application is not.
+            // Its sidecar runs, its application does not.
             .service(service("down", echo.address()).edit(without_application))
             .start(scratch)?;
         Ok(Self {
@@ -69,7 +69,7 @@ impl Trouble {
         self.mesh.sidecars()
     }
 
-    /// A connection to each service. What comes of it is for the metrics to tell.
+    /// Opens a connection to each service. The metrics show the results.
     pub(crate) fn stir(&self) -> Result {
         for service in self.mesh.services() {
             let _trouble = call(self.mesh.address(service)?);
@@ -97,14 +97,14 @@ fn from_elsewhere(bootstrap: &mut Value) {
     set(bootstrap, "/node/metadata/NAMESPACE", json!("elsewhere"));
 }
 
-/// Port 1 is nobody's.
+/// No process listens on port 1.
 fn without_application(bootstrap: &mut Value) {
     let endpoint = "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints/0";
     let port = format!("{endpoint}/endpoint/address/socket_address/port_value");
     set(bootstrap, &port, json!(1));
 }
 
-/// Without that place there is no trouble, and a panel without data.
+/// If the place is missing, the fault is missing, and a panel has no data.
 fn set(bootstrap: &mut Value, pointer: &str, value: Value) {
     if let Some(place) = bootstrap.pointer_mut(pointer) {
         *place = value;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::scenario::{self, Scenario};
 
-/// The listener that answers every byte, for [`Barrier`](super::socket::Barrier).
+/// The echo listener for [`Barrier`](super::socket::Barrier).
 pub(super) const BARRIER: &str = "barrier";
 
 pub(super) fn document(probe: &Path, scenarios: &[Scenario], server: SocketAddr) -> Value {
@@ -26,7 +26,7 @@ pub(super) fn document(probe: &Path, scenarios: &[Scenario], server: SocketAddr)
     }
     json!({
         "node": { "id": "probe", "cluster": "probe" },
-        // Asking for the metrics is what merges histograms.
+        // A request for the metrics merges histograms.
         "stats_flush_on_admin": true,
         "admin": { "address": loopback(0) },
         "static_resources": {
@@ -53,7 +53,7 @@ fn listener(name: &str, filters: &[Value]) -> Value {
     })
 }
 
-/// A VM of its own: what one scenario does to its VM must not be seen by another.
+/// Each filter has its own VM: a scenario must not affect the VM of another.
 fn wasm(id: &str, probe: &Path, script: &str) -> Value {
     json!({
         "name": "probe",

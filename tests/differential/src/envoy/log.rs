@@ -9,7 +9,7 @@ use mesh::Envoy;
 /// Envoy's log, read as it grows.
 pub(super) struct Log {
     file: File,
-    /// A line that is not complete yet.
+    /// The bytes of an incomplete line.
     rest: Vec<u8>,
     main_thread: String,
     lines: HashMap<String, Vec<String>>,

@@ -9,7 +9,7 @@ use socket2::SockRef;
 use crate::observed::Arrived;
 use crate::scenario::Act;
 
-/// An application's end of a connection: none before it is connected and after it closed.
+/// An application's end of a connection: `None` before it is connected and after it closed.
 #[derive(Default)]
 pub(super) struct Socket {
     stream: Option<TcpStream>,
@@ -18,7 +18,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Connects to a proxy; the socket, and its own address.
+    /// Connects to a proxy. Returns the socket and its local address.
     pub(super) fn connect(address: SocketAddr) -> io::Result<(Self, SocketAddr)> {
         let stream = TcpStream::connect(address)?;
         let local = stream.local_addr()?;
@@ -39,8 +39,8 @@ impl Socket {
         self.connected
     }
 
-    /// One act is one segment on the wire, and so one read event. A peer that is gone is no error:
-    /// what came of it shows in [`Self::drain`].
+    /// Performs an act, which is one segment on the wire, and so one read event. A closed
+    /// connection is not an error here: [`Self::drain`] returns its effects.
     pub(super) fn act(&mut self, act: &Act) -> io::Result<()> {
         let Some(stream) = &mut self.stream else {
             return Ok(());
@@ -65,7 +65,7 @@ impl Socket {
         }
     }
 
-    /// Takes in what has arrived.
+    /// Reads all bytes and events that have arrived.
     pub(super) fn drain(&mut self, arrived: &mut Arrived) -> io::Result<()> {
         let Some(stream) = &mut self.stream else {
             return Ok(());
@@ -103,7 +103,7 @@ fn is_gone(error: &io::Error) -> bool {
     )
 }
 
-/// A corked socket holds the bytes back until FIN takes them along.
+/// A corked socket sends the bytes together with FIN.
 fn write_and_end(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     SockRef::from(&*stream).set_tcp_cork(true)?;
@@ -111,12 +111,12 @@ fn write_and_end(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
-/// A connection that Envoy's only worker echoes: when a byte is back, the worker has handled what
-/// was there before it.
+/// A connection that Envoy's only worker echoes: when a byte is back, the worker has handled all
+/// earlier events.
 pub(super) struct Barrier(TcpStream);
 
-/// Reading, forwarding, accepting and closing take one turn of the event loop each, and some put
-/// off work to the next.
+/// The number of echoes to wait for. Reading, forwarding, accepting and closing take one iteration
+/// of the event loop each, and some defer work to the next.
 const TURNS: usize = 6;
 
 impl Barrier {

@@ -81,7 +81,7 @@ const STRUCT: &str = "hex:0a080a016b12031a0176";
 const DECLARE: &str = "hex:0a036f776e1803222a\
                        747970652e676f6f676c65617069732e636f6d2f676f6f676c652e70726f746f6275662e537472756374";
 
-/// Expressions without blanks, which the probe takes as they are.
+/// Expressions without spaces, which separate arguments in the probe's script.
 const EXPRESSIONS: [&str; 10] = [
     "own",
     "own.k",
@@ -123,7 +123,7 @@ fn line(rng: &mut Rng) -> String {
 fn actions(rng: &mut Rng, callback: &str) -> String {
     let count = rng.usize(1..=4);
     let mut actions: Vec<_> = (0..count).map(|_| action(rng, callback)).collect();
-    // A known difference (see the harness' manual): closing there and then trapping.
+    // A documented difference (see the harness' manual): a close and then a trap in this callback.
     let closes = actions.iter().any(|action| action.starts_with("close"));
     actions.retain(|action| !(callback == "upstream_close" && closes && action == "trap"));
     actions.join("; ")
@@ -184,10 +184,11 @@ fn get(rng: &mut Rng, callback: &str) -> String {
     format!("get {buffer} {start} {length}")
 }
 
-/// Mostly the one that is there in the callback.
+/// Returns mostly the buffer that the callback has.
 fn buffer(rng: &mut Rng, callback: &str) -> &'static str {
     match (rng.u8(0..20), callback) {
-        // Not 8: in Envoy, call data is whichever buffer was asked for last, even one that is gone.
+        // Without 8: in Envoy, the buffer of call data is the last requested one, even if it no
+        // longer exists.
         (0, _) => any(rng, &["0", "1", "4", "5", "6", "7", "9", "77"]),
         (1..=14, "downstream_data") => "downstream",
         (1..=14, "upstream_data") => "upstream",
@@ -203,7 +204,7 @@ fn stream(rng: &mut Rng) -> &'static str {
     )
 }
 
-/// Ids count up by type: 4, 8 counters, 5, 9 gauges.
+/// Ids increase by type: 4 and 8 are counters, 5 and 9 are gauges.
 fn metric(rng: &mut Rng) -> String {
     let id = any(rng, &["4", "4", "5", "5", "8", "9", "0", "1", "3", "12"]);
     let name = any(rng, &["a", "b", "c.d"]);

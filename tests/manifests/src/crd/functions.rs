@@ -27,7 +27,7 @@ pub(super) fn register(context: &mut Context<'_, '_>) -> Result<(), cel::Declara
         } else {
             Err(ExecutionError::function_error(
                 "url",
-                format!("`{text}` is no URL"),
+                format!("`{text}` is not a URL"),
             ))
         }
     })?;
@@ -37,12 +37,12 @@ pub(super) fn register(context: &mut Context<'_, '_>) -> Result<(), cel::Declara
     // As a number of nanoseconds, which compares like a duration.
     context.add_function("duration", |text: Arc<String>| {
         nanoseconds(&text).ok_or_else(|| {
-            ExecutionError::function_error("duration", format!("`{text}` is no duration"))
+            ExecutionError::function_error("duration", format!("`{text}` is not a duration"))
         })
     })
 }
 
-/// JSON as CEL sees it: whole numbers are ints.
+/// Converts JSON to CEL: whole numbers are ints.
 pub(super) fn value(json: &Value) -> Cel {
     match json {
         Value::Null => Cel::Null,
@@ -62,7 +62,7 @@ pub(super) fn value(json: &Value) -> Cel {
     }
 }
 
-/// As Kubernetes has it: an absolute URI or an absolute path.
+/// As in Kubernetes: an absolute URI or an absolute path.
 fn is_url(text: &str) -> bool {
     let printable = !text.contains(|character: char| character.is_control() || character == ' ');
     printable && (text.starts_with('/') || scheme(text).is_some())
@@ -76,7 +76,7 @@ fn scheme(url: &str) -> Option<&str> {
     (named && !rest.is_empty()).then_some(scheme)
 }
 
-/// A duration as Go writes it.
+/// Parses a duration of Go.
 fn nanoseconds(text: &str) -> Option<i64> {
     let (sign, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (-1.0, rest),
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_go_reads_them() {
+    fn durations_are_parsed_as_in_go() {
         assert_eq!(nanoseconds("1ms"), Some(1_000_000));
         assert_eq!(nanoseconds("1m30s"), Some(90_000_000_000));
         assert_eq!(nanoseconds("-1.5h"), Some(-5_400_000_000_000));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_without_a_scheme_is_no_url() {
+    fn a_registry_without_a_scheme_is_not_a_url() {
         assert!(is_url("oci://registry.example.com/filter:1"));
         assert_eq!(scheme("oci://registry.example.com/filter:1"), Some("oci"));
         assert!(is_url("http://registry.example.com/filter:1"));

@@ -62,7 +62,7 @@ impl Rules {
         }
     }
 
-    /// Why a rule is broken, if it is.
+    /// Evaluates a rule. Returns the message if it is violated.
     fn judge(&self, rule: &Value, value: &Value) -> Option<String> {
         let source = rule.get("rule").and_then(Value::as_str)?;
         let message = rule
@@ -109,7 +109,7 @@ fn compile(schema: &Value, programs: &mut BTreeMap<String, Program>) -> Result<(
     Ok(())
 }
 
-/// A list that is a map by its items' keys has none twice.
+/// The violation of a list with map keys in which two items have the same key.
 fn repeated_key(schema: &Value, items: &[Value]) -> Option<String> {
     let keys = schema.get("x-kubernetes-list-map-keys")?.as_array()?;
     let key_of = |item: &Value| -> Vec<Value> {
@@ -121,7 +121,7 @@ fn repeated_key(schema: &Value, items: &[Value]) -> Option<String> {
     for item in items {
         let key = key_of(item);
         if seen.contains(&key) {
-            return Some(format!("{} is there twice", Value::Array(key)));
+            return Some(format!("{} occurs twice", Value::Array(key)));
         }
         seen.push(key);
     }

@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
 
-/// A validator of whole objects by the schema of a definition.
+/// Compiles a validator of whole objects from the schema of a definition.
 pub(super) fn validator(schema: &Value) -> Result<Validator, String> {
     let mut schema = schema.clone();
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
@@ -19,7 +19,7 @@ pub(super) fn validator(schema: &Value) -> Result<Validator, String> {
     jsonschema::draft202012::new(&schema).map_err(|error| error.to_string())
 }
 
-/// The violations of a schema by an object, and by its lists with map keys.
+/// Returns the violations of the schema by an object.
 pub(super) fn complaints(validator: &Validator, object: &Value) -> Vec<String> {
     let errors = validator.iter_errors(object).map(|error| {
         let place = error.instance_path().to_string();
@@ -30,11 +30,11 @@ pub(super) fn complaints(validator: &Validator, object: &Value) -> Vec<String> {
             _ => format!("{place}: {error}"),
         }
     });
-    // A branch of `oneOf` repeats what the schema beside it says.
+    // A branch of `oneOf` repeats errors of the schema beside it.
     errors.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// The members of an object's metadata that its author may write.
+/// The schema of the metadata that the author of an object may set.
 fn metadata() -> Value {
     let name = json!({ "type": "string", "maxLength": 253, "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$" });
     let key = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$";
@@ -60,13 +60,13 @@ fn metadata() -> Value {
     })
 }
 
-/// Makes JSON Schema of a structural schema: an object takes the fields it declares and no others,
-/// unless it says that it keeps them; `nullable` is a type.
+/// Converts a structural schema to JSON Schema: an object has no undeclared fields, except with
+/// `x-kubernetes-preserve-unknown-fields`; `nullable` is a type.
 fn close(schema: &mut Value) {
     let Some(node) = schema.as_object_mut() else {
         return;
     };
-    // A Kubernetes format such as int32 says nothing to JSON Schema.
+    // JSON Schema does not have the formats of Kubernetes, such as int32.
     node.remove("format");
     let keeps = node.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
     if node.contains_key("properties") && !node.contains_key("additionalProperties") && !keeps {

@@ -4,7 +4,7 @@ use super::{Sidecar, text};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 
-/// Applies a rule to the clusters of its host; returns how many those are.
+/// Applies a rule to the clusters of its host. Returns their number.
 pub(super) fn apply(sidecar: &mut Sidecar, manifest: &Manifest) -> Result<usize> {
     let mode = manifest.text("/spec/trafficPolicy/tls/mode");
     let host = format!("|{}.default.svc.cluster.local", manifest.text("/spec/host"));
@@ -17,7 +17,7 @@ pub(super) fn apply(sidecar: &mut Sidecar, manifest: &Manifest) -> Result<usize>
             continue;
         };
         match mode {
-            // By itself istiod lets the endpoint's `tlsMode` decide.
+            // Without a mode, the endpoint's `tlsMode` applies.
             "" => {}
             "DISABLE" => {
                 fields.remove("transport_socket_matches");
@@ -33,7 +33,7 @@ pub(super) fn apply(sidecar: &mut Sidecar, manifest: &Manifest) -> Result<usize>
             other => {
                 return Err(Error::render(
                     manifest.to_string(),
-                    format!("the TLS mode `{other}` is not known here"),
+                    format!("the TLS mode `{other}` is not supported"),
                 ));
             }
         }

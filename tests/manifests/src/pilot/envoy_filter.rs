@@ -1,4 +1,4 @@
-//! EnvoyFilters, as istiod applies them.
+//! Applies EnvoyFilters as istiod does.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::{Sidecar, array, elements, text};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 
-/// Applies the patches in order; returns how many places each of them changed.
+/// Applies the patches in order. Returns the number of places that each of them changed.
 pub(super) fn apply(sidecar: &mut Sidecar, manifest: &Manifest) -> Result<Vec<usize>> {
     let selector = manifest.document.pointer("/spec/workloadSelector/labels");
     let patches = super::list(&manifest.document, "/spec/configPatches");
@@ -79,7 +79,7 @@ impl<'a> Patch<'a> {
         Ok(hits)
     }
 
-    /// Whether it changed anything.
+    /// Edits the filters of a chain. Returns whether the patch changed them.
     fn edit_filters(&self, filters: &mut Vec<Value>) -> Result<bool> {
         let wanted = self.matches.filter();
         let place = wanted.map(|wanted| {
@@ -98,8 +98,8 @@ impl<'a> Patch<'a> {
             ("REMOVE", Some(Some(_))) => {
                 filters.retain(|filter| Some(text(filter, "/name")) != wanted)
             }
-            // istiod passes over a patch whose filter is not there, or that has to name one and
-            // does not.
+            // istiod ignores a patch whose filter does not exist, or that lacks the required name
+            // of a filter.
             ("INSERT_BEFORE" | "INSERT_AFTER" | "REPLACE" | "REMOVE", _) => return Ok(false),
             (other, _) => return Err(self.unknown("operation", other)),
         }
@@ -108,7 +108,7 @@ impl<'a> Patch<'a> {
 
     fn merge(&self, target: &mut Value) -> Result<bool> {
         if self.value.get("transport_socket").is_some() {
-            // istiod merges into the message inside it.
+            // istiod merges into the message in the transport socket.
             return Err(self.unknown("field", "transport_socket"));
         }
         match self.operation {
@@ -120,12 +120,12 @@ impl<'a> Patch<'a> {
     }
 
     fn unknown(&self, what: &str, name: &str) -> Error {
-        Error::render(self.what, format!("the {what} `{name}` is not known here"))
+        Error::render(self.what, format!("the {what} `{name}` is not supported"))
     }
 }
 
 /// Merges as protobuf does: messages by field, lists by appending. With `replace_lists` a list
-/// replaces the other one, unless it is empty, which is equal to a missing field.
+/// replaces the other one, unless it is empty: an empty list is equal to a missing field.
 fn merge(target: &mut Value, patch: &Value, replace_lists: bool) {
     match (target, patch) {
         (Value::Object(target), Value::Object(patch)) => {

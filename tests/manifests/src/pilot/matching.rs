@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 use super::{list, text};
 use crate::error::{Error, Result};
 
-/// The listener through which istiod serves all inbound ports, and the one that catches outbound
-/// ones: a port number means their chains' destination port.
+/// The listener of all inbound ports, and that of outbound ports without a listener of their own.
+/// For them, a port number matches the destination port of a chain.
 const VIRTUAL: [&str; 2] = ["virtualInbound", "virtualOutbound"];
 
-/// `match` of a patch, with nothing in it that is not understood.
+/// `match` of a patch, without unsupported fields.
 pub(super) struct Match<'a> {
     context: &'a str,
     listener: Option<&'a Map<String, Value>>,
@@ -49,7 +49,7 @@ impl<'a> Match<'a> {
             if let Some(unknown) = names.find(|name| !known.contains(&name.as_str())) {
                 return Err(Error::render(
                     what,
-                    format!("`match` has `{unknown}`, which is not known here"),
+                    format!("`match` has `{unknown}`, which is not supported"),
                 ));
             }
         }
@@ -94,7 +94,7 @@ impl<'a> Match<'a> {
             && wants(self.chain, "applicationProtocols").is_none_or(all_protocols)
     }
 
-    /// The name of the filter to act on.
+    /// The name of the filter to change.
     pub(super) fn filter(&self) -> Option<&'a str> {
         self.chain?.get("filter")?.get("name")?.as_str()
     }

@@ -1,4 +1,4 @@
-//! The filters that only Istio's own proxy has.
+//! The native filters, which only Istio's proxy has.
 
 use serde_json::Value;
 
@@ -8,16 +8,16 @@ use super::{Sidecar, array, elements, list, text};
 pub const EXCHANGE: &str = "istio.metadata_exchange";
 const STATS: &str = "istio.stats";
 
-/// A filter of Istio's own.
+/// A native filter of Istio.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Native {
     /// Its name.
     pub name: String,
-    /// The listener or cluster that it is in.
+    /// Its listener or cluster.
     pub place: String,
-    /// A chain's destination port and transport, if it is in one that is matched on them.
+    /// The destination port and the transport that its chain matches; empty without such a match.
     pub chain: String,
-    /// The protocol that an exchange filter waits for; it acts on no other connection.
+    /// The ALPN of an exchange filter, which ignores connections with another one.
     pub protocol: String,
 }
 

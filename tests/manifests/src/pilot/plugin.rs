@@ -1,5 +1,5 @@
-//! WasmPlugins and TrafficExtensions of type NETWORK, as istiod and the agent in the pod bring them
-//! to Envoy: a filter in every chain that they match, HTTP chains too, whose module is a file.
+//! WasmPlugins and TrafficExtensions of type NETWORK, as istiod and the agent in the pod configure
+//! them in Envoy: a filter in every matching chain, HTTP chains included, whose module is a file.
 
 use serde_json::{Value, json};
 
@@ -7,14 +7,15 @@ use super::{Sidecar, WASM_TYPE, array, elements, list, text};
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 
-/// Filters that plugins of the phase STATS come in front of, the first that is there.
+/// The filters in front of which plugins of the phase STATS are inserted: the first of these that a
+/// chain has.
 const BEFORE: [&str; 3] = [
     "istio.stats",
     "envoy.filters.network.tcp_proxy",
     "envoy.filters.network.http_connection_manager",
 ];
 
-/// Puts the filter into all chains that the plugin matches; returns how many those are.
+/// Inserts the filter into all chains that the plugin matches. Returns their number.
 pub(super) fn apply(sidecar: &mut Sidecar, manifest: &Manifest) -> Result<usize> {
     let spec = manifest.document.get("spec").cloned().unwrap_or_default();
     if !sidecar.is_selected(spec.pointer("/selector/matchLabels")) {
@@ -24,7 +25,7 @@ pub(super) fn apply(sidecar: &mut Sidecar, manifest: &Manifest) -> Result<usize>
     if text(wasm, "/type") != "NETWORK" || text(&spec, "/phase") != "STATS" {
         return Err(Error::render(
             manifest.to_string(),
-            "only plugins of type NETWORK and phase STATS are known here",
+            "only plugins of type NETWORK and phase STATS are supported",
         ));
     }
     let filter = filter(manifest, wasm)?;
@@ -63,7 +64,7 @@ pub(super) fn apply(sidecar: &mut Sidecar, manifest: &Manifest) -> Result<usize>
     Ok(hits)
 }
 
-/// Whether one of the traffic selectors takes a chain; without any, all are taken.
+/// Whether one of the traffic selectors matches a chain. Without selectors, all chains match.
 fn is_matched(spec: &Value, mode: &str, port: Option<&Value>) -> bool {
     let selectors = list(spec, "/match");
     let takes = |selector: &Value| {
@@ -83,7 +84,7 @@ fn filter(manifest: &Manifest, wasm: &Value) -> Result<Value> {
         other => {
             return Err(Error::render(
                 manifest.to_string(),
-                format!("the strategy `{other}` is not known here"),
+                format!("the strategy `{other}` is not supported"),
             ));
         }
     };
@@ -94,7 +95,7 @@ fn filter(manifest: &Manifest, wasm: &Value) -> Result<Value> {
         "failure_policy": policy,
         "vm_config": { "runtime": "envoy.wasm.runtime.v8", "code": {} },
     });
-    // Without a configuration Envoy gets none at all, and not an empty object.
+    // Without `pluginConfig`, Envoy gets no configuration instead of an empty object.
     if let (Some(plugin_config), Some(fields)) = (wasm.get("pluginConfig"), config.as_object_mut())
     {
         let configuration = json!({

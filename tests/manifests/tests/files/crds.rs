@@ -1,4 +1,4 @@
-//! The manifests and Istio's CustomResourceDefinitions.
+//! Istio's CustomResourceDefinitions accept the manifests.
 
 use std::path::Path;
 
@@ -6,19 +6,19 @@ use manifests::crd::Definitions;
 use manifests::{Manifest, manifest};
 use mesh::{available, tools};
 
-/// Folders whose manifests Istio's API server takes.
+/// Folders with manifests of Istio's kinds.
 const FOLDERS: [&str; 2] = ["envoy-config/istio", "envoy-config/bookinfo"];
-/// How many objects of Istio's kinds there are at least.
+/// The least number of objects of Istio's kinds.
 const AT_LEAST: usize = 14;
 
-/// Istio's definitions, or `None` where they cannot be had: the test is then reported as skipped.
+/// Istio's definitions. If they are not available, reports the test as skipped and returns `None`.
 pub(crate) fn definitions() -> Option<Definitions> {
     let folder = available(tools::istio_definitions()).unwrap()?;
     Some(Definitions::read(&folder).unwrap())
 }
 
 #[test]
-fn every_manifest_is_taken() {
+fn every_manifest_is_valid() {
     let Some(definitions) = definitions() else {
         return;
     };
@@ -80,7 +80,7 @@ const WRONG: [(&str, &str, &str); 14] = [
     (
         "a port twice",
         "kind: WasmPlugin\nspec: { url: a.com/b, match: [{ ports: [{ number: 1 }, { number: 1 }] }] }",
-        "/spec/match/0/ports: [1] is there twice",
+        "/spec/match/0/ports: [1] occurs twice",
     ),
     (
         "CEL: the scheme of a URL",
@@ -115,7 +115,7 @@ const WRONG: [(&str, &str, &str); 14] = [
 ];
 
 #[test]
-fn a_broken_manifest_is_refused_by_the_name_of_its_field() {
+fn the_error_for_an_invalid_manifest_names_the_field() {
     let Some(definitions) = definitions() else {
         return;
     };

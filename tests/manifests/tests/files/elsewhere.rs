@@ -1,4 +1,4 @@
-//! The snippets for Consul and for Envoy Gateway, loaded and run by real Envoys.
+//! The snippets for Consul and for Envoy Gateway in real Envoys.
 
 mod consul;
 mod envoy_gateway;

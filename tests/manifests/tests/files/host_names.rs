@@ -1,4 +1,4 @@
-//! Tags of stats with host names that match a tag of Istio's bootstrap.
+//! Tags of stats with host names that match the expression of a tag in Istio's bootstrap.
 
 use manifests::Manifest;
 use mesh::bootstrap::Bootstrap;
@@ -7,7 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 /// One row of the page's table: a tag's name, its expression, a host, and the value that Envoy
-/// takes from the host.
+/// extracts from the host.
 struct Row {
     tag: String,
     regex: String,
@@ -82,10 +82,10 @@ fn shipped() -> Vec<Value> {
 }
 
 #[test]
-fn no_tag_of_ours_reads_a_host_name() {
+fn tags_of_this_project_match_only_their_own_labels() {
     for config in shipped() {
         let tags = named(&config);
-        // Consul's own tag is the only one that is no label of the filter's.
+        // Consul's own tag is the only one that is not a label of the filter.
         let labels: Vec<String> = tags
             .iter()
             .map(|(name, _)| name.clone())
@@ -103,9 +103,9 @@ fn no_tag_of_ours_reads_a_host_name() {
     }
 }
 
-/// The tags of Istio's bootstrap do, as the page states.
+/// The values are those of the page.
 #[test]
-fn istios_tags_read_host_names() {
+fn tags_of_istio_match_host_names() {
     let rows = rows();
     assert_eq!(rows.len(), 7);
     for row in rows {

@@ -17,7 +17,7 @@ const OVERLAYS: [&str; 5] = [
     "exchange-instead-of-native",
     "uninstall",
 ];
-/// Components, and an overlay that each is for.
+/// Components, each with an overlay that it can extend.
 const COMPONENTS: [(&str, &str); 3] = [
     ("traffic-extension", "telemetry-only"),
     ("strict-mtls", "exchange-instead-of-native"),
@@ -53,7 +53,7 @@ fn sorted(manifests: &[Manifest]) -> Vec<String> {
     texts
 }
 
-/// The configurations of the filter in what an overlay comes to.
+/// The configurations of the filter in the manifests of an overlay.
 fn plugin_configs(manifests: &[Manifest]) -> Vec<Value> {
     let places = [
         "/spec/pluginConfig",
@@ -73,7 +73,7 @@ fn plugin_configs(manifests: &[Manifest]) -> Vec<Value> {
 }
 
 #[test]
-fn kustomize_makes_the_same_of_them() {
+fn kustomize_builds_the_same_manifests() {
     let Some(program) = available(tools::kustomize()).unwrap() else {
         return;
     };
@@ -108,7 +108,7 @@ fn kustomize_makes_the_same_of_them() {
 }
 
 #[test]
-fn the_default_brings_one_plugin_under_names_of_its_own_that_exchanges_nothing() {
+fn the_default_is_one_plugin_without_exchange_and_with_its_own_metric_names() {
     let manifests = overlay("telemetry-only");
     assert_eq!(
         kinds(&manifests),
@@ -121,7 +121,7 @@ fn the_default_brings_one_plugin_under_names_of_its_own_that_exchanges_nothing()
 }
 
 #[test]
-fn whoever_takes_istios_names_turns_istios_metrics_off_for_the_same_pods() {
+fn overlays_with_istios_metric_names_disable_istios_metrics_for_the_same_pods() {
     for (name, label) in [
         ("telemetry-instead-of-native", "telemetry"),
         ("exchange-instead-of-native", "exchange"),
@@ -158,7 +158,7 @@ fn whoever_takes_istios_names_turns_istios_metrics_off_for_the_same_pods() {
 }
 
 #[test]
-fn the_exchange_is_auto_or_on_or_on_its_way_out() {
+fn the_exchange_mode_of_each_overlay_is_as_documented() {
     for (name, mode) in [
         ("exchange", "auto"),
         ("exchange-instead-of-native", "on"),
@@ -182,7 +182,7 @@ fn the_exchange_is_auto_or_on_or_on_its_way_out() {
 }
 
 #[test]
-fn nothing_with_the_exchange_fails_open() {
+fn configurations_with_the_exchange_do_not_fail_open() {
     for name in OVERLAYS {
         for manifest in overlay(name) {
             let text = manifest.document.to_string();
@@ -197,7 +197,7 @@ fn nothing_with_the_exchange_fails_open() {
 }
 
 #[test]
-fn a_traffic_extension_says_what_the_plugin_says() {
+fn a_traffic_extension_has_the_spec_of_the_plugin() {
     let (plugin, extension) = (
         overlay("telemetry-only"),
         with("traffic-extension", "telemetry-only"),
@@ -215,7 +215,7 @@ fn a_traffic_extension_says_what_the_plugin_says() {
 }
 
 #[test]
-fn every_outcome_is_taken() {
+fn the_manifests_of_every_overlay_are_valid() {
     let Some(definitions) = definitions() else {
         return;
     };
@@ -237,7 +237,7 @@ fn every_outcome_is_taken() {
 }
 
 #[test]
-fn what_kustomize_would_refuse_is_refused() {
+fn invalid_kustomizations_are_rejected() {
     let scratch = Scratch::new("kustomize-refused").unwrap();
     let patch = |target: &str, path: &str| {
         format!(
@@ -263,7 +263,7 @@ fn what_kustomize_would_refuse_is_refused() {
         (patch("{ kind: B }", "/spec/b"), "nothing is the target"),
         (
             "resources: [a.yaml]\nnamePrefix: b\n".into(),
-            "`namePrefix` is not known",
+            "`namePrefix` is not supported",
         ),
         ("resources: [b.yaml]\n".into(), "cannot read"),
     ] {

@@ -1,7 +1,7 @@
-//! The files that users copy: judged as an API server would, rendered as istiod does, loaded and
-//! run by real Envoys.
+//! The files that users copy: validated as by an API server, rendered as by istiod, loaded and run
+//! by real Envoys.
 //!
-//! One binary, so that the linker is paid once.
+//! One test binary, which is linked once.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Files without a CustomResourceDefinition: Kubernetes' own kinds, the scrape configurations, and
-//! YAML itself.
+//! Files without a CustomResourceDefinition: Kubernetes' built-in kinds and the scrape
+//! configurations. Rules for all YAML files.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn read(path: &str) -> Vec<Manifest> {
     Manifest::read(&workspace::root().join(path)).unwrap()
 }
 
-/// Judges a file by the schemas of Kubernetes' own kinds.
+/// Validates a file with the schemas of Kubernetes' built-in kinds.
 fn kubernetes(file: &Path) -> mesh::Result<()> {
     let mut command = Command::new(tools::python()?);
     command.env("PYTHONPATH", tools::kubernetes_validate()?);
@@ -34,7 +34,7 @@ fn kubernetes(file: &Path) -> mesh::Result<()> {
 }
 
 #[test]
-fn kubernetes_takes_its_own_kinds() {
+fn manifests_of_kubernetes_kinds_are_valid() {
     let scratch = Scratch::new("kubernetes").unwrap();
     let file = scratch.path().join("manifest.yaml");
     let mut checked = 0;
@@ -55,10 +55,10 @@ fn kubernetes_takes_its_own_kinds() {
     assert!(refusal.contains("port"), "{refusal}");
 }
 
-/// Debian builds Prometheus without Kubernetes: the discovery of pods is held against its one
-/// value, the rest is checked.
+/// Debian builds Prometheus without Kubernetes: the discovery of pods is compared with a literal,
+/// and promtool checks the rest.
 #[test]
-fn prometheus_takes_the_scrape_configuration() {
+fn prometheus_accepts_the_scrape_configuration() {
     let mut document = read(&format!("{ISTIO}/prometheus/prometheus.yaml"))
         .remove(0)
         .document;
@@ -79,7 +79,7 @@ fn prometheus_takes_the_scrape_configuration() {
     assert!(refusal.contains("kept"), "{refusal}");
 }
 
-/// A relabelling by its fields' names in Prometheus.
+/// Renames the fields of a relabelling to those of Prometheus.
 fn relabelling(rule: &Value) -> Value {
     let fields = rule.as_object().unwrap().iter().map(|(name, value)| {
         let name = match name.as_str() {
@@ -104,7 +104,7 @@ fn list(manifest: &Manifest, pointer: &str) -> Vec<Value> {
 }
 
 #[test]
-fn the_pod_monitor_says_what_the_scrape_configuration_says() {
+fn the_pod_monitor_is_equal_to_the_scrape_configuration() {
     let monitor = &read(&format!("{ISTIO}/components/pod-monitor/pod-monitor.yaml"))[0];
     let scrape = &read(&format!("{ISTIO}/prometheus/prometheus.yaml"))[0];
     let endpoint = "/spec/podMetricsEndpoints/0";
@@ -137,10 +137,10 @@ fn the_pod_monitor_says_what_the_scrape_configuration_says() {
 }
 
 #[test]
-fn all_that_the_filter_counts_is_kept() {
+fn all_metrics_of_the_filter_are_kept() {
     let scrape = &read(&format!("{ISTIO}/prometheus/prometheus.yaml"))[0];
     let kept = scrape.text("/scrape_configs/0/metric_relabel_configs/0/regex");
-    // Prometheus anchors it at both ends.
+    // Prometheus anchors the expression at both ends.
     let kept = Regex::new(&format!("^(?:{kept})$")).unwrap();
     for name in [
         "istio_tcp_sent_bytes_total",
@@ -153,9 +153,9 @@ fn all_that_the_filter_counts_is_kept() {
     assert!(!kept.is_match("istio_requests_total"));
 }
 
-/// kubectl reads YAML 1.1, where `off` is false: as a mode of the filter it has to be in quotes.
+/// kubectl reads YAML 1.1, in which `off` is false: as a mode of the filter it must be in quotes.
 #[test]
-fn no_word_is_taken_for_a_boolean() {
+fn no_string_is_parsed_as_a_boolean() {
     let boolean = Regex::new(
         r"(?m)[:\[,-] +(y|n|yes|no|on|off|Y|N|Yes|No|On|Off|YES|NO|ON|OFF) *(?:$|[,}\]#])",
     )

@@ -8,16 +8,16 @@ use super::{Hop, at, each, missing, services, set_endpoint};
 use crate::error::Result;
 use crate::workload::Workload;
 
-/// A service as its own sidecar sees it.
+/// A service in the configuration of its own sidecar.
 #[derive(Clone, Copy, Debug)]
 pub struct Inbound<'a> {
-    /// The workload; the service is named like its app.
+    /// The workload. The name of the service is the workload's app.
     pub workload: &'a Workload,
     /// The service's port.
     pub port: u16,
-    /// Where the application listens.
+    /// The address of the application.
     pub application: SocketAddr,
-    /// How clients come in.
+    /// The connection between the client's sidecar and this one.
     pub hop: Hop,
 }
 
@@ -69,7 +69,7 @@ impl Inbound<'_> {
     }
 }
 
-/// Leaves one filter chain, for every connection whatever its first bytes.
+/// Replaces all filter chains by one for every connection, and removes the listener filters.
 fn only_chain(listener: &mut Value, chain: Value) -> Result<()> {
     *at(listener, "/filter_chains")? = json!([chain]);
     *at(listener, "/listener_filters")? = json!([]);

@@ -1,4 +1,5 @@
-//! A client sidecar's listener and cluster for what has no sidecar: plain TCP, and nothing is known of the host.
+//! A client sidecar's listener and cluster for a destination without a sidecar: plain TCP, and no
+//! endpoint metadata.
 
 use std::net::SocketAddr;
 
@@ -10,21 +11,21 @@ use crate::error::Result;
 /// A destination outside the mesh.
 #[derive(Clone, Debug)]
 pub enum Outside {
-    /// A host that the control plane knows from a ServiceEntry in the namespace `default`.
+    /// A host of a ServiceEntry in the namespace `default`.
     ServiceEntry {
-        /// The host name, which is the service's name too.
+        /// The host name, which is also the name of the service.
         host: String,
         /// The service's port.
         port: u16,
-        /// Where it listens.
+        /// The address of the host.
         address: SocketAddr,
     },
-    /// A host that nobody registered, where the mesh lets such traffic out.
+    /// A host that is not registered, with the outbound traffic policy `ALLOW_ANY`.
     Passthrough {
-        /// Where it listens.
+        /// The address of the host.
         address: SocketAddr,
     },
-    /// Any host, where the mesh does not let traffic out: a cluster without endpoints.
+    /// Any host, with the outbound traffic policy `REGISTRY_ONLY`: a cluster without endpoints.
     BlackHole,
 }
 

@@ -10,16 +10,16 @@ use crate::error::Result;
 use crate::labels;
 use crate::workload::Workload;
 
-/// A service as a client's sidecar sees it.
+/// A service in the configuration of a client's sidecar.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    /// The workload behind it; the service is named like its app.
+    /// The workload of the service. The name of the service is the workload's app.
     pub workload: Workload,
     /// The service's port.
     pub port: u16,
-    /// Where the workload's sidecar listens.
+    /// The address of the workload's sidecar.
     pub address: SocketAddr,
-    /// How to talk to it.
+    /// The connection to the workload's sidecar.
     pub hop: Hop,
 }
 

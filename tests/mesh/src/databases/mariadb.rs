@@ -15,7 +15,7 @@ use crate::tools;
 
 const REMEDY: &str = "Install it (Debian: `apt install mariadb-server-core mariadb-client-core`) to run what needs it";
 
-/// A MariaDB server: the server speaks first.
+/// A MariaDB server. In its protocol the server sends first.
 #[derive(Debug)]
 pub struct MariaDb {
     _server: Process,
@@ -23,7 +23,7 @@ pub struct MariaDb {
 }
 
 impl MariaDb {
-    /// Makes a database and starts a server on it.
+    /// Creates a database and starts a server for it.
     ///
     /// # Errors
     /// It is not installed ([`Error::NotInstalled`](crate::Error::NotInstalled)) or does not start.
@@ -43,7 +43,8 @@ impl MariaDb {
         command.arg(format!("--datadir={}", data.display()));
         command.args(["--bind-address=127.0.0.1", "--skip-name-resolve"]);
         command.arg(format!("--port={}", address.port()));
-        // A name relative to the data: a path may be too long for a socket's.
+        // A name relative to the data folder: an absolute path can exceed the limit of a socket's
+        // name.
         command.args(["--socket=mariadb.sock", "--pid-file=mariadb.pid"]);
         let mut server = Process::spawn("mariadbd", command, &dir.join("mariadb.log"))?;
         server.until("mariadbd becoming ready", Duration::from_secs(60), || {
@@ -60,20 +61,21 @@ impl MariaDb {
         })
     }
 
-    /// Where it listens.
+    /// The address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `mariadb` or another client program, talking to the server by way of `address`.
+    /// A command for `mariadb` or another client program that connects to `address`.
     #[must_use]
     pub fn client(&self, program: &str, address: SocketAddr) -> Command {
         client(program, address)
     }
 }
 
-/// A server program with nothing but its own defaults, run by the current user: it refuses root without `--user`.
+/// A command for a server program, without option files and for the current user. It does not run
+/// as root without `--user`.
 fn as_owner(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.arg("--no-defaults");

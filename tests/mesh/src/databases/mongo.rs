@@ -1,4 +1,4 @@
-//! MongoDB, and Bookinfo's use of it.
+//! A MongoDB server and a client like Bookinfo's ratings.
 
 use std::fs;
 use std::io::Write;
@@ -25,7 +25,8 @@ pub struct Mongo {
     kind: &'static str,
 }
 
-/// A client that wrote and read ratings with the real driver and goes on reading over its open connections.
+/// A client that wrote and read ratings with the MongoDB driver and continues to read over its open
+/// connections.
 #[derive(Debug)]
 pub struct MongoClient {
     process: Process,
@@ -33,7 +34,7 @@ pub struct MongoClient {
 }
 
 impl Mongo {
-    /// Starts the `mongod` on the PATH, else the stand-in.
+    /// Starts the `mongod` on the PATH, or else the stand-in.
     ///
     /// # Errors
     /// Python or pip is missing, or the server does not start.
@@ -45,13 +46,13 @@ impl Mongo {
         }
     }
 
-    /// Where it listens.
+    /// The address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it is, for people.
+    /// A description of the server for reports.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         self.kind
@@ -104,7 +105,8 @@ impl MongoClient {
     /// Writes ratings to the server at `address`, reads them back, and stays connected.
     ///
     /// # Errors
-    /// Python or pip is missing, the server cannot be reached, or what is read is not what was written.
+    /// Python or pip is missing, the server cannot be reached, or the values read differ from those
+    /// written.
     pub fn start(scratch: &Scratch, address: SocketAddr) -> Result<Self> {
         let dir = scratch.folder("ratings-v2")?;
         let log = dir.join("mongo-client.log");
@@ -120,10 +122,10 @@ impl MongoClient {
         Ok(Self { process, stdin })
     }
 
-    /// Makes it stop reading. Its connections stay open.
+    /// Stops the reads. The connections stay open.
     ///
     /// # Errors
-    /// It ended.
+    /// The client has exited.
     pub fn rest(&mut self) -> Result<()> {
         let log = self.process.log().to_owned();
         let stdin = self.stdin.as_mut().map(|stdin| stdin.write_all(b"rest\n"));
@@ -136,10 +138,10 @@ impl MongoClient {
             })
     }
 
-    /// Makes it read a rating once more, after it has begun to rest.
+    /// Reads one rating, after [`Self::rest`].
     ///
     /// # Errors
-    /// It ended.
+    /// The client has exited.
     pub fn read(&mut self) -> Result<()> {
         let stdin = self.stdin.as_mut().map(|stdin| stdin.write_all(b"read\n"));
         stdin
@@ -148,18 +150,18 @@ impl MongoClient {
         self.process.check()
     }
 
-    /// Checks that it is connected and has read nothing but what it wrote.
+    /// Checks that the client is connected and read only values that it wrote.
     ///
     /// # Errors
-    /// It ended.
+    /// The client has exited.
     pub fn check(&mut self) -> Result<()> {
         self.process.check()
     }
 
-    /// Disconnects and ends it.
+    /// Disconnects the client and waits for its exit.
     ///
     /// # Errors
-    /// It read something else than it wrote, or lost its connection.
+    /// The client read a value that it did not write, or lost its connection.
     pub fn finish(self) -> Result<()> {
         drop(self.stdin);
         self.process.wait()
@@ -178,10 +180,10 @@ fn python(dir: &Path, name: &str, script: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// Looks for a line of a log.
+/// Finds the first line of a log for which `find` returns a value.
 fn found_line<T>(log: &Path, find: impl Fn(&str) -> Option<T>) -> Look<T> {
     let text = fs::read_to_string(log).unwrap_or_default();
-    // Whole lines only: the last one may be half written.
+    // The last line may be incomplete.
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     whole
         .lines()

@@ -1,4 +1,4 @@
-//! PostgreSQL, which refuses to run as root.
+//! PostgreSQL, which does not run as root.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -28,11 +28,11 @@ pub struct Postgres {
     _server: Process,
     address: SocketAddr,
     installation: PathBuf,
-    /// Only if `target/` is closed to the server's user. Goes after the server.
+    /// `Some` if the server's user has no access to `target/`. Dropped after the server.
     _staged: Option<TempDir>,
 }
 
-/// Where the server runs and as whom.
+/// The folders and the user of the server.
 struct Place {
     installation: PathBuf,
     data: PathBuf,
@@ -41,7 +41,7 @@ struct Place {
 }
 
 impl Postgres {
-    /// Makes a database cluster and starts a server on it.
+    /// Creates a database cluster and starts a server for it.
     ///
     /// # Errors
     /// Python or pip is missing, or the server does not start.
@@ -49,8 +49,8 @@ impl Postgres {
         Self::launch(scratch, &tools::postgresql()?, None)
     }
 
-    /// As `start`, with this certificate for clients that ask for TLS inside the connection. The system's PostgreSQL:
-    /// the one from pip knows no TLS.
+    /// As [`Self::start`], with this certificate for clients that request TLS with `SSLRequest`. Uses
+    /// the system's PostgreSQL: the one from pip has no TLS.
     ///
     /// # Errors
     /// It is not installed ([`Error::NotInstalled`](crate::Error::NotInstalled)) or does not start.
@@ -84,7 +84,7 @@ impl Postgres {
             postgres.args(["-c", setting]);
         }
         if let Some(identity) = identity {
-            // The server takes no key that others may read.
+            // The server rejects a key that other users can read.
             for (setting, file) in [
                 ("ssl_cert_file", &identity.chain),
                 ("ssl_key_file", &identity.key),
@@ -97,7 +97,7 @@ impl Postgres {
             postgres.args(["-c", "ssl=on"]);
         }
         let log = dir.join("postgresql.log");
-        // Immediate shutdown: ends the server's own children too, and frees its shared memory.
+        // Immediate shutdown: it ends the server's child processes and frees its shared memory.
         let mut server = Process::spawn_stopped_by(Signal::QUIT, "PostgreSQL", postgres, &log)?;
         server.until("PostgreSQL becoming ready", READY_LIMIT, || {
             let text = fs::read_to_string(&log).unwrap_or_default();
@@ -116,13 +116,13 @@ impl Postgres {
         })
     }
 
-    /// Where it listens.
+    /// The address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `psql`, `pgbench` and so on, talking to the server by way of `address`.
+    /// A command for `psql`, `pgbench` or another client program that connects to `address`.
     #[must_use]
     pub fn client(&self, program: &str, address: SocketAddr) -> Command {
         let mut command = Command::new(self.installation.join("bin").join(program));
@@ -135,10 +135,10 @@ impl Postgres {
         command
     }
 
-    /// The answer to a query that is asked by way of `address`, as unaligned text.
+    /// Sends a query to `address` and returns the result as unaligned text.
     ///
     /// # Errors
-    /// The server cannot be reached or refuses the query.
+    /// The server cannot be reached or rejects the query.
     pub fn query(&self, address: SocketAddr, sql: &str) -> Result<String> {
         let mut psql = self.client("psql", address);
         psql.args(["--tuples-only", "--no-align", "--command", sql]);
@@ -148,7 +148,8 @@ impl Postgres {
 }
 
 impl Place {
-    /// `dir` and the given installation; for root as `nobody`, and if that user cannot enter them, copies elsewhere.
+    /// `dir` and the given installation. Root uses the user `nobody`, and copies in a temporary
+    /// folder if that user has no access to them.
     fn find(installation: &Path, dir: &Path) -> Result<Self> {
         let user = geteuid().is_root().then_some(NOBODY);
         let mut place = Self {
@@ -180,7 +181,7 @@ impl Place {
         command
     }
 
-    /// A copy of a file beside the data, for the server's eyes only.
+    /// Copies a file into the data folder, readable only by the server's user.
     fn private_copy(&self, file: &Path, name: &str) -> Result<PathBuf> {
         let copy = self.data.join(name);
         fs::copy(file, &copy)
@@ -208,7 +209,7 @@ impl Place {
             self.staged = Some(staged);
             return Ok(());
         }
-        // The whole wheel: its programs find their libraries beside it.
+        // The whole wheel is copied: the programs load libraries from it by relative paths.
         let wheel = self
             .installation
             .ancestors()

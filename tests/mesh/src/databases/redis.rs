@@ -13,7 +13,7 @@ use crate::tools;
 const REMEDY: &str =
     "Install it (Debian: `apt install redis-server redis-tools`) to run what needs it";
 
-/// A Redis server: the client speaks first, and pipelines.
+/// A Redis server. In its protocol the client sends first, and pipelines.
 #[derive(Debug)]
 pub struct Redis {
     _server: Process,
@@ -21,7 +21,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts a server that keeps nothing.
+    /// Starts a server without persistence.
     ///
     /// # Errors
     /// It is not installed ([`Error::NotInstalled`](crate::Error::NotInstalled)) or does not start.
@@ -55,13 +55,13 @@ impl Redis {
         })
     }
 
-    /// Where it listens.
+    /// The address of the server.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// `redis-cli` or `redis-benchmark`, talking to the server by way of `address`.
+    /// A command for `redis-cli` or `redis-benchmark` that connects to `address`.
     #[must_use]
     pub fn client(&self, program: &str, address: SocketAddr) -> Command {
         client(program, address)

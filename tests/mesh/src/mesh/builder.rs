@@ -1,4 +1,4 @@
-//! Putting a mesh together.
+//! Builds and starts a mesh.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,13 +20,13 @@ use crate::tap::Tap;
 use crate::workload::Workload;
 
 const SETTLE_LIMIT: Duration = Duration::from_secs(30);
-/// The tests' own reporting interval: short, as most of them wait for one.
+/// The reporting interval of tests. It is short because most tests wait for a report.
 const REPORTING_DURATION: &str = "500ms";
 
-/// Whether a sidecar has the filter, and how configured.
+/// The filter of a sidecar.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Filter {
-    /// Configured as the mesh says.
+    /// With the configuration of the mesh.
     #[default]
     Default,
     /// With a configuration of its own.
@@ -35,7 +35,7 @@ pub enum Filter {
     Absent,
 }
 
-/// What a mesh shall be like.
+/// The parameters of a mesh.
 #[derive(Clone, Debug)]
 pub struct Builder {
     pub(crate) common: Common,
@@ -70,56 +70,60 @@ impl Builder {
         }
     }
 
-    /// Another Envoy than the client's for the services' sidecars.
+    /// Sets the Envoy of the services' sidecars. The default is the client's.
     #[must_use]
     pub fn server_binary(mut self, binary: &EnvoyBinary) -> Self {
         self.server_binary = binary.clone();
         self
     }
 
-    /// Another client than ratings-v2.
+    /// Sets the client. The default is ratings-v2.
     #[must_use]
     pub fn client(mut self, workload: Workload) -> Self {
         self.client = workload;
         self
     }
 
-    /// The client sidecar's filter.
+    /// Sets the client sidecar's filter.
     #[must_use]
     pub fn client_filter(mut self, filter: Filter) -> Self {
         self.client_filter = filter;
         self
     }
 
-    /// A last change to the client sidecar's bootstrap, for what has no function of its own.
+    /// Sets a function that changes the client sidecar's bootstrap before the start.
     #[must_use]
     pub fn edit_client(mut self, edit: fn(&mut Value)) -> Self {
         self.client_edit = Some(edit);
         self
     }
 
-    /// The configuration of every filter that has none of its own. Without this, only the reporting interval is set.
+    /// Sets the configuration of every filter without a configuration of its own. The default has
+    /// only the reporting interval.
     #[must_use]
     pub fn configuration(mut self, configuration: Value) -> Self {
         self.configuration = configuration;
         self
     }
 
-    /// What it is like, for the services over mesh mTLS and the filters without a configuration of their own.
+    /// Sets the situation. It applies to services with [`Hop::Mesh`](crate::Hop::Mesh) and to
+    /// filters without a configuration of their own.
     #[must_use]
     pub fn situation(mut self, situation: Situation) -> Self {
         self.situation = situation;
         self
     }
 
-    /// Worker threads per Envoy, 1 unless set.
+    /// Sets the worker threads per Envoy. The default is 1.
     #[must_use]
     pub fn concurrency(mut self, workers: u32) -> Self {
         self.common.concurrency = workers;
         self
     }
 
-    /// How long [`Mesh::settled`] and [`Topology::settled`](crate::topology::Topology::settled) wait, for reporting intervals of many seconds.
+    /// Sets the time limit of [`Mesh::settled`] and
+    /// [`Topology::settled`](crate::topology::Topology::settled), for reporting intervals of many
+    /// seconds.
     #[must_use]
     pub fn settle_limit(mut self, limit: Duration) -> Self {
         self.settle_limit = limit;
@@ -133,15 +137,16 @@ impl Builder {
         self
     }
 
-    /// Leaves the taps out: clients connect to the client's sidecar, and the servers' sidecars to the applications.
-    /// For loads that the taps would slow down; [`Mesh::tap`] and what compares with taps fails then.
+    /// Starts no taps: clients connect to the client's sidecar, and the servers' sidecars to the
+    /// applications. For loads that taps would slow down. [`Mesh::tap`] and all functions that use
+    /// a tap then fail.
     #[must_use]
     pub fn without_taps(mut self) -> Self {
         self.taps = false;
         self
     }
 
-    /// Makes certificates and starts everything. Files go to `scratch`.
+    /// Creates the certificates and starts the sidecars and taps. Files are in `scratch`.
     ///
     /// # Errors
     /// An Envoy does not start.
@@ -219,7 +224,7 @@ impl Builder {
         self.taps.then(|| Tap::start(to)).transpose()
     }
 
-    /// The configuration that a filter gets, if there is one.
+    /// Returns the configuration of a filter, or `None` without a filter.
     pub(super) fn resolve<'a>(&'a self, filter: &'a Filter) -> Option<&'a Value> {
         match filter {
             Filter::Default => Some(&self.configuration),

@@ -1,4 +1,4 @@
-//! The four numbers that the whole project is about.
+//! The values of the four metrics.
 
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// What a tap saw.
+    /// The counts of a tap.
     #[must_use]
     pub fn seen(tally: &Tally) -> Self {
         Self {
@@ -31,10 +31,10 @@ impl Counts {
         }
     }
 
-    /// What a filter reports, summed over the series whose labels include `labels`.
+    /// The counts of a filter, summed over the series whose labels include `labels`.
     #[must_use]
     pub fn reported(metrics: &Exposition, labels: &[(&str, &str)]) -> Self {
-        // Counters are whole numbers that a double holds exactly.
+        // Counters are integers that an f64 represents exactly.
         let sum = |name| metrics.sum(name, labels) as u64;
         Self {
             opened: sum(OPENED),

@@ -24,7 +24,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service named like the workload's app, in front of the application at `application`.
+    /// A service of the application at `application`. Its name is the workload's app.
     #[must_use]
     pub fn new(workload: Workload, port: u16, application: SocketAddr) -> Self {
         Self {
@@ -37,35 +37,35 @@ impl Service {
         }
     }
 
-    /// What is between the client's sidecar and this one's.
+    /// Sets the connection between the client's sidecar and this service's sidecar.
     #[must_use]
     pub fn hop(mut self, hop: Hop) -> Self {
         self.hop = hop;
         self
     }
 
-    /// This sidecar's filter.
+    /// Sets this sidecar's filter.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = filter;
         self
     }
 
-    /// A last change to this sidecar's bootstrap, for what has no function of its own.
+    /// Sets a function that changes this sidecar's bootstrap before the start.
     #[must_use]
     pub fn edit(mut self, edit: fn(&mut Value)) -> Self {
         self.edit = Some(edit);
         self
     }
 
-    /// The mesh decides, unless the service has a hop of its own.
+    /// Sets the hop of the situation, unless the service has another one than [`Hop::Mesh`].
     pub(super) fn settle(&mut self, situation: Situation) {
         if self.hop == Hop::Mesh {
             self.hop = situation.hop();
         }
     }
 
-    /// The certificate of its sidecar.
+    /// Issues the certificate of the sidecar.
     pub(super) fn identity(&self, ca: &MeshCa, foreign_ca: &MeshCa) -> Result<Identity> {
         let Workload { app, namespace, .. } = &self.workload;
         match self.hop {

@@ -2,7 +2,7 @@
 
 Inserts ratings, reads each of them back and compares, prints `ready`; then reads one again every 200 ms over the open
 connections until a line comes in, prints `resting`, reads one with each further line, and stays connected until its
-standard input ends. Fails if anything that it reads is not what it wrote.
+standard input ends. Fails if a value that it reads differs from the one written.
 """
 
 import sys
@@ -18,7 +18,7 @@ client = MongoClient(
     int(port),
     directConnection=True,
     serverSelectionTimeoutMS=20_000,
-    heartbeatFrequencyMS=600_000,  # the driver's own heartbeats would go on while the client rests
+    heartbeatFrequencyMS=600_000,  # the driver's heartbeats would continue while the client rests
 )
 ratings = client.test.ratings
 

@@ -1,4 +1,4 @@
-"""A server that speaks MongoDB's wire protocol and remembers what is inserted, as far as the demo needs it.
+"""A server with MongoDB's wire protocol that stores inserted documents, as far as the demo needs it.
 
 Prints `listening on 127.0.0.1:PORT`.
 """

@@ -11,7 +11,7 @@ use envoy_process::programs::{installed, on_path};
 use crate::error::{Error, Result};
 use crate::process;
 
-/// What `go mod download -json` prints, as far as it is used.
+/// The output of `go mod download -json`, as far as it is used.
 #[derive(Deserialize)]
 struct Download {
     /// The folder with the module's files, in Go's module cache.
@@ -19,7 +19,8 @@ struct Download {
     dir: PathBuf,
 }
 
-/// The folder with the files of a module, named as `path@version`. Go checks them against its checksum database.
+/// Returns the folder with the files of a module, named as `path@version`. Go checks them against
+/// its checksum database.
 pub(super) fn files(module: &str) -> Result<PathBuf> {
     let mut command = go()?;
     command.args(["mod", "download", "-json", module]);
@@ -29,7 +30,8 @@ pub(super) fn files(module: &str) -> Result<PathBuf> {
     Ok(download.dir)
 }
 
-/// A program of a module, built into a folder of this name below `target/tools/`; the name carries the version.
+/// Builds a program of a module into a folder of this name below `target/tools/`. The name has the
+/// version.
 pub(super) fn program(name: &str, package: &str, program: &str) -> Result<PathBuf> {
     let install = |into: &Path| {
         let mut command = go()?;
@@ -40,7 +42,7 @@ pub(super) fn program(name: &str, package: &str, program: &str) -> Result<PathBu
     installed(&dir, program, package)
 }
 
-/// Go, outside of any module of this machine.
+/// A command for Go, outside of any module of this machine.
 fn go() -> Result<Command> {
     let go = on_path("go").ok_or(Error::NotInstalled {
         program: "go",

@@ -1,4 +1,4 @@
-//! Installing pinned packages into `target/tools/` with npm.
+//! Installs pinned packages into `target/tools/` with npm.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,8 +11,8 @@ use crate::process;
 
 const REMEDY: &str = "Install Node.js with npm (Debian: `apt install npm`) to run what needs it";
 
-/// The folder whose `node_modules` holds these packages, pinned as `name@version`. `name` is the folder below
-/// `target/tools/`; it carries the versions: a new pin is a new folder.
+/// Returns the folder whose `node_modules` holds these packages, pinned as `name@version`. `name`
+/// is the folder below `target/tools/`. It has the versions, so that a new pin is a new folder.
 pub(super) fn install(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let npm = on_path("npm").ok_or(Error::NotInstalled {
         program: "npm",
@@ -21,7 +21,7 @@ pub(super) fn install(name: &str, packages: &[&str]) -> Result<PathBuf> {
     folder::filled(name, |into| run_npm(&npm, packages, into))
 }
 
-/// Runs no script of a package.
+/// Installs without running the scripts of packages.
 fn run_npm(npm: &Path, packages: &[&str], into: &Path) -> Result<()> {
     let mut command = Command::new(npm);
     command

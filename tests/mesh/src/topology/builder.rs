@@ -1,4 +1,4 @@
-//! Putting a topology together.
+//! Builds and starts a topology.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,11 +18,13 @@ use crate::tap::Tap;
 use crate::{Builder, Scratch};
 
 impl Builder {
-    /// Starts one sidecar for each of `services`, for what comes in and for what goes out, instead of a [`Mesh`](crate::Mesh).
-    /// The user talks to the last service. `watch` is called with every sidecar that has started.
+    /// Starts one sidecar for inbound and outbound traffic for each of `services`, instead of a
+    /// [`Mesh`](crate::Mesh). The user connects to the last service. `watch` is called with every
+    /// sidecar that has started.
     ///
     /// # Errors
-    /// An Envoy does not start, a service calls one that was not started before it, or `watch` failed.
+    /// An Envoy does not start, a service calls one that is not before it in `services`, or `watch`
+    /// fails.
     pub fn start_topology(
         self,
         services: &[Service],
@@ -99,7 +101,7 @@ impl Builder {
         Ok(())
     }
 
-    /// One sidecar with a listener inwards and one outwards for everyone whom the service calls.
+    /// Starts a sidecar with one inbound listener and one outbound listener per called service.
     fn start_sidecar(
         &self,
         topology: &Topology,
@@ -161,7 +163,7 @@ impl Sidecar {
 }
 
 impl Topology {
-    /// Starts what is outside the mesh, once.
+    /// Starts the application of a target outside the mesh, unless it runs already.
     fn add_outsider(&mut self, target: Target) -> Result<()> {
         let is_there = self.outsiders.contains_key(target.name());
         if is_there || matches!(target, Target::Mesh(_) | Target::BlackHole) {

@@ -1,4 +1,4 @@
-//! Who calls whom, and what a series on it must look like.
+//! An edge of a topology, and the labels of its series.
 
 use super::service::{Manner, Service, Target};
 use crate::Counts;
@@ -7,25 +7,25 @@ use crate::labels::{self, Reporter};
 use crate::tap::Tap;
 use crate::workload::Workload;
 
-/// One service calling another, or the user calling the first.
+/// The calls of one service to another, or of the user to the entrance.
 #[derive(Debug)]
 pub struct Edge {
     pub(super) source: Option<Service>,
     pub(super) target: Target,
     /// The called service, if it is in the mesh.
     pub(super) service: Option<Service>,
-    /// At the caller's end.
+    /// The tap at the caller's end.
     pub(super) tap: Tap,
 }
 
 impl Edge {
-    /// The calling workload; the user has none.
+    /// The calling workload, `None` for the user.
     #[must_use]
     pub fn source(&self) -> Option<Workload> {
         self.source.map(|service| service.workload())
     }
 
-    /// Whom it calls.
+    /// The called target.
     #[must_use]
     pub fn target(&self) -> Target {
         self.target
@@ -37,8 +37,8 @@ impl Edge {
         self.service.map(|service| service.workload())
     }
 
-    /// Caller, called and service as a graph names them: an unknown caller is `unknown`, an unknown workload has the
-    /// service's name.
+    /// Source, destination and service as in [`super::Link`]: an unknown source is `unknown`, an
+    /// unknown destination has the service's name.
     #[must_use]
     pub fn ends(&self) -> [String; 3] {
         let service = self.target.name().to_owned();
@@ -51,14 +51,14 @@ impl Edge {
         ]
     }
 
-    /// The ends that have a sidecar, and the workload it belongs to.
+    /// The ends with a sidecar, each with its workload.
     pub fn reporters(&self) -> impl Iterator<Item = (Reporter, Workload)> {
         let source = self.source().map(|from| (Reporter::Source, from));
         let destination = self.destination().map(|to| (Reporter::Destination, to));
         source.into_iter().chain(destination)
     }
 
-    /// What the caller's application saw.
+    /// The counts of the tap at the caller's end.
     #[must_use]
     pub fn seen(&self) -> Counts {
         Counts::seen(&self.tap.tally())
@@ -84,8 +84,9 @@ impl Edge {
         }
         let greets = |service: Service| service.manner == Manner::Greets;
         if reporter == Reporter::Source && self.service.is_some_and(greets) {
-            // A greeting leaves before the client is known, so it carries no frame: the client knows the server by the
-            // endpoint's metadata, which has no app and version.
+            // The server sends its greeting before it has read the client's frame, so it sends no
+            // frame. The client takes the labels from the endpoint's metadata, which has no app and
+            // no version.
             labels.extend(labels::owned([
                 ("destination_app", "unknown"),
                 ("destination_version", "unknown"),
@@ -102,7 +103,7 @@ impl Edge {
             Target::BlackHole => ("unknown", "unknown", "UH"),
         };
         [
-            // The certificate of the upstream connection, which has none.
+            // Comes from the certificate of the upstream connection, which has no TLS.
             ("source_principal", "unknown"),
             ("destination_service", host),
             ("destination_service_name", name),
@@ -112,7 +113,7 @@ impl Edge {
     }
 }
 
-/// The labels of a side of which nothing is known.
+/// The labels of an unknown side.
 fn unknown(side: &str) -> Vec<(String, String)> {
     let names = [
         "workload",

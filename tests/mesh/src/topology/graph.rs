@@ -1,4 +1,4 @@
-//! Who talks to whom, read from the metrics alone.
+//! The graph of a mesh, read from the metrics alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,39 +10,40 @@ use crate::labels::{METRICS, Reporter};
 
 const NOT_KNOWN: &str = "unknown";
 
-/// A mesh as its metrics tell it.
+/// The graph of a mesh from its metrics.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Graph {
-    /// Everyone who is at an end of a link.
+    /// The ends of all links.
     pub nodes: BTreeSet<String>,
-    /// Who talks to whom.
+    /// The links.
     pub edges: Vec<Link>,
 }
 
-/// One node's traffic to another by way of one service.
+/// The traffic of one node to another over one service.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Link {
-    /// The calling workload, `unknown` if nobody knows it.
+    /// The calling workload, `unknown` if no metric has it.
     pub source: String,
-    /// The called workload; if nobody knows it, the service.
+    /// The called workload, or the service if no metric has the workload.
     pub destination: String,
     /// The service's name.
     pub service: String,
-    /// `mutual_tls` or `none`, as the destination tells; `unknown` if only the source tells.
+    /// `mutual_tls` or `none` from the destination's metrics; `unknown` with the source's metrics
+    /// alone.
     pub security: String,
-    /// All response flags other than none, `-` if there are none.
+    /// All response flags, separated by commas; `-` without flags.
     pub flags: String,
-    /// What passed: as the source tells, or else the destination.
+    /// The counts of the source, or else of the destination.
     #[serde(flatten)]
     pub counts: Counts,
     /// Connections that are open.
     pub open: u64,
-    /// What each reporter tells.
+    /// The counts of each reporter.
     pub reporters: BTreeMap<Reporter, Counts>,
 }
 
 impl Graph {
-    /// Reads it from the series of all sidecars.
+    /// Reads the graph from the series of all sidecars.
     #[must_use]
     pub fn read<'a>(series: impl IntoIterator<Item = &'a Series>) -> Self {
         let mut links: BTreeMap<[String; 3], Vec<Series>> = BTreeMap::new();
@@ -100,7 +101,7 @@ impl Link {
         }
     }
 
-    /// Its ends, as [`super::Edge::ends`] gives them.
+    /// The ends in the form of [`super::Edge::ends`].
     #[must_use]
     pub fn ends(&self) -> [String; 3] {
         [&self.source, &self.destination, &self.service].map(Clone::clone)
@@ -120,7 +121,7 @@ fn label(series: &Series, name: &str) -> String {
     series.labels.get(name).cloned().unwrap_or_default()
 }
 
-/// The values that say something, or else the one that says nothing.
+/// Joins the values other than `nothing`. Returns `nothing` without such values.
 fn joined(mut values: BTreeSet<String>, nothing: &str) -> String {
     values.remove(nothing);
     if values.is_empty() {
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_that_nobody_knows_is_named_by_its_service() {
+    fn an_unknown_destination_has_the_name_of_its_service() {
         let graph = graph(
             r#"istio_tcp_sent_bytes_total{reporter="source",source_workload="a",destination_workload="unknown",destination_service_name="BlackHoleCluster"} 1"#,
         );

@@ -1,4 +1,5 @@
-//! The application behind a sidecar: it answers a line with a line, after asking others by way of its sidecar.
+//! The application behind a sidecar. It answers a line with a line, after requests to other
+//! applications through its sidecar.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,36 +11,36 @@ use crate::apps::{self, App};
 use crate::error::Result;
 
 const GREETING: &[u8] = b"5.7.44-log mysql_native_password\n";
-/// Far longer than any answer takes: without it a fault would be a hang.
+/// A limit that no answer reaches. Without it, a fault would be a hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An application.
 ///
-/// Its answer is a list of words `name:noise`: its own, and those of everyone it asked.
+/// The answer is a list of words `name:noise`: its own, and those of the called applications.
 #[derive(Debug)]
 pub(super) struct Relay {
     app: App,
     lines: Arc<OnceLock<Vec<Line>>>,
 }
 
-/// The way to another application.
+/// A connection to another application.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) callee: Callee,
-    /// Of the caller's own sidecar.
+    /// The address of the listener in the caller's sidecar.
     pub(super) address: SocketAddr,
-    /// The connection, if one serves all requests.
+    /// `Some` if one connection serves all requests; its value is the open connection.
     pub(super) kept: Option<Mutex<Option<Conversation>>>,
 }
 
-/// What to expect at the other end.
+/// The behaviour of the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Callee {
-    /// It answers.
+    /// Answers requests.
     Answers,
-    /// It speaks first, then it answers.
+    /// Sends first, then answers requests.
     Greets,
-    /// Nobody: the connection is closed at once.
+    /// No application: the connection is closed at once.
     Nobody,
 }
 
@@ -47,7 +48,8 @@ pub(super) enum Callee {
 pub(super) type Conversation = BufReader<TcpStream>;
 
 impl Relay {
-    /// Starts an application that asks nobody yet. `seed` makes its answers its own, in content and in size.
+    /// Starts an application without connections to others. `seed` determines the content and the
+    /// size of its answers.
     pub(super) fn start(name: &'static str, manner: Manner, seed: u64) -> Result<Self> {
         let lines: Arc<OnceLock<Vec<Line>>> = Arc::default();
         let others = Arc::clone(&lines);
@@ -71,18 +73,18 @@ impl Relay {
         Ok(Self { app, lines })
     }
 
-    /// Where it listens.
+    /// The address of the application.
     pub(super) fn address(&self) -> SocketAddr {
         self.app.address()
     }
 
-    /// From now on it asks these.
+    /// Sets the applications to call.
     pub(super) fn connect(&self, lines: Vec<Line>) {
-        // Only whoever starts it connects it, once.
+        // Called once, after the start.
         let _first = self.lines.set(lines);
     }
 
-    /// Ends the connections that it keeps open.
+    /// Closes the connections that are kept open.
     pub(super) fn hang_up(&self) {
         for line in self.lines.get().into_iter().flatten() {
             if let Some(kept) = &line.kept {
@@ -93,7 +95,7 @@ impl Relay {
 }
 
 impl Line {
-    /// The answer, with a space in front of it; nothing if nobody is there.
+    /// Returns the answer with a space in front, or an empty text for [`Callee::Nobody`].
     fn ask(&self, request: &str) -> io::Result<String> {
         let Some(kept) = &self.kept else {
             let mut conversation = begin(self.address, self.callee)?;
@@ -111,7 +113,7 @@ impl Line {
     }
 }
 
-/// Connects.
+/// Connects, and reads the greeting if there is one.
 pub(super) fn begin(address: SocketAddr, callee: Callee) -> io::Result<Conversation> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
@@ -123,7 +125,7 @@ pub(super) fn begin(address: SocketAddr, callee: Callee) -> io::Result<Conversat
     Ok(conversation)
 }
 
-/// Asks, and returns the answer with a space in front of it.
+/// Sends a request and returns the answer with a space in front.
 pub(super) fn ask(conversation: &mut Conversation, request: &str) -> io::Result<String> {
     let request = format!("{request}\n");
     conversation.get_mut().write_all(request.as_bytes())?;
@@ -135,7 +137,7 @@ pub(super) fn ask(conversation: &mut Conversation, request: &str) -> io::Result<
     }
 }
 
-/// Waits for the end of a connection on which nothing must come.
+/// Waits for the end of a connection on which no bytes may arrive.
 fn nothing(conversation: &mut Conversation) -> io::Result<String> {
     match conversation.read(&mut [0]) {
         Ok(0) => Ok(String::new()),

@@ -1,56 +1,58 @@
-//! What a topology is made of, as data.
+//! The services of a topology, as data.
 
 use crate::workload::Workload;
 
-/// A service of the mesh: one workload with one sidecar, and whom it calls.
+/// A service of the mesh: one workload with one sidecar, and its calls.
 #[derive(Clone, Copy, Debug)]
 pub struct Service {
-    /// The app, which names the service.
+    /// The app, which is the name of the service.
     pub app: &'static str,
     /// The workload's version.
     pub version: &'static str,
     /// The service's port.
     pub port: u16,
-    /// How it treats who connects.
+    /// The behaviour towards clients.
     pub manner: Manner,
-    /// Whom it calls for every request, in this order. They must have been started before.
+    /// The calls for every request, in this order. Their targets must be started before.
     pub calls: &'static [Call],
 }
 
-/// How a service treats who connects.
+/// The behaviour of a service towards clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// It waits for a request. Its sidecar wants mTLS.
+    /// The service waits for a request. Its sidecar requires mTLS.
     Answers,
-    /// It speaks first. Its sidecar wants mTLS.
+    /// The service sends first. Its sidecar requires mTLS.
     Greets,
-    /// It waits for a request. Its sidecar takes plaintext, from clients outside the mesh.
+    /// The service waits for a request. Its sidecar accepts plaintext, from clients outside the
+    /// mesh.
     Public,
 }
 
-/// One service calling another.
+/// A call of one service to another.
 #[derive(Clone, Copy, Debug)]
 pub struct Call {
-    /// Whom.
+    /// The called target.
     pub to: Target,
-    /// Whether one connection serves all requests and stays open, instead of one connection per request.
+    /// Whether one connection serves all requests and stays open, instead of one connection per
+    /// request.
     pub kept: bool,
 }
 
-/// Whom a service calls.
+/// The target of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// The service of the mesh with this app.
     Mesh(&'static str),
-    /// A host outside that the control plane knows.
+    /// A host outside the mesh with a ServiceEntry.
     ServiceEntry(&'static str),
-    /// A host outside that it does not know, let out.
+    /// A host outside the mesh without a ServiceEntry; the mesh allows the traffic.
     Passthrough,
-    /// A host outside that it does not know, not let out.
+    /// A host outside the mesh without a ServiceEntry; the mesh blocks the traffic.
     BlackHole,
 }
 
-/// Istio's Bookinfo with both of its databases, and everything that a mesh can do with traffic that leaves it:
+/// Istio's Bookinfo with both of its databases, and every kind of traffic that leaves a mesh:
 ///
 /// ```text
 /// user → productpage → details → mysqldb, books.example.com
@@ -129,7 +131,7 @@ impl Service {
 }
 
 impl Target {
-    /// The service's name, as labels tell it.
+    /// The value of the label `destination_service_name`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

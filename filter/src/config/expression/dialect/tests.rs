@@ -5,7 +5,7 @@ fn in_names(text: &str, roots: Roots) -> Result<String, ExpressionError> {
 }
 
 #[test]
-fn every_spelling_ends_in_the_hosts_names() {
+fn every_spelling_is_translated_to_the_names_of_the_host() {
     for (text, xds, legacy) in [
         (
             "node.metadata['CLUSTER_ID']",
@@ -34,7 +34,7 @@ fn every_spelling_ends_in_the_hosts_names() {
 }
 
 #[test]
-fn every_spelling_of_a_peer_is_the_published_one() {
+fn every_spelling_of_a_peer_is_translated_to_the_published_name() {
     for (text, translated) in [
         (
             "upstream_peer.labels['app'].value",
@@ -90,7 +90,7 @@ fn every_spelling_of_a_peer_is_the_published_one() {
 }
 
 #[test]
-fn what_is_no_name_of_istios_stays() {
+fn expressions_without_names_of_istio_are_unchanged() {
     for (text, translated) in [
         (
             "filter_state['wasm.other'].x",
@@ -123,7 +123,7 @@ fn what_is_no_name_of_istios_stays() {
 }
 
 #[test]
-fn a_name_that_does_not_exist_is_named() {
+fn the_error_for_an_unknown_attribute_has_its_name() {
     for (text, name, nearest) in [
         ("nod.id", "nod", "node"),
         ("upstreampeer.labels", "upstreampeer", "upstream_peer"),
@@ -138,7 +138,7 @@ fn a_name_that_does_not_exist_is_named() {
 }
 
 #[test]
-fn a_field_that_peers_do_not_have_is_named() {
+fn the_error_for_an_unknown_field_of_a_peer_has_its_name() {
     for text in [
         "upstream_peer.workloadname",
         "filter_state['upstream_peer']['workloadname']",
@@ -152,7 +152,7 @@ fn a_field_that_peers_do_not_have_is_named() {
 }
 
 #[test]
-fn a_path_has_parts() {
+fn a_path_is_split_into_parts() {
     for (text, parts) in [
         (
             "upstream_peer.labels['app']",
@@ -181,9 +181,9 @@ fn a_path_has_parts() {
 }
 
 #[test]
-fn has_asks_for_what_has_a_name_and_for_members() {
+fn has_accepts_names_and_members() {
     for (text, rewritten) in [
-        // What CEL takes.
+        // Expressions that CEL accepts.
         ("has(upstream_peer.labels)", "has(upstream_peer.labels)"),
         (
             "has(filter_state.upstream_peer.app)",
@@ -248,7 +248,7 @@ fn has_asks_for_what_has_a_name_and_for_members() {
 }
 
 #[test]
-fn attributes_that_tcp_does_not_have_are_named_once() {
+fn attributes_without_a_tcp_value_are_reported_once() {
     for (text, names) in [
         ("request.url_path", ["request.url_path"].as_slice()),
         (
@@ -271,7 +271,7 @@ fn attributes_that_tcp_does_not_have_are_named_once() {
         ("upstream_peer_id", &["upstream_peer_id"]),
         ("my_operation == 'x'", &["my_operation"]),
         ("production", &["production"]),
-        // What they do have.
+        // Attributes that TCP has.
         ("request.time", &[]),
         ("response.flags", &[]),
         ("'request.host'", &[]),
@@ -290,7 +290,7 @@ fn attributes_that_tcp_does_not_have_are_named_once() {
 }
 
 #[test]
-fn only_a_plain_chain_of_members_is_a_path() {
+fn a_path_is_a_plain_chain_of_members() {
     let parts = |text: &str| path(text).map(|parts| parts.join("/"));
     for (text, expected) in [
         ("connection.id", Some("connection/id")),
@@ -310,7 +310,7 @@ fn only_a_plain_chain_of_members_is_a_path() {
 }
 
 #[test]
-fn older_hosts_lose_the_root_xds_only() {
+fn only_the_root_xds_is_removed_for_older_hosts() {
     for (text, translated) in [
         ("xds.cluster_name", "cluster_name"),
         ("connection.cluster_name", "connection.cluster_name"),

@@ -1,4 +1,4 @@
-//! The graph of the metrics against what passed, counted outside Envoy.
+//! Checks the graph from the metrics against counts outside Envoy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use mesh::workload::Workload;
 
 const SCRAPE_LIMIT: Duration = Duration::from_secs(20);
 
-/// Who must have answered each visit, in order.
+/// The applications that must answer each visit, in order.
 const ANSWERS: [&str; 9] = [
     "productpage",
     "details",
@@ -30,11 +30,11 @@ const ANSWERS: [&str; 9] = [
     "PassthroughCluster",
 ];
 
-/// Every visit went all the way.
+/// Every visit reached all applications.
 pub(super) fn answers(visits: &[Vec<String>]) -> Check {
     let complete = visits.iter().filter(|names| **names == ANSWERS).count();
     Check::new(
-        "every visit went all the way",
+        "every visit reached all applications",
         complete == visits.len() && complete > 0,
         format!(
             "{complete} of {} were answered by {}",
@@ -44,7 +44,7 @@ pub(super) fn answers(visits: &[Vec<String>]) -> Check {
     )
 }
 
-/// Every check on the metrics.
+/// All checks on the metrics.
 pub(super) fn mesh(topology: &Topology, scrape: &Scrape, graph: &Graph) -> Vec<Check> {
     let mut checks = vec![complete(topology, graph)];
     checks.extend(topology.edges().iter().map(|each| edge(each, scrape)));
@@ -59,7 +59,7 @@ pub(super) fn mesh(topology: &Topology, scrape: &Scrape, graph: &Graph) -> Vec<C
     checks
 }
 
-/// No edge is missing, none is invented.
+/// The graph has every edge and no other.
 fn complete(topology: &Topology, graph: &Graph) -> Check {
     let names = |ends: [String; 3]| {
         let [source, destination, service] = ends;
@@ -79,14 +79,14 @@ fn complete(topology: &Topology, graph: &Graph) -> Check {
         return Check::new(what, true, detail);
     }
     let detail = format!(
-        "missing: {}; invented: {}",
+        "missing: {}; unexpected: {}",
         missing.join(", "),
         invented.join(", ")
     );
     Check::new(what, false, detail)
 }
 
-/// Every sidecar at an end of the edge tells what passed, with exactly the right labels.
+/// Every sidecar at an end of the edge reports the exact counts and labels.
 fn edge(edge: &Edge, scrape: &Scrape) -> Check {
     let reported: Vec<_> = edge
         .reporters()
@@ -98,10 +98,10 @@ fn edge(edge: &Edge, scrape: &Scrape) -> Check {
     });
     let parts: Vec<_> = parts.collect();
     let [source, destination, _] = edge.ends();
-    let told_by: Vec<_> = reported.iter().map(|(each, _)| each.as_str()).collect();
+    let reporters: Vec<_> = reported.iter().map(|(each, _)| each.as_str()).collect();
     let what = format!(
         "{source} → {destination}: exact counts, all 23 labels right, reported by {}",
-        told_by.join(" and ")
+        reporters.join(" and ")
     );
     let failed = parts.iter().filter(|part| !part.ok);
     let faults: Vec<_> = failed
@@ -113,7 +113,7 @@ fn edge(edge: &Edge, scrape: &Scrape) -> Check {
     }
 }
 
-/// What a sidecar reports of an edge.
+/// The series of a sidecar for an edge.
 fn report(edge: &Edge, reporter: Reporter, workload: &Workload, scrape: &Scrape) -> Reported {
     let series = scrape.get(&workload.name).into_iter();
     let metrics: Vec<Series> = series
@@ -133,7 +133,7 @@ fn report(edge: &Edge, reporter: Reporter, workload: &Workload, scrape: &Scrape)
     }
 }
 
-/// Every byte arrived unchanged; nothing to check where nobody is.
+/// Every byte arrived unchanged. `None` for a target without an application.
 fn bytes(topology: &Topology, target: Target) -> Option<Check> {
     let arrived = topology.arrived(target)?;
     let left = topology.left(target);
@@ -163,7 +163,7 @@ fn open(graph: &Graph) -> Check {
     )
 }
 
-/// After everyone hung up.
+/// After all connections are closed, `opened` is equal to `closed` on every edge.
 pub(super) fn all_closed(graph: &Graph) -> Check {
     let sum = |count: fn(&Link) -> u64| graph.edges.iter().map(count).sum::<u64>();
     let (opened, closed) = (
@@ -175,13 +175,13 @@ pub(super) fn all_closed(graph: &Graph) -> Check {
         counts.any(|counts| counts.opened != counts.closed)
     });
     Check::new(
-        "after ratings-v2 hung up, opened = closed on every edge",
+        "after ratings-v2 closed its connection, opened = closed on every edge",
         open.count() == 0 && opened > 0,
         format!("{opened} opened, {closed} closed"),
     )
 }
 
-/// No sidecar gives a series twice.
+/// No sidecar has a series twice.
 fn once(scrape: &Scrape) -> Check {
     let twice: Vec<_> = scrape
         .iter()
@@ -202,13 +202,13 @@ fn once(scrape: &Scrape) -> Check {
     )
 }
 
-/// Prometheus' data draw the same graph.
+/// The data of Prometheus give the same graph.
 pub(super) fn prometheus(
     prometheus: &Prometheus,
     graph: &Graph,
     interrupt: &Interrupt,
 ) -> Result<Check> {
-    let drawn = poll::until("Prometheus drawing the same graph", SCRAPE_LIMIT, || {
+    let drawn = poll::until("Prometheus having the same graph", SCRAPE_LIMIT, || {
         interrupt.check()?;
         let mut series = Vec::new();
         for metric in METRICS {
@@ -227,7 +227,7 @@ pub(super) fn prometheus(
         Ok(()) => Ok(prometheus.url()),
     };
     Ok(Check::new(
-        "Prometheus draws the same graph",
+        "Prometheus has the same graph",
         detail.is_ok(),
         detail.unwrap_or_else(|error| error),
     ))

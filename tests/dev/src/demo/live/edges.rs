@@ -1,4 +1,4 @@
-//! What is shown: the graph, and how fast it moves.
+//! The data of the page: the graph and its rates.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -11,31 +11,32 @@ use mesh::envoy::http_get;
 use mesh::exposition::Exposition;
 use mesh::topology::{Graph, Link};
 
-/// Rates are over this long: a few reports of the demo's filters, so that they do not jump with each.
+/// The period of rates. It spans a few reports of the demo's filters, so that rates are steady.
 const WINDOW: Duration = Duration::from_secs(8);
 
 /// The sidecars and their latest metrics.
 #[derive(Debug)]
 pub(super) struct Watched {
     sources: Vec<Source>,
-    /// The last word of each sidecar, by name: a missed look is no mesh without it.
+    /// The last exposition of each sidecar, by name: a sidecar that does not answer once stays in
+    /// the graph.
     latest: BTreeMap<String, Exposition>,
-    /// Every link's counts, oldest first.
+    /// The counts of every link, oldest first.
     history: VecDeque<(Instant, BTreeMap<[String; 3], Counts>)>,
 }
 
-/// The mesh now.
+/// The current state of the mesh.
 #[derive(Debug, Serialize)]
 struct Mesh<'a> {
     /// The workloads that have a sidecar.
     sidecars: Vec<&'a str>,
-    /// Those that do not answer.
+    /// The sidecars that do not answer.
     silent: Vec<&'a str>,
     nodes: Vec<&'a str>,
     edges: Vec<Moving<'a>>,
 }
 
-/// A link, and how fast it counts.
+/// A link and its rates.
 #[derive(Debug, Serialize)]
 struct Moving<'a> {
     #[serde(flatten)]
@@ -54,7 +55,7 @@ impl Watched {
         }
     }
 
-    /// Asks every sidecar; returns the mesh as JSON.
+    /// Scrapes every sidecar and returns the mesh as JSON.
     pub(super) fn look(&mut self, now: Instant) -> String {
         let mut silent = Vec::new();
         for Source { name, metrics } in &self.sources {
@@ -66,7 +67,7 @@ impl Watched {
         }
         let graph = Graph::read(self.latest.values().flat_map(Exposition::iter));
         self.history.push_back((now, counts(&graph)));
-        // The oldest one is that from which the window is measured.
+        // Rates are computed from the oldest entry.
         let is_old = |(then, _): &(Instant, _)| now.duration_since(*then) >= WINDOW;
         while self.history.get(1).is_some_and(is_old) {
             self.history.pop_front();
@@ -77,7 +78,7 @@ impl Watched {
             nodes: graph.nodes.iter().map(String::as_str).collect(),
             edges: graph.edges.iter().map(|link| self.moving(link)).collect(),
         };
-        // Strings and finite numbers: there is nothing in it that JSON cannot say.
+        // Strings and finite numbers always have a JSON form.
         serde_json::to_string(&mesh).unwrap_or_default()
     }
 
@@ -87,7 +88,7 @@ impl Watched {
         let (before, seconds) = oldest.map_or((None, 0.0), |((then, before), (now, _))| {
             (before.get(&ends), (*now - *then).as_secs_f64())
         });
-        // A link that is new has come from nothing.
+        // A new link counts from 0.
         let before = before.copied().unwrap_or_default();
         let rate = |now: u64, before: u64| match now.saturating_sub(before) {
             0 => 0.0,

@@ -1,14 +1,14 @@
-//! As much of an HTTP server as a page for one person needs: a request per connection, files known beforehand.
+//! A minimal HTTP server for one page: one request per connection, and a fixed set of files.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// No request of a browser is longer.
+/// The longest accepted request head, in bytes. Requests of browsers are shorter.
 const LONGEST_HEAD: u64 = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Nothing is loaded from elsewhere, and no markup runs: whatever a label says stays text.
+/// No content from other hosts is loaded and no inline script runs, so a label is always text.
 const SECURITY_HEADERS: &str = "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
      X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nCache-Control: no-store\r\n";
@@ -43,7 +43,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// A request that has come in whole.
+/// A complete request.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     stream: &'a TcpStream,
@@ -52,7 +52,7 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads it.
+    /// Reads a request.
     pub(super) fn read(stream: &'a TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -72,7 +72,7 @@ impl<'a> Request<'a> {
                 None => break,
             }
         }
-        // A page elsewhere whose name resolves to this machine has no business here.
+        // Rejects DNS rebinding: pages of other hosts whose names resolve to this machine.
         let here = stream.local_addr()?;
         let is_here = [here.to_string(), format!("localhost:{}", here.port())].contains(&host);
         let verdict = match method {
@@ -91,7 +91,7 @@ impl<'a> Request<'a> {
         &self.path
     }
 
-    /// Answers with a file, unless the request is not one to answer.
+    /// Answers with a file, or with an error status if the request was rejected.
     pub(super) fn answer(&self, page: &Page<'_>) -> io::Result<()> {
         match self.verdict {
             Ok(()) => self.write("200 OK", page.kind, page.text),
@@ -99,7 +99,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Answers with a status alone.
+    /// Answers with a status and no body.
     pub(super) fn refuse(&self, status: &str) -> io::Result<()> {
         self.write(status, "text/plain; charset=utf-8", status)
     }

@@ -1,4 +1,4 @@
-//! Grafana's own types of a dashboard, as far as they go.
+//! The dashboard has the types of Grafana's schema.
 
 use std::fs;
 use std::path::Path;
@@ -28,12 +28,12 @@ fn grafanas_types_describe_the_dashboard() -> Result {
         let broken = FILE.replace(wrong, with);
         assert_ne!(broken, FILE, "{wrong} does not occur");
         let verdict = check(&broken, &dir, &compiler, scratch.path());
-        assert!(verdict.is_err(), "{with} is taken");
+        assert!(verdict.is_err(), "{with} is accepted");
     }
     Ok(())
 }
 
-/// Fails with the compiler's words.
+/// Fails with the output of the compiler.
 fn check(dashboard: &str, packages: &Path, compiler: &Path, dir: &Path) -> Result {
     let modules = dir.join("node_modules");
     if !modules.exists() {

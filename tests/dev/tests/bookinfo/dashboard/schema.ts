@@ -1,10 +1,10 @@
-// Grafana's types of what the dashboard is made of; its JSON is appended to this file and compiled.
+// Grafana's types of the parts of the dashboard. Its JSON is appended to this file and compiled.
 import type { Dashboard } from '@grafana/schema';
 import type { Options as Stat } from '@grafana/schema/dist/esm/raw/composable/stat/panelcfg/x/StatPanelCfg_types.gen';
 import type { FieldConfig as TableField, Options as Table } from '@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen';
 import type { FieldConfig as TimeSeriesField, Options as TimeSeries } from '@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
 
-/** A type as its JSON has it: enumerations are texts. */
+/** A type in JSON: enumerations are strings. */
 type Json<T> = T extends string
   ? `${T}`
   : T extends (infer Item)[]
@@ -20,5 +20,5 @@ type Drawn =
   | { type: 'table'; options: Partial<Table>; fieldConfig: Fields<TableField> }
   | { type: 'timeseries'; options: Partial<TimeSeries>; fieldConfig: Fields<TimeSeriesField> };
 
-/** A dashboard, with its panels by what they draw. */
+/** A dashboard, with its panels by type. */
 type Checked = Json<Dashboard> & { panels: Json<Drawn>[] };

@@ -1,4 +1,4 @@
-//! What Grafana takes without complaint and shows wrongly.
+//! Faults of a dashboard that Grafana accepts and shows wrongly.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::*;
 use crate::docs;
 
-/// Columns of Grafana's grid.
+/// The number of columns of Grafana's grid.
 const WIDTH: u32 = 24;
 
 const RULES: &str = "envoy-config/prometheus/tcp-peer-stats.rules.yaml";
@@ -18,7 +18,7 @@ const RULES: &str = "envoy-config/prometheus/tcp-peer-stats.rules.yaml";
 const OF_GRAFANA: [&str; 1] = ["__rate_interval"];
 
 #[test]
-fn every_panel_has_an_id_of_its_own_and_says_what_it_shows() -> Result {
+fn every_panel_has_a_unique_id_and_a_description() -> Result {
     let mut ids = BTreeSet::new();
     let mut titles = BTreeSet::new();
     for panel in &Dashboard::read()?.panels {
@@ -50,7 +50,7 @@ fn panels_fill_the_grid_without_overlap() -> Result {
 }
 
 #[test]
-fn every_query_goes_to_the_data_source_that_one_chooses() -> Result {
+fn every_query_uses_the_selected_data_source() -> Result {
     let chosen = json!({ "type": "prometheus", "uid": "${datasource}" });
     let dashboard = Dashboard::read()?;
     let variables = &dashboard.templating.list;
@@ -74,7 +74,7 @@ fn every_query_goes_to_the_data_source_that_one_chooses() -> Result {
 }
 
 #[test]
-fn every_variable_is_known_where_it_is_used_and_used_somewhere() -> Result {
+fn every_variable_is_defined_before_its_use_and_is_used() -> Result {
     let dashboard = Dashboard::read()?;
     let mut known = BTreeSet::from(OF_GRAFANA.map(str::to_owned));
     let mut used = BTreeSet::from(["datasource".to_owned()]);
@@ -95,7 +95,7 @@ fn every_variable_is_known_where_it_is_used_and_used_somewhere() -> Result {
 }
 
 #[test]
-fn every_panel_is_explained() -> Result {
+fn every_panel_is_in_the_documentation() -> Result {
     let explained = docs::observability()?;
     for panel in Dashboard::read()?.panels {
         assert!(explained.contains(&panel.title), "{}", panel.title);
@@ -103,9 +103,9 @@ fn every_panel_is_explained() -> Result {
     Ok(())
 }
 
-/// Another prefix is put in with one replacement.
+/// So one replacement in the file changes the prefix.
 #[test]
-fn every_metric_of_istios_begins_with_the_filters_prefix() -> Result {
+fn every_istio_metric_has_the_prefix_of_the_filter() -> Result {
     let rules = fs::read_to_string(workspace::root().join(RULES))?;
     for text in [FILE, &rules] {
         let expressions = text.split("istio_").skip(1);
@@ -116,9 +116,9 @@ fn every_metric_of_istios_begins_with_the_filters_prefix() -> Result {
     Ok(())
 }
 
-/// Who adds up both reporters counts everything twice.
+/// A sum over both reporters counts everything twice.
 #[test]
-fn every_query_of_the_four_metrics_says_which_reporter_it_takes() -> Result {
+fn every_query_of_the_four_metrics_selects_a_reporter() -> Result {
     for (panel, target) in Dashboard::read()?.targets() {
         for metric in mesh::labels::METRICS {
             for after in target.expr.split(metric).skip(1) {

@@ -1,4 +1,4 @@
-//! The tables are whole, and every panel is expected to show something in some view.
+//! The tables are complete, and every panel must have data in a view.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn queries() -> Vec<(View, [&'static str; 3])> {
 }
 
 #[test]
-fn every_query_is_whole_and_its_variables_are_known() {
+fn every_query_is_complete_and_its_variables_are_defined() {
     for (view, [row, title, query]) in queries() {
         assert!(query.contains("istio_tcp_"), "{row}/{title}: {query}");
         let listed = rows(VARIABLES, view.dashboard).map(|[name, _]| (name, "x"));
@@ -33,7 +33,7 @@ fn every_query_is_whole_and_its_variables_are_known() {
 }
 
 #[test]
-fn every_panel_shows_something_in_some_view_but_the_sources_mtls() {
+fn every_panel_but_mtls_at_the_source_has_data_in_a_view() {
     for (View { dashboard, .. }, [row, title, query]) in queries() {
         let mut views = VIEWS.iter().filter(|view| view.dashboard == dashboard);
         let sources_mtls = row == "Outbound Services" && query.contains(r#"policy="mutual_tls""#);

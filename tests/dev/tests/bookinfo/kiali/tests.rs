@@ -1,4 +1,4 @@
-//! The rules do drop what they should.
+//! The rules drop the same series as Kiali.
 
 use super::*;
 
@@ -27,14 +27,14 @@ fn dropped(changes: &[(&str, &str)]) -> Option<Dropped> {
 }
 
 #[test]
-fn a_series_as_the_filter_gives_it_is_an_edge() {
+fn a_series_of_the_filter_is_an_edge() {
     let (edge, _) = edge(&labels(&[])).unwrap();
     let wanted = "ratings-v2.default@Kubernetes -> mongodb.default.svc.cluster.local -> mongodb-v1.default@Kubernetes";
     assert_eq!(edge.to_string(), wanted);
 }
 
 #[test]
-fn an_empty_label_costs_the_series() {
+fn a_series_with_an_empty_label_is_dropped() {
     for name in REQUIRED {
         assert_eq!(dropped(&[(name, "")]), Some(Dropped::MissingLabel(name)));
         let mut absent = labels(&[]);
@@ -69,7 +69,7 @@ fn a_source_in_an_unknown_cluster_is_dropped() {
 }
 
 #[test]
-fn a_destination_in_an_unknown_cluster_is_in_the_sources() {
+fn a_destination_in_an_unknown_cluster_gets_the_cluster_of_the_source() {
     let (edge, _) = edge(&labels(&[("destination_cluster", "unknown")])).unwrap();
     assert_eq!(edge.destination.cluster, "Kubernetes");
     let neither = [
@@ -87,7 +87,7 @@ fn a_destination_in_an_unknown_cluster_is_in_the_sources() {
 }
 
 #[test]
-fn an_address_is_no_service() {
+fn a_series_with_an_address_as_service_is_dropped() {
     for address in ["10.11.12.13", "10.11.12.13:80"] {
         let bare = [
             ("destination_service", address),
@@ -107,18 +107,18 @@ fn an_address_is_no_service() {
 }
 
 #[test]
-fn the_second_reporter_of_an_edge_is_not_added() {
+fn the_counts_of_the_second_reporter_are_not_added() {
     let twice = graph(&[series(&[]), series(&[("reporter", "destination")])]);
     assert_eq!(twice.edges.values().collect::<Vec<_>>(), [&2.0]);
     assert!(twice.contradictions.is_empty());
-    // Reporters that disagree are added up.
+    // The counts of reporters with different labels are added.
     let flags = graph(&[series(&[]), series(&[("response_flags", "UF")])]);
     assert_eq!(flags.edges.values().collect::<Vec<_>>(), [&4.0]);
     assert_eq!(flags.contradictions.len(), 1);
 }
 
 #[test]
-fn faults_are_what_is_missing_extra_dropped_or_contradictory() {
+fn faults_are_missing_extra_dropped_or_contradictory_edges() {
     let answers = [series(&[]), series(&[("source_workload", "")])];
     let faults = graph(&answers).faults(&BTreeSet::from(["another".to_owned()]));
     assert_eq!(faults.len(), 3, "{faults:?}");
@@ -128,7 +128,7 @@ fn faults_are_what_is_missing_extra_dropped_or_contradictory() {
 }
 
 #[test]
-fn sent_is_what_the_server_received() {
+fn bytes_sent_by_the_client_are_those_received_by_the_server() {
     assert_eq!(Rate::Sent.metric(), "istio_tcp_received_bytes_total");
     assert_eq!(Rate::Received.metric(), "istio_tcp_sent_bytes_total");
     let [unserved, incoming, outgoing] = queries(Rate::Sent, "default", 60);

@@ -1,19 +1,19 @@
-//! What a browser made of the page, out of its document.
+//! The content of the page, read from the document of a browser.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is shown.
+/// The shown elements.
 #[derive(Debug)]
 pub(crate) struct Page {
     /// The whole document.
     pub(crate) text: String,
     pub(crate) title: String,
     pub(crate) status: String,
-    /// The names of the boxes.
+    /// The names of the nodes.
     pub(crate) nodes: BTreeSet<String>,
-    /// Source, destination and service of the lines.
+    /// Source, destination and service of the links.
     pub(crate) links: BTreeSet<[String; 3]>,
-    /// The table.
+    /// The rows of the table.
     pub(crate) rows: Vec<Element>,
 }
 
@@ -46,7 +46,7 @@ impl Page {
         }
     }
 
-    /// The document without the values of attributes, which may say anything.
+    /// The document without the values of attributes, which can have any text.
     pub(crate) fn without_attributes(&self) -> String {
         let parts = self.text.split("=\"").enumerate();
         let kept = parts.map(|(index, part)| match index {
@@ -58,7 +58,7 @@ impl Page {
 }
 
 impl Element {
-    /// Reads what follows the name of a tag.
+    /// Reads the text after the name of a tag.
     fn read(text: &str) -> Self {
         let mut attributes = BTreeMap::new();
         let mut rest = text;

@@ -1,4 +1,4 @@
-//! Names that are markup, graphs that are none, requests that are not the page's.
+//! Names with markup, unusual graphs and invalid requests.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -15,18 +15,19 @@ use serde_json::json;
 use super::page::Page;
 use super::{browser, edges, graph};
 
-/// What a peer may call itself. The filter lets it pass, but for `=`, which separates labels.
+/// The name of a peer. The filter passes it on, except `=`, which separates labels.
 const HOSTILE_PEER: &str = "<script>document.title.big()</script><b>bold</b>";
-/// What would run if the page took it for markup.
+/// A label that would run a script if it were shown as markup.
 const HOSTILE_LABEL: &str = r#"<img src=x onerror="document.title='owned'">"#;
 
-/// One name comes from a peer: over the wire, through Envoy, into the server's metrics.
+/// One name comes from a peer through the exchange and the server's metrics.
 #[test]
-fn a_peer_that_calls_itself_a_script_is_shown_as_that_and_nothing_runs() -> Result {
+fn a_script_in_the_name_of_a_peer_is_shown_as_text() -> Result {
     let scratch = Scratch::new("hostile-name")?;
     let app = App::start(apps::echo)?;
     let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
-        // Reported at the close; labels must not settle before the exchange on a busy machine.
+        // The connection is reported at its close: on a busy machine, labels must not be final
+        // before the exchange.
         .configuration(json!({ "tcp_reporting_duration": "1m" }))
         .edit_client(|bootstrap| {
             if let Some(name) = bootstrap.pointer_mut("/node/metadata/WORKLOAD_NAME") {
@@ -75,7 +76,7 @@ fn circles_and_parallel_links_are_drawn_and_a_silent_sidecar_is_named() -> Resul
     let nothing = metrics(&[])?;
     let gone = Source {
         name: "gone".to_owned(),
-        // Port 1 is nobody's.
+        // No process listens on port 1.
         metrics: "http://127.0.0.1:1/".to_owned(),
     };
     let live = Live::start([source("a", &circles), gone])?;
@@ -98,7 +99,7 @@ fn circles_and_parallel_links_are_drawn_and_a_silent_sidecar_is_named() -> Resul
     Ok(())
 }
 
-/// Serves metrics that tell of these links: source, destination, service.
+/// Serves metrics with these links: source, destination, service.
 fn metrics(links: &[[&str; 3]]) -> Result<App> {
     let lines = links.iter().map(|[source, destination, service]| {
         format!(
@@ -123,7 +124,7 @@ fn source(name: &str, metrics: &App) -> Source {
 }
 
 #[test]
-fn only_this_machines_own_page_is_served() -> Result {
+fn requests_for_other_hosts_paths_and_methods_are_refused() -> Result {
     let live = Live::start([])?;
     let status = |request: &str| -> Result<String> {
         let mut stream = TcpStream::connect(live.address())?;

@@ -23,7 +23,8 @@ fn stats() -> Value {
     serde_json::from_str(defaults.text("/spec/config/envoy_stats_config_json")).unwrap()
 }
 
-/// A sidecar of ours with Consul's filter in the place of its own and Consul's `stats_config`.
+/// A sidecar of `envoy-config/` with Consul's filter instead of its own, and Consul's
+/// `stats_config`.
 fn consul_sidecar(listeners: &str, filter: &Value, stats: &Value, scratch: &Scratch) -> Bootstrap {
     let (mut bootstrap, workload) = match listeners {
         "inbound" => (
@@ -46,7 +47,7 @@ fn consul_sidecar(listeners: &str, filter: &Value, stats: &Value, scratch: &Scra
         .iter_mut()
         .enumerate()
     {
-        // Two of them on one port 0 are refused.
+        // Envoy rejects two listeners with the same address and port 0.
         listener["address"]["socket_address"]["port_value"] = json!(20_000 + index);
         for chain in listener["filter_chains"].as_array_mut().unwrap() {
             chain["filters"]
@@ -59,7 +60,7 @@ fn consul_sidecar(listeners: &str, filter: &Value, stats: &Value, scratch: &Scra
 }
 
 #[test]
-fn envoy_loads_what_consul_makes_of_its_entries() {
+fn envoy_loads_the_filters_of_consuls_entries() {
     let scratch = Scratch::new("consul").unwrap();
     let wasm = wasm::build().unwrap();
     let stats = stats();
@@ -94,8 +95,8 @@ fn envoy_loads_what_consul_makes_of_its_entries() {
 const CONSUL_CLUSTER: &str =
     "mongodb.default.dc1.internal.11111111-2222-3333-4444-555555555555.consul";
 
-/// As Consul has it: one chain, mutual TLS with certificates of this form, nothing matched on an
-/// ALPN, clusters and hosts without metadata.
+/// Changes the bootstrap to Consul's form: one chain, mutual TLS with Consul's certificates, no
+/// match on an ALPN, clusters and hosts without metadata.
 fn as_consul(bootstrap: &mut Bootstrap, trust: &str, ca: &MeshCa, service: &str) {
     let identity = ca
         .issue_for_uri(service, &format!("{trust}/ns/default/dc/dc1/svc/{service}"))
@@ -139,7 +140,7 @@ fn as_consul(bootstrap: &mut Bootstrap, trust: &str, ca: &MeshCa, service: &str)
 }
 
 #[test]
-fn consuls_sidecars_exchange_what_their_nodes_say() {
+fn sidecars_of_consul_exchange_the_metadata_of_their_nodes() {
     let scratch = Scratch::new("consul-run").unwrap();
     let (wasm, binary) = (wasm::build().unwrap(), EnvoyBinary::find(None).unwrap());
     let ca = MeshCa::create(&scratch.folder("consul-ca").unwrap()).unwrap();
@@ -185,8 +186,8 @@ fn consuls_sidecars_exchange_what_their_nodes_say() {
         assert_eq!(series["source_principal"], principal("ratings"));
         assert_eq!(series["destination_principal"], principal("mongodb"));
         assert_eq!(series["source_workload_namespace"], "default");
-        // The client's side reads the cluster's name; on the server's side the service is the
-        // server's own.
+        // The client's sidecar takes the service from the cluster's name, the server's sidecar from
+        // its own workload.
         let service = match series["reporter"].as_str() {
             "source" => CONSUL_CLUSTER,
             _ => "mongodb",
@@ -198,7 +199,7 @@ fn consuls_sidecars_exchange_what_their_nodes_say() {
 }
 
 #[test]
-fn an_entry_that_consul_would_not_understand_is_refused() {
+fn an_entry_with_an_unknown_argument_is_rejected() {
     let mut manifest = read("consul/service-defaults.yaml").remove(0);
     let arguments = &mut manifest.document["spec"]["envoyExtensions"][0]["arguments"];
     arguments["pluginConfig"]["rootId"] = arguments["pluginConfig"]
@@ -213,7 +214,7 @@ fn an_entry_that_consul_would_not_understand_is_refused() {
     );
 }
 
-/// Behind the tag that Consul has by itself.
+/// The tags follow Consul's own tag.
 #[test]
 fn the_tags_are_those_of_the_bootstraps() {
     assert_eq!(stats()["stats_tags"].as_array().unwrap()[1..], tags());

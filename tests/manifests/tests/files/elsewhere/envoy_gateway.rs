@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::support::{load, local, read, tags};
 
-/// A gateway's bootstrap and the listener that Envoy Gateway makes for a TCPRoute, both as far as
-/// the snippets touch them.
+/// A gateway's bootstrap and the listener that Envoy Gateway generates for a TCPRoute, with the
+/// parts that the snippets change.
 fn gateway() -> (Value, Value) {
     let bootstrap = json!({
         "node": { "id": "gateway", "cluster": "default/eg" },
@@ -65,7 +65,7 @@ fn patched() -> Value {
 }
 
 #[test]
-fn envoy_loads_what_envoy_gateway_makes_of_its_policies() {
+fn envoy_loads_the_configuration_of_envoy_gateways_policies() {
     let scratch = Scratch::new("envoy-gateway").unwrap();
     let mut bootstrap = patched();
     load(&scratch, &Bootstrap::from(bootstrap.clone())).unwrap();
@@ -79,9 +79,10 @@ fn envoy_loads_what_envoy_gateway_makes_of_its_policies() {
     assert!(refusal.contains("mode"), "{refusal}");
 }
 
-/// Its clusters have no metadata with a host, so the service name is the cluster's.
+/// The clusters of Envoy Gateway have no metadata with a host, so the service name is the cluster's
+/// name.
 #[test]
-fn a_route_is_named_by_its_cluster() {
+fn the_service_name_of_a_route_is_its_cluster() {
     let scratch = Scratch::new("envoy-gateway-run").unwrap();
     let mut bootstrap = patched();
     let port = "/static_resources/listeners/0/address/socket_address/port_value";
@@ -90,7 +91,7 @@ fn a_route_is_named_by_its_cluster() {
     let bootstrap = Bootstrap::from(bootstrap);
     let envoy = Envoy::start(&binary, "gateway", bootstrap.document(), 1, scratch.path()).unwrap();
     let mut client = TcpStream::connect(envoy.listener("default/eg/mongodb").unwrap()).unwrap();
-    // Nothing is behind the route: the end, or a reset.
+    // The route has no host: the connection is closed or reset.
     let _ended = client.read(&mut [0; 1]);
     let series = poll::until("the connection", Duration::from_secs(30), || {
         Ok(match envoy.metrics()?.one(labels::CLOSED, &[]) {

@@ -21,7 +21,7 @@ pub(super) fn load(scratch: &Scratch, bootstrap: &Bootstrap) -> mesh::Result<()>
     )
 }
 
-/// The module's file in a pod, here.
+/// Replaces the path of the module in a pod by a local path.
 pub(super) fn local(filter: &mut Value, wasm: &Path) {
     let file = filter
         .pointer_mut("/typed_config/config/vm_config/code/local/filename")

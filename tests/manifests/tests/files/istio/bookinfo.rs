@@ -1,4 +1,4 @@
-//! The walk-through: what of it runs without a cluster, runs here.
+//! The parts of the walk-through that run without a cluster.
 
 use std::fs;
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ fn deployment(name: &str) -> Manifest {
         .unwrap()
 }
 
-/// The workload that a deployment makes.
+/// The workload of a deployment.
 fn workload(deployment: &Manifest) -> Workload {
     let text = |pointer: &str| deployment.text(pointer).to_owned();
     Workload {
@@ -48,7 +48,7 @@ fn workload(deployment: &Manifest) -> Workload {
 }
 
 #[test]
-fn the_deployments_are_the_workloads_that_run_here() {
+fn the_deployments_have_the_names_of_the_tested_workloads() {
     assert_eq!(
         workload(&deployment("ratings-v2.yaml")),
         Workload::ratings_v2()
@@ -65,7 +65,7 @@ fn the_deployments_are_the_workloads_that_run_here() {
 }
 
 #[test]
-fn their_pods_have_what_the_patch_for_workloads_gives() {
+fn the_pods_have_the_labels_and_annotations_of_the_workload_patch() {
     let patch = WorkloadPatch::read("telemetry").unwrap();
     for name in ["ratings-v2.yaml", "mongodb.yaml"] {
         let deployment = deployment(name);
@@ -92,8 +92,8 @@ struct Walk {
     _app: App,
 }
 
-/// ratings-v2 and mongodb with this installation and these destination rules, and a few connections
-/// between them.
+/// Starts ratings-v2 and mongodb with this installation and these destination rules, and sends a
+/// few connections.
 fn walk(install: Install, rules: &str) -> Walk {
     let scratch = Scratch::new("walk-through").unwrap();
     let app = App::start(apps::hello).unwrap();
@@ -113,7 +113,7 @@ fn walk(install: Install, rules: &str) -> Walk {
     }
 }
 
-/// The source labels in the server's series, and whether its security policy is mutual TLS.
+/// The source labels and the security policy in the server's series.
 fn server_sees(walk: &Walk) -> [String; 3] {
     poll::until("the server's series", SCRAPES, || {
         let metrics = walk.pair.server().metrics()?;
@@ -135,7 +135,7 @@ fn server_sees(walk: &Walk) -> [String; 3] {
 const PRINCIPAL: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-ratings-v2";
 
 #[test]
-fn the_server_sees_of_its_client_what_the_page_says() {
+fn the_servers_labels_of_the_client_are_those_of_the_page() {
     let mutual = ["ratings-v2", PRINCIPAL, "mutual_tls"];
     let certificate = ["unknown", PRINCIPAL, "mutual_tls"];
     for (install, rules, expected) in [
@@ -163,7 +163,7 @@ fn queries() -> Vec<String> {
 }
 
 #[test]
-fn every_query_of_the_page_has_an_answer() {
+fn every_query_of_the_page_has_a_result() {
     let queries = queries();
     assert!(queries.len() >= 5, "{queries:?}");
     let walk = walk(Install::INSTEAD, "destination-rules.yaml");
@@ -184,9 +184,9 @@ fn every_query_of_the_page_has_an_answer() {
     }
 }
 
-/// A command that names a file names one that is there.
+/// Every file that a command names exists.
 #[test]
-fn every_file_in_the_commands_of_the_pages_is_there() {
+fn every_file_in_the_commands_of_the_pages_exists() {
     let pages = ["bookinfo/README.md", "istio/README.md"];
     let mut named = 0;
     for page in pages.map(|page| workspace::root().join("envoy-config").join(page)) {

@@ -1,4 +1,4 @@
-//! Where the filter comes to stand, and what of Istio's own stays.
+//! The places of the filter in the filter chains, and Istio's remaining native filters.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ fn chains(sidecar: &Sidecar, expected: &[(&str, &[&str])]) {
 }
 
 #[test]
-fn every_patch_finds_what_it_is_for() {
+fn every_patch_changes_the_configuration() {
     for install in Install::ALL {
         let (_, _, hits) = install.sidecars();
         assert!(!hits.is_empty());
@@ -36,7 +36,7 @@ fn every_patch_finds_what_it_is_for() {
 }
 
 #[test]
-fn a_pod_without_the_label_is_left_alone() {
+fn a_pod_without_the_label_is_unchanged() {
     for install in Install::ALL {
         let (client, server, hits) = install.sidecars_labelled("other");
         assert!(
@@ -54,7 +54,7 @@ fn a_pod_without_the_label_is_left_alone() {
 }
 
 #[test]
-fn telemetry_stands_behind_istios_exchange_and_on_the_named_port_only() {
+fn telemetry_follows_istios_exchange_filter_on_the_selected_port_only() {
     for install in [Install::TELEMETRY, Install::INSTEAD, Install::EXTENSION] {
         let (client, server, _) = install.sidecars();
         chains(
@@ -78,7 +78,7 @@ fn telemetry_stands_behind_istios_exchange_and_on_the_named_port_only() {
 }
 
 #[test]
-fn the_exchange_stands_first_where_the_alpn_was_matched_and_last_on_the_way_out() {
+fn the_exchange_filter_is_first_in_inbound_chains_and_last_in_outbound_chains() {
     for install in [Install::EXCHANGE, Install::UNINSTALL] {
         let (client, server, _) = install.sidecars();
         chains(
@@ -107,7 +107,7 @@ fn the_exchange_stands_first_where_the_alpn_was_matched_and_last_on_the_way_out(
 }
 
 #[test]
-fn replacing_leaves_one_exchange_in_every_stream() {
+fn a_replacement_leaves_one_active_exchange_filter_per_stream() {
     for install in [Install::REPLACING, Install::REPLACING_STRICT] {
         let (client, server, _) = install.sidecars();
         let mtls = &server.chains()["virtualInbound/27017/tls"];
@@ -121,7 +121,7 @@ fn replacing_leaves_one_exchange_in_every_stream() {
         };
         let (active, idle) = ("istio-peer-exchange", "disabled");
         let owned = |place: &str, protocol: &str| (place.to_owned(), protocol.to_owned());
-        // Nobody negotiates `disabled`, and no other stream is touched.
+        // No client negotiates the ALPN `disabled`, and other clusters and chains are unchanged.
         let clusters = [
             owned("outbound|27017||mongodb.default.svc.cluster.local", idle),
             owned("PassthroughCluster", active),
@@ -133,9 +133,9 @@ fn replacing_leaves_one_exchange_in_every_stream() {
     }
 }
 
-/// Without `strict-mtls`, a server's patches do not find the one chain that STRICT leaves.
+/// Without `strict-mtls`, a server's patches do not match the only chain of the mode STRICT.
 #[test]
-fn under_strict_mtls_the_component_is_needed() {
+fn strict_mtls_needs_the_component() {
     let without = Install {
         components: &[],
         ..Install::REPLACING_STRICT

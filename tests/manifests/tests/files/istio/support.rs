@@ -10,8 +10,8 @@ use manifests::pilot::{Mtls, Sidecar};
 use manifests::{Manifest, WorkloadPatch, kustomize};
 use mesh::workspace;
 
-/// A way to install the filter on Istio: an overlay with components, and the patch of the workloads
-/// that it is for.
+/// An installation of the filter in Istio: an overlay with components, and the patch of its
+/// workloads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Install {
     pub(super) overlay: &'static str,
@@ -76,13 +76,13 @@ impl Install {
         WorkloadPatch::read(self.workload).unwrap()
     }
 
-    /// The sidecars of a client and a server in pods that the manifests select, and what each of
-    /// their patches changed.
+    /// The sidecars of a client and a server in pods that the manifests select, and the number of
+    /// changes of each patch.
     pub(super) fn sidecars(&self) -> (Sidecar, Sidecar, BTreeMap<String, usize>) {
         self.sidecars_labelled(self.workload().label())
     }
 
-    /// The same in pods with this label.
+    /// As [`Self::sidecars`], in pods with this label.
     pub(super) fn sidecars_labelled(
         &self,
         label: &str,
@@ -97,10 +97,10 @@ impl Install {
     }
 }
 
-/// Sends a line to an application that answers lines, and ends the connection in order.
+/// Sends a line, reads the answer and closes the connection in order.
 ///
-/// Not before the answer is there: where a listener filter still looks at a plaintext connection's
-/// first bytes, Envoy takes a half close for the end and resets it.
+/// The close comes after the answer: Envoy resets a plaintext connection that is half-closed while
+/// a listener filter inspects its first bytes.
 pub(super) fn ask(pair: &Pair, line: &str) -> String {
     let mut stream = pair.connect().unwrap();
     writeln!(stream, "{line}").unwrap();

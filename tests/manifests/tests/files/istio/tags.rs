@@ -1,4 +1,4 @@
-//! The tags of the stats: pods and the mesh configuration have those of the bootstraps.
+//! The pods and the mesh configuration have the stats tags of the bootstraps.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ fn the_tags_are_those_of_the_bootstraps() {
 }
 
 #[test]
-fn the_module_is_where_the_volume_is_mounted() {
+fn the_module_is_in_the_mounted_volume() {
     let patch = WorkloadPatch::read("exchange").unwrap();
     let parse = |name: &str| -> Value { serde_json::from_str(patch.annotation(name)).unwrap() };
     let (volume, mount) = (

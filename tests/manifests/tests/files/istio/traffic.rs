@@ -23,12 +23,12 @@ struct Running {
     _scratch: Scratch,
 }
 
-/// Both sidecars as an installation has them, and one connection through them.
+/// Starts both sidecars of an installation and sends one connection through them.
 fn run(install: Install) -> Running {
     mixed(install, install)
 }
 
-/// A client and a server of different installations.
+/// Starts a client and a server of different installations and sends one connection.
 fn mixed(client: Install, server: Install) -> Running {
     let (client_sidecar, ..) = client.sidecars();
     let (_, server_sidecar, _) = server.sidecars();
@@ -61,8 +61,7 @@ fn run_sidecars(
     }
 }
 
-/// The manifests leave the reporting interval at 15 s. Of their configuration, nothing else is
-/// changed.
+/// Shortens the reporting interval, which is 15 s in the manifests, and changes nothing else.
 fn report_often(filter: &mut Value) {
     let configuration = filter
         .pointer_mut("/typed_config/config/configuration/value")
@@ -72,8 +71,8 @@ fn report_often(filter: &mut Value) {
     *configuration = json!(value.to_string());
 }
 
-/// The labels of a sidecar's four metrics, once these have what one connection comes to, each in
-/// one series. Their names begin with `prefix`.
+/// Waits until each of a sidecar's four metrics has one series with the values of one connection,
+/// and returns its labels. The names of the metrics begin with `prefix`.
 fn settled(envoy: &Envoy, prefix: &str) -> Labels {
     let names = METRICS.map(|name| name.replacen("istio", prefix, 1));
     poll::until("the four metrics of one connection", LIMIT, || {
@@ -97,7 +96,7 @@ fn exchanged(reporter: Reporter) -> Labels {
     labels::exchanged(reporter, &Workload::ratings_v2(), &server)
 }
 
-/// How the one exchange ended.
+/// The result of the one exchange.
 fn result(envoy: &Envoy, prefix: &str) -> String {
     let name = format!("{prefix}_{EXCHANGES}");
     poll::until("the exchange's result", LIMIT, || {
@@ -133,7 +132,7 @@ fn the_exchange_names_both_peers_on_both_sides() {
     }
 }
 
-/// There is no exchange, and stock Envoy lacks Istio's own filter: the client's labels of the
+/// There is no exchange, and stock Envoy has no native filter of Istio: the client's labels of the
 /// server are from istiod's endpoint metadata, the server's labels of the client are from the
 /// certificate.
 fn check_telemetry(install: Install, prefix: &str) {
@@ -165,10 +164,10 @@ fn check_telemetry(install: Install, prefix: &str) {
     }
 }
 
-/// As in Istio: the peers are those of its own exchange filters (here of stand-ins), and this
+/// As in Istio: the peers come from its native exchange filters (here from replacements), and this
 /// filter counts.
 #[test]
-fn beside_istios_exchange_telemetry_names_both_peers() {
+fn telemetry_takes_both_peers_from_istios_exchange_filters() {
     for (install, prefix) in [
         (Install::TELEMETRY, "peer_stats"),
         (Install::INSTEAD, "istio"),
@@ -187,18 +186,18 @@ fn beside_istios_exchange_telemetry_names_both_peers() {
 }
 
 #[test]
-fn telemetry_only_counts_under_names_of_its_own() {
+fn telemetry_only_uses_its_own_metric_names() {
     check_telemetry(Install::TELEMETRY, "peer_stats");
     check_telemetry(Install::EXTENSION, "peer_stats");
 }
 
 #[test]
-fn instead_of_native_it_counts_under_istios_names() {
+fn telemetry_instead_of_native_uses_istios_metric_names() {
     check_telemetry(Install::INSTEAD, "istio");
 }
 
 #[test]
-fn on_the_way_out_nobody_writes_and_all_is_delivered() {
+fn during_removal_no_frame_is_sent_and_all_bytes_arrive() {
     let running = run(Install::UNINSTALL);
     for envoy in [running.pair.client(), running.pair.server()] {
         settled(envoy, "istio");
@@ -206,10 +205,10 @@ fn on_the_way_out_nobody_writes_and_all_is_delivered() {
     }
 }
 
-/// Configurations reach proxies one after the other: any two of them have to get along, servers
-/// first on the way in and clients first on the way out.
+/// Proxies get a new configuration one after the other, so any two must work together. Servers are
+/// first in a rollout, clients are first in a removal.
 #[test]
-fn while_it_is_rolled_out_or_taken_back_every_byte_arrives() {
+fn during_rollout_and_removal_all_bytes_arrive() {
     for (client, server) in [
         (Install::TELEMETRY, Install::EXCHANGE),
         (Install::UNINSTALL, Install::EXCHANGE),

@@ -1,4 +1,4 @@
-//! Real Envoy loads every configuration that an overlay comes to.
+//! Real Envoy loads the configuration of every overlay.
 
 use manifests::pair::Pod;
 use manifests::pilot::{Mtls, Sidecar};
@@ -38,19 +38,19 @@ fn envoy_loads_every_installation_on_both_sides() {
 /// contain.
 const WRONG: [(&str, &str, &str, &str); 3] = [
     (
-        "an unknown field of Envoy's",
+        "an unknown field of Envoy",
         "failure_policy",
         "failurePolicie",
         "failurePolicie",
     ),
     (
-        "a value that is none",
+        "an invalid value",
         "FAIL_RELOAD",
         "FAIL_SOFTLY",
         "FAIL_SOFTLY",
     ),
     (
-        "a field that the filter does not know",
+        "an unknown field of the filter",
         "peer_exchange",
         "peer_exchanges",
         "peer_exchanges",
@@ -58,7 +58,7 @@ const WRONG: [(&str, &str, &str, &str); 3] = [
 ];
 
 #[test]
-fn envoy_refuses_a_broken_configuration_and_names_it() {
+fn envoy_rejects_an_invalid_configuration_with_a_reason() {
     let scratch = Scratch::new("manifests-broken").unwrap();
     let binary = EnvoyBinary::find(None).unwrap();
     let wasm = wasm::build().unwrap();

@@ -1,4 +1,4 @@
-// The graph as SVG. It is laid out anew only when a node or a link comes or goes, so nothing jumps.
+// The graph as SVG. Its layout changes only when a node or a link is added or removed.
 
 import { NODE, layout } from "/layout.js";
 import { bytes, perSecond } from "/units.js";
@@ -20,7 +20,7 @@ const GLYPHS = {
 
 let drawn = { shape: "", nodes: new Map(), links: [] };
 
-/** Brings `svg` up to date. */
+/** Updates `svg`. */
 export function draw(svg, mesh) {
   const shape = JSON.stringify([mesh.nodes, mesh.edges.map((edge) => [edge.source, edge.destination, edge.service])]);
   if (shape !== drawn.shape) drawn = { shape, ...build(svg, mesh) };
@@ -32,7 +32,7 @@ function build(svg, mesh) {
   const plan = layout(mesh.nodes, mesh.edges);
   const size = [-MARGIN, -MARGIN, plan.width + 2 * MARGIN, plan.height + 2 * MARGIN];
   svg.setAttribute("viewBox", size.join(" "));
-  // A small mesh is not blown up, and on a narrow screen a large one is not shrunk beyond reading: it scrolls.
+  // A small mesh is not enlarged. On a narrow screen a large mesh stays readable and scrolls.
   svg.style.maxWidth = `${size[2] * LARGEST}px`;
   svg.style.minWidth = `${size[2] * SMALLEST}px`;
   const layer = () => svg.appendChild(element("g"));
@@ -125,7 +125,7 @@ function update({ group, base, flow, label, rect, glyph, rate, more }, edge) {
   for (const line of [rate, more]) line.setAttribute("x", 27 - whole / 2);
 }
 
-/** Takes from the end of a text what does not fit. */
+/** Cuts the end of a text that does not fit. */
 function shorten(text, width) {
   if (text.getComputedTextLength() > width) text.classList.add("long");
   const whole = [...text.textContent];
@@ -134,7 +134,7 @@ function shorten(text, width) {
   }
 }
 
-/** Leaves and arrives level. */
+/** A curve that is horizontal at both ends. */
 function curve(points) {
   let d = `M${points[0].x},${points[0].y}`;
   for (let index = 1; index < points.length; index += 1) {
@@ -145,7 +145,7 @@ function curve(points) {
   return d;
 }
 
-/** What a link looks like. */
+/** The style of a link. */
 export function kind(edge) {
   if (edge.flags !== "-") return "failing";
   return edge.security === "mutual_tls" || edge.security === "unknown" ? edge.security : "none";

@@ -1,4 +1,4 @@
-// Where everything goes: callers left, called right, in layers, with as few crossings as a few sweeps can find.
+// The layout: callers left, called right, in layers. A few sweeps reduce the crossings.
 
 export const NODE = { width: 196, height: 64 };
 const GAP = { x: 148, y: 46 };
@@ -6,7 +6,7 @@ const BEND = { height: 30 };
 const SWEEPS = 12;
 
 /**
- * Nodes with x and y (their middle), links with the points that they pass, and the size of it all.
+ * Nodes with the x and y of their middle, links with their points, and the size of the layout.
  * @param {string[]} names
  * @param {{source: string, destination: string}[]} edges
  */
@@ -18,7 +18,7 @@ export function layout(names, edges) {
   const put = (node, layer) => ((layers[layer] ??= []).push(node), (node.layer = layer));
   for (const node of nodes.values()) put(node, depth.get(node.name));
 
-  // A link over several layers bends around what is between: it has a place in each.
+  // A link over several layers has a place in each of them, and so bends around other nodes.
   const paths = forward.map(({ from, to }) => {
     const path = [nodes.get(from)];
     for (let layer = depth.get(from) + 1; layer < depth.get(to); layer += 1) {
@@ -43,7 +43,7 @@ export function layout(names, edges) {
   return { nodes: [...nodes.values()], links, width: Math.max(width, NODE.width), height };
 }
 
-/** Every edge as from → to, turned round where it would close a circle. */
+/** Every edge as from → to, reversed if it would close a cycle. */
 function withoutCycles(names, edges) {
   const targets = new Map(names.map((name) => [name, []]));
   for (const { source, destination } of edges) targets.get(source).push(destination);
@@ -66,7 +66,7 @@ function withoutCycles(names, edges) {
   });
 }
 
-/** The longest way to each node. */
+/** The length of the longest path to each node. */
 function depths(names, forward) {
   const depth = new Map(names.map((name) => [name, 0]));
   for (let round = 0; round < names.length; round += 1) {
@@ -77,7 +77,7 @@ function depths(names, forward) {
   return depth;
 }
 
-/** Neighbours near each other, again and again. */
+/** Sorts each layer by the places of neighbours, several times. */
 function order(layers) {
   const number = () => layers.forEach((layer) => layer.forEach((node, index) => (node.rank = index)));
   number();
@@ -91,7 +91,7 @@ function order(layers) {
   }
 }
 
-/** As level as the others in the layer allow. */
+/** Moves each node to the height of its neighbours, as far as the layer has room. */
 function place(layers) {
   for (const layer of layers) layer.forEach((node, index) => (node.y = index * (NODE.height + GAP.y)));
   for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
@@ -107,7 +107,7 @@ function place(layers) {
   }
 }
 
-/** The places nearest to where each node is pulled, in order and with room between: neighbours in each other's way form a block. */
+/** The places nearest to the target of each node, in order and with gaps. Nodes that would overlap form a block. */
 function settle(layer) {
   const blocks = [];
   let offset = 0;
@@ -125,7 +125,7 @@ function settle(layer) {
   layer.forEach((node, index) => (node.y = node.offset + starts[index]));
 }
 
-/** Puts the whole at the origin; returns its height. */
+/** Moves the layout to the origin and returns its height. */
 function frame(layers) {
   const all = layers.flat();
   const top = Math.min(...all.map((node) => node.y - node.height / 2), 0);
@@ -145,7 +145,7 @@ function points(path, reversed) {
   return reversed ? points.reverse() : points;
 }
 
-/** Links that share a side of a node leave it at different heights, in the order in which they go on. */
+/** Links at the same side of a node have different heights there, in the order of their other ends. */
 function spread(links, nodes) {
   const ports = new Map();
   const add = (name, x, end, next) => {

@@ -1,4 +1,4 @@
-// Asks for the mesh every second and shows it. Labels come from peers: they go into the page as text, never as markup.
+// Fetches and shows the mesh every second. Labels come from peers, so they are inserted as text, never as markup.
 
 import { draw, kind } from "/draw.js";
 import { bytes, perSecond } from "/units.js";

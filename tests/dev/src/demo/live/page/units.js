@@ -1,4 +1,4 @@
-// Numbers for people.
+// Formats numbers with units.
 
 const digits = (maximumSignificantDigits) => new Intl.NumberFormat("en", { maximumSignificantDigits });
 const [two, three] = [digits(2), digits(3)];
