@@ -97,7 +97,7 @@ const OF_CONNECTIONS: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// What Istio's peer exchange wrote beside the peers until 1.23.
+/// Properties with the peers' ids, which Istio's peer exchange wrote until 1.23.
 const PEER_IDS: [&str; 2] = ["downstream_peer_id", "upstream_peer_id"];
 
 /// An attribute that TCP connections do not have. As in CEL, an expression that uses it has no
