@@ -1,12 +1,12 @@
 //! Validates and renders the manifests of `envoy-config/` like the systems that read them.
 //!
-//! ** [`consul`]: the filter of Consul's extension for Wasm.
+//! * [`consul`]: the filter of Consul's extension for Wasm.
 //! * [`crd`]: the validation of a Kubernetes API server: the structural schemas of Istio's
 //!   CustomResourceDefinitions and the CEL rules in them.
-//! ** [`kustomize`]: the manifests of an overlay.
-//! ** [`pair`]: two running sidecars with such configurations.
-//! ** [`pilot`]: the configuration that istiod generates for a sidecar from EnvoyFilters and Wasm
-//! plugins.
+//! * [`kustomize`]: the manifests of an overlay.
+//! * [`pair`]: two running sidecars with such configurations.
+//! * [`pilot`]: the configuration that istiod generates for a sidecar from EnvoyFilters and Wasm
+//!   plugins.
 
 pub mod consul;
 pub mod crd;
