@@ -136,7 +136,11 @@ fn check(envoy: &Envoy, labels: &Labels, counts: Counts) -> Result {
     let metrics = poll::until(&format!("{counts:?} of {}", envoy.name()), LIMIT, || {
         let metrics = envoy.metrics()?;
         let reported = Counts::reported(&metrics, &[]);
-        Ok(if reported == counts {
+        // A metric of value 0 may not be defined yet when the others are.
+        let is_whole = METRICS
+            .iter()
+            .all(|metric| metrics.named(metric).next().is_some());
+        Ok(if reported == counts && is_whole {
             Look::Found(metrics)
         } else {
             Look::NotYet(format!("{reported:?}"))
