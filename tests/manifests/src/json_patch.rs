@@ -51,6 +51,10 @@ fn one(operation: &Value, document: &mut Value) -> Result<(), String> {
         ("remove", Value::Object(members)) => {
             members.remove(&key).ok_or_else(missing)?;
         }
+        ("remove", Value::Array(items)) => match key.parse() {
+            Ok(index) if index < items.len() => drop(items.remove(index)),
+            _ => return Err(missing()),
+        },
         (op, _) => return Err(format!("`{op}` at {path} is not supported")),
     }
     Ok(())

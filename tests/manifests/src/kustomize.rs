@@ -145,7 +145,6 @@ fn is_target(manifest: &Manifest, target: &Map<String, Value>) -> Result<bool, S
                 Some(prefix) => manifest.name().starts_with(prefix),
                 None => manifest.name() == wanted,
             },
-            "labelSelector" => is_selected(manifest, wanted)?,
             _ => return Err(format!("`target.{key}` is not supported")),
         };
         if !matches {
@@ -153,17 +152,4 @@ fn is_target(manifest: &Manifest, target: &Map<String, Value>) -> Result<bool, S
         }
     }
     Ok(true)
-}
-
-/// `key in (a, b)`.
-fn is_selected(manifest: &Manifest, selector: &str) -> Result<bool, String> {
-    let parts = selector.split_once(" in (");
-    let parts = parts.and_then(|(key, values)| Some((key, values.strip_suffix(')')?)));
-    let (key, values) =
-        parts.ok_or_else(|| format!("the selector `{selector}` is not supported"))?;
-    let labels = manifest.document.pointer("/metadata/labels");
-    let label = labels
-        .and_then(|labels| labels.get(key))
-        .and_then(Value::as_str);
-    Ok(values.split(',').any(|value| Some(value.trim()) == label))
 }

@@ -11,7 +11,7 @@ use mesh::{Envoy, Scratch, Workload};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
-use crate::pilot::{Sidecar, stats_config};
+use crate::pilot::{Sidecar, stats_config, text};
 
 const PORT: u64 = 27017;
 const INBOUND: &str = "virtualInbound";
@@ -86,8 +86,8 @@ pub struct Pair {
 impl Pair {
     /// Starts the sidecars in front of an application. Files are in `scratch`.
     ///
-    /// Connections are not redirected, as by iptables in a pod: only the listeners and clusters of
-    /// the one TCP port are kept, on loopback.
+    /// Connections are not redirected, as by iptables in a pod: only the listeners, their filters
+    /// and the clusters of the one TCP port are kept, on loopback.
     ///
     /// # Errors
     /// An Envoy does not start.
@@ -172,10 +172,12 @@ fn keep(document: &mut Value, name: &str, target: SocketAddr) -> Result<()> {
         .get_mut("listener_filters")
         .and_then(Value::as_array_mut)
     {
-        filters.retain(|filter| {
-            filter
-                .get("name")
-                .is_some_and(|name| name != "envoy.filters.listener.original_dst")
+        filters.retain_mut(|filter| {
+            let is_original_dst = text(filter, "/name") == "envoy.filters.listener.original_dst";
+            let disabled = filter
+                .as_object_mut()
+                .and_then(|fields| fields.remove("filter_disabled"));
+            !is_original_dst && !disabled.is_some_and(|disabled| takes(&disabled, PORT))
         });
     }
     let chains = listener
@@ -208,4 +210,21 @@ fn keep(document: &mut Value, name: &str, target: SocketAddr) -> Result<()> {
     *address.ok_or_else(|| missing("endpoint"))? =
         json!({ "address": target.ip(), "port_value": target.port() });
     Ok(())
+}
+
+/// Whether the predicate of a listener filter matches a destination port.
+fn takes(predicate: &Value, port: u64) -> bool {
+    let edge = |name: &str| {
+        let edge = predicate.pointer(&format!("/destination_port_range/{name}"));
+        edge.and_then(Value::as_u64).unwrap_or_default()
+    };
+    let any = |name: &str| {
+        let rules = predicate.pointer(&format!("/{name}/rules"));
+        let mut rules = rules.and_then(Value::as_array).into_iter().flatten();
+        rules.any(|rule| takes(rule, port))
+    };
+    match predicate.get("not_match") {
+        Some(inner) => !takes(inner, port),
+        None => (edge("start")..edge("end")).contains(&port) || any("or_match"),
+    }
 }

@@ -28,6 +28,7 @@ const CLIENT: &str = include_str!("../pilot/client.yaml");
 const SERVER: &str = include_str!("../pilot/server.yaml");
 /// The pod's label that this project's manifests select by.
 const LABEL: &str = "tcp-peer-stats";
+const TLS_INSPECTOR: &str = "envoy.filters.listener.tls_inspector";
 const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm";
 
 /// A sidecar's configuration.
@@ -37,13 +38,17 @@ pub struct Sidecar {
     labels: BTreeMap<String, String>,
 }
 
-/// The filter chains of a port that terminate a client's mTLS.
+/// The mode of a PeerAuthentication, and with it the filter chains of a TCP port
+/// (`pilot/pkg/networking/core/filterchain_options.go`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mtls {
-    /// A chain with a match on Istio's ALPNs for mutual TLS, another for plaintext.
+    /// Three: TLS with one of Istio's ALPNs for mutual TLS, other TLS, which is passed through, and
+    /// plaintext.
     Permissive,
-    /// One chain, with a match on TLS alone.
+    /// One, with a match on TLS alone.
     Strict,
+    /// One, with a match on plaintext. Without a chain for TLS, the listener has no TLS inspector.
+    Disable,
 }
 
 impl Sidecar {
@@ -61,22 +66,41 @@ impl Sidecar {
     /// The document is not YAML.
     pub fn server(label: &str, mtls: Mtls) -> Result<Self> {
         let mut sidecar = Self::parse(SERVER, label)?;
-        if mtls == Mtls::Strict {
-            for listener in sidecar.listeners() {
-                if let Some(chains) = array(listener, "filter_chains") {
-                    chains.retain(|chain| {
-                        text(chain, "/filter_chain_match/transport_protocol") == "tls"
-                    });
+        for listener in sidecar.listeners() {
+            match mtls {
+                Mtls::Permissive => {}
+                Mtls::Strict => {
+                    if let Some(chains) = array(listener, "filter_chains") {
+                        chains.retain(|chain| chain.get("transport_socket").is_some());
+                    }
+                    for chain in elements(listener, "filter_chains") {
+                        let matches = chain
+                            .get_mut("filter_chain_match")
+                            .and_then(Value::as_object_mut);
+                        matches.map(|matches| matches.remove("application_protocols"));
+                    }
                 }
-                for chain in elements(listener, "filter_chains") {
-                    let matches = chain
-                        .get_mut("filter_chain_match")
-                        .and_then(Value::as_object_mut);
-                    matches.map(|matches| matches.remove("application_protocols"));
+                Mtls::Disable => {
+                    if let Some(chains) = array(listener, "filter_chains") {
+                        chains.retain(|chain| chain_match(chain).ends_with("/raw_buffer"));
+                    }
+                    if let Some(filters) = array(listener, "listener_filters") {
+                        filters.retain(|filter| text(filter, "/name") != TLS_INSPECTOR);
+                    }
                 }
             }
         }
         Ok(sidecar)
+    }
+
+    /// The configuration for a proxy without Istio's filters: istiod runs with
+    /// `PILOT_ENABLE_METADATA_EXCHANGE=false` and without a metrics provider. TLS contexts lack the
+    /// ALPN of the exchange.
+    #[must_use]
+    pub fn without_natives(mut self) -> Self {
+        native::remove(&mut self);
+        native::remove_alpn(&mut self.document);
+        self
     }
 
     fn parse(yaml: &str, label: &str) -> Result<Self> {
@@ -130,7 +154,7 @@ impl Sidecar {
     pub fn for_stock_envoy(&self, wasm: &Path) -> Value {
         let mut sidecar = self.clone();
         native::remove(&mut sidecar);
-        sidecar.wasm_filters(&mut |filter| {
+        sidecar.wasm_filters(&mut |_, filter| {
             if let Some(code) = filter.pointer_mut("/typed_config/config/vm_config/code") {
                 *code = json!({ "local": { "filename": wasm } });
             }
@@ -150,39 +174,61 @@ impl Sidecar {
         native::find(self)
     }
 
-    /// The names of the filters of every chain, by `<listener>/<chain>`. The name of a chain is its
-    /// match.
+    /// The names of the filters of every chain, by `<listener>/<port>/<transport>/<first ALPN>` of
+    /// the chain's match.
     #[must_use]
     pub fn chains(&self) -> BTreeMap<String, Vec<String>> {
         let mut chains = BTreeMap::new();
         for listener in list(&self.document, "/static_resources/listeners") {
             for chain in list(listener, "/filter_chains") {
-                let port = chain.pointer("/filter_chain_match/destination_port");
-                let port = port.map(|port| format!("/{port}")).unwrap_or_default();
-                let transport = match text(chain, "/filter_chain_match/transport_protocol") {
-                    "" => String::new(),
-                    transport => format!("/{transport}"),
-                };
                 let filters = list(chain, "/filters")
                     .iter()
                     .map(|filter| text(filter, "/name").to_owned());
-                chains.insert(
-                    format!("{}{port}{transport}", text(listener, "/name")),
-                    filters.collect(),
-                );
+                let name = format!("{}{}", text(listener, "/name"), chain_match(chain));
+                chains.insert(name, filters.collect());
             }
         }
         chains
     }
 
-    /// Calls `change` with every Wasm filter.
-    pub fn wasm_filters(&mut self, change: &mut dyn FnMut(&mut Value)) {
+    /// The ALPN list of the TLS context of every chain that has one, by the name as in
+    /// [`Self::chains`].
+    #[must_use]
+    pub fn alpn(&self) -> BTreeMap<String, Vec<String>> {
+        let place = "/transport_socket/typed_config/common_tls_context/alpn_protocols";
+        let mut contexts = BTreeMap::new();
+        for listener in list(&self.document, "/static_resources/listeners") {
+            let chains = list(listener, "/filter_chains").iter();
+            for chain in chains.filter(|chain| chain.get("transport_socket").is_some()) {
+                let alpn = list(chain, place).iter().filter_map(Value::as_str);
+                let name = format!("{}{}", text(listener, "/name"), chain_match(chain));
+                contexts.insert(name, alpn.map(str::to_owned).collect());
+            }
+        }
+        contexts
+    }
+
+    /// The names of a listener's listener filters.
+    #[must_use]
+    pub fn listener_filters(&self, listener: &str) -> Vec<String> {
+        let listeners = list(&self.document, "/static_resources/listeners").iter();
+        let named = listeners.filter(|each| text(each, "/name") == listener);
+        let filters = named.flat_map(|listener| list(listener, "/listener_filters"));
+        filters
+            .map(|filter| text(filter, "/name").to_owned())
+            .collect()
+    }
+
+    /// Calls `change` with every Wasm filter, and with its chain's name as in [`Self::chains`].
+    pub fn wasm_filters(&mut self, change: &mut dyn FnMut(&str, &mut Value)) {
         for listener in self.listeners() {
+            let listener_name = text(listener, "/name").to_owned();
             for chain in elements(listener, "filter_chains") {
+                let name = format!("{listener_name}{}", chain_match(chain));
                 let filters = elements(chain, "filters");
                 let wasm =
                     filters.filter(|filter| text(filter, "/typed_config/@type") == WASM_TYPE);
-                wasm.for_each(&mut *change);
+                wasm.for_each(|filter| change(&name, filter));
             }
         }
     }
@@ -207,6 +253,18 @@ impl Sidecar {
     }
 }
 
+/// The destination port, the transport and the first ALPN that a chain matches, each behind a slash.
+fn chain_match(chain: &Value) -> String {
+    let port = chain.pointer("/filter_chain_match/destination_port");
+    let port = port.map(|port| format!("/{port}")).unwrap_or_default();
+    let transport = text(chain, "/filter_chain_match/transport_protocol");
+    let alpn = text(chain, "/filter_chain_match/application_protocols/0");
+    let named = [transport, alpn]
+        .into_iter()
+        .filter(|part| !part.is_empty());
+    port + &named.map(|part| format!("/{part}")).collect::<String>()
+}
+
 /// Returns the list of this name, if there is one.
 fn array<'a>(value: &'a mut Value, name: &str) -> Option<&'a mut Vec<Value>> {
     value.get_mut(name).and_then(Value::as_array_mut)
@@ -221,7 +279,7 @@ fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     list.map(Vec::as_slice).unwrap_or_default()
 }
 
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     let text = value.pointer(pointer).and_then(Value::as_str);
     text.unwrap_or_default()
 }

@@ -53,19 +53,21 @@ impl<'a> Patch<'a> {
                     let chains = elements(listener, "filter_chains");
                     for chain in chains.filter(|chain| self.matches.takes_chain(&whole, chain)) {
                         hits += usize::from(match self.apply_to {
-                            "FILTER_CHAIN" => self.merge(chain)?,
-                            _ => array(chain, "filters")
-                                .map_or(Ok(false), |filters| self.edit_filters(filters))?,
+                            "FILTER_CHAIN" => self.merge_chain(chain)?,
+                            _ => self.edit(chain, "filters", self.matches.filter())?,
                         });
                     }
                 }
             }
-            "LISTENER" => {
+            "LISTENER_FILTER" | "LISTENER" => {
                 for listener in sidecar
                     .listeners()
                     .filter(|listener| self.matches.takes_listener(listener))
                 {
-                    hits += usize::from(self.merge(listener)?);
+                    hits += usize::from(match self.apply_to {
+                        "LISTENER" => self.merge(listener)?,
+                        _ => self.edit_listener_filters(listener)?,
+                    });
                 }
             }
             "CLUSTER" => {
@@ -79,9 +81,12 @@ impl<'a> Patch<'a> {
         Ok(hits)
     }
 
-    /// Edits the filters of a chain. Returns whether the patch changed them.
-    fn edit_filters(&self, filters: &mut Vec<Value>) -> Result<bool> {
-        let wanted = self.matches.filter();
+    /// Edits a list of filters, relative to the filter with the name `wanted`. Returns whether the
+    /// patch changed it.
+    fn edit(&self, holder: &mut Value, list: &str, wanted: Option<&str>) -> Result<bool> {
+        let Some(filters) = array(holder, list) else {
+            return Ok(false);
+        };
         let place = wanted.map(|wanted| {
             filters
                 .iter()
@@ -106,11 +111,34 @@ impl<'a> Patch<'a> {
         Ok(true)
     }
 
-    fn merge(&self, target: &mut Value) -> Result<bool> {
-        if self.value.get("transport_socket").is_some() {
-            // istiod merges into the message in the transport socket.
-            return Err(self.unknown("field", "transport_socket"));
+    /// Edits a listener's filters. MERGE is an error: istiod merges into all of them, whatever the
+    /// name in the match, and panics for a filter of another type. All patches of the proxy are then
+    /// lost (`mergeListenerFilter` in `pilot/pkg/networking/core/envoyfilter/listener_patch.go`).
+    fn edit_listener_filters(&self, listener: &mut Value) -> Result<bool> {
+        if self.operation == "MERGE" {
+            let reason = "istiod panics for MERGE into a listener filter, and drops all patches";
+            return Err(Error::render(self.what, reason));
         }
+        self.edit(listener, "listener_filters", self.matches.listener_filter())
+    }
+
+    /// Merges into a chain. istiod merges a transport socket into the message in the chain's socket,
+    /// and adds it to a chain without one.
+    fn merge_chain(&self, chain: &mut Value) -> Result<bool> {
+        let socket = |holder: &Value, field: &str| {
+            text(holder, &format!("/transport_socket/{field}")).to_owned()
+        };
+        for field in ["name", "typed_config/@type"] {
+            let (old, new) = (socket(chain, field), socket(&self.value, field));
+            if !old.is_empty() && !new.is_empty() && old != new {
+                let reason = format!("the transport socket `{new}` for `{old}` is not supported");
+                return Err(Error::render(self.what, reason));
+            }
+        }
+        self.merge(chain)
+    }
+
+    fn merge(&self, target: &mut Value) -> Result<bool> {
         match self.operation {
             "MERGE" => merge(target, &self.value, false),
             "MERGE_AND_REPLACE_LIST" => merge(target, &self.value, true),

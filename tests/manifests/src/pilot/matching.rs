@@ -31,7 +31,10 @@ impl<'a> Match<'a> {
         };
         let known: [(_, &[&str]); 4] = [
             (object("/match"), &["context", "listener", "cluster"]),
-            (parsed.listener, &["name", "portNumber", "filterChain"]),
+            (
+                parsed.listener,
+                &["name", "portNumber", "filterChain", "listenerFilter"],
+            ),
             (
                 parsed.chain,
                 &[
@@ -97,6 +100,11 @@ impl<'a> Match<'a> {
     /// The name of the filter to change.
     pub(super) fn filter(&self) -> Option<&'a str> {
         self.chain?.get("filter")?.get("name")?.as_str()
+    }
+
+    /// The name of the listener filter to change.
+    pub(super) fn listener_filter(&self) -> Option<&'a str> {
+        self.listener?.get("listenerFilter")?.as_str()
     }
 
     pub(super) fn takes_cluster(&self, cluster: &Value) -> bool {

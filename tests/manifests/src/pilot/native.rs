@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Sidecar, array, elements, list, text};
+use super::{Sidecar, array, chain_match, elements, list, text};
 
 /// Istio's exchange filter.
 pub const EXCHANGE: &str = "istio.metadata_exchange";
+const ALPN: &str = "istio-peer-exchange";
 const STATS: &str = "istio.stats";
 
 /// A native filter of Istio.
@@ -15,7 +16,7 @@ pub struct Native {
     pub name: String,
     /// Its listener or cluster.
     pub place: String,
-    /// The destination port and the transport that its chain matches; empty without such a match.
+    /// The match of its chain, as in [`Sidecar::chains`]; empty for a cluster.
     pub chain: String,
     /// The ALPN of an exchange filter, which ignores connections with another one.
     pub protocol: String,
@@ -23,14 +24,10 @@ pub struct Native {
 
 impl Native {
     fn new(filter: &Value, place: &Value, chain: &Value) -> Self {
-        let port = chain.pointer("/filter_chain_match/destination_port");
-        let transport = text(chain, "/filter_chain_match/transport_protocol");
         Self {
             name: text(filter, "/name").to_owned(),
             place: text(place, "/name").to_owned(),
-            chain: port
-                .map(|port| format!("{port}/{transport}"))
-                .unwrap_or_default(),
+            chain: chain_match(chain),
             protocol: text(filter, "/typed_config/value/protocol").to_owned(),
         }
     }
@@ -90,6 +87,24 @@ pub(super) fn remove(sidecar: &mut Sidecar) {
     }
     for cluster in sidecar.clusters() {
         strip(cluster);
+    }
+}
+
+/// Removes the exchange's ALPN from every list of a TLS context.
+pub(super) fn remove_alpn(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (name.as_str(), value) {
+                    ("alpn_protocols", Value::Array(protocols)) => {
+                        protocols.retain(|protocol| protocol != ALPN);
+                    }
+                    (_, value) => remove_alpn(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_alpn),
+        _ => {}
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Install {
     pub(super) components: &'static [&'static str],
     pub(super) workload: &'static str,
     pub(super) mtls: Mtls,
+    /// Whether the proxy has Istio's filters and istiod configures them.
+    pub(super) natives: bool,
 }
 
 impl Install {
@@ -27,6 +29,7 @@ impl Install {
             components: &[],
             workload,
             mtls: Mtls::Permissive,
+            natives: true,
         }
     }
 
@@ -36,29 +39,43 @@ impl Install {
         components: &["traffic-extension"],
         ..Self::TELEMETRY
     };
-    pub(super) const EXCHANGE: Self = Self::new("exchange", "exchange");
+    pub(super) const EXCHANGE: Self = Self {
+        natives: false,
+        ..Self::new("exchange", "exchange")
+    };
     pub(super) const EXCHANGE_STRICT: Self = Self {
-        components: &["strict-mtls"],
         mtls: Mtls::Strict,
+        ..Self::EXCHANGE
+    };
+    pub(super) const EXCHANGE_DISABLE: Self = Self {
+        mtls: Mtls::Disable,
         ..Self::EXCHANGE
     };
     pub(super) const REPLACING: Self = Self::new("exchange-instead-of-native", "exchange");
     pub(super) const REPLACING_STRICT: Self = Self {
-        components: &["strict-mtls"],
         mtls: Mtls::Strict,
         ..Self::REPLACING
     };
-    pub(super) const UNINSTALL: Self = Self::new("uninstall", "exchange");
+    pub(super) const UNINSTALL: Self = Self {
+        overlay: "uninstall",
+        ..Self::EXCHANGE
+    };
 
-    pub(super) const ALL: [Self; 8] = [
+    /// Under PERMISSIVE, where every patch has a chain to change.
+    pub(super) const ALL: [Self; 6] = [
         Self::TELEMETRY,
         Self::INSTEAD,
         Self::EXTENSION,
         Self::EXCHANGE,
-        Self::EXCHANGE_STRICT,
         Self::REPLACING,
-        Self::REPLACING_STRICT,
         Self::UNINSTALL,
+    ];
+
+    /// Under the other modes.
+    pub(super) const OTHER_MODES: [Self; 3] = [
+        Self::EXCHANGE_STRICT,
+        Self::EXCHANGE_DISABLE,
+        Self::REPLACING_STRICT,
     ];
 
     pub(super) fn manifests(&self) -> Vec<Manifest> {
@@ -82,13 +99,22 @@ impl Install {
         self.sidecars_labelled(self.workload().label())
     }
 
+    /// The sidecars in pods with this label, before the manifests change them.
+    pub(super) fn unpatched(&self, label: &str) -> [Sidecar; 2] {
+        let client = Sidecar::client(label).unwrap();
+        let server = Sidecar::server(label, self.mtls).unwrap();
+        [client, server].map(|sidecar| match self.natives {
+            true => sidecar,
+            false => sidecar.without_natives(),
+        })
+    }
+
     /// As [`Self::sidecars`], in pods with this label.
     pub(super) fn sidecars_labelled(
         &self,
         label: &str,
     ) -> (Sidecar, Sidecar, BTreeMap<String, usize>) {
-        let mut client = Sidecar::client(label).unwrap();
-        let mut server = Sidecar::server(label, self.mtls).unwrap();
+        let [mut client, mut server] = self.unpatched(label);
         let mut hits = client.apply(&self.manifests()).unwrap();
         for (patch, count) in server.apply(&self.manifests()).unwrap() {
             *hits.entry(patch).or_default() += count;

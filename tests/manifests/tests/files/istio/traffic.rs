@@ -43,7 +43,7 @@ fn run_sidecars(
     let scratch = Scratch::new("manifests-traffic").unwrap();
     let app = App::start(apps::hello).unwrap();
     for sidecar in [&mut client_sidecar, &mut server_sidecar] {
-        sidecar.wasm_filters(&mut report_often);
+        sidecar.wasm_filters(&mut |_, filter| report_often(filter));
     }
     let tags = client.workload().tags();
     let wasm = wasm::build().unwrap();

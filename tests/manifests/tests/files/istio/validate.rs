@@ -14,7 +14,7 @@ fn envoy_loads_every_installation_on_both_sides() {
     let binary = EnvoyBinary::find(None).unwrap();
     let wasm = wasm::build().unwrap();
     let ca = MeshCa::create(&scratch.folder("ca").unwrap()).unwrap();
-    for install in Install::ALL {
+    for install in Install::ALL.into_iter().chain(Install::OTHER_MODES) {
         let tags = install.workload().tags();
         let (client, server, _) = install.sidecars();
         for (workload, sidecar) in [
@@ -69,7 +69,9 @@ fn envoy_rejects_an_invalid_configuration_with_a_reason() {
             let text = manifest.document.to_string().replace(from, to);
             manifest.document = serde_json::from_str(&text).unwrap();
         }
-        let mut server = Sidecar::server("exchange", Mtls::Permissive).unwrap();
+        let mut server = Sidecar::server("exchange", Mtls::Permissive)
+            .unwrap()
+            .without_natives();
         server.apply(&manifests).unwrap();
         let pod = Pod::new(&ca, Workload::bookinfo("mongodb", "v1"), &[]);
         let bootstrap = pod.bootstrap(&server, &wasm).unwrap();
