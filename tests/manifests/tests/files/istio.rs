@@ -2,6 +2,8 @@
 
 mod bookinfo;
 mod chains;
+mod clients;
+mod running;
 mod support;
 mod tags;
 mod traffic;

@@ -13,7 +13,8 @@ use mesh::prometheus::Prometheus;
 use mesh::{Scratch, Workload, available, wasm, workspace};
 use serde_json::Value;
 
-use super::support::{Install, ask};
+use super::running::converse;
+use super::support::Install;
 
 /// Prometheus scrapes several times before a query has a result.
 const SCRAPES: Duration = Duration::from_secs(60);
@@ -104,7 +105,8 @@ fn walk(install: Install, rules: &str) -> Walk {
     let wasm = wasm::build().unwrap();
     let pair = Pair::start(&scratch, (&client, &server), &tags, &wasm, app.address()).unwrap();
     for _ in 0..3 {
-        assert_eq!(ask(&pair, "rating"), "hello rating\n");
+        let answer = converse(pair.connect().unwrap(), b"rating\n", 13);
+        assert_eq!(answer, b"hello rating\n");
     }
     Walk {
         pair,

@@ -1,11 +1,8 @@
 //! Functions for the tests of the sidecars.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::Shutdown;
 use std::path::PathBuf;
 
-use manifests::pair::Pair;
 use manifests::pilot::{Mtls, Sidecar};
 use manifests::{Manifest, WorkloadPatch, kustomize};
 use mesh::workspace;
@@ -121,19 +118,4 @@ impl Install {
         }
         (client, server, hits)
     }
-}
-
-/// Sends a line, reads the answer and closes the connection in order.
-///
-/// The close comes after the answer: Envoy resets a plaintext connection that is half-closed while
-/// a listener filter inspects its first bytes.
-pub(super) fn ask(pair: &Pair, line: &str) -> String {
-    let mut stream = pair.connect().unwrap();
-    writeln!(stream, "{line}").unwrap();
-    let mut answer = String::new();
-    let mut reader = BufReader::new(&stream);
-    reader.read_line(&mut answer).unwrap();
-    stream.shutdown(Shutdown::Write).unwrap();
-    reader.read_to_string(&mut answer).unwrap();
-    answer
 }
