@@ -165,7 +165,9 @@ impl Config {
                 self.naming.flag_separator = field.one_of(&FLAG_SEPARATORS)?;
             }
             "debug" => self.debug = field.boolean()?,
-            "peer_exchange" => self.peer_exchange = PeerExchange::parse(&field.object()?)?,
+            "peer_exchange" => {
+                self.peer_exchange = PeerExchange::parse(&field.object()?, &mut self.notices)?;
+            }
             "additional_labels" => self.additional_labels = field.strings()?,
             "limits" => self.limits = Limits::parse(&field.object()?)?,
             "ports" => self.ports = Ports::parse(&field.object()?)?,

@@ -113,7 +113,7 @@ impl<H: Host> Connection<H> {
             opening.metadata = self.shared.decode(self.reporter, frame);
         }
         if is_decided && self.series.is_none() {
-            self.freeze(Moment::Callback);
+            self.freeze_if_known(buffer);
         }
         if is_over && self.series.is_some() {
             self.opening = None;
@@ -142,24 +142,44 @@ impl<H: Host> Connection<H> {
         }
     }
 
+    /// Freezes the labels in the callback of `buffer`, once the peer's frame was read or none will
+    /// be, unless they would be incomplete for a reason that will be over.
+    fn freeze_if_known(&mut self, buffer: Buffer) {
+        let Some(opening) = &mut self.opening else {
+            return;
+        };
+        let context = self.shared.exchange_context();
+        // A lazily connected upstream has no cluster before the client's first bytes have passed.
+        let has_cluster =
+            buffer == Buffer::Upstream || opening.exchange.facts().cluster(&context).is_some();
+        // Until the tick, which reports the connection.
+        let waits = self.shared.is_ticking && opening.exchange.may_be_known_later(&context);
+        if has_cluster && !waits {
+            self.freeze(Moment::Callback);
+        }
+    }
+
     /// Computes the labels and counts the connection and its bytes so far.
     fn freeze(&mut self, moment: Moment) {
-        let upstream_san = self
-            .opening
-            .as_mut()
-            .and_then(|opening| opening.exchange.take_upstream_san());
+        let is_handshaking = self.is_handshaking();
         let shared = &self.shared;
-        let Some(opening) = &self.opening else { return };
+        let Some(opening) = &mut self.opening else {
+            return;
+        };
+        let facts = opening.exchange.facts();
+        let (upstream_san, cluster) = (facts.upstream_san.take(), facts.cluster.take());
         let mut attributes = ConnectionAttributes::read(
             &shared.attributes(),
             shared.exchange.mode(),
             self.reporter,
             upstream_san,
+            cluster,
         );
-        attributes.metadata = opening.metadata.as_ref().map(|peer| peer.number);
-        attributes.is_handshaking = self.is_handshaking();
+        let metadata = shared.share_metadata(&attributes.tls, opening.metadata.clone());
+        attributes.metadata = metadata.as_ref().map(|peer| peer.number);
+        attributes.is_handshaking = is_handshaking;
         attributes.local_san = shared.local_san(&attributes.tls);
-        let peer = shared.resolve(attributes, opening.metadata.as_deref());
+        let peer = shared.resolve(attributes, metadata.as_deref());
         let written = filter_state::write(&shared.host, self.reporter, &peer.filter_state);
         if let Err(status) = written
             && shared.warnings.allow()
@@ -184,13 +204,18 @@ impl<H: Host> Connection<H> {
         self.series = Some(series);
     }
 
-    /// Freezes the labels of a connection that has been undecided for a whole reporting interval.
+    /// Freezes the labels of a connection that has been undecided for a whole reporting interval,
+    /// or that only waited for another connection's metadata.
     ///
     /// It does not while the connection is not established: the labels would stay wrong.
     pub(crate) fn freeze_if_overdue(&mut self) {
         // The first tick after the open comes before an interval is over, the second does not.
         let is_overdue = self.shared.ticks().wrapping_sub(self.opened_at_tick) >= 2;
-        if !is_overdue || self.series.is_some() || self.is_closed {
+        let is_decided = || {
+            let opening = self.opening.as_ref();
+            opening.is_some_and(|opening| opening.exchange.is_decided())
+        };
+        if !is_overdue && !is_decided() || self.series.is_some() || self.is_closed {
             return;
         }
         let host = &self.shared.host;
@@ -199,18 +224,21 @@ impl<H: Host> Connection<H> {
         }
     }
 
-    /// Whether all certificates that the labels depend on are known, if there are any.
+    /// Whether the cluster and all certificates that the labels depend on are known, if there are
+    /// any.
     ///
     /// The bytes of a server that speaks first come before the client's TLS handshake is over, when
-    /// its certificate is missing. An upstream that is not connected has none either.
+    /// its certificate is missing. An upstream that is not connected has none either, and, if it is
+    /// connected lazily, no cluster.
     fn is_established(&self) -> bool {
+        let attributes = self.shared.attributes();
+        let is_connected = || attributes.text(path::UPSTREAM_ADDRESS).is_some();
         match self.reporter {
-            _ if self.client_spoke => true,
-            Reporter::Source => {
-                let attributes = self.shared.attributes();
-                attributes.text(path::UPSTREAM_ADDRESS).is_some()
+            Reporter::Source => is_connected(),
+            Reporter::Destination | Reporter::Waypoint => {
+                !self.is_handshaking()
+                    && (attributes.text(path::CLUSTER).is_some() || is_connected())
             }
-            Reporter::Destination | Reporter::Waypoint => !self.is_handshaking(),
         }
     }
 

@@ -4,11 +4,11 @@ mod context;
 mod directions;
 mod facts;
 mod failure;
-mod gates;
 mod local;
+mod permission;
 mod progress;
+mod proofs;
 mod reader;
-mod refused;
 mod state;
 
 pub(crate) use context::ExchangeContext;

@@ -9,8 +9,8 @@ mod workload;
 
 pub(crate) use label_set::{LabelSet, Reporter, SecurityPolicy, Service, first_known};
 pub(crate) use metric::{
-    DIAGNOSTICS, HTTP_METRICS, Metric, PEER_EXCHANGES, PEER_MISMATCHES, REFUSED_HOSTS,
-    SERIES_OVERFLOWS, UNUSABLE_VALUES,
+    DIAGNOSTICS, HTTP_METRICS, Metric, PEER_EXCHANGES, PEER_MISMATCHES, REUSED_METADATA,
+    SERIES_OVERFLOWS, UNANSWERED_FRAMES, UNUSABLE_VALUES,
 };
 pub use naming::Naming;
 pub(crate) use naming::{

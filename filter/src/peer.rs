@@ -3,6 +3,7 @@
 mod cache;
 mod connection_attributes;
 pub(crate) mod filter_state;
+mod known_clients;
 mod local_node;
 mod native;
 mod parts;
@@ -14,5 +15,6 @@ mod weighted_cache;
 
 pub(crate) use cache::{PeerCache, PeerMetadata};
 pub(crate) use connection_attributes::{ConnectionAttributes, TlsPair};
+pub(crate) use known_clients::{Client, KnownClients};
 pub(crate) use local_node::LocalNode;
 pub(crate) use resolved::ResolvedPeer;

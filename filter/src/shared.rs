@@ -5,13 +5,14 @@ use std::rc::Rc;
 
 use peer_exchange::{DEFAULT_MAX_PAYLOAD, Payload};
 
-use crate::config::{Config, ConfigError, ExpressionValues, Expressions};
+use crate::config::{Config, ConfigError, ExpressionValues, Expressions, Mode};
 use crate::exchange::{ExchangeContext, LocalExchange};
 use crate::host::attributes::{Attributes, Roots, path};
 use crate::host::{Host, Warnings};
 use crate::labels::{Metric, Reporter, Workload};
 use crate::peer::{
-    ConnectionAttributes, LocalNode, PeerCache, PeerMetadata, ResolvedPeer, TlsPair,
+    Client, ConnectionAttributes, KnownClients, LocalNode, PeerCache, PeerMetadata, ResolvedPeer,
+    TlsPair,
 };
 use crate::series::{Diagnostics, ExtendedMetrics, LabelSelection, Outcome, Series, SeriesTable};
 
@@ -32,6 +33,7 @@ pub(crate) struct Shared<H> {
     pub(crate) diagnostics: Diagnostics,
     pub(crate) warnings: Warnings,
     peers: RefCell<PeerCache>,
+    clients: RefCell<KnownClients>,
     /// The host calls `on_tick`.
     pub(crate) is_ticking: bool,
     /// How many reporting intervals are over.
@@ -42,7 +44,7 @@ impl<H: Host> Shared<H> {
     /// Compiles the configuration for a host with this node.
     ///
     /// # Errors
-    /// An expression that the host cannot evaluate.
+    /// An expression that the host cannot evaluate, or a frame longer than peers accept.
     pub(crate) fn new(
         host: H,
         roots: Roots,
@@ -55,7 +57,7 @@ impl<H: Host> Shared<H> {
         let frame = node.frame(
             &config.additional_labels,
             limits.max_frame_bytes.max(DEFAULT_MAX_PAYLOAD),
-        );
+        )?;
         Ok(Self {
             host,
             roots,
@@ -75,6 +77,7 @@ impl<H: Host> Shared<H> {
             diagnostics: Diagnostics::default(),
             warnings: Warnings::default(),
             peers: RefCell::default(),
+            clients: RefCell::default(),
             is_ticking: false,
             ticks: Cell::new(0),
             config,
@@ -153,6 +156,36 @@ impl<H: Host> Shared<H> {
             return peers.local_san(pair, || self.attributes().text(path));
         }
         self.attributes().text(path).map(Rc::new)
+    }
+
+    /// Records the metadata that a client brought on the connection of the effective context, and
+    /// returns it. A connection without metadata gets that of another connection of the same client.
+    pub(crate) fn share_metadata(
+        &self,
+        pair: &TlsPair,
+        metadata: Option<Rc<PeerMetadata>>,
+    ) -> Option<Rc<PeerMetadata>> {
+        let mut clients = self.clients.borrow_mut();
+        let is_useful = pair.reporter != Reporter::Source
+            && !(metadata.is_none() && clients.is_empty())
+            && self.exchange.mode() != Mode::Off;
+        let principal = pair.peer_san.as_deref().filter(|_| is_useful);
+        let address = principal.and_then(|_| self.attributes().text(path::SOURCE_ADDRESS));
+        let (Some(principal), Some(address)) = (principal, address) else {
+            return metadata;
+        };
+        let client = Client::new(&address, principal);
+        match metadata {
+            Some(metadata) => {
+                clients.record(client, &metadata, self.ticks());
+                Some(metadata)
+            }
+            None => {
+                let shared = clients.find(&client, self.ticks())?;
+                self.diagnostics.reused_metadata(pair.reporter);
+                Some(shared)
+            }
+        }
     }
 
     /// Resolves the attributes of a connection.

@@ -4,10 +4,12 @@ mod configuration;
 mod exchange;
 mod extended;
 mod labels;
+mod lazy;
 mod log;
 mod one_connection;
 mod peers;
-mod refusals;
+mod pool;
+mod proofs;
 mod reporting;
 
 use std::cell::RefCell;
@@ -20,10 +22,11 @@ use prost::Message as _;
 use crate::config::Mode;
 use crate::host::envoy;
 use crate::host::fake::FakeHost;
-use crate::host::{Buffer, ContextId, Status};
+use crate::host::{Buffer, Status};
 use crate::series::SeriesTable;
 use crate::{Connection, Flow, Plugin};
 
+const CLUSTER: &str = "outbound|5432||db.data.svc.cluster.local";
 const CLIENT: &str = "spiffe://cluster.local/ns/shop/sa/client";
 const SERVER: &str = "spiffe://cluster.local/ns/data/sa/server";
 
@@ -59,21 +62,14 @@ fn host(extensions: &[&str]) -> FakeHost {
     host
 }
 
-/// The attributes of an outbound connection: mTLS to a host that supports the exchange.
+/// The attributes of an outbound connection: mTLS to a host with a SPIFFE id.
 fn outbound() -> FakeHost {
     let host = host(&[]);
     host.set("xds.listener_direction", 2i64.to_le_bytes());
-    host.set(
-        "xds.cluster_name",
-        "outbound|5432||db.data.svc.cluster.local",
-    );
+    host.set("xds.cluster_name", CLUSTER);
     host.set("upstream.address", "10.0.0.1:5432");
     host.set("upstream.uri_san_local_certificate", CLIENT);
     host.set("upstream.uri_san_peer_certificate", SERVER);
-    host.set(
-        "xds.upstream_host_metadata.filter_metadata.envoy.transport_socket_match.tlsMode",
-        "istio",
-    );
     host
 }
 
@@ -86,6 +82,7 @@ fn inbound() -> FakeHost {
     host.set("connection.tls_version", "TLSv1.3");
     host.set("connection.uri_san_local_certificate", SERVER);
     host.set("connection.uri_san_peer_certificate", CLIENT);
+    host.set("source.address", "10.0.0.2:50000");
     host
 }
 
@@ -107,10 +104,11 @@ impl<'a> Sim<'a> {
         }
     }
 
+    /// A plugin in this mode, with the cluster of [`outbound`] listed.
     fn mode(host: &'a FakeHost, mode: &str) -> Self {
         Self::new(
             host,
-            &format!(r#"{{"peer_exchange": {{"mode": "{mode}"}}}}"#),
+            &format!(r#"{{"peer_exchange": {{"mode": "{mode}", "clusters": ["{CLUSTER}"]}}}}"#),
         )
     }
 

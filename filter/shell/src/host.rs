@@ -52,6 +52,20 @@ unsafe extern "C" {
         result: *mut *mut u8,
         result_size: *mut usize,
     ) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *mut *mut u8,
+        value_size: *mut usize,
+        version: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        version: u32,
+    ) -> u32;
     fn proxy_set_effective_context(id: u32) -> u32;
     fn proxy_close_stream(stream: u32) -> u32;
 }
@@ -128,6 +142,31 @@ impl Host for ProxyWasm {
         // SAFETY: `nanos` outlives the call.
         done(unsafe { proxy_get_current_time_nanoseconds(&mut nanos) })?;
         Ok(Duration::from_nanos(nanos))
+    }
+
+    fn shared_data(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, Status> {
+        let mut version = 0;
+        let value = returned(|value, size| {
+            // SAFETY: `key` and `version` outlive the call; see the module for the rest.
+            unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), value, size, &mut version) }
+        });
+        match value {
+            Err(Status::NOT_FOUND) => Ok(None),
+            value => Ok(Some((value?, version))),
+        }
+    }
+
+    fn set_shared_data(&self, key: &str, value: &[u8], version: u32) -> Result<(), Status> {
+        // SAFETY: `key` and `value` outlive the call.
+        done(unsafe {
+            proxy_set_shared_data(
+                key.as_ptr(),
+                key.len(),
+                value.as_ptr(),
+                value.len(),
+                version,
+            )
+        })
     }
 
     fn call_foreign_function(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {

@@ -90,6 +90,13 @@ pub enum ConfigError {
         /// The reason.
         reason: DurationError,
     },
+    /// `additional_labels` make this workload's frame longer than peers accept.
+    FrameTooLong {
+        /// The length of the frame's payload, in bytes.
+        found: usize,
+        /// The greatest accepted length.
+        accepted: usize,
+    },
     /// An expression that cannot be evaluated.
     Expression {
         /// The key's place.
@@ -156,6 +163,11 @@ impl fmt::Display for ConfigError {
                 found,
                 reason,
             } => write!(f, "{path}: {found:?} {reason}"),
+            Self::FrameTooLong { found, accepted } => write!(
+                f,
+                "additional_labels: with these labels the frame of this node has {found} bytes, and \
+                 peers close a connection with more than {accepted}; name fewer or shorter labels"
+            ),
             Self::Expression {
                 path,
                 found,

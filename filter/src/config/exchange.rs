@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use super::error::ConfigError;
+use super::notices::Notices;
 use super::value::Object;
 
-/// The default of `refused_duration`.
-const REFUSED_DURATION: Duration = Duration::from_secs(300);
+/// The default of `proof_duration`.
+const PROOF_DURATION: Duration = Duration::from_secs(60);
+
+/// Why `refused_duration` of an earlier version has no effect.
+const REFUSED_DURATION: &str =
+    "frames are written only to servers that are known to read them (proof_duration)";
 
 /// `peer_exchange`: on which connections frames are read and written.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,11 +22,10 @@ pub struct PeerExchange {
     pub advertise_alpn: bool,
     /// The offered ALPN: the exchange's name, then a name for servers without the exchange.
     pub protocols: Vec<String>,
-    /// Clusters whose hosts support the exchange, whatever their metadata is.
+    /// Clusters whose servers read frames from the first connection on.
     pub clusters: Vec<String>,
-    /// How long a host that answered without a frame gets no other frame; zero: it gets one on
-    /// every connection.
-    pub refused_duration: Duration,
+    /// How long a frame of a server proves that it reads frames; zero: it proves nothing.
+    pub proof_duration: Duration,
 }
 
 /// `peer_exchange.mode`.
@@ -62,7 +66,7 @@ impl Default for PeerExchange {
             advertise_alpn: true,
             protocols: ["istio-peer-exchange", "istio"].map(str::to_owned).into(),
             clusters: Vec::new(),
-            refused_duration: REFUSED_DURATION,
+            proof_duration: PROOF_DURATION,
         }
     }
 }
@@ -73,10 +77,11 @@ impl PeerExchange {
         "advertise_alpn",
         "protocols",
         "clusters",
-        "refused_duration",
+        "proof_duration",
     ];
 
-    pub(super) fn parse(object: &Object<'_>) -> Result<Self, ConfigError> {
+    /// Parses it. The key `refused_duration` of earlier versions is accepted.
+    pub(super) fn parse(object: &Object<'_>, notices: &mut Notices) -> Result<Self, ConfigError> {
         let mut parsed = Self::default();
         for field in object.fields()? {
             match field.name() {
@@ -84,7 +89,8 @@ impl PeerExchange {
                 "advertise_alpn" => parsed.advertise_alpn = field.boolean()?,
                 "protocols" => parsed.protocols = field.strings()?,
                 "clusters" => parsed.clusters = field.strings()?,
-                "refused_duration" => parsed.refused_duration = field.duration()?,
+                "proof_duration" => parsed.proof_duration = field.duration()?,
+                "refused_duration" => notices.no_effect(field.path(), REFUSED_DURATION),
                 _ => return Err(field.unknown(Self::KEYS)),
             }
         }

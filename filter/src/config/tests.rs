@@ -47,7 +47,7 @@ fn every_key_is_read() {
             "definitions": [{"name": "mine", "value": "2", "type": "GAUGE"}],
             "peer_exchange": {
                 "mode": "receive", "advertise_alpn": false, "protocols": ["x"], "clusters": ["a", "b"],
-                "refused_duration": "1m"
+                "proof_duration": "1m"
             },
             "additional_labels": ["role"],
             "limits": {"max_series": 5, "max_label_length": 64, "max_frame_bytes": 1024},
@@ -85,7 +85,7 @@ fn every_key_is_read() {
             advertise_alpn: false,
             protocols: vec!["x".to_owned()],
             clusters: vec!["a".to_owned(), "b".to_owned()],
-            refused_duration: Duration::from_secs(60),
+            proof_duration: Duration::from_secs(60),
         },
         additional_labels: vec!["role".to_owned()],
         limits: Limits {
@@ -108,7 +108,7 @@ fn a_key_in_camel_case_is_the_same_key() {
     let camel = r#"{
         "tcpReportingDuration": "2s", "statPrefix": "acme", "fieldSeparator": "||",
         "metrics": [{"tagsToRemove": ["reporter"], "dimensions": {"camelCase": "1"}}],
-        "peerExchange": {"advertiseAlpn": false, "refusedDuration": "1m"}, "extendedMetrics": true
+        "peerExchange": {"advertiseAlpn": false, "proofDuration": "1m"}, "extendedMetrics": true
     }"#;
     let snake = camel
         .replace("tcpReportingDuration", "tcp_reporting_duration")
@@ -117,7 +117,7 @@ fn a_key_in_camel_case_is_the_same_key() {
         .replace("tagsToRemove", "tags_to_remove")
         .replace("peerExchange", "peer_exchange")
         .replace("advertiseAlpn", "advertise_alpn")
-        .replace("refusedDuration", "refused_duration")
+        .replace("proofDuration", "proof_duration")
         .replace("extendedMetrics", "extended_metrics");
     assert_eq!(parsed(camel), parsed(&snake));
     assert_eq!(parsed(camel).metrics[0].dimensions[0].0, "camelCase");
@@ -206,7 +206,7 @@ fn an_error_has_the_place_the_reason_and_the_remedy() {
         (
             r#"{"peer_exchange": {"mod": "on"}}"#,
             "peer_exchange.mod: no such key; did you mean \"mode\"? \
-             Allowed here: mode, advertise_alpn, protocols, clusters, refused_duration",
+             Allowed here: mode, advertise_alpn, protocols, clusters, proof_duration",
         ),
         (
             r#"{"peer_exchange": {"clusters": ["a", 7]}}"#,

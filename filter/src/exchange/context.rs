@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::local::LocalExchange;
-use crate::config::{GoDuration, PeerExchange};
+use super::proofs::{Proofs, Server};
+use crate::config::PeerExchange;
 use crate::host::attributes::{Attributes, path};
 use crate::host::{Host, Warnings};
 use crate::labels::Reporter;
@@ -32,16 +33,22 @@ impl<H: Host> ExchangeContext<'_, H> {
         log::warn!("{}: {reason}", address.as_deref().unwrap_or("unknown peer"));
     }
 
-    /// Logs that the connection's upstream gets no frame for a while.
-    pub(super) fn warn_disabled(&self, address: &str) {
-        if !self.warnings.allow() {
-            return;
+    /// The proofs that servers read frames.
+    pub(super) fn proofs(&self) -> Proofs<'_, H> {
+        Proofs::new(self.attributes.host(), self.config.proof_duration)
+    }
+
+    /// The server answered a frame without one: counts it, and writes no other frame to it.
+    pub(super) fn revoke(&self, reporter: Reporter, server: &Server) {
+        self.proofs().revoke(server);
+        self.diagnostics.unanswered_frame(reporter);
+        if self.warnings.allow() {
+            log::warn!(
+                "{} (cluster {}) answered a frame without one: it lost its exchange filter, and its \
+                 application may have received the frame; it gets no other",
+                server.address(),
+                server.cluster(),
+            );
         }
-        let cluster = self.attributes.text(path::CLUSTER);
-        log::warn!(
-            "peer exchange to {address} (cluster {}) disabled for {}: the server answered without it",
-            cluster.as_deref().unwrap_or("unknown"),
-            GoDuration(self.config.refused_duration),
-        );
     }
 }

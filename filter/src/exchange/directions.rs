@@ -1,5 +1,6 @@
 //! The states of the two directions of an exchange.
 
+use super::proofs::Proof;
 use super::reader::Reader;
 use crate::host::Status;
 
@@ -21,14 +22,16 @@ pub(super) enum Reading {
 }
 
 /// The state of the direction in which this workload's frame goes.
-#[derive(Debug, Eq, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Writing {
     /// No byte went in this direction.
     Pending,
-    /// The frame was written. The upstream's answer shows whether it understood it.
-    Unconfirmed,
-    /// The frame was written, or never will be.
+    /// The frame was written because of a proof. The server's answer shows whether it still holds.
+    ByProof(Proof),
+    /// The frame was written.
     Done,
+    /// No frame was written, and none will be.
+    Denied,
 }
 
 impl Reading {

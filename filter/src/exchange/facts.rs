@@ -1,51 +1,107 @@
-//! Reads the facts that the gates depend on from the host.
+//! The facts about a connection that its exchange depends on. Each is read from the host at most
+//! once, and not before it is needed.
 
 use super::context::ExchangeContext;
-use super::gates::Facts;
-use crate::config::Mode;
+use super::proofs::Server;
 use crate::host::attributes::path;
 use crate::host::{Host, Status};
-use crate::labels::Reporter;
 
-/// Reads the facts, and the URI SAN of the upstream's certificate if it is one of them.
-///
-/// A fact that cannot change the gates is left `false`, which saves its hostcall.
-///
-/// # Errors
-/// A hostcall failed. Without its fact, a frame could pass as payload.
-pub(super) fn read_facts<H: Host>(
-    context: &ExchangeContext<'_, H>,
-    reporter: Reporter,
-) -> Result<(Facts, Option<String>), Status> {
-    let mode = context.local.mode();
-    let mut facts = Facts::default();
-    let mut upstream_san = None;
-    match (mode, reporter) {
-        (Mode::Off | Mode::On, _) => {}
-        (Mode::Auto | Mode::Receive, Reporter::Destination | Reporter::Waypoint) => {
-            facts.downstream_mtls = context.attributes.is_mtls()?;
-        }
-        (Mode::Auto | Mode::Receive, Reporter::Source) => {
-            upstream_san = context.attributes.upstream_uri_san()?;
-            facts.upstream_spiffe = upstream_san
-                .as_deref()
-                .is_some_and(|san| san.starts_with("spiffe://"));
-            facts.upstream_supports_exchange =
-                facts.upstream_spiffe && mode == Mode::Auto && upstream_supports_exchange(context);
-            facts.upstream_refused = facts.upstream_supports_exchange
-                && context.local.upstream_refused(&context.attributes);
-        }
-    }
-    Ok((facts, upstream_san))
+/// The facts that were read so far.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// The URI SAN of the upstream's certificate. A lazily connected upstream has none before it is
+    /// connected.
+    pub(crate) upstream_san: Option<String>,
+    /// The upstream's cluster.
+    pub(crate) cluster: Option<String>,
+    client_offered: Option<bool>,
 }
 
-/// Whether the connection's upstream supports the exchange: by its metadata, which Istio's control
-/// plane writes, or because its cluster is in `peer_exchange.clusters`.
-fn upstream_supports_exchange<H: Host>(context: &ExchangeContext<'_, H>) -> bool {
-    let (attributes, clusters) = (&context.attributes, &context.config.clusters);
-    attributes.text(path::TLS_MODE).as_deref() == Some("istio")
-        || !clusters.is_empty()
-            && attributes
-                .text(path::CLUSTER)
-                .is_some_and(|name| clusters.contains(&name))
+impl Facts {
+    /// Whether the upstream's certificate has a SPIFFE id.
+    ///
+    /// # Errors
+    /// The hostcall failed.
+    pub(super) fn upstream_is_spiffe<H: Host>(
+        &mut self,
+        context: &ExchangeContext<'_, H>,
+    ) -> Result<bool, Status> {
+        if self.upstream_san.is_none() {
+            self.upstream_san = context.attributes.upstream_uri_san()?;
+        }
+        let san = self.upstream_san.as_deref();
+        Ok(san.is_some_and(|san| san.starts_with("spiffe://")))
+    }
+
+    /// The upstream's cluster; `None` before it is chosen.
+    pub(crate) fn cluster<H: Host>(&mut self, context: &ExchangeContext<'_, H>) -> Option<&str> {
+        if self.cluster.is_none() {
+            self.cluster = context.attributes.text(path::CLUSTER);
+        }
+        self.cluster.as_deref()
+    }
+
+    /// Whether the configuration says that the upstream's cluster reads frames.
+    pub(super) fn is_listed<H: Host>(&mut self, context: &ExchangeContext<'_, H>) -> bool {
+        let clusters = &context.config.clusters;
+        !clusters.is_empty()
+            && self
+                .cluster(context)
+                .is_some_and(|cluster| clusters.iter().any(|listed| listed == cluster))
+    }
+
+    /// The upstream, if its cluster and its address are known.
+    pub(super) fn server<H: Host>(&mut self, context: &ExchangeContext<'_, H>) -> Option<Server> {
+        let cluster = self.cluster(context)?.to_owned();
+        let address = context.attributes.text(path::UPSTREAM_ADDRESS)?;
+        Some(Server::new(cluster, address))
+    }
+
+    /// Whether the client offered the exchange in a TLS handshake that this proxy terminates.
+    ///
+    /// It is known before the first byte, where the listener computes the JA4 fingerprint of the
+    /// ClientHello and a `set_filter_state` filter in front of this one stores it.
+    pub(super) fn client_offered<H: Host>(&mut self, context: &ExchangeContext<'_, H>) -> bool {
+        *self.client_offered.get_or_insert_with(|| {
+            let attributes = &context.attributes;
+            let fingerprint = attributes.text(path::CLIENT_JA4);
+            let protocol = context.config.protocols.first();
+            fingerprint
+                .zip(protocol)
+                .is_some_and(|(fingerprint, protocol)| offers(&fingerprint, protocol))
+                // A chain that passes the TLS of the application through has the same ClientHello.
+                && attributes.text(path::TLS_VERSION).is_some()
+        })
+    }
+}
+
+/// Whether a JA4 fingerprint (`t13d0912ie_…`) says that `protocol` was the first ALPN offered: its
+/// first part ends with the first and the last character of that name, and `00` without ALPN.
+fn offers(fingerprint: &str, protocol: &str) -> bool {
+    let part = fingerprint.split('_').next().unwrap_or_default();
+    let (mut rest, mut name) = (part.chars(), protocol.chars());
+    let (last, first) = (rest.next_back(), rest.next_back());
+    last.is_some() && last == name.next_back() && first == name.next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_shows_the_first_protocol() {
+        let offers = |fingerprint| offers(fingerprint, "istio-peer-exchange");
+        assert!(offers("t13d0912ie_f91f431d341e_78e6aca7449b"));
+        for other in [
+            "t13d0912io_f91f431d341e_78e6aca7449b",
+            "t13d0912h2_f91f431d341e_78e6aca7449b",
+            "t13d091200_f91f431d341e_78e6aca7449b",
+            "t13d0912_ie_ie",
+            "-",
+            "e",
+            "",
+        ] {
+            assert!(!offers(other), "{other:?}");
+        }
+    }
 }

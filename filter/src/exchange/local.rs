@@ -1,12 +1,6 @@
 //! This proxy's side of every exchange.
 
-use std::cell::RefCell;
-use std::time::Duration;
-
-use super::refused::Refused;
 use crate::config::Mode;
-use crate::host::Host;
-use crate::host::attributes::{Attributes, path};
 
 /// This proxy's side of every exchange.
 #[derive(Debug)]
@@ -19,7 +13,6 @@ pub(crate) struct LocalExchange {
     frame: Vec<u8>,
     /// The longest payload of a peer's frame, in bytes.
     max_payload: u32,
-    refused: RefCell<Refused>,
 }
 
 impl LocalExchange {
@@ -40,7 +33,6 @@ impl LocalExchange {
             is_native: has_native && mode == Mode::Off,
             frame,
             max_payload,
-            refused: RefCell::default(),
         }
     }
 
@@ -61,34 +53,5 @@ impl LocalExchange {
 
     pub(super) fn max_payload(&self) -> u32 {
         self.max_payload
-    }
-
-    /// Whether the connection's upstream refused a frame within `refused_duration`.
-    pub(super) fn upstream_refused<H: Host>(&self, attributes: &Attributes<'_, H>) -> bool {
-        let refused = self.refused.borrow();
-        if refused.is_empty() {
-            return false;
-        }
-        let address = attributes.text(path::UPSTREAM_ADDRESS).unwrap_or_default();
-        let now = attributes.host().now();
-        now.is_ok_and(|now| refused.contains(&address, now))
-    }
-
-    /// Records for `period` that the connection's upstream refused a frame, and returns its
-    /// address; `None` if the period is zero, or the host returns no address or no time.
-    pub(super) fn refuse_upstream<H: Host>(
-        &self,
-        attributes: &Attributes<'_, H>,
-        period: Duration,
-    ) -> Option<String> {
-        if period.is_zero() {
-            return None;
-        }
-        let address = attributes.text(path::UPSTREAM_ADDRESS)?;
-        let now = attributes.host().now().ok()?;
-        self.refused
-            .borrow_mut()
-            .insert(address.as_str().into(), now, period);
-        Some(address)
     }
 }

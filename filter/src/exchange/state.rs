@@ -7,10 +7,10 @@ use peer_exchange::Payload;
 
 use super::context::ExchangeContext;
 use super::directions::{Reading, Writing};
-use super::facts::read_facts;
+use super::facts::Facts;
 use super::failure::HostFailure;
-use super::gates::{Gates, WriteGate};
 use super::local::LocalExchange;
+use super::permission::{self, FirstBytes, Permission};
 use super::progress::{Flow, Progress};
 use super::reader::{FrameEvent, Reader};
 use crate::config::Mode;
@@ -22,13 +22,13 @@ use crate::series::{Diagnostics, Outcome};
 #[derive(Debug)]
 pub(crate) struct Exchange {
     reporter: Reporter,
-    /// `None` until a callback in which the TLS attributes are available.
-    gates: Option<Gates>,
+    /// Whether a frame of the peer may be read; `None` until its first bytes.
+    reads: Option<bool>,
+    peer: FirstBytes,
     reading: Reading,
     writing: Writing,
     flow: Flow,
-    /// The URI SAN of the upstream's certificate, if the gates depend on it.
-    upstream_san: Option<String>,
+    facts: Facts,
 }
 
 impl Exchange {
@@ -48,17 +48,30 @@ impl Exchange {
         };
         Self {
             reporter,
-            gates: None,
+            reads: None,
+            peer: FirstBytes::Pending,
             reading,
             writing: Writing::Pending,
             flow: Flow::Continue,
-            upstream_san: None,
+            facts: Facts::default(),
         }
     }
 
-    /// Takes the URI SAN of the upstream's certificate, if it was read.
-    pub(crate) fn take_upstream_san(&mut self) -> Option<String> {
-        self.upstream_san.take()
+    /// The facts that were read so far.
+    pub(crate) fn facts(&mut self) -> &mut Facts {
+        &mut self.facts
+    }
+
+    /// Whether the peer sent no frame, although it has the exchange: another connection of the same
+    /// peer may bring its metadata.
+    pub(crate) fn may_be_known_later<H: Host>(&mut self, context: &ExchangeContext<'_, H>) -> bool {
+        self.reporter != Reporter::Source
+            && self.peer == FirstBytes::Payload
+            && match context.local.mode() {
+                Mode::On => true,
+                Mode::Auto => self.facts.client_offered(context),
+                Mode::Receive | Mode::Off => false,
+            }
     }
 
     /// Whether the peer's frame was read, or none will be.
@@ -68,7 +81,7 @@ impl Exchange {
 
     /// Whether all further bytes are payload, in both directions.
     pub(crate) fn is_over(&self) -> bool {
-        self.writing != Writing::Pending && matches!(self.reading, Reading::Payload)
+        !matches!(self.writing, Writing::Pending) && matches!(self.reading, Reading::Payload)
     }
 
     /// Handles a data callback: `size` bytes in `buffer`, or the end of that direction, or both.
@@ -79,16 +92,18 @@ impl Exchange {
         size: usize,
         end_of_stream: bool,
     ) -> Progress {
-        let reads = self.reads(buffer);
+        let from_peer = self.comes_from_peer(buffer);
         if let Reading::UnknownDirection(status) = self.reading {
             self.fail(context, HostFailure::reading_direction(status));
-        } else if reads && let Err(failure) = self.decide_gates(context) {
+        } else if (from_peer || context.local.mode() == Mode::Off)
+            && let Err(failure) = self.decide_reading(context)
+        {
             self.fail(context, failure);
         }
         let mut frame = None;
         let payload = if self.reading.is_aborted() {
             None
-        } else if reads {
+        } else if from_peer {
             self.read_frame(context, buffer, size, end_of_stream, &mut frame)
         } else {
             self.write_frame(context, buffer, size, end_of_stream);
@@ -109,12 +124,14 @@ impl Exchange {
 
     /// Counts the outcome of an exchange that the connection's close ends.
     pub(crate) fn on_close(&self, diagnostics: &Diagnostics) {
+        let expects_frame =
+            self.reads == Some(true) || matches!(self.writing, Writing::Done | Writing::ByProof(_));
         let outcome = match &self.reading {
             Reading::Frame(reader) if reader.is_holding() => Outcome::Truncated,
-            Reading::Frame(reader) if !reader.is_behind_frame() => {
-                self.gates.map_or(Outcome::NotAttempted, absent)
-            }
-            Reading::Native if self.gates.is_none() => Outcome::NotAttempted,
+            Reading::Frame(reader) if reader.is_behind_frame() => return,
+            Reading::Frame(_) if expects_frame => Outcome::Absent,
+            Reading::Frame(_) => Outcome::NotAttempted,
+            Reading::Native if self.reads.is_none() => Outcome::NotAttempted,
             _ => return,
         };
         diagnostics.outcome(self.reporter, outcome);
@@ -129,26 +146,25 @@ impl Exchange {
     }
 
     /// Whether the peer's frame comes in this direction; this workload's goes in the other.
-    fn reads(&self, buffer: Buffer) -> bool {
+    fn comes_from_peer(&self, buffer: Buffer) -> bool {
         match self.reporter {
             Reporter::Source => buffer == Buffer::Upstream,
             Reporter::Destination | Reporter::Waypoint => buffer == Buffer::Downstream,
         }
     }
 
-    fn decide_gates<H: Host>(
+    /// Decides whether a frame of the peer may be read, in the callback of its first bytes.
+    fn decide_reading<H: Host>(
         &mut self,
         context: &ExchangeContext<'_, H>,
     ) -> Result<(), HostFailure> {
-        if self.gates.is_some() || self.reading.is_aborted() {
+        if self.reads.is_some() || self.reading.is_aborted() {
             return Ok(());
         }
-        let (facts, upstream_san) =
-            read_facts(context, self.reporter).map_err(HostFailure::reading_tls)?;
-        self.upstream_san = upstream_san;
-        let gates = Gates::decide(context.local.mode(), self.reporter, facts);
-        self.gates = Some(gates);
-        if !gates.read {
+        let reads = permission::may_read(context, self.reporter, &mut self.facts)
+            .map_err(HostFailure::reading_tls)?;
+        self.reads = Some(reads);
+        if !reads {
             if !matches!(self.reading, Reading::Native) {
                 self.reading = Reading::Payload;
             }
@@ -167,23 +183,24 @@ impl Exchange {
         size: usize,
         end_of_stream: bool,
     ) {
-        // A server's first bytes may come before the client's handshake is over, when the TLS
-        // attributes are not available.
-        if self.reporter == Reporter::Source || context.local.mode() == Mode::On {
-            // If it fails, the direction that is read tries again.
-            let _ = self.decide_gates(context);
-        }
-        if self.writing != Writing::Pending || size == 0 && !end_of_stream {
+        if !matches!(self.writing, Writing::Pending) || size == 0 && !end_of_stream {
             return;
         }
-        self.writing = Writing::Done;
-        let Some(gates) = self.gates.filter(|gates| gates.may_write()) else {
-            return;
+        let permission = permission::may_write(context, self.reporter, self.peer, &mut self.facts);
+        self.writing = match permission {
+            Permission::Denied => Writing::Denied,
+            Permission::Granted => Writing::Done,
+            Permission::ByProof(proof) => Writing::ByProof(proof),
         };
+        if matches!(self.writing, Writing::Denied) {
+            return;
+        }
         let host = context.attributes.host();
-        let written = host.replace_front(buffer, 0, context.local.frame());
-        if written.is_ok() && gates.write == WriteGate::Unconfirmed {
-            self.writing = Writing::Unconfirmed;
+        if host
+            .replace_front(buffer, 0, context.local.frame())
+            .is_err()
+        {
+            self.writing = Writing::Denied;
         }
     }
 
@@ -221,9 +238,8 @@ impl Exchange {
         }
         match step.event {
             Some(FrameEvent::Frame(payload)) => {
-                if let Some(gates) = &mut self.gates {
-                    gates.frame_read();
-                }
+                self.peer = FirstBytes::Frame;
+                self.prove(context);
                 *frame = Some(payload);
             }
             Some(FrameEvent::Absent) => self.no_frame(context, step.payload),
@@ -250,19 +266,29 @@ impl Exchange {
         Some(step.payload)
     }
 
-    /// The peer's first bytes, `payload` of them, are no frame.
-    fn no_frame<H: Host>(&self, context: &ExchangeContext<'_, H>, payload: usize) {
-        if self.writing == Writing::Unconfirmed
-            && payload > 0
-            && let Some(address) = context
-                .local
-                .refuse_upstream(&context.attributes, context.config.refused_duration)
+    /// The peer sent a frame. If it is a server, this proves that it reads them, too.
+    fn prove<H: Host>(&mut self, context: &ExchangeContext<'_, H>) {
+        if self.reporter != Reporter::Source
+            || context.local.mode() != Mode::Auto
+            || matches!(&self.writing, Writing::ByProof(proof) if proof.is_fresh)
+            || self.facts.is_listed(context)
         {
-            context.warn_disabled(&address);
-            context.diagnostics.refused_host(self.reporter);
+            return;
         }
-        let outcome = self.gates.map_or(Outcome::Absent, absent);
-        context.diagnostics.outcome(self.reporter, outcome);
+        if let Some(server) = self.facts.server(context) {
+            context.proofs().record(&server);
+        }
+    }
+
+    /// The peer's first bytes, `payload` of them, are no frame.
+    fn no_frame<H: Host>(&mut self, context: &ExchangeContext<'_, H>, payload: usize) {
+        self.peer = FirstBytes::Payload;
+        if let Writing::ByProof(proof) = &self.writing
+            && payload > 0
+        {
+            context.revoke(self.reporter, &proof.server);
+        }
+        context.diagnostics.outcome(self.reporter, Outcome::Absent);
     }
 
     fn fail<H: Host>(&mut self, context: &ExchangeContext<'_, H>, failure: HostFailure) {
@@ -307,14 +333,6 @@ impl Exchange {
         if host.replace_front(buffer, size, &[]).is_err() {
             self.flow = Flow::Hold;
         }
-    }
-}
-
-/// The outcome if the peer sent no frame.
-fn absent(gates: Gates) -> Outcome {
-    match gates.write {
-        WriteGate::Refused => Outcome::Suppressed,
-        _ => Outcome::Absent,
     }
 }
 

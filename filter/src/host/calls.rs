@@ -66,6 +66,14 @@ pub trait Host {
     /// Returns the time since the Unix epoch.
     fn now(&self) -> Result<Duration, Status>;
 
+    /// Returns a value that all VMs with the same id share, and the number of its version; `None` if
+    /// it was never set.
+    fn shared_data(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, Status>;
+
+    /// Sets a shared value if its version is still `version`, else returns
+    /// [`Status::CAS_MISMATCH`]; 0 sets it whatever its version is.
+    fn set_shared_data(&self, key: &str, value: &[u8], version: u32) -> Result<(), Status>;
+
     /// Calls one of the host's foreign functions.
     fn call_foreign_function(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status>;
 

@@ -17,6 +17,10 @@ pub(crate) struct FakeHost {
     pub(crate) properties: RefCell<BTreeMap<String, Vec<u8>>>,
     metrics: RefCell<Vec<(String, u64)>>,
     pub(crate) now: Cell<Duration>,
+    /// Shared data by key, with the version of each value.
+    shared_data: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
+    /// How many of the next writes of shared data find it changed.
+    pub(crate) cas_mismatches: Cell<u32>,
     pub(crate) tick_period: Cell<Option<Duration>>,
     pub(crate) effective_context: Cell<ContextId>,
     pub(crate) closed: Cell<bool>,
@@ -168,6 +172,29 @@ impl Host for &FakeHost {
     fn now(&self) -> Result<Duration, Status> {
         self.call()?;
         Ok(self.now.get())
+    }
+
+    fn shared_data(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, Status> {
+        self.call()?;
+        Ok(self.shared_data.borrow().get(key).cloned())
+    }
+
+    fn set_shared_data(&self, key: &str, value: &[u8], version: u32) -> Result<(), Status> {
+        self.call()?;
+        if version != 0
+            && let Some(left) = self.cas_mismatches.get().checked_sub(1)
+        {
+            self.cas_mismatches.set(left);
+            return Err(Status::CAS_MISMATCH);
+        }
+        let mut shared_data = self.shared_data.borrow_mut();
+        let (stored, current) = shared_data.entry(key.to_owned()).or_default();
+        if version != 0 && version != *current {
+            return Err(Status::CAS_MISMATCH);
+        }
+        *stored = value.to_vec();
+        *current += 1;
+        Ok(())
     }
 
     fn call_foreign_function(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {

@@ -13,6 +13,8 @@ impl Status {
     pub const NOT_FOUND: Self = Self(1);
     /// An argument is out of range, or the buffer is not available in this callback.
     pub const BAD_ARGUMENT: Self = Self(2);
+    /// The shared data was changed since it was read.
+    pub const CAS_MISMATCH: Self = Self(8);
 }
 
 impl fmt::Display for Status {

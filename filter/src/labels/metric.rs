@@ -68,18 +68,21 @@ impl Metric {
 pub(crate) const PEER_EXCHANGES: &str = "tcp_peer_exchange_total";
 /// Connections with coarser labels because the series are at their limit.
 pub(crate) const SERIES_OVERFLOWS: &str = "tcp_series_overflow_total";
-/// Upstream addresses that were put on the list of refused hosts.
-pub(crate) const REFUSED_HOSTS: &str = "tcp_refused_hosts_total";
+/// Frames that a server answered without one, although it sent one on an earlier connection.
+pub(crate) const UNANSWERED_FRAMES: &str = "tcp_unanswered_frames_total";
+/// Connections with the metadata of another connection of the same client.
+pub(crate) const REUSED_METADATA: &str = "tcp_reused_metadata_total";
 /// Peers with another namespace in their metadata than in their certificate.
 pub(crate) const PEER_MISMATCHES: &str = "tcp_peer_mismatch_total";
 /// Values of expressions that are neither text nor number.
 pub(crate) const UNUSABLE_VALUES: &str = "tcp_unusable_values_total";
 
 /// The filter's counters about itself, without the prefix.
-pub(crate) const DIAGNOSTICS: [&str; 5] = [
+pub(crate) const DIAGNOSTICS: [&str; 6] = [
     PEER_EXCHANGES,
     SERIES_OVERFLOWS,
-    REFUSED_HOSTS,
+    UNANSWERED_FRAMES,
+    REUSED_METADATA,
     PEER_MISMATCHES,
     UNUSABLE_VALUES,
 ];

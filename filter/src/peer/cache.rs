@@ -15,6 +15,8 @@ pub(crate) struct PeerMetadata {
     /// Frames with equal payloads have equal numbers, others have different ones.
     pub(crate) number: u64,
     pub(crate) metadata: Metadata,
+    /// About how many bytes it takes.
+    pub(crate) weight: usize,
 }
 
 /// The decoded frames and the resolved peers of earlier connections.
@@ -43,11 +45,12 @@ impl PeerCache {
             return Ok(None);
         };
         self.frames_decoded += 1;
+        let weight = weight(&payload, &metadata);
         let decoded = PeerMetadata {
             number: self.frames_decoded,
             metadata,
+            weight,
         };
-        let weight = weight(&payload, &decoded.metadata);
         Ok(Some(self.metadata.insert(payload, weight, decoded)))
     }
 

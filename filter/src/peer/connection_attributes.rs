@@ -40,7 +40,7 @@ pub(crate) struct TlsPair {
 
 impl ConnectionAttributes {
     /// Reads the attributes of the effective context. `upstream_san` is the URI SAN of the
-    /// upstream's certificate, if it was read before.
+    /// upstream's certificate and `cluster` its cluster, if they were read before.
     ///
     /// This proxy's SAN and the number of the metadata remain unset.
     pub(crate) fn read<H: Host>(
@@ -48,6 +48,7 @@ impl ConnectionAttributes {
         mode: Mode,
         reporter: Reporter,
         upstream_san: Option<String>,
+        cluster: Option<String>,
     ) -> Self {
         let native = match reporter {
             _ if mode != Mode::Off => None,
@@ -73,7 +74,7 @@ impl ConnectionAttributes {
         Self {
             tls: TlsPair {
                 reporter,
-                cluster: attributes.text(path::CLUSTER),
+                cluster: cluster.or_else(|| attributes.text(path::CLUSTER)),
                 peer_san,
             },
             is_handshaking: false,

@@ -3,6 +3,7 @@
 use peer_exchange::{Frame, HEADER_LEN, Locality, Metadata, Struct, Style};
 use prost::Message as _;
 
+use crate::config::ConfigError;
 use crate::host::Host;
 use crate::host::attributes::{Attributes, Roots, path};
 use crate::host::envoy;
@@ -75,7 +76,14 @@ impl LocalNode {
 
     /// This workload's frame. Metadata is left out if the payload would have more than `max` bytes,
     /// because receivers close connections with a longer one.
-    pub(crate) fn frame(&self, additional_labels: &[String], max: u32) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// `additional_labels` make it longer.
+    pub(crate) fn frame(
+        &self,
+        additional_labels: &[String],
+        max: u32,
+    ) -> Result<Vec<u8>, ConfigError> {
         let nothing = Struct::default();
         let locality = self.node.locality.as_ref();
         let node = peer_exchange::Node {
@@ -88,11 +96,16 @@ impl LocalNode {
         };
         let max = usize::try_from(max).unwrap_or(usize::MAX);
         let payload = |frame: &[u8]| frame.len().saturating_sub(HEADER_LEN);
-        let frame = node
-            .frame(Style::of(node.metadata), additional_labels)
-            .encode();
+        let with_labels = |labels: &[String]| node.frame(Style::of(node.metadata), labels).encode();
+        let frame = with_labels(additional_labels);
         if payload(&frame) <= max {
-            return frame;
+            return Ok(frame);
+        }
+        if payload(&with_labels(&[])) <= max {
+            return Err(ConfigError::FrameTooLong {
+                found: payload(&frame),
+                accepted: max,
+            });
         }
         let reduced = node.frame(Style::Modern, &[]).encode();
         let (sent, without) = match payload(&reduced) <= max {
@@ -104,33 +117,60 @@ impl LocalNode {
              it is sent without {without}",
             payload(&frame),
         );
-        sent
+        Ok(sent)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use peer_exchange::Value;
+
     use super::*;
 
-    #[test]
-    fn a_frame_at_the_limit_is_whole() {
-        let mut metadata = Struct::from_iter([("WORKLOAD_NAME", "w")]);
-        metadata.insert("LABELS", Struct::from_iter([("role", "primary")]));
-        let node = LocalNode {
+    fn node<const N: usize>(metadata: [(&str, Value); N]) -> LocalNode {
+        LocalNode {
             node: envoy::Node {
-                metadata: Some(metadata),
+                metadata: Some(Struct::from_iter(metadata)),
                 ..envoy::Node::default()
             },
-        };
+        }
+    }
+
+    fn payload(frame: &[u8]) -> u32 {
+        u32::try_from(frame.len() - HEADER_LEN).expect("a short frame")
+    }
+
+    #[test]
+    fn labels_that_make_the_frame_too_long_are_refused() {
+        let role = Struct::from_iter([("role", "primary")]);
+        let node = node([("LABELS", role.into())]);
         let labels = ["role".to_owned()];
-        let whole = node.frame(&labels, u32::MAX);
-        let max = u32::try_from(whole.len() - HEADER_LEN).expect("a short frame");
-        assert_eq!(node.frame(&labels, max), whole);
-        let reduced = node.frame(&labels, max - 1);
-        assert_eq!(reduced, node.frame(&[], u32::MAX));
-        let max = u32::try_from(reduced.len() - HEADER_LEN).expect("a short frame");
-        assert_eq!(node.frame(&labels, max), reduced);
+        let whole = node.frame(&labels, u32::MAX).expect("no limit");
+        let max = payload(&whole);
+        assert_eq!(node.frame(&labels, max).as_ref(), Ok(&whole));
+        let refused = node.frame(&labels, max - 1).expect_err("one byte too long");
+        let message = refused.to_string();
+        assert!(message.contains(&format!("has {max} bytes")), "{message}");
+        assert!(
+            message.contains(&format!("more than {};", max - 1)),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_node_that_makes_the_frame_too_long_is_sent_in_part() {
+        let node = node([
+            ("WORKLOAD_NAME", "w".into()),
+            ("LONG", "l".into()),
+            ("EXCHANGE_KEYS", "WORKLOAD_NAME,LONG".into()),
+        ]);
+        let frame = |max| node.frame(&[], max).expect("no label is too long");
+        let whole = frame(u32::MAX);
+        assert_eq!(frame(payload(&whole)), whole);
+        let reduced = frame(payload(&whole) - 1);
+        assert!(payload(&reduced) < payload(&whole));
+        assert_eq!(frame(payload(&reduced)), reduced);
         let empty = Frame::new(Struct::default(), "").encode();
-        assert_eq!(node.frame(&labels, max - 1), empty);
+        assert_eq!(frame(payload(&reduced) - 1), empty);
     }
 }

@@ -4,8 +4,8 @@ use super::outcome::Outcome;
 use super::pending::PendingStat;
 use crate::host::{Host, MetricKind};
 use crate::labels::{
-    Naming, PEER_EXCHANGES, PEER_MISMATCHES, REFUSED_HOSTS, Reporter, SERIES_OVERFLOWS,
-    UNUSABLE_VALUES,
+    Naming, PEER_EXCHANGES, PEER_MISMATCHES, REUSED_METADATA, Reporter, SERIES_OVERFLOWS,
+    UNANSWERED_FRAMES, UNUSABLE_VALUES,
 };
 
 /// Counters of one reporter.
@@ -13,14 +13,16 @@ use crate::labels::{
 struct PerReporter {
     outcomes: [PendingStat; Outcome::ALL.len()],
     overflows: PendingStat,
-    refused_hosts: PendingStat,
+    unanswered_frames: PendingStat,
+    reused_metadata: PendingStat,
     peer_mismatches: PendingStat,
     unusable_values: PendingStat,
 }
 
 /// `istio_tcp_peer_exchange_total{reporter,result}`, and by reporter alone
-/// `istio_tcp_series_overflow_total`, `istio_tcp_refused_hosts_total`,
-/// `istio_tcp_peer_mismatch_total` and `istio_tcp_unusable_values_total`. A counter appears with
+/// `istio_tcp_series_overflow_total`, `istio_tcp_unanswered_frames_total`,
+/// `istio_tcp_reused_metadata_total`, `istio_tcp_peer_mismatch_total` and
+/// `istio_tcp_unusable_values_total`. A counter appears with
 /// its first event.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics {
@@ -32,7 +34,8 @@ impl Default for PerReporter {
         Self {
             outcomes: Outcome::ALL.map(|_| counter()),
             overflows: counter(),
-            refused_hosts: counter(),
+            unanswered_frames: counter(),
+            reused_metadata: counter(),
             peer_mismatches: counter(),
             unusable_values: counter(),
         }
@@ -61,9 +64,14 @@ impl Diagnostics {
         self.count(reporter, |counters| Some(&counters.overflows));
     }
 
-    /// An upstream address was put on the list of refused hosts.
-    pub(crate) fn refused_host(&self, reporter: Reporter) {
-        self.count(reporter, |counters| Some(&counters.refused_hosts));
+    /// A server that sent a frame on an earlier connection answered one without one.
+    pub(crate) fn unanswered_frame(&self, reporter: Reporter) {
+        self.count(reporter, |counters| Some(&counters.unanswered_frames));
+    }
+
+    /// A connection has the metadata of another connection of the same client.
+    pub(crate) fn reused_metadata(&self, reporter: Reporter) {
+        self.count(reporter, |counters| Some(&counters.reused_metadata));
     }
 
     /// A peer's metadata has another namespace than its certificate.
@@ -98,7 +106,8 @@ impl Diagnostics {
             }
             for (counter, metric) in [
                 (&counters.overflows, SERIES_OVERFLOWS),
-                (&counters.refused_hosts, REFUSED_HOSTS),
+                (&counters.unanswered_frames, UNANSWERED_FRAMES),
+                (&counters.reused_metadata, REUSED_METADATA),
                 (&counters.peer_mismatches, PEER_MISMATCHES),
                 (&counters.unusable_values, UNUSABLE_VALUES),
             ] {

@@ -17,8 +17,6 @@ pub(crate) enum Outcome {
     Truncated,
     /// No frame was expected: by the mode, or because the connection has no mutual TLS.
     NotAttempted,
-    /// No frame was written because the peer refused one within `refused_duration`.
-    Suppressed,
     /// A second frame follows the first: the peer has two exchange filters.
     Duplicate,
     /// The host did not return or change the bytes.
@@ -27,7 +25,7 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// Every outcome.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Exchanged,
         Self::Absent,
         Self::Malformed,
@@ -35,7 +33,6 @@ impl Outcome {
         Self::TooLarge,
         Self::Truncated,
         Self::NotAttempted,
-        Self::Suppressed,
         Self::Duplicate,
         Self::HostFailure,
     ];
@@ -50,7 +47,6 @@ impl Outcome {
             Self::TooLarge => "too_large",
             Self::Truncated => "truncated",
             Self::NotAttempted => "not_attempted",
-            Self::Suppressed => "suppressed",
             Self::Duplicate => "duplicate",
             Self::HostFailure => "host_failure",
         }

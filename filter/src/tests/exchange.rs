@@ -93,43 +93,6 @@ fn mode_on_writes_the_frame_before_a_greeting() {
     );
 }
 
-// Shows: README.md, "writes to hosts with a SPIFFE certificate and the metadata `tlsMode: istio`"
-// Shows: filter/docs/operations.md, "no frame is written; labels come from certificate and"
-#[test]
-fn a_peer_without_the_exchange_gets_no_frame() {
-    let closed_gates: [fn(&FakeHost); 3] = [
-        |host| host.set("upstream.uri_san_peer_certificate", "https://elsewhere"),
-        |host| host.set("upstream.uri_san_peer_certificate", ""),
-        |host| {
-            let tls_mode =
-                "xds.upstream_host_metadata.filter_metadata.envoy.transport_socket_match.tlsMode";
-            host.set(tls_mode, "disabled");
-        },
-    ];
-    for close in closed_gates {
-        let host = outbound();
-        close(&host);
-        let sim = Sim::mode(&host, "auto");
-        assert_eq!(sim.down(b"query"), b"query");
-        assert_eq!(sim.up(b"answer"), b"answer");
-    }
-}
-
-#[test]
-fn the_allow_list_opens_the_gate_of_a_cluster() {
-    let host = outbound();
-    host.set(
-        "xds.upstream_host_metadata.filter_metadata.envoy.transport_socket_match.tlsMode",
-        "",
-    );
-    let config = r#"{"peer_exchange": {"clusters": ["outbound|5432||db.data.svc.cluster.local"]}}"#;
-    assert_ne!(Sim::new(&host, config).down(b"query"), b"query");
-    assert_eq!(
-        Sim::new(&host, r#"{"peer_exchange": {"clusters": ["other"]}}"#).down(b"query"),
-        b"query"
-    );
-}
-
 #[test]
 fn modes_receive_and_off_write_no_frame() {
     for (mode, stripped) in [("receive", true), ("off", false)] {

@@ -165,39 +165,21 @@ fn a_failed_read_of_the_buffer_is_logged_and_closes_the_connection() {
 }
 
 #[test]
-fn an_upstream_without_the_exchange_is_logged_once_and_gets_no_other_frame() {
+fn a_frame_that_a_server_does_not_answer_is_logged_with_its_address() {
     let host = outbound();
-    let sim = Sim::mode(&host, "auto");
-    sim.down(b"query");
-    let lines = logged(|| {
-        sim.up(b"what is this?");
-    });
-    assert_has(
-        &lines,
-        "peer exchange to 10.0.0.1:5432 (cluster outbound|5432||db.data.svc.cluster.local) disabled for 5m: the server answered without it",
-    );
-    sim.plugin.on_tick();
-    assert_eq!(host.metric(&["istio_tcp_refused_hosts_total"]), 1);
-    let again = sim.plugin.on_new_connection(3).expect("a port to look at");
-    host.data.replace(b"query".to_vec());
-    let lines = logged(|| {
-        again.borrow_mut().on_data(Buffer::Downstream, 5, false);
-    });
-    assert_eq!(host.data.take(), b"query");
-    assert_eq!(lines, [""; 0]);
-}
-
-#[test]
-fn with_a_period_of_zero_no_upstream_is_disabled() {
-    let host = outbound();
-    let sim = Sim::new(&host, r#"{"peer_exchange": {"refused_duration": "0"}}"#);
-    sim.down(b"query");
-    let lines = logged(|| {
-        sim.up(b"what is this?");
-    });
-    assert_eq!(lines, [""; 0]);
-    sim.plugin.on_tick();
-    assert_eq!(host.metric(&["istio_tcp_refused_hosts_total"]), 0);
+    let ask = |answer: &[u8]| {
+        let sim = Sim::new(&host, "");
+        sim.down(b"query");
+        logged(|| {
+            sim.up(answer);
+        })
+    };
+    assert_eq!(ask(&peer_frame()), [""; 0]);
+    let line = "WARN 10.0.0.1:5432 (cluster outbound|5432||db.data.svc.cluster.local) answered a \
+                frame without one: it lost its exchange filter, and its application may have \
+                received the frame; it gets no other";
+    assert_has(&ask(b"what is this?"), line);
+    assert_eq!(ask(b"answer"), [""; 0]);
 }
 
 #[test]
@@ -274,8 +256,6 @@ fn attributes_without_a_tcp_value_are_logged_by_place() {
 fn a_frame_over_the_limit_is_sent_without_the_fields_that_do_not_fit() {
     let long = |len: usize| Value::from("x".repeat(len).as_str());
     let role = |len: usize| Value::from(Struct::from_iter([("role", long(len))]));
-    let mut reduced = metadata("me");
-    reduced.insert("LABELS", Struct::default());
     for (key, value, limits, sent) in [
         ("LABELS", role(65_000), "{}", None),
         (
@@ -283,15 +263,6 @@ fn a_frame_over_the_limit_is_sent_without_the_fields_that_do_not_fit() {
             role(70_000),
             r#"{"max_frame_bytes": 100000}"#,
             None,
-        ),
-        (
-            "LABELS",
-            role(70_000),
-            "{}",
-            Some((
-                Frame::new(reduced, "my-id"),
-                "additional_labels and EXCHANGE_KEYS",
-            )),
         ),
         (
             "NAME",
@@ -306,7 +277,9 @@ fn a_frame_over_the_limit_is_sent_without_the_fields_that_do_not_fit() {
             metadata.insert(key, value);
         }
         host.set("xds.node", node.encode_to_vec());
-        let config = format!(r#"{{"additional_labels": ["role"], "limits": {limits}}}"#);
+        let config = format!(
+            r#"{{"additional_labels": ["role"], "limits": {limits}, "peer_exchange": {{"mode": "on"}}}}"#
+        );
         let mut bytes = Vec::new();
         let lines = logged(|| bytes = Sim::new(&host, &config).down(b"query"));
         let error = lines.iter().find(|line| line.starts_with("ERROR"));

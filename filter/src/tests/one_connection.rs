@@ -34,16 +34,18 @@ fn one_connection_from_the_configuration_to_the_close() {
     // The host: attributes of an mTLS connection to a server that supports the exchange.
     let host = outbound();
 
-    // Stage 1, config. The mode `auto` writes a frame where the attributes allow it.
-    let config = br#"{"peer_exchange": {"mode": "auto"}, "tcp_reporting_duration": "5s"}"#;
-    let plugin = Plugin::configure(&host, 1, config).expect("a valid configuration");
+    // Stage 1, config. The mode `auto` writes a frame where it is known to be read.
+    let config = format!(
+        r#"{{"peer_exchange": {{"mode": "auto", "clusters": ["{CLUSTER}"]}}, "tcp_reporting_duration": "5s"}}"#
+    );
+    let plugin = Plugin::configure(&host, 1, config.as_bytes()).expect("a valid configuration");
     assert_eq!(host.tick_period.get(), Some(Duration::from_secs(5)));
 
     // A client connects. The upstream connection, which is not made yet, offers the ALPN.
     let connection = plugin.on_new_connection(2).expect("a counted connection");
     assert_eq!(host.offered(), ["istio-peer-exchange,istio"]);
 
-    // Stage 2, exchange: writing. The upstream has a SPIFFE id and `tlsMode: istio`, so this
+    // Stage 2, exchange: writing. The upstream has a SPIFFE id and its cluster is listed, so this
     // workload's frame goes in front of the client's first bytes, and of no others.
     let mut this_workload = metadata("me");
     this_workload.insert("LABELS", Struct::default());

@@ -96,18 +96,6 @@ fn an_undecided_connection_is_reported_after_a_whole_interval() {
     assert_eq!(host.stats().len(), 4);
 }
 
-/// A client's bytes wait for the upstream; without one the labels are as complete as they will be.
-#[test]
-fn a_client_that_sent_bytes_is_reported_without_an_upstream() {
-    let host = outbound();
-    host.set("upstream.address", "");
-    let sim = Sim::mode(&host, "auto");
-    sim.down(b"query");
-    sim.plugin.on_tick();
-    sim.plugin.on_tick();
-    assert_eq!(sim.counts(&[]), (1, 0, 5, 0));
-}
-
 // Shows: filter/docs/peer-exchange.md, "this case is the same as an unfinished handshake"
 #[test]
 fn labels_are_not_final_before_the_handshake_is_complete() {

@@ -14,6 +14,8 @@ pub(crate) struct FakeHost {
     pub(crate) metrics: RefCell<Vec<(String, i64)>>,
     pub(crate) published: RefCell<Vec<Vec<u8>>>,
     pub(crate) closed: Cell<bool>,
+    /// Shared data by key, with the version of each value.
+    shared_data: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
 }
 
 impl FakeHost {
@@ -87,6 +89,21 @@ impl Host for &FakeHost {
 
     fn now(&self) -> Result<Duration, Status> {
         Ok(Duration::from_secs(1))
+    }
+
+    fn shared_data(&self, key: &str) -> Result<Option<(Vec<u8>, u32)>, Status> {
+        Ok(self.shared_data.borrow().get(key).cloned())
+    }
+
+    fn set_shared_data(&self, key: &str, value: &[u8], version: u32) -> Result<(), Status> {
+        let mut shared_data = self.shared_data.borrow_mut();
+        let (stored, current) = shared_data.entry(key.to_owned()).or_default();
+        if version != 0 && version != *current {
+            return Err(Status::CAS_MISMATCH);
+        }
+        *stored = value.to_vec();
+        *current += 1;
+        Ok(())
     }
 
     fn call_foreign_function(&self, name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {

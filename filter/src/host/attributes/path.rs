@@ -12,9 +12,6 @@ pub(crate) const CLUSTER: &str = "xds\0cluster_name";
 pub(crate) const SERVICE: &str = "xds\0cluster_metadata\0filter_metadata\0istio\0services\x000";
 /// The upstream host's workload; written by Istio's control plane.
 pub(crate) const ENDPOINT: &str = "xds\0upstream_host_metadata\0filter_metadata\0istio\0workload";
-/// Whether the upstream host has a sidecar; written by Istio's control plane.
-pub(crate) const TLS_MODE: &str =
-    "xds\0upstream_host_metadata\0filter_metadata\0envoy.transport_socket_match\0tlsMode";
 
 pub(crate) const MTLS: &str = "connection\0mtls";
 pub(crate) const TLS_VERSION: &str = "connection\0tls_version";
@@ -26,6 +23,10 @@ pub(crate) const UPSTREAM_ADDRESS: &str = "upstream\0address";
 pub(crate) const SOURCE_ADDRESS: &str = "source\0address";
 pub(crate) const DESTINATION_PORT: &str = "destination\0port";
 pub(crate) const RESPONSE_FLAGS: &str = "response\0flags";
+
+/// The JA4 fingerprint of the client's ClientHello, which the operator's `set_filter_state` filter
+/// stores.
+pub(crate) const CLIENT_JA4: &str = "filter_state\0tcp_peer_stats.client_ja4";
 
 /// The downstream peer in the filter state of a native exchange filter.
 pub(crate) const NATIVE_DOWNSTREAM: &str = "filter_state\0downstream_peer";

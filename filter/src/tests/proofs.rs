@@ -1,0 +1,199 @@
+//! The client writes a frame only to servers that are known to read it.
+
+use super::*;
+
+/// A connection of a plugin whose configuration lists no cluster.
+struct Client<'a> {
+    sim: Sim<'a>,
+}
+
+impl<'a> Client<'a> {
+    fn new(host: &'a FakeHost) -> Self {
+        Self {
+            sim: Sim::new(host, ""),
+        }
+    }
+
+    /// The answer, in which a server's frame goes first, and whether a frame went before `query`.
+    fn ask(&mut self, answer: &[u8]) -> bool {
+        let sim = &mut self.sim;
+        sim.connection = sim.plugin.on_new_connection(7).expect("a connection");
+        let wrote = sim.down(b"query") != b"query";
+        assert_eq!(sim.up(answer), b"answer");
+        sim.close();
+        wrote
+    }
+}
+
+fn with_frame() -> Vec<u8> {
+    [peer_frame(), b"answer".to_vec()].concat()
+}
+
+#[test]
+fn the_first_connection_carries_no_frame_and_the_next_ones_do() {
+    let host = outbound();
+    let mut client = Client::new(&host);
+    assert!(!client.ask(&with_frame()));
+    assert!(client.ask(&with_frame()));
+    assert!(client.ask(&with_frame()));
+    assert_eq!(client.sim.outcome("exchanged"), 3);
+}
+
+#[test]
+fn a_server_without_the_exchange_never_gets_a_frame() {
+    let host = outbound();
+    let mut client = Client::new(&host);
+    for _ in 0..3 {
+        assert!(!client.ask(b"answer"));
+    }
+    assert_eq!(client.sim.outcome("absent"), 3);
+    assert_eq!(host.metric(&["istio_tcp_unanswered_frames_total"]), 0);
+}
+
+#[test]
+fn a_proof_ends_after_its_duration() {
+    let host = outbound();
+    let mut client = Client::new(&host);
+    client.ask(&with_frame());
+    host.now.set(Duration::from_secs(59));
+    assert!(client.ask(&with_frame()), "and is renewed");
+    host.now.set(Duration::from_secs(118));
+    assert!(client.ask(&with_frame()));
+    host.now.set(Duration::from_secs(178));
+    assert!(!client.ask(&with_frame()));
+}
+
+#[test]
+fn an_answer_without_a_frame_revokes_the_proof_at_once() {
+    let host = outbound();
+    let mut client = Client::new(&host);
+    client.ask(&with_frame());
+    assert!(client.ask(b"answer"));
+    assert!(!client.ask(b"answer"));
+    client.sim.plugin.on_tick();
+    let unanswered = host.metric(&["reporter=.=source;", "istio_tcp_unanswered_frames_total"]);
+    assert_eq!(unanswered, 1);
+}
+
+#[test]
+fn a_proof_holds_for_the_other_workers() {
+    let host = outbound();
+    let (mut one, mut other) = (Client::new(&host), Client::new(&host));
+    one.ask(&with_frame());
+    assert!(other.ask(b"answer"));
+    assert!(!one.ask(b"answer"));
+}
+
+#[test]
+fn a_proof_of_one_cluster_is_none_of_another_at_the_same_address() {
+    let host = outbound();
+    let mut client = Client::new(&host);
+    client.ask(&with_frame());
+    host.set(
+        "xds.cluster_name",
+        "outbound|5432||other.data.svc.cluster.local",
+    );
+    assert!(!client.ask(b"answer"));
+    host.set("xds.cluster_name", CLUSTER);
+    assert!(client.ask(&with_frame()));
+}
+
+#[test]
+fn a_frame_of_this_connection_is_answered() {
+    let host = outbound();
+    let client = Client::new(&host);
+    assert_eq!(
+        client
+            .sim
+            .up(&[peer_frame(), b"greeting".to_vec()].concat()),
+        b"greeting"
+    );
+    assert_ne!(client.sim.down(b"login"), b"login");
+}
+
+#[test]
+fn a_greeting_without_a_frame_is_not_answered_with_one() {
+    let host = outbound();
+    let mut client = Client::new(&host);
+    client.ask(&with_frame());
+    let sim = &mut client.sim;
+    sim.connection = sim.plugin.on_new_connection(8).expect("a connection");
+    assert_eq!(sim.up(b"greeting"), b"greeting");
+    assert_eq!(sim.down(b"login"), b"login");
+    assert_eq!(host.metric(&["istio_tcp_unanswered_frames_total"]), 0);
+}
+
+#[test]
+fn an_upstream_that_ends_without_a_byte_keeps_its_proof() {
+    let host = outbound();
+    let mut client = Client::new(&host);
+    client.ask(&with_frame());
+    let sim = &mut client.sim;
+    sim.connection = sim.plugin.on_new_connection(8).expect("a connection");
+    assert_ne!(sim.down(b"query"), b"query");
+    sim.connection
+        .borrow_mut()
+        .on_data(Buffer::Upstream, 0, true);
+    sim.close();
+    assert!(client.ask(&with_frame()));
+    assert_eq!(client.sim.outcome("absent"), 1);
+}
+
+#[test]
+fn a_peer_without_a_spiffe_id_gets_no_frame() {
+    for san in ["https://elsewhere", ""] {
+        let host = outbound();
+        Client::new(&host).ask(&with_frame());
+        host.set("upstream.uri_san_peer_certificate", san);
+        let sim = Sim::mode(&host, "auto");
+        assert_eq!(sim.down(b"query"), b"query", "listed and proven");
+        assert_eq!(sim.up(&with_frame()), with_frame(), "and none is read");
+    }
+}
+
+#[test]
+fn a_listed_cluster_gets_a_frame_whatever_it_answers() {
+    let host = outbound();
+    for _ in 0..2 {
+        let sim = Sim::mode(&host, "auto");
+        assert_ne!(sim.down(b"query"), b"query");
+        assert_eq!(sim.up(b"answer"), b"answer");
+    }
+    let sim = Sim::mode(&host, "auto");
+    assert_eq!(sim.up(b"greeting"), b"greeting");
+    assert_ne!(sim.down(b"login"), b"login");
+    sim.plugin.on_tick();
+    assert_eq!(host.metric(&["istio_tcp_unanswered_frames_total"]), 0);
+}
+
+#[test]
+fn a_server_writes_first_to_a_client_that_offered_the_exchange() {
+    for (fingerprint, wrote) in [
+        ("t13d0912ie_f91f431d341e_78e6aca7449b", true),
+        ("t13d0912io_f91f431d341e_78e6aca7449b", false),
+        ("", false),
+    ] {
+        let host = inbound();
+        host.set("filter_state.tcp_peer_stats.client_ja4", fingerprint);
+        // The bytes of a server that speaks first come before the client's certificate.
+        host.set("connection.mtls", [0]);
+        let sim = Sim::mode(&host, "auto");
+        assert_eq!(sim.up(b"greeting") != b"greeting", wrote, "{fingerprint}");
+        host.set("connection.mtls", [1]);
+        assert_eq!(
+            sim.down(&[peer_frame(), b"login".to_vec()].concat()),
+            b"login"
+        );
+    }
+}
+
+#[test]
+fn a_server_writes_none_into_the_applications_own_tls() {
+    let host = inbound();
+    let fingerprint = "t13d0912ie_f91f431d341e_78e6aca7449b";
+    host.set("filter_state.tcp_peer_stats.client_ja4", fingerprint);
+    host.set("connection.tls_version", "");
+    host.set("connection.mtls", [0]);
+    let sim = Sim::mode(&host, "auto");
+    assert_eq!(sim.up(b"hello"), b"hello");
+}
