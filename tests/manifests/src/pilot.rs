@@ -84,11 +84,11 @@ impl Sidecar {
                     if let Some(chains) = array(listener, "filter_chains") {
                         chains.retain(|chain| chain_match(chain).ends_with("/raw_buffer"));
                     }
-                    if let Some(filters) = array(listener, "listener_filters") {
-                        filters.retain(|filter| text(filter, "/name") != TLS_INSPECTOR);
-                    }
                 }
             }
+        }
+        if mtls == Mtls::Disable {
+            sidecar.remove_listener_filter(TLS_INSPECTOR);
         }
         Ok(sidecar)
     }
@@ -217,6 +217,15 @@ impl Sidecar {
         filters
             .map(|filter| text(filter, "/name").to_owned())
             .collect()
+    }
+
+    /// Removes a listener filter from all listeners.
+    pub fn remove_listener_filter(&mut self, name: &str) {
+        for listener in self.listeners() {
+            if let Some(filters) = array(listener, "listener_filters") {
+                filters.retain(|filter| text(filter, "/name") != name);
+            }
+        }
     }
 
     /// Calls `change` with every Wasm filter, and with its chain's name as in [`Self::chains`].

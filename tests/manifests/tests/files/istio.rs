@@ -3,6 +3,7 @@
 mod bookinfo;
 mod chains;
 mod clients;
+mod exchange;
 mod running;
 mod support;
 mod tags;

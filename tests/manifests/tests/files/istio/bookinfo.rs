@@ -115,12 +115,14 @@ fn walk(install: Install, rules: &str) -> Walk {
     }
 }
 
-/// The source labels and the security policy in the server's series.
-fn server_sees(walk: &Walk) -> [String; 3] {
+/// The source labels and the security policy in the server's series with this number of
+/// connections.
+fn server_sees(walk: &Walk, connections: f64) -> [String; 3] {
     poll::until("the server's series", SCRAPES, || {
         let metrics = walk.pair.server().metrics()?;
-        Ok(match metrics.one(OPENED, &[("reporter", "destination")]) {
-            Ok(series) if series.value == 3.0 => {
+        let mut series = metrics.named(OPENED);
+        Ok(match series.find(|series| series.value == connections) {
+            Some(series) => {
                 let names = [
                     "source_workload",
                     "source_principal",
@@ -128,7 +130,7 @@ fn server_sees(walk: &Walk) -> [String; 3] {
                 ];
                 Look::Found(names.map(|name| series.labels[name].clone()))
             }
-            other => Look::NotYet(format!("{other:?}")),
+            None => Look::NotYet(format!("no series of {connections} connections")),
         })
     })
     .unwrap()
@@ -140,17 +142,29 @@ const PRINCIPAL: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-ratings-v
 fn the_servers_labels_of_the_client_are_those_of_the_page() {
     let mutual = ["ratings-v2", PRINCIPAL, "mutual_tls"];
     let certificate = ["unknown", PRINCIPAL, "mutual_tls"];
-    for (install, rules, expected) in [
-        (Install::EXCHANGE, "destination-rules.yaml", mutual),
-        (Install::EXCHANGE, "destination-rules-mtls.yaml", mutual),
-        (Install::INSTEAD, "destination-rules-mtls.yaml", certificate),
+    // The client knows that the server reads frames from the second of the connections on.
+    for (install, rules, connections, expected) in [
+        (Install::EXCHANGE, "destination-rules.yaml", 2.0, mutual),
+        (
+            Install::EXCHANGE,
+            "destination-rules-mtls.yaml",
+            2.0,
+            mutual,
+        ),
+        (
+            Install::INSTEAD,
+            "destination-rules-mtls.yaml",
+            3.0,
+            certificate,
+        ),
         (
             Install::INSTEAD,
             "destination-rules-plaintext.yaml",
+            3.0,
             ["unknown", "unknown", "none"],
         ),
     ] {
-        let seen = server_sees(&walk(install, rules));
+        let seen = server_sees(&walk(install, rules), connections);
         assert_eq!(seen, expected, "{}, {rules}", install.overlay);
     }
 }

@@ -11,6 +11,7 @@ use mesh::testing::LIMIT;
 use super::running::{Running, converse};
 use super::support::Install;
 
+const GREETING: &[u8] = b"greeting";
 /// The start of a TLS handshake without an ALPN: the application's own TLS.
 const CLIENT_HELLO: &[u8] = b"\x16\x03\x01\x00\x57\x01\x00\x00\x53\x03\x03\
     \x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\
@@ -66,15 +67,18 @@ fn check(install: Install, client: Client) {
         Client::Exchange => with_exchange,
         _ => without,
     };
-    let running = Running::start(App::start(apps::echo).unwrap(), [sidecar, server]);
+    // A server's frame would be in front of the greeting, a client's would be echoed.
+    let application = App::start(apps::greeting(GREETING)).unwrap();
+    let running = Running::start(application, [sidecar, server]);
     let bytes = client.bytes();
+    let expected = [GREETING, bytes].concat();
     for _ in 0..CONNECTIONS {
-        let answer = converse(client.connect(&running), bytes, bytes.len());
-        assert_eq!(answer, bytes, "{client:?}, {install:?}");
+        let answer = converse(client.connect(&running), bytes, expected.len());
+        assert_eq!(answer, expected, "{client:?}, {install:?}");
     }
     let connections = f64::from(CONNECTIONS);
-    let payload = connections * bytes.len() as f64;
-    let expected = [connections, connections, payload, payload];
+    let total = |bytes: &[u8]| connections * bytes.len() as f64;
+    let expected = [connections, connections, total(bytes), total(&expected)];
     let policy = [("connection_security_policy", client.policy())];
     let what = format!("the connections of {client:?}, {install:?}");
     poll::until(&what, LIMIT, || {
