@@ -12,3 +12,9 @@ pub(crate) fn chains(bootstrap: &mut Value) -> impl Iterator<Item = &mut Vec<Val
 fn items<'a>(value: &'a mut Value, member: &str) -> impl Iterator<Item = &'a mut Value> {
     value[member].as_array_mut().into_iter().flatten()
 }
+
+/// Whether a filter is a Wasm filter.
+pub(crate) fn is_wasm(filter: &Value) -> bool {
+    let kind = filter["typed_config"]["@type"].as_str();
+    kind.is_some_and(|kind| kind.ends_with("network.wasm.v3.Wasm"))
+}

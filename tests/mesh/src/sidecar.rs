@@ -1,6 +1,8 @@
 //! A sidecar: a bootstrap of `envoy-config/` for a workload, and its Envoy.
 
+use std::fmt::{self, Debug, Formatter};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -34,7 +36,23 @@ pub(crate) struct Sidecar<'a> {
     pub(crate) outbound: Option<Outbound<'a>>,
     /// The configuration of the filters. `None` for no filters.
     pub(crate) configuration: Option<&'a Value>,
-    pub(crate) edit: Option<fn(&mut Value)>,
+    pub(crate) edit: Option<&'a Edit>,
+}
+
+/// A change of a bootstrap.
+#[derive(Clone)]
+pub(crate) struct Edit(Arc<dyn Fn(&mut Value)>);
+
+impl Edit {
+    pub(crate) fn new(edit: impl Fn(&mut Value) + 'static) -> Self {
+        Self(Arc::new(edit))
+    }
+}
+
+impl Debug for Edit {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("Edit")
+    }
 }
 
 /// The clusters of a sidecar's outbound side.
@@ -75,7 +93,7 @@ impl Sidecar<'_> {
         bootstrap.run_as(self.workload, self.identity)?;
         bootstrap.filter(wasm, self.configuration);
         if let Some(edit) = self.edit {
-            edit(bootstrap.document_mut());
+            (edit.0)(bootstrap.document_mut());
         }
         Ok(bootstrap)
     }

@@ -14,7 +14,7 @@ use crate::Scratch;
 use crate::bootstrap::Upstream;
 use crate::error::Result;
 use crate::mesh_ca::MeshCa;
-use crate::sidecar::{Common, INBOUND, Outbound, Sidecar};
+use crate::sidecar::{Common, Edit, INBOUND, Outbound, Sidecar};
 use crate::situation::Situation;
 use crate::tap::Tap;
 use crate::workload::Workload;
@@ -42,7 +42,7 @@ pub struct Builder {
     server_binary: EnvoyBinary,
     client: Workload,
     client_filter: Filter,
-    client_edit: Option<fn(&mut Value)>,
+    client_edit: Option<Edit>,
     situation: Situation,
     pub(crate) configuration: Value,
     pub(crate) settle_limit: Duration,
@@ -93,8 +93,8 @@ impl Builder {
 
     /// Sets a function that changes the client sidecar's bootstrap before the start.
     #[must_use]
-    pub fn edit_client(mut self, edit: fn(&mut Value)) -> Self {
-        self.client_edit = Some(edit);
+    pub fn edit_client(mut self, edit: impl Fn(&mut Value) + 'static) -> Self {
+        self.client_edit = Some(Edit::new(edit));
         self
     }
 
@@ -174,7 +174,7 @@ impl Builder {
                 inbound: Some(service.inbound(application)),
                 outbound: None,
                 configuration: self.resolve(&service.filter),
-                edit: service.edit,
+                edit: service.edit.as_ref(),
             }
             .start(&server, &dir)?;
             upstreams.push(service.upstream(envoy.listener(INBOUND)?));
@@ -190,7 +190,7 @@ impl Builder {
                 foreign_ca: &foreign_ca,
             }),
             configuration: self.resolve(&self.client_filter),
-            edit: self.client_edit,
+            edit: self.client_edit.as_ref(),
         }
         .start(&self.common, &dir)?;
 

@@ -9,6 +9,7 @@ use crate::bootstrap::{Hop, Inbound, Upstream};
 use crate::error::Result;
 use crate::labels;
 use crate::mesh_ca::{Identity, MeshCa};
+use crate::sidecar::Edit;
 use crate::situation::Situation;
 use crate::workload::Workload;
 
@@ -20,7 +21,7 @@ pub struct Service {
     pub(super) application: SocketAddr,
     pub(super) hop: Hop,
     pub(super) filter: Filter,
-    pub(super) edit: Option<fn(&mut Value)>,
+    pub(super) edit: Option<Edit>,
 }
 
 impl Service {
@@ -53,8 +54,8 @@ impl Service {
 
     /// Sets a function that changes this sidecar's bootstrap before the start.
     #[must_use]
-    pub fn edit(mut self, edit: fn(&mut Value)) -> Self {
-        self.edit = Some(edit);
+    pub fn edit(mut self, edit: impl Fn(&mut Value) + 'static) -> Self {
+        self.edit = Some(Edit::new(edit));
         self
     }
 
