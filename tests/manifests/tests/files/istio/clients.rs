@@ -93,6 +93,7 @@ fn check(install: Install, client: Client) {
     .unwrap();
 }
 
+// Shows: envoy-config/istio/README.md, "The server's filter is in every chain of the port"
 #[test]
 fn every_client_is_counted_under_permissive() {
     for client in [

@@ -75,6 +75,7 @@ fn check(envoy: &Envoy, labels: &Labels, all: f64, expected: f64) {
 /// The client offers the ALPN, so the server's frame is in front of its first bytes in every
 /// connection, and shows the client that the server reads frames. If the client speaks first, it
 /// does not know that in the first connection.
+// Shows: envoy-config/istio/README.md, "The server answers the offer all the same."
 #[test]
 fn labels_are_complete_from_the_second_connection_on() {
     let [source, destination] = Reporter::BOTH.map(complete);
