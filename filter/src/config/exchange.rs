@@ -13,7 +13,9 @@ const REFUSED_DURATION: Duration = Duration::from_secs(300);
 pub struct PeerExchange {
     /// On which connections frames are read and written.
     pub mode: Mode,
-    /// Whether the filter offers the exchange's ALPN on outbound connections.
+    /// Whether the filter offers the exchange's ALPN on outbound connections. The offer replaces
+    /// the ALPN of every cluster behind the listener, also of servers outside the mesh, because no
+    /// cluster is selected yet.
     pub advertise_alpn: bool,
     /// The offered ALPN: the exchange's name, then a name for servers without the exchange.
     pub protocols: Vec<String>,
@@ -59,7 +61,7 @@ impl Default for PeerExchange {
     fn default() -> Self {
         Self {
             mode: Mode::Auto,
-            advertise_alpn: true,
+            advertise_alpn: false,
             protocols: ["istio-peer-exchange", "istio"].map(str::to_owned).into(),
             clusters: Vec::new(),
             refused_duration: REFUSED_DURATION,

@@ -46,7 +46,7 @@ fn every_key_is_read() {
             }],
             "definitions": [{"name": "mine", "value": "2", "type": "GAUGE"}],
             "peer_exchange": {
-                "mode": "receive", "advertise_alpn": false, "protocols": ["x"], "clusters": ["a", "b"],
+                "mode": "receive", "advertise_alpn": true, "protocols": ["x"], "clusters": ["a", "b"],
                 "refused_duration": "1m"
             },
             "additional_labels": ["role"],
@@ -82,7 +82,7 @@ fn every_key_is_read() {
         debug: true,
         peer_exchange: PeerExchange {
             mode: Mode::Receive,
-            advertise_alpn: false,
+            advertise_alpn: true,
             protocols: vec!["x".to_owned()],
             clusters: vec!["a".to_owned(), "b".to_owned()],
             refused_duration: Duration::from_secs(60),

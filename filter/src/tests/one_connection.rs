@@ -35,7 +35,7 @@ fn one_connection_from_the_configuration_to_the_close() {
     let host = outbound();
 
     // Stage 1, config. The mode `auto` writes a frame where the attributes allow it.
-    let config = br#"{"peer_exchange": {"mode": "auto"}, "tcp_reporting_duration": "5s"}"#;
+    let config = br#"{"peer_exchange": {"mode": "auto", "advertise_alpn": true}, "tcp_reporting_duration": "5s"}"#;
     let plugin = Plugin::configure(&host, 1, config).expect("a valid configuration");
     assert_eq!(host.tick_period.get(), Some(Duration::from_secs(5)));
 
