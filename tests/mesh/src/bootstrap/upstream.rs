@@ -28,6 +28,11 @@ impl Upstream {
         format!("outbound|{}||{}", self.port, self.host())
     }
 
+    /// The name of the cluster, if its hosts have the exchange.
+    pub(super) fn exchanging(&self) -> Option<String> {
+        matches!(self.hop, Hop::Mesh | Hop::MeshWithoutAlpn).then(|| self.cluster_name())
+    }
+
     fn host(&self) -> String {
         labels::host(&self.workload.app, &self.workload.namespace)
     }
