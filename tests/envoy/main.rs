@@ -17,6 +17,7 @@ mod handshake;
 mod hot_restart;
 mod limited;
 mod native_peer;
+mod outside_tls;
 mod peer_for_others;
 mod peers;
 mod reload;

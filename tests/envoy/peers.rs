@@ -110,11 +110,31 @@ fn ports_of_the_servers_side_only_do_no_harm() -> Result {
         App::start(apps::length)?,
         |mesh, service| {
             mesh.client_filter(Filter::Configured(elsewhere))
-                .service(service)
+                .service(service.hop(Hop::MeshWithoutAlpn))
         },
     )?;
     assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"7 bytes\n");
     check_outcomes(&fixture.mesh, Reporter::Destination, "absent", 1)
+}
+
+/// The ALPN asks for the server's frame, whatever the client's filter does.
+// Shows: filter/docs/operations.md, "a server in mode `on` would write a frame that no filter"
+// Shows: filter/docs/peer-exchange.md, "It does not prove that the filter is there"
+#[test]
+fn an_alpn_in_the_cluster_without_a_filter_lets_the_servers_frame_reach_the_client() -> Result {
+    let elsewhere = json!({ "tcp_reporting_duration": "500ms", "ports": { "include": [1] } });
+    let fixture = Fixture::with(
+        "alpn-without-filter",
+        App::start(apps::length)?,
+        |mesh, service| {
+            mesh.client_filter(Filter::Configured(elsewhere))
+                .service(service)
+        },
+    )?;
+    let answer = round_trip(fixture.connect()?, b"payload")?;
+    assert!(answer.starts_with(&peer_exchange::MAGIC), "{answer:?}");
+    assert!(answer.ends_with(b"7 bytes\n"), "{answer:?}");
+    Ok(())
 }
 
 #[test]

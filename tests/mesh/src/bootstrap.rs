@@ -32,10 +32,12 @@ pub struct Bootstrap {
 /// The connection between the two sidecars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hop {
-    /// Mesh mTLS; the server has a filter chain for peers with the exchange's ALPN.
+    /// Mesh mTLS; the client's cluster offers the exchange's ALPN, and the server has a filter chain
+    /// for it.
     #[default]
     Mesh,
-    /// Mesh mTLS; the server has no filter chain for the exchange's ALPN.
+    /// Mesh mTLS; the client's cluster offers no ALPN, and the server has no filter chain for the
+    /// exchange's.
     MeshWithoutAlpn,
     /// No TLS; the endpoint metadata in the client sidecar has no `tlsMode`.
     Plaintext,

@@ -60,6 +60,11 @@ impl Upstream {
             Hop::Foreign => self.host(),
             _ => format!("outbound_.{}_._.{}", self.port, self.host()),
         });
+        if self.hop == Hop::MeshWithoutAlpn
+            && let Some(context) = at(tls, "/common_tls_context")?.as_object_mut()
+        {
+            context.remove("alpn_protocols");
+        }
         each(tls, "exact", &mut |name| {
             *name = json!(self.workload.principal())
         });
