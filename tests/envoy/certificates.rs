@@ -40,7 +40,7 @@ fn reports(uris: Uris) -> Result<[Exposition; 2]> {
         workload: &workload,
         port: 7000,
         application: app.address(),
-        hop: Hop::Mesh,
+        hop: Hop::MeshWithoutAlpn,
     })?;
     bootstrap.filter(&wasm, Some(&configuration));
     let server = Envoy::start(&binary, "server", bootstrap.document(), 1, &dir)?;
@@ -51,7 +51,7 @@ fn reports(uris: Uris) -> Result<[Exposition; 2]> {
         workload,
         port: 7000,
         address: server.listener("virtualInbound")?,
-        hop: Hop::Mesh,
+        hop: Hop::MeshWithoutAlpn,
     };
     bootstrap.upstreams(&[upstream], &ca.root())?;
     bootstrap.filter(&wasm, Some(&configuration));

@@ -21,6 +21,7 @@ mod limited;
 mod native_peer;
 mod offered;
 mod one_address;
+mod outside_tls;
 mod peer_for_others;
 mod peers;
 mod proofs;

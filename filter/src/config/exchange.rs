@@ -18,7 +18,9 @@ const REFUSED_DURATION: &str =
 pub struct PeerExchange {
     /// On which connections frames are read and written.
     pub mode: Mode,
-    /// Whether the filter offers the exchange's ALPN on outbound connections.
+    /// Whether the filter offers the exchange's ALPN on outbound connections. The offer replaces
+    /// the ALPN of every cluster behind the listener, also of servers outside the mesh, because no
+    /// cluster is selected yet.
     pub advertise_alpn: bool,
     /// The offered ALPN: the exchange's name, then a name for servers without the exchange.
     pub protocols: Vec<String>,
@@ -63,7 +65,7 @@ impl Default for PeerExchange {
     fn default() -> Self {
         Self {
             mode: Mode::Auto,
-            advertise_alpn: true,
+            advertise_alpn: false,
             protocols: ["istio-peer-exchange", "istio"].map(str::to_owned).into(),
             clusters: Vec::new(),
             proof_duration: PROOF_DURATION,

@@ -46,8 +46,8 @@ fn every_key_is_read() {
             }],
             "definitions": [{"name": "mine", "value": "2", "type": "GAUGE"}],
             "peer_exchange": {
-                "mode": "receive", "advertise_alpn": false, "protocols": ["x"], "clusters": ["a", "b"],
-                "proof_duration": "1m"
+                "mode": "receive", "advertise_alpn": true, "protocols": ["x"], "clusters": ["a", "b"],
+                "proof_duration": "2m"
             },
             "additional_labels": ["role"],
             "limits": {"max_series": 5, "max_label_length": 64, "max_frame_bytes": 1024},
@@ -82,10 +82,10 @@ fn every_key_is_read() {
         debug: true,
         peer_exchange: PeerExchange {
             mode: Mode::Receive,
-            advertise_alpn: false,
+            advertise_alpn: true,
             protocols: vec!["x".to_owned()],
             clusters: vec!["a".to_owned(), "b".to_owned()],
-            proof_duration: Duration::from_secs(60),
+            proof_duration: Duration::from_secs(120),
         },
         additional_labels: vec!["role".to_owned()],
         limits: Limits {
@@ -108,7 +108,7 @@ fn a_key_in_camel_case_is_the_same_key() {
     let camel = r#"{
         "tcpReportingDuration": "2s", "statPrefix": "acme", "fieldSeparator": "||",
         "metrics": [{"tagsToRemove": ["reporter"], "dimensions": {"camelCase": "1"}}],
-        "peerExchange": {"advertiseAlpn": false, "proofDuration": "1m"}, "extendedMetrics": true
+        "peerExchange": {"advertiseAlpn": false, "proofDuration": "2m"}, "extendedMetrics": true
     }"#;
     let snake = camel
         .replace("tcpReportingDuration", "tcp_reporting_duration")

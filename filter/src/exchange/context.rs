@@ -43,11 +43,10 @@ impl<H: Host> ExchangeContext<'_, H> {
         self.proofs().revoke(server);
         self.diagnostics.unanswered_frame(reporter);
         if self.warnings.allow() {
+            let (cluster, address) = server.parts();
             log::warn!(
-                "{} (cluster {}) answered a frame without one: it lost its exchange filter, and its \
-                 application may have received the frame; it gets no other",
-                server.address(),
-                server.cluster(),
+                "{address} (cluster {cluster}) answered a frame without one: it lost its exchange filter, and its \
+                 application may have received the frame; it gets no other"
             );
         }
     }

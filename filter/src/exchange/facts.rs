@@ -52,9 +52,9 @@ impl Facts {
 
     /// The upstream, if its cluster and its address are known.
     pub(super) fn server<H: Host>(&mut self, context: &ExchangeContext<'_, H>) -> Option<Server> {
-        let cluster = self.cluster(context)?.to_owned();
+        let cluster = self.cluster(context)?;
         let address = context.attributes.text(path::UPSTREAM_ADDRESS)?;
-        Some(Server::new(cluster, address))
+        Some(Server::new(cluster, &address))
     }
 
     /// Whether the client offered the exchange in a TLS handshake that this proxy terminates.

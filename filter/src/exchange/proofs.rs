@@ -13,8 +13,8 @@ use list::List;
 
 use crate::host::{Host, Status};
 
-/// How many keys hold the lists. The name of the server chooses the key.
-const KEYS: u64 = 256;
+/// The beginning of the keys of the lists. Two hexadecimal digits follow: 256 keys.
+const KEY: &str = "tcp_peer_stats.proofs.";
 
 /// How often a list is changed again that another VM changed at the same time.
 const ATTEMPTS: u32 = 8;
@@ -30,8 +30,8 @@ pub(super) struct Proofs<'a, H> {
 /// for example.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Server {
-    cluster: String,
-    address: String,
+    /// The cluster's name, a line feed and the address.
+    name: String,
 }
 
 /// A valid proof.
@@ -43,20 +43,31 @@ pub(super) struct Proof {
 }
 
 impl Server {
-    pub(super) fn new(cluster: String, address: String) -> Self {
-        Self { cluster, address }
+    pub(super) fn new(cluster: &str, address: &str) -> Self {
+        let mut name = String::with_capacity(cluster.len() + 1 + address.len());
+        name.push_str(cluster);
+        name.push('\n');
+        name.push_str(address);
+        Self { name }
     }
 
-    pub(super) fn cluster(&self) -> &str {
-        &self.cluster
+    /// The cluster's name and the address.
+    pub(super) fn parts(&self) -> (&str, &str) {
+        self.name.rsplit_once('\n').unwrap_or_default()
     }
 
-    pub(super) fn address(&self) -> &str {
-        &self.address
-    }
-
-    fn name(&self) -> String {
-        format!("{}\n{}", self.cluster, self.address)
+    /// The key of the list that has this server. Every VM computes the same one.
+    fn key(&self) -> String {
+        // FNV-1a.
+        let hash = self.name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+        let mut key = String::with_capacity(KEY.len() + 2);
+        key.push_str(KEY);
+        for digit in [hash / 16 % 16, hash % 16] {
+            key.extend(char::from_digit(digit, 16));
+        }
+        key
     }
 }
 
@@ -70,9 +81,8 @@ impl<'a, H: Host> Proofs<'a, H> {
         if self.life.is_zero() {
             return None;
         }
-        let name = server.name();
-        let (list, _) = self.read(&key(&name)).ok()?;
-        let left = list.left(&name, self.host.now().ok()?)?;
+        let (list, _) = self.read(&server.key()).ok()?;
+        let left = list.left(&server.name, self.host.now().ok()?)?;
         // More is left if the clock went back, or another configuration has a longer life.
         (left <= self.life).then(|| Proof {
             server,
@@ -84,17 +94,18 @@ impl<'a, H: Host> Proofs<'a, H> {
     pub(super) fn record(&self, server: &Server) {
         let Ok(now) = self.host.now() else { return };
         if !self.life.is_zero() {
-            let name = server.name();
             let until = now.saturating_add(self.life);
-            let _ = self.change(&key(&name), |list| list.insert(&name, now, until));
+            let _ = self.change(&server.key(), |list| list.with(&server.name, now, until));
         }
     }
 
     /// The server answered without a frame.
     pub(super) fn revoke(&self, server: &Server) {
-        let name = server.name();
-        let key = key(&name);
-        if self.change(&key, |list| list.remove(&name)).is_err() {
+        let key = server.key();
+        if self
+            .change(&key, |list| list.without(&server.name))
+            .is_err()
+        {
             // No proof is better than a wrong one.
             let _ = self.host.set_shared_data(&key, &[], 0);
         }
@@ -102,30 +113,22 @@ impl<'a, H: Host> Proofs<'a, H> {
 
     fn read(&self, key: &str) -> Result<(List, u32), Status> {
         let (raw, version) = self.host.shared_data(key)?.unwrap_or_default();
-        Ok((List::decode(&raw), version))
+        Ok((List::new(raw), version))
     }
 
-    fn change(&self, key: &str, change: impl Fn(&mut List)) -> Result<(), Status> {
+    fn change(&self, key: &str, change: impl Fn(&List) -> List) -> Result<(), Status> {
         let mut result = Ok(());
         for _ in 0..ATTEMPTS {
-            let (mut list, version) = self.read(key)?;
-            change(&mut list);
-            result = self.host.set_shared_data(key, &list.encode(), version);
+            let (list, version) = self.read(key)?;
+            result = self
+                .host
+                .set_shared_data(key, change(&list).as_bytes(), version);
             if result != Err(Status::CAS_MISMATCH) {
                 break;
             }
         }
         result
     }
-}
-
-/// The key of the list that has the server of this name. Every VM computes the same one.
-fn key(name: &str) -> String {
-    // FNV-1a.
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("tcp_peer_stats.proofs.{}", hash % KEYS)
 }
 
 #[cfg(test)]

@@ -147,19 +147,26 @@ fn mode_auto_is_off_beside_a_native_exchange_filter() {
     }
 }
 
-// Shows: filter/docs/peer-exchange.md, "to every TLS upstream of its listener"
+// Shows: filter/docs/peer-exchange.md, "to every TLS upstream of the listener"
 #[test]
-fn outbound_offers_the_alpn_unless_it_is_disabled() {
+fn outbound_offers_the_alpn_only_if_it_is_enabled() {
     let offered = |host: FakeHost, config: &str| {
         Sim::new(&host, config);
         host.offered()
     };
-    assert_eq!(offered(outbound(), ""), ["istio-peer-exchange,istio"]);
-    let own = r#"{"peer_exchange": {"protocols": ["mx", "h2"]}}"#;
+    assert_eq!(offered(outbound(), ""), [""; 0]);
+    let listed = r#"{"peer_exchange": {"protocols": ["mx", "h2"], "clusters": ["c"]}}"#;
+    assert_eq!(offered(outbound(), listed), [""; 0]);
+    let enabled = r#"{"peer_exchange": {"advertise_alpn": true}}"#;
+    assert_eq!(offered(outbound(), enabled), ["istio-peer-exchange,istio"]);
+    let own = r#"{"peer_exchange": {"advertise_alpn": true, "protocols": ["mx", "h2"]}}"#;
     assert_eq!(offered(outbound(), own), ["mx,h2"]);
-    let silent = r#"{"peer_exchange": {"advertise_alpn": false}}"#;
-    assert_eq!(offered(outbound(), silent), [""; 0]);
-    assert_eq!(offered(inbound(), ""), [""; 0]);
+    assert_eq!(offered(inbound(), enabled), [""; 0]);
+    for mode in ["receive", "off"] {
+        let enabled =
+            format!(r#"{{"peer_exchange": {{"mode": "{mode}", "advertise_alpn": true}}}}"#);
+        assert_eq!(offered(outbound(), &enabled), [""; 0], "{mode}");
+    }
 }
 
 #[test]

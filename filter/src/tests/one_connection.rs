@@ -36,7 +36,7 @@ fn one_connection_from_the_configuration_to_the_close() {
 
     // Stage 1, config. The mode `auto` writes a frame where it is known to be read.
     let config = format!(
-        r#"{{"peer_exchange": {{"mode": "auto", "clusters": ["{CLUSTER}"]}}, "tcp_reporting_duration": "5s"}}"#
+        r#"{{"peer_exchange": {{"mode": "auto", "advertise_alpn": true, "clusters": ["{CLUSTER}"]}}, "tcp_reporting_duration": "5s"}}"#
     );
     let plugin = Plugin::configure(&host, 1, config.as_bytes()).expect("a valid configuration");
     assert_eq!(host.tick_period.get(), Some(Duration::from_secs(5)));

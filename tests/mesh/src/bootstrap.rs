@@ -1,6 +1,7 @@
 //! The bootstraps of `envoy-config/` with the ports, workloads and certificates of a test, and with
 //! parts removed.
 
+mod filter;
 mod inbound;
 mod outside;
 mod upstream;
@@ -31,10 +32,12 @@ pub struct Bootstrap {
 /// The connection between the two sidecars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hop {
-    /// Mesh mTLS; the server has a filter chain for peers with the exchange's ALPN.
+    /// Mesh mTLS; the client's cluster offers the exchange's ALPN, and the server has a filter chain
+    /// for it.
     #[default]
     Mesh,
-    /// Mesh mTLS; the server has no filter chain for the exchange's ALPN.
+    /// Mesh mTLS; the client's cluster offers no ALPN, and the server has no filter chain for the
+    /// exchange's.
     MeshWithoutAlpn,
     /// No TLS; the endpoint metadata in the client sidecar has no `tlsMode`.
     Plaintext,
@@ -116,32 +119,17 @@ impl Bootstrap {
         Ok(())
     }
 
-    /// Sets `wasm` and `configuration` in every Wasm filter. Without a configuration, removes the
-    /// filters.
-    pub fn filter(&mut self, wasm: &Path, configuration: Option<&Value>) {
-        let Some(configuration) = configuration.map(Value::to_string) else {
-            return self.each("filters", &mut |filters| {
-                if let Some(filters) = filters.as_array_mut() {
-                    filters.retain(|filter| !is_wasm(filter));
-                }
-            });
-        };
-        self.each("local", &mut |local| *local = json!({ "filename": wasm }));
-        self.each("configuration", &mut |value| {
-            if let Some(value) = value.get_mut("value") {
-                *value = json!(configuration);
-            }
-        });
-    }
-
     /// Client sidecar: sets one listener and one cluster per upstream, copies of those for mongodb.
+    /// The filters list the clusters of the mesh.
     ///
     /// # Errors
     /// The document lacks a part.
     pub fn upstreams(&mut self, upstreams: &[Upstream], foreign_root: &Path) -> Result<()> {
         let resources = at(&mut self.document, "/static_resources")?;
-        let listener = at(resources, "/listeners/0")?.clone();
+        let mut listener = at(resources, "/listeners/0")?.clone();
         let cluster = at(resources, "/clusters/0")?.clone();
+        let listed: Vec<_> = upstreams.iter().filter_map(Upstream::exchanging).collect();
+        filter::list_clusters(&mut listener, &listed);
         let listeners = upstreams
             .iter()
             .map(|upstream| upstream.listener(listener.clone()));
@@ -159,7 +147,11 @@ impl Bootstrap {
     /// The document lacks a part.
     pub fn outside(&mut self, outside: &[Outside]) -> Result<()> {
         let mut template = Self::client_sidecar()?;
-        let listener = at(&mut template.document, "/static_resources/listeners/0")?.take();
+        let listener = match self.array("/static_resources/listeners")?.first() {
+            // With the same clusters in the filter's configuration.
+            Some(own) => own.clone(),
+            None => at(&mut template.document, "/static_resources/listeners/0")?.take(),
+        };
         let cluster = at(&mut template.document, "/static_resources/clusters/0")?.take();
         for each in outside {
             self.array("/static_resources/listeners")?
@@ -248,11 +240,4 @@ fn each(value: &mut Value, key: &str, change: &mut dyn FnMut(&mut Value)) {
         Value::Array(items) => items.iter_mut().for_each(|item| each(item, key, change)),
         _ => {}
     }
-}
-
-fn is_wasm(filter: &Value) -> bool {
-    let kind = filter
-        .pointer("/typed_config/@type")
-        .and_then(Value::as_str);
-    kind.is_some_and(|kind| kind.ends_with(".wasm.v3.Wasm"))
 }

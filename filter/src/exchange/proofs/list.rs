@@ -1,8 +1,6 @@
-//! A list of proofs as it is stored: per proof `END NAME` and NUL, where `END` is when it ends,
-//! in milliseconds since the Unix epoch.
+//! A list of proofs as it is stored. Per proof: when it ends, in milliseconds since the Unix epoch
+//! (8 bytes), the length of the server's name (2 bytes), both little-endian, and the name.
 
-use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// How many proofs a list has.
@@ -11,70 +9,87 @@ const MAX: usize = 16;
 /// The longest name, in bytes: Envoy limits the name of a cluster to less.
 const MAX_NAME: usize = 1024;
 
-/// Proofs by the name of the server, the latest at the end.
+/// Proofs by the name of the server, the latest at the end. Other bytes have no proofs.
 #[derive(Debug, Default, Eq, PartialEq)]
-pub(super) struct List(VecDeque<Entry>);
+pub(super) struct List(Vec<u8>);
 
-#[derive(Debug, Eq, PartialEq)]
-struct Entry {
+#[derive(Clone, Copy, Debug)]
+struct Entry<'a> {
     until: Duration,
-    name: String,
+    name: &'a str,
 }
 
 impl List {
-    /// Decodes a stored list. Anything else has no proofs.
-    pub(super) fn decode(raw: &[u8]) -> Self {
-        let entries = std::str::from_utf8(raw).ok().and_then(|text| {
-            let entries = text.split_terminator('\0').map(Entry::decode);
-            entries.collect::<Option<_>>()
-        });
-        Self(entries.unwrap_or_default())
+    /// The list in a stored value.
+    pub(super) fn new(raw: Vec<u8>) -> Self {
+        Self(raw)
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
-        let mut text = String::new();
-        for entry in &self.0 {
-            // Writing to a string does not fail.
-            let _ = write!(text, "{} {}\0", entry.until.as_millis(), entry.name);
-        }
-        text.into_bytes()
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// How long the server's proof is valid from `now` on.
     pub(super) fn left(&self, name: &str, now: Duration) -> Option<Duration> {
-        let entry = self.0.iter().find(|entry| entry.name == name)?;
+        let entry = self.entries().find(|entry| entry.name == name)?;
         let left = entry.until.checked_sub(now)?;
         (!left.is_zero()).then_some(left)
     }
 
-    /// Adds a proof, or renews it. A full list drops the one that was renewed first.
-    pub(super) fn insert(&mut self, name: &str, now: Duration, until: Duration) {
-        self.0
-            .retain(|entry| entry.until > now && entry.name != name);
-        if name.len() > MAX_NAME || name.contains('\0') {
-            return;
-        }
-        if self.0.len() >= MAX {
-            self.0.pop_front();
-        }
-        self.0.push_back(Entry {
-            until,
-            name: name.to_owned(),
-        });
+    /// The list with a new or renewed proof. A full list drops the one that was renewed first.
+    pub(super) fn with(&self, name: &str, now: Duration, until: Duration) -> Self {
+        let others = self
+            .entries()
+            .filter(|entry| entry.until > now && entry.name != name);
+        let surplus = (others.clone().count() + 1).saturating_sub(MAX);
+        let entry = Entry { until, name };
+        let entry = (name.len() <= MAX_NAME).then_some(entry);
+        others.skip(surplus).chain(entry).collect()
     }
 
-    pub(super) fn remove(&mut self, name: &str) {
-        self.0.retain(|entry| entry.name != name);
+    /// The list without the server's proof.
+    pub(super) fn without(&self, name: &str) -> Self {
+        self.entries().filter(|entry| entry.name != name).collect()
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> + Clone {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let (entry, behind) = Entry::decode(rest)?;
+            rest = behind;
+            Some(entry)
+        })
     }
 }
 
-impl Entry {
-    fn decode(text: &str) -> Option<Self> {
-        let (until, name) = text.split_once(' ')?;
-        Some(Self {
-            until: Duration::from_millis(until.parse().ok()?),
-            name: name.to_owned(),
-        })
+impl<'a> FromIterator<Entry<'a>> for List {
+    fn from_iter<I: IntoIterator<Item = Entry<'a>>>(entries: I) -> Self {
+        let mut raw = Vec::new();
+        for entry in entries {
+            entry.encode(&mut raw);
+        }
+        Self(raw)
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn decode(raw: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (until, raw) = raw.split_first_chunk()?;
+        let (len, raw) = raw.split_first_chunk()?;
+        let (name, behind) = raw.split_at_checked(u16::from_le_bytes(*len).into())?;
+        let entry = Self {
+            until: Duration::from_millis(u64::from_le_bytes(*until)),
+            name: std::str::from_utf8(name).ok()?,
+        };
+        Some((entry, behind))
+    }
+
+    fn encode(self, raw: &mut Vec<u8>) {
+        let until = u64::try_from(self.until.as_millis()).unwrap_or(u64::MAX);
+        let len = u16::try_from(self.name.len()).unwrap_or_default();
+        raw.extend(until.to_le_bytes());
+        raw.extend(len.to_le_bytes());
+        raw.extend(self.name.as_bytes());
     }
 }
 
@@ -86,64 +101,58 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    #[test]
-    fn a_stored_list_is_decoded() {
-        let mut list = List::default();
-        list.insert("a cluster\n10.0.0.1:1", at(0), at(1));
-        list.insert("b\n[::1]:1", at(0), at(2));
-        assert_eq!(List::decode(&list.encode()), list);
-        assert_eq!(List::decode(b""), List::default());
+    fn with(names: &[&str]) -> List {
+        let list = List::default();
+        let add = |list: List, name: &&str| list.with(name, at(0), at(10));
+        names.iter().fold(list, add)
+    }
+
+    fn names(list: &List) -> Vec<&str> {
+        list.entries().map(|entry| entry.name).collect()
     }
 
     #[test]
     fn other_bytes_have_no_proofs() {
-        for raw in [&b"x"[..], b"1 a\0x", b"-1 a\0", b"\xff", b"a b\0"] {
-            assert_eq!(List::decode(raw), List::default(), "{raw:?}");
+        assert_eq!(names(&List::default()), [""; 0]);
+        for raw in [&b"x"[..], &[0; 9], &[1; 20], b"01234567\x01\x00\xff"] {
+            assert_eq!(names(&List(raw.to_vec())), [""; 0], "{raw:?}");
         }
     }
 
     #[test]
     fn a_proof_ends() {
-        let mut list = List::default();
-        list.insert("a", at(0), at(10));
+        let list = with(&["a"]);
         assert_eq!(list.left("a", at(4)), Some(at(6)));
         assert_eq!(list.left("a", at(10)), None);
         assert_eq!(list.left("a", at(11)), None);
         assert_eq!(list.left("b", at(0)), None);
-        list.insert("b", at(10), at(20));
-        assert_eq!(list.0.len(), 1, "ended proofs are dropped");
+        let list = list.with("b", at(10), at(20));
+        assert_eq!(names(&list), ["b"], "ended proofs are dropped");
     }
 
     #[test]
     fn a_proof_is_renewed_and_removed() {
-        let mut list = List::default();
-        list.insert("a", at(0), at(10));
-        list.insert("a", at(5), at(15));
+        let list = with(&["a", "b"]).with("a", at(5), at(15));
+        assert_eq!(names(&list), ["b", "a"]);
         assert_eq!(list.left("a", at(10)), Some(at(5)));
-        assert_eq!(list.0.len(), 1);
-        list.remove("a");
-        assert_eq!(list, List::default());
+        assert_eq!(names(&list.without("a")), ["b"]);
+        assert_eq!(list.without("c"), list);
     }
 
     #[test]
     fn a_full_list_drops_the_oldest_proof() {
-        let mut list = List::default();
-        for number in 0..MAX {
-            list.insert(&number.to_string(), at(0), at(10));
-        }
-        list.insert("0", at(0), at(10));
-        list.insert("new", at(0), at(10));
-        assert_eq!(list.0.len(), MAX);
-        assert_eq!(list.left("1", at(0)), None);
-        assert!(list.left("0", at(0)).is_some());
-        assert!(list.left("new", at(0)).is_some());
+        let all: Vec<_> = (0..MAX).map(|number| number.to_string()).collect();
+        let all: Vec<_> = all.iter().map(String::as_str).collect();
+        let list = with(&all);
+        assert_eq!(names(&list), all);
+        let list = list.with("0", at(0), at(10)).with("new", at(0), at(10));
+        assert_eq!(names(&list), [&all[2..], &["0", "new"]].concat());
     }
 
     #[test]
-    fn a_name_that_cannot_be_stored_has_no_proof() {
-        let mut list = List::default();
-        list.insert("a\0b", at(0), at(10));
-        list.insert(&"a".repeat(MAX_NAME + 1), at(0), at(10));
-        assert_eq!(list, List::default());
+    fn a_name_that_is_too_long_has_no_proof() {
+        let longest = "a".repeat(MAX_NAME);
+        assert_eq!(names(&with(&[&longest])), [&longest]);
+        assert_eq!(names(&with(&["b", &format!("{longest}a")])), ["b"]);
     }
 }

@@ -4,7 +4,7 @@ use crate::host::fake::FakeHost;
 const LIFE: Duration = Duration::from_secs(60);
 
 fn server(cluster: &str, address: &str) -> Server {
-    Server::new(cluster.to_owned(), address.to_owned())
+    Server::new(cluster, address)
 }
 
 fn a() -> Server {

@@ -8,6 +8,9 @@ use super::{Hop, at, each, missing, services, set_endpoint};
 use crate::error::Result;
 use crate::workload::Workload;
 
+/// The filters of the chain that is not matched on the exchange's ALPN: in mode `auto`.
+const WITHOUT_ALPN: &str = "/filter_chains/1/filters";
+
 /// A service in the configuration of its own sidecar.
 #[derive(Clone, Copy, Debug)]
 pub struct Inbound<'a> {
@@ -50,11 +53,11 @@ impl Inbound<'_> {
                 Ok(())
             }
             Hop::Plaintext => {
-                let filters = at(listener, "/filter_chains/0/filters")?.take();
+                let filters = at(listener, WITHOUT_ALPN)?.take();
                 only_chain(listener, json!({ "filters": filters }))
             }
             Hop::Foreign => {
-                let filters = at(listener, "/filter_chains/0/filters")?.take();
+                let filters = at(listener, WITHOUT_ALPN)?.take();
                 let mut socket = at(listener, "/filter_chains/0/transport_socket")?.take();
                 let tls = at(&mut socket, "/typed_config")?;
                 *at(tls, "/require_client_certificate")? = json!(false);

@@ -28,6 +28,11 @@ impl Upstream {
         format!("outbound|{}||{}", self.port, self.host())
     }
 
+    /// The name of the cluster, if its hosts have the exchange.
+    pub(super) fn exchanging(&self) -> Option<String> {
+        matches!(self.hop, Hop::Mesh | Hop::MeshWithoutAlpn).then(|| self.cluster_name())
+    }
+
     fn host(&self) -> String {
         labels::host(&self.workload.app, &self.workload.namespace)
     }
@@ -55,6 +60,11 @@ impl Upstream {
             Hop::Foreign => self.host(),
             _ => format!("outbound_.{}_._.{}", self.port, self.host()),
         });
+        if self.hop == Hop::MeshWithoutAlpn
+            && let Some(context) = at(tls, "/common_tls_context")?.as_object_mut()
+        {
+            context.remove("alpn_protocols");
+        }
         each(tls, "exact", &mut |name| {
             *name = json!(self.workload.principal())
         });
