@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use manifests::pilot::{EXCHANGE, Sidecar};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::support::Install;
 
@@ -106,6 +106,27 @@ fn the_exchange_filter_is_first_in_inbound_chains_and_last_in_outbound_chains() 
         let inspectors = [ORIGINAL_DST, TLS_INSPECTOR, JA4];
         assert_eq!(server.listener_filters("virtualInbound"), inspectors);
     }
+}
+
+/// On any other port, which may be under DISABLE, the inspector would wait for the first bytes of a
+/// client that waits for the server's.
+#[test]
+fn the_fingerprint_is_computed_on_the_ports_of_the_filter_only() {
+    let manifests = Install::EXCHANGE.manifests();
+    let server = manifests
+        .iter()
+        .find(|manifest| manifest.name() == "tcp-peer-stats-server")
+        .unwrap();
+    let patches = server.document["spec"]["configPatches"].as_array().unwrap();
+    let ports: Vec<_> = patches
+        .iter()
+        .filter_map(|patch| patch.pointer("/match/listener/filterChain/destinationPort"))
+        .collect();
+    assert_eq!(ports, [27017, 27017, 27017]);
+    let inspector = &patches.last().unwrap()["patch"]["value"];
+    let range =
+        json!({ "not_match": { "destination_port_range": { "start": 27017, "end": 27018 } } });
+    assert_eq!(inspector["filter_disabled"], range);
 }
 
 /// The ALPN is appended to the list of the chain for mutual TLS. The chain that passes an
