@@ -152,7 +152,7 @@ impl<H: Host> Connection<H> {
         // A lazily connected upstream has no cluster before the client's first bytes have passed.
         let has_cluster =
             buffer == Buffer::Upstream || opening.exchange.facts().cluster(&context).is_some();
-        // Until the tick, which reports the connection.
+        // For a reporting interval.
         let waits = self.shared.is_ticking && opening.exchange.may_be_known_later(&context);
         if has_cluster && !waits {
             self.freeze(Moment::Callback);
@@ -204,18 +204,13 @@ impl<H: Host> Connection<H> {
         self.series = Some(series);
     }
 
-    /// Freezes the labels of a connection that has been undecided for a whole reporting interval,
-    /// or that only waited for another connection's metadata.
+    /// Freezes the labels of a connection that has been undecided for a whole reporting interval.
     ///
     /// It does not while the connection is not established: the labels would stay wrong.
     pub(crate) fn freeze_if_overdue(&mut self) {
         // The first tick after the open comes before an interval is over, the second does not.
         let is_overdue = self.shared.ticks().wrapping_sub(self.opened_at_tick) >= 2;
-        let is_decided = || {
-            let opening = self.opening.as_ref();
-            opening.is_some_and(|opening| opening.exchange.is_decided())
-        };
-        if !is_overdue && !is_decided() || self.series.is_some() || self.is_closed {
+        if !is_overdue || self.series.is_some() || self.is_closed {
             return;
         }
         let host = &self.shared.host;

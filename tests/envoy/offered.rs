@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::chains;
 use crate::fixture::{Fixture, check_outcomes, expect, round_trip};
-use crate::proofs::{check_complete, unlisted};
+use crate::proofs::check_complete;
 
 /// Stores the JA4 fingerprint of the ClientHello where the filter reads it.
 fn with_fingerprint(server: &mut Value) {
@@ -30,6 +30,15 @@ fn with_fingerprint(server: &mut Value) {
     }
 }
 
+/// A client that offers the exchange itself, as under Istio, and whose configuration lists no
+/// cluster.
+fn offering() -> Filter {
+    Filter::Configured(json!({
+        "tcp_reporting_duration": "500ms",
+        "peer_exchange": { "advertise_alpn": true, "clusters": [] },
+    }))
+}
+
 fn fixture(name: &str, app: App, client: Filter) -> Result<Fixture> {
     Fixture::with(name, app, |mesh, service| {
         let service = service.hop(Hop::MeshWithoutAlpn).edit(with_fingerprint);
@@ -41,7 +50,7 @@ fn fixture(name: &str, app: App, client: Filter) -> Result<Fixture> {
 #[test]
 fn a_server_that_speaks_first_has_all_labels_on_both_sides() -> Result {
     let app = App::start(apps::greeting(b"welcome"))?;
-    let fixture = fixture("offered-greeting", app, unlisted())?;
+    let fixture = fixture("offered-greeting", app, offering())?;
     for _ in 0..2 {
         let mut stream = fixture.connect()?;
         expect(&mut stream, b"welcome")?;
@@ -53,7 +62,7 @@ fn a_server_that_speaks_first_has_all_labels_on_both_sides() -> Result {
 
 #[test]
 fn a_client_learns_of_the_server_on_the_first_connection() -> Result {
-    let fixture = fixture("offered-query", App::start(apps::length)?, unlisted())?;
+    let fixture = fixture("offered-query", App::start(apps::length)?, offering())?;
     for _ in 0..2 {
         assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"7 bytes\n");
     }

@@ -52,19 +52,19 @@ fn legacy_attributes_give_the_same_labels() {
 }
 
 #[test]
-fn the_alpn_is_offered_by_the_filter() {
-    let rig = rig();
-    assert_eq!(
-        rig.connect().offered_alpn(),
-        ["istio-peer-exchange", "istio"]
-    );
+fn the_alpn_is_offered_by_the_filter_only_if_it_is_configured() {
+    assert_eq!(rig().connect().offered_alpn(), [""; 0]);
     let module = module();
-    let silent = outbound(&module).plugin_config(r#"{"peer_exchange": {"advertise_alpn": false}}"#);
-    let sidecar = silent
+    let advertising =
+        outbound(&module).plugin_config(r#"{"peer_exchange": {"advertise_alpn": true}}"#);
+    let sidecar = advertising
         .upstream_tls(Tls::mutual(CLIENT, SERVER))
         .start()
         .unwrap();
-    assert_eq!(sidecar.connect().offered_alpn(), [""; 0]);
+    assert_eq!(
+        sidecar.connect().offered_alpn(),
+        ["istio-peer-exchange", "istio"]
+    );
 }
 
 #[test]

@@ -54,17 +54,19 @@ fn services() -> serde_json::Value {
     json!({ "istio": { "services": [service] } })
 }
 
-/// The client's sidecar.
+const CLUSTER: &str = "outbound|27017||mongodb.default.svc.cluster.local";
+
+/// The client's sidecar. It writes on its first connection.
 pub(crate) fn outbound(module: &Module) -> SidecarBuilder {
     let host = json!({
         "istio": { "workload": "mongodb-v1;default;mongodb;v1;Kubernetes" },
         "envoy.transport_socket_match": { "tlsMode": "istio" },
     });
+    let exchanging = json!({ "peer_exchange": { "clusters": [CLUSTER] } });
     Sidecar::outbound(module)
+        .plugin_config(exchanging.to_string())
         .node(node("ratings-v2", "ratings", "v2"))
-        .cluster(
-            Cluster::new("outbound|27017||mongodb.default.svc.cluster.local").metadata(services()),
-        )
+        .cluster(Cluster::new(CLUSTER).metadata(services()))
         .upstream_host(UpstreamHost::new("10.0.0.2:27017").metadata(host))
         .stats_tags(StatsTag::labels(tags()))
 }

@@ -36,7 +36,9 @@ fn a_connection_without_a_frame_gets_the_metadata_of_a_later_one() {
     let host = inbound();
     host.set(JA4, OFFERED);
     let sim = Sim::mode(&host, "auto");
+    sim.close();
     let _first = connect(&sim, "10.0.0.2:50000", b"query");
+    sim.plugin.on_tick();
     let _second = connect(&sim, "10.0.0.2:50001", &with_frame());
     sim.plugin.on_tick();
     assert_eq!(opened(&sim, "peer"), 2);
@@ -51,11 +53,13 @@ fn a_connection_of_another_client_stays_unknown() {
     let _known = connect(&sim, "10.0.0.2:50000", &with_frame());
     let _other_address = connect(&sim, "10.0.0.3:50000", b"query");
     sim.plugin.on_tick();
+    sim.plugin.on_tick();
     host.set(
         "connection.uri_san_peer_certificate",
         "spiffe://td/ns/a/sa/b",
     );
     let _other_principal = connect(&sim, "10.0.0.2:50001", b"query");
+    sim.plugin.on_tick();
     sim.plugin.on_tick();
     assert_eq!(opened(&sim, "peer"), 1);
     assert_eq!(host.metric(&["istio_tcp_reused_metadata_total"]), 0);

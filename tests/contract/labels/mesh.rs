@@ -1,7 +1,10 @@
 //! Between two workloads of a mesh.
 
-use mesh::Filter;
+use std::io::{Read, Write};
+
+use mesh::apps::{self, App};
 use mesh::testing::Result;
+use mesh::{Counts, Filter};
 use serde_json::{Value, json};
 
 use crate::pair::{CLUSTER, ENDPOINT, Pair, at, mode, web};
@@ -12,6 +15,26 @@ use crate::table::EXCHANGED;
 fn metadata_exchanged_both_ways() -> Result {
     let pair = Pair::start("exchanged", |mesh, service| mesh.service(service))?;
     pair.reports(&EXCHANGED.columns())
+}
+
+/// The server's frame precedes its greeting, and the client's frame its first bytes. So a
+/// connection on which the client sends nothing at first has the same labels.
+// Shows: filter/docs/peer-exchange.md, "writes its frame in front of its first bytes, also of"
+#[test]
+fn a_server_that_speaks_first() -> Result {
+    let app = App::start(apps::greeting(b"220 ready\r\n"))?;
+    let pair = Pair::in_front_of("speaks-first", app, |mesh, service| mesh.service(service))?;
+    let mut stream = pair.connect()?;
+    stream.read_exact(&mut [0; 11])?;
+    stream.write_all(b"EHLO\r\n")?;
+    stream.read_exact(&mut [0; 6])?;
+    let counts = Counts {
+        opened: 1,
+        closed: 0,
+        received: 6,
+        sent: 17,
+    };
+    pair.check(&EXCHANGED.columns(), counts)
 }
 
 /// The client's sidecar then has the server's metadata of the control plane, which lacks app and

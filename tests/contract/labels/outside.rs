@@ -115,12 +115,18 @@ fn into_the_blackhole() -> Result {
 }
 
 /// The pods of a headless service are reached by address, so their hosts have no metadata of the
-/// control plane. Their identity is the certificate's. Without `tlsMode` the client's sidecar
-/// writes no frame.
+/// control plane. Their identity is the certificate's. Neither their cluster nor the filter's
+/// configuration says that they have the exchange, so no sidecar writes a frame.
 #[test]
 fn headless_service() -> Result {
     let pair = Pair::start("headless", |mesh, service| {
-        mesh.edit_client(headless).service(service)
+        let unlisted = json!({
+            "tcp_reporting_duration": "500ms",
+            "peer_exchange": { "clusters": [] },
+        });
+        mesh.client_filter(Filter::Configured(unlisted))
+            .edit_client(headless)
+            .service(service.hop(Hop::MeshWithoutAlpn))
     })?;
     pair.reports(&EXCHANGED.with(
         "
@@ -146,12 +152,12 @@ fn headless_service() -> Result {
 fn headless_service_on_the_allow_list() -> Result {
     let pair = Pair::start("headless-allowed", |mesh, service| {
         let allowed = json!({
-        "tcp_reporting_duration": "500ms",
-        "peer_exchange": { "clusters": ["outbound|7000||db.data.svc.cluster.local"] },
+            "tcp_reporting_duration": "500ms",
+            "peer_exchange": { "clusters": ["outbound|7000||db.data.svc.cluster.local"] },
         });
         mesh.client_filter(Filter::Configured(allowed))
             .edit_client(headless)
-            .service(service)
+            .service(service.hop(Hop::MeshWithoutAlpn))
     })?;
     pair.reports(&EXCHANGED.columns())
 }

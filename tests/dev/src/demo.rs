@@ -1,6 +1,6 @@
-//! The scenario of Istio's task page on one machine: Bookinfo's ratings-v2 connects to MongoDB and
-//! PostgreSQL through sidecars, and their metrics name both peers. With another option, all of
-//! Bookinfo runs.
+//! The scenario of Istio's task page on one machine: Bookinfo's ratings-v2 connects to MongoDB,
+//! PostgreSQL and MySQL through sidecars, and their metrics name both peers. With another option,
+//! all of Bookinfo runs.
 
 mod bookinfo;
 mod checks;

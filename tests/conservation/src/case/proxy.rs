@@ -61,7 +61,7 @@ impl Default for Proxy {
             filter: true,
             mode: Mode::Auto,
             max_frame_bytes: None,
-            advertise_alpn: true,
+            advertise_alpn: false,
             refused_seconds: None,
             port_excluded: false,
             native_exchange: false,

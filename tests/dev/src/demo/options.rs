@@ -9,14 +9,15 @@ pub(super) const SUPERVISED: &str = "supervised";
 /// The workloads of the mesh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum TopologyChoice {
-    /// ratings-v2 and two real databases: three sidecars
+    /// ratings-v2 and three real databases: four sidecars
     #[default]
     Databases,
     /// All of Bookinfo, with traffic that leaves the mesh: six sidecars
     Bookinfo,
 }
 
-/// Bookinfo's ratings-v2 connects to MongoDB and PostgreSQL through stock Envoys with the filter.
+/// Bookinfo's ratings-v2 connects to MongoDB, PostgreSQL and, if MariaDB is installed, MySQL through
+/// stock Envoys with the filter.
 /// The demo prints and checks the metrics that name both ends.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "cargo demo", bin_name = "cargo demo")]

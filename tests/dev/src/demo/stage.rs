@@ -1,4 +1,5 @@
-//! The demo with databases: ratings-v2, mongodb-v1 and postgresql-v1, each behind an Envoy.
+//! The demo with databases: ratings-v2, mongodb-v1, postgresql-v1 and, if MariaDB is installed,
+//! mysqldb-v1, each behind an Envoy.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,7 +14,7 @@ use super::report::{Check, Findings, Kept, Report, Setup};
 use super::snapshot::{self, Snapshot};
 use super::{Demo, listing, parts, traffic};
 use mesh::Scratch;
-use mesh::databases::{Mongo, MongoClient, Postgres};
+use mesh::databases::{MariaDb, Mongo, MongoClient, Postgres};
 use mesh::envoy::Envoy;
 use mesh::error::Result;
 use mesh::labels::Reporter;
@@ -23,12 +24,14 @@ use mesh::{Mesh, Service};
 
 const MONGODB: &str = "mongodb";
 const POSTGRESQL: &str = "postgresql";
+const MYSQLDB: &str = "mysqldb";
 
 /// The running processes. Dropping it stops them, clients first.
 pub(super) struct Stage<'a> {
     client: Option<MongoClient>,
     prometheus: Option<Prometheus>,
     mesh: Mesh,
+    mysqldb: Option<MariaDb>,
     postgresql: Postgres,
     _mongodb: Mongo,
     setup: Setup,
@@ -56,39 +59,46 @@ impl<'a> Stage<'a> {
         let version = postgresql.query(postgresql.address(), "show server_version")?;
         let version = format!("PostgreSQL {version}");
         step("postgresql-v1", &version);
+        interrupt.check()?;
+        let mut applications =
+            BTreeMap::from([(MONGODB, mongodb.kind().to_owned()), (POSTGRESQL, version)]);
+        let mysqldb = if_installed(MariaDb::start(scratch))?;
+        if let Some(mysqldb) = &mysqldb {
+            let version = mysqldb.query(mysqldb.address(), "select version()")?;
+            step("mysqldb-v1", &version);
+            applications.insert(MYSQLDB, version);
+        }
 
         interrupt.check()?;
         let reporting_duration = options.reporting_duration;
         let millis = reporting_duration.as_millis();
-        let mesh = Mesh::builder(&envoy, &wasm)
+        let mut mesh = Mesh::builder(&envoy, &wasm)
             .configuration(json!({ "tcp_reporting_duration": format!("{millis}ms") }))
             .settle_limit(Duration::from_secs(20) + 3 * reporting_duration)
             .service(service(MONGODB, 27017, mongodb.address()))
-            .service(service(POSTGRESQL, 5432, postgresql.address()))
-            .start(scratch)?;
+            .service(service(POSTGRESQL, 5432, postgresql.address()));
+        if let Some(mysqldb) = &mysqldb {
+            mesh = mesh.service(service(MYSQLDB, 3306, mysqldb.address()));
+        }
+        let mesh = mesh.start(scratch)?;
         for sidecar in mesh.sidecars() {
             let url = sidecar.url("/stats/prometheus");
             step("sidecar", &format!("{}, {url}", sidecar.name()));
         }
-        let prometheus = match Prometheus::start(scratch, mesh.sidecars()) {
-            Err(error) if error.is_not_installed() => None,
-            other => Some(other?),
-        };
+        let prometheus = if_installed(Prometheus::start(scratch, mesh.sidecars()))?;
         let setup = Setup {
             envoy: envoy.version,
             envoy_origin: envoy.origin,
             filter: parts::relative(&wasm),
             filter_bytes,
-            applications: BTreeMap::from([
-                (MONGODB, mongodb.kind().to_owned()),
-                (POSTGRESQL, version),
-            ]),
+            applications,
             reporting_duration_ms: millis,
         };
         Ok(Self {
             client: None,
             prometheus,
             mesh,
+            mysqldb,
             postgresql,
             _mongodb: mongodb,
             setup,
@@ -110,6 +120,11 @@ impl Demo for Stage<'_> {
         let address = self.mesh.address(POSTGRESQL)?;
         let mut checks = vec![traffic::load_postgresql(&self.postgresql, address)?];
         self.interrupt.check()?;
+        if let Some(mysqldb) = &self.mysqldb {
+            let address = self.mesh.address(MYSQLDB)?;
+            checks.push(traffic::load_mysqldb(mysqldb, address)?);
+            self.interrupt.check()?;
+        }
         checks.push(traffic::watch_open_connection(
             &self.mesh,
             MONGODB,
@@ -170,7 +185,11 @@ impl Demo for Stage<'_> {
         }
         let address = self.mesh.address(POSTGRESQL)?;
         let query = "select repeat('rating ', 500)";
-        self.postgresql.query(address, query).map(drop)
+        self.postgresql.query(address, query)?;
+        if let Some(mysqldb) = &self.mysqldb {
+            mysqldb.query(self.mesh.address(MYSQLDB)?, query)?;
+        }
+        Ok(())
     }
 
     fn kept(&self) -> Result<Kept> {
@@ -191,4 +210,11 @@ impl Demo for Stage<'_> {
 
 fn service(app: &str, port: u16, application: SocketAddr) -> Service {
     Service::new(Workload::bookinfo(app, "v1"), port, application)
+}
+
+fn if_installed<T>(part: Result<T>) -> Result<Option<T>> {
+    match part {
+        Err(error) if error.is_not_installed() => Ok(None),
+        other => other.map(Some),
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::interrupt::Interrupt;
 use super::progress::step;
 use super::report::Check;
-use mesh::databases::Postgres;
+use mesh::databases::{MariaDb, Postgres};
 use mesh::error::Result;
 use mesh::labels::Reporter;
 use mesh::poll::{self, Look};
@@ -39,6 +39,24 @@ pub(super) fn load_postgresql(postgresql: &Postgres, address: SocketAddr) -> Res
         "postgresql did all of pgbench's work",
         done == "400/400" && rows == PGBENCH_ROWS,
         format!("{done} transactions, {rows} rows"),
+    ))
+}
+
+/// Writes and reads ratings through `address`. The server sends first.
+pub(super) fn load_mysqldb(mysqldb: &MariaDb, address: SocketAddr) -> Result<Check> {
+    step(
+        "ratings-v2",
+        "writes ratings to mysqldb and reads them back",
+    );
+    let create = "create or replace table test.ratings (id int primary key, rating int)";
+    mysqldb.query(address, "create database if not exists test")?;
+    mysqldb.query(address, create)?;
+    mysqldb.query(address, "insert into test.ratings values (1, 5), (2, 4)")?;
+    let sum = mysqldb.query(address, "select sum(rating) from test.ratings")?;
+    Ok(Check::new(
+        "mysqldb returned the written ratings",
+        sum == "9",
+        format!("sum {sum}"),
     ))
 }
 

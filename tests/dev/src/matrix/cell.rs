@@ -33,8 +33,8 @@ pub enum Verdict {
     NoWasm,
     /// The tests ran.
     Ran {
-        /// The number of tests that passed.
-        passed: usize,
+        /// The names of the tests that passed.
+        passed: Vec<String>,
         /// The names of the tests that failed.
         failed: Vec<String>,
     },
@@ -75,25 +75,41 @@ impl Cell {
     pub fn is_good(&self) -> bool {
         match &self.verdict {
             Verdict::NoWasm => true,
-            Verdict::Ran { passed, failed } => failed.is_empty() && *passed > 0,
+            Verdict::Ran { passed, failed } => failed.is_empty() && !passed.is_empty(),
         }
     }
 }
 
 impl Verdict {
+    /// The verdict of the tests in these modules.
+    #[must_use]
+    pub fn of_modules(&self, modules: &[&str]) -> Self {
+        let within = |tests: &[String]| {
+            let is_within = |test: &&String| modules.iter().any(|module| test.starts_with(module));
+            tests.iter().filter(is_within).cloned().collect()
+        };
+        match self {
+            Self::NoWasm => Self::NoWasm,
+            Self::Ran { passed, failed } => Self::Ran {
+                passed: within(passed),
+                failed: within(failed),
+            },
+        }
+    }
+
     /// Parses the output of the test harness; `None` if it is incomplete.
     fn of(said: &str) -> Option<Self> {
         let outcome = |word| {
             let tests = said.lines().filter_map(|line| line.strip_prefix("test "));
-            tests.filter_map(move |line| line.strip_suffix(word)?.strip_suffix(" ... "))
+            let named = tests.filter_map(|line| line.strip_suffix(word)?.strip_suffix(" ... "));
+            named.map(str::to_owned).collect::<Vec<_>>()
         };
         said.lines()
             .find(|line| line.starts_with("test result: "))?;
-        let (passed, failed) = (outcome("ok").count(), outcome("FAILED"));
-        let failed: Vec<_> = failed.map(str::to_owned).collect();
+        let (passed, failed) = (outcome("ok"), outcome("FAILED"));
         // The tests of the artefact need no Envoy.
         let no_wasm = said.matches(NO_WASM).count();
-        Some(match no_wasm > 0 && no_wasm >= passed {
+        Some(match no_wasm > 0 && no_wasm >= passed.len() {
             true => Self::NoWasm,
             false => Self::Ran { passed, failed },
         })
@@ -105,7 +121,7 @@ impl Display for Cell {
         match &self.verdict {
             Verdict::NoWasm => writeln!(f, "  this build has no Wasm"),
             Verdict::Ran { passed, failed } => {
-                writeln!(f, "  {passed} passed, {} failed", failed.len())?;
+                writeln!(f, "  {} passed, {} failed", passed.len(), failed.len())?;
                 failed
                     .iter()
                     .try_for_each(|name| writeln!(f, "  FAILED {name}"))
@@ -125,7 +141,7 @@ mod tests {
         assert_eq!(
             Verdict::of(said),
             Some(Verdict::Ran {
-                passed: 1,
+                passed: vec!["a::b".to_owned()],
                 failed: vec!["c::d".to_owned()],
             })
         );

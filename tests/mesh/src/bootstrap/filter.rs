@@ -91,3 +91,68 @@ fn is_wasm(filter: &Value) -> bool {
         .and_then(Value::as_str);
     kind.is_some_and(|kind| kind.ends_with(".wasm.v3.Wasm"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The configurations of a bootstrap's filters, without repetitions.
+    fn configurations(bootstrap: &Bootstrap) -> Vec<Value> {
+        let mut found = Vec::new();
+        let mut document = bootstrap.document().clone();
+        configure(&mut document, &mut |configuration| {
+            found.push(configuration);
+            Value::Null
+        });
+        found.dedup();
+        found
+    }
+
+    fn offers(bootstrap: &Bootstrap) -> bool {
+        let clusters = &bootstrap.document()["static_resources"]["clusters"];
+        clusters.to_string().contains("istio-peer-exchange")
+    }
+
+    fn filtered(mut bootstrap: Bootstrap, configuration: Value) -> Bootstrap {
+        bootstrap.filter(Path::new("x"), Some(&configuration));
+        bootstrap
+    }
+
+    #[test]
+    fn the_files_mode_and_clusters_stay() {
+        let server = filtered(
+            Bootstrap::server_sidecar().unwrap(),
+            json!({ "debug": true }),
+        );
+        let on = json!({ "debug": true, "peer_exchange": { "mode": "on" } });
+        assert_eq!(configurations(&server), [on, json!({ "debug": true })]);
+        let client = filtered(Bootstrap::client_sidecar().unwrap(), json!({}));
+        let listed = json!([
+            "outbound|27017||mongodb.default.svc.cluster.local",
+            "outbound|5432||postgresql.default.svc.cluster.local",
+        ]);
+        let exchanging = json!({ "peer_exchange": { "clusters": listed } });
+        assert_eq!(configurations(&client), [exchanging]);
+        assert!(offers(&client));
+    }
+
+    #[test]
+    fn a_configuration_of_its_own_wins() {
+        let receive = json!({ "peer_exchange": { "mode": "receive", "clusters": [] } });
+        let client = filtered(Bootstrap::client_sidecar().unwrap(), receive.clone());
+        assert_eq!(configurations(&client), [receive]);
+        assert!(!offers(&client));
+        let auto = json!({ "peer_exchange": { "mode": "auto" } });
+        let server = filtered(Bootstrap::server_sidecar().unwrap(), auto.clone());
+        assert_eq!(configurations(&server), [auto]);
+    }
+
+    #[test]
+    fn without_a_filter_no_cluster_offers_the_alpn() {
+        let mut client = Bootstrap::client_sidecar().unwrap();
+        assert!(offers(&client));
+        client.filter(Path::new("x"), None);
+        assert!(!offers(&client));
+        assert_eq!(configurations(&client), [Value::Null; 0]);
+    }
+}

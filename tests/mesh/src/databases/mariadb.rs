@@ -67,6 +67,17 @@ impl MariaDb {
         self.address
     }
 
+    /// Executes a statement at `address` and returns the answer without names of columns.
+    ///
+    /// # Errors
+    /// The statement fails.
+    pub fn query(&self, address: SocketAddr, statement: &str) -> Result<String> {
+        let mut mariadb = self.client("mariadb", address);
+        mariadb.args(["--skip-column-names", "--batch", "--execute", statement]);
+        let output = process::run("mariadb", mariadb)?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
     /// A command for `mariadb` or another client program that connects to `address`.
     #[must_use]
     pub fn client(&self, program: &str, address: SocketAddr) -> Command {

@@ -1,6 +1,6 @@
 //! An edge of a topology, and the labels of its series.
 
-use super::service::{Manner, Service, Target};
+use super::service::{Service, Target};
 use crate::Counts;
 use crate::exposition::Labels;
 use crate::labels::{self, Reporter};
@@ -81,16 +81,6 @@ impl Edge {
         if self.service.is_none() {
             labels.extend(unknown("destination"));
             labels.extend(labels::owned(self.service_outside()));
-        }
-        let greets = |service: Service| service.manner == Manner::Greets;
-        if reporter == Reporter::Source && self.service.is_some_and(greets) {
-            // The server sends its greeting before it has read the client's frame, so it sends no
-            // frame. The client takes the labels from the endpoint's metadata, which has no app and
-            // no version.
-            labels.extend(labels::owned([
-                ("destination_app", "unknown"),
-                ("destination_version", "unknown"),
-            ]));
         }
         labels
     }
