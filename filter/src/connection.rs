@@ -154,7 +154,9 @@ impl<H: Host> Connection<H> {
             buffer == Buffer::Upstream || opening.exchange.facts().cluster(&context).is_some();
         // For a reporting interval.
         let waits = self.shared.is_ticking && opening.exchange.may_be_known_later(&context);
-        if has_cluster && !waits {
+        if waits {
+            self.shared.need_metadata();
+        } else if has_cluster {
             self.freeze(Moment::Callback);
         }
     }

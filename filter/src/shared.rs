@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use peer_exchange::{DEFAULT_MAX_PAYLOAD, Payload};
 
-use crate::config::{Config, ConfigError, ExpressionValues, Expressions, Mode};
+use crate::config::{Config, ConfigError, ExpressionValues, Expressions};
 use crate::exchange::{ExchangeContext, LocalExchange};
 use crate::host::attributes::{Attributes, Roots, path};
 use crate::host::{Host, Warnings};
@@ -158,6 +158,11 @@ impl<H: Host> Shared<H> {
         self.attributes().text(path).map(Rc::new)
     }
 
+    /// A connection whose client sent no frame waits for the metadata of another connection.
+    pub(crate) fn need_metadata(&self) {
+        self.clients.borrow_mut().need(self.ticks());
+    }
+
     /// Records the metadata that a client brought on the connection of the effective context, and
     /// returns it. A connection without metadata gets that of another connection of the same client.
     pub(crate) fn share_metadata(
@@ -166,10 +171,8 @@ impl<H: Host> Shared<H> {
         metadata: Option<Rc<PeerMetadata>>,
     ) -> Option<Rc<PeerMetadata>> {
         let mut clients = self.clients.borrow_mut();
-        let is_useful = pair.reporter != Reporter::Source
-            && !(metadata.is_none() && clients.is_empty())
-            && self.exchange.mode() != Mode::Off;
-        let principal = pair.peer_san.as_deref().filter(|_| is_useful);
+        let are_needed = pair.reporter != Reporter::Source && clients.are_needed(self.ticks());
+        let principal = pair.peer_san.as_deref().filter(|_| are_needed);
         let address = principal.and_then(|_| self.attributes().text(path::SOURCE_ADDRESS));
         let (Some(principal), Some(address)) = (principal, address) else {
             return metadata;

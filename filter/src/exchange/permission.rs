@@ -8,6 +8,7 @@ use super::context::ExchangeContext;
 use super::facts::Facts;
 use super::proofs::Proof;
 use crate::config::Mode;
+use crate::host::attributes::path;
 use crate::host::{Host, Status};
 use crate::labels::Reporter;
 
@@ -46,7 +47,13 @@ pub(super) fn may_read<H: Host>(
     match (context.local.mode(), reporter) {
         (Mode::Off, _) => Ok(false),
         (Mode::On, _) => Ok(true),
-        (Mode::Auto | Mode::Receive, Reporter::Source) => facts.upstream_is_spiffe(context),
+        // The operator's word goes for servers with certificates of another kind, too.
+        (Mode::Auto | Mode::Receive, Reporter::Source) => Ok(facts.upstream_is_spiffe(context)?
+            || facts.is_listed(context)
+                && context
+                    .attributes
+                    .text(path::UPSTREAM_TLS_VERSION)
+                    .is_some()),
         (Mode::Auto | Mode::Receive, Reporter::Destination | Reporter::Waypoint) => {
             context.attributes.is_mtls()
         }

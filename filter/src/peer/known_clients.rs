@@ -21,10 +21,13 @@ pub(crate) struct Client {
     principal: String,
 }
 
-/// The metadata of the clients.
+/// The metadata of the clients. It is recorded only while a connection needs it, because most
+/// connections bring their own.
 #[derive(Debug, Default)]
 pub(crate) struct KnownClients {
     clients: WeightedCache<Client, KnownClient>,
+    /// The reporting interval in which a connection last needed another one's metadata.
+    needed: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -49,14 +52,21 @@ impl Client {
 }
 
 impl KnownClients {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.clients.is_empty()
+    /// A connection needs the metadata of another one from the reporting interval `interval` on.
+    pub(crate) fn need(&mut self, interval: u32) {
+        self.needed = Some(interval);
+    }
+
+    /// Whether a connection needs, or recently needed, the metadata of another one.
+    pub(crate) fn are_needed(&self, interval: u32) -> bool {
+        self.needed
+            .is_some_and(|needed| is_recent(needed, interval))
     }
 
     /// A connection of `client` brought `metadata` in the reporting interval `interval`.
     pub(crate) fn record(&mut self, client: Client, metadata: &Rc<PeerMetadata>, interval: u32) {
         if let Some(known) = self.clients.get(&client)
-            && known.is_recent(interval)
+            && is_recent(known.interval.get(), interval)
         {
             known.interval.set(interval);
             if known.metadata.number != metadata.number {
@@ -75,14 +85,13 @@ impl KnownClients {
     /// The metadata of `client`, if all its recent connections brought the same.
     pub(crate) fn find(&self, client: &Client, interval: u32) -> Option<Rc<PeerMetadata>> {
         let known = self.clients.get(client)?;
-        (known.is_recent(interval) && !known.is_ambiguous.get()).then(|| Rc::clone(&known.metadata))
+        (is_recent(known.interval.get(), interval) && !known.is_ambiguous.get())
+            .then(|| Rc::clone(&known.metadata))
     }
 }
 
-impl KnownClient {
-    fn is_recent(&self, interval: u32) -> bool {
-        interval.wrapping_sub(self.interval.get()) <= LIFE
-    }
+fn is_recent(then: u32, now: u32) -> bool {
+    now.wrapping_sub(then) <= LIFE
 }
 
 #[cfg(test)]
@@ -124,6 +133,15 @@ mod tests {
         assert!(clients.find(&client(), LIFE).is_none());
         clients.record(client(), &metadata(1), LIFE - 1);
         assert!(clients.find(&client(), LIFE).is_some());
+    }
+
+    #[test]
+    fn clients_are_needed_for_some_intervals() {
+        let mut clients = KnownClients::default();
+        assert!(!clients.are_needed(0));
+        clients.need(u32::MAX);
+        assert!(clients.are_needed(LIFE - 1));
+        assert!(!clients.are_needed(LIFE));
     }
 
     #[test]

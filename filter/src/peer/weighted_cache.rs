@@ -30,10 +30,6 @@ impl<K, V> Default for WeightedCache<K, V> {
 }
 
 impl<K: Eq + Hash, V> WeightedCache<K, V> {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     pub(crate) fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<Rc<V>> {
         self.entries.get(key).map(Rc::clone)
     }

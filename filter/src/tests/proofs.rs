@@ -151,6 +151,19 @@ fn a_peer_without_a_spiffe_id_gets_no_frame() {
     }
 }
 
+/// The server's filter chain may be in mode `on`, whatever its certificate is.
+#[test]
+fn a_frame_of_a_listed_cluster_is_read_over_any_tls() {
+    let host = outbound();
+    host.set("upstream.uri_san_peer_certificate", "https://elsewhere");
+    host.set("upstream.tls_version", "TLSv1.3");
+    let sim = Sim::mode(&host, "auto");
+    assert_eq!(sim.down(b"query"), b"query");
+    assert_eq!(sim.up(&with_frame()), b"answer");
+    let unlisted = Sim::new(&host, "");
+    assert_eq!(unlisted.up(&with_frame()), with_frame());
+}
+
 #[test]
 fn a_listed_cluster_gets_a_frame_whatever_it_answers() {
     let host = outbound();

@@ -19,6 +19,7 @@ pub(crate) const LOCAL_SAN: &str = "connection\0uri_san_local_certificate";
 pub(crate) const PEER_SAN: &str = "connection\0uri_san_peer_certificate";
 pub(crate) const UPSTREAM_LOCAL_SAN: &str = "upstream\0uri_san_local_certificate";
 pub(crate) const UPSTREAM_PEER_SAN: &str = "upstream\0uri_san_peer_certificate";
+pub(crate) const UPSTREAM_TLS_VERSION: &str = "upstream\0tls_version";
 pub(crate) const UPSTREAM_ADDRESS: &str = "upstream\0address";
 pub(crate) const SOURCE_ADDRESS: &str = "source\0address";
 pub(crate) const DESTINATION_PORT: &str = "destination\0port";
