@@ -30,7 +30,7 @@ fn a_client_that_speaks_first() -> Result {
     })
 }
 
-// Shows: filter/docs/unknown-labels.md, "in front of the greeting, so all labels are known"
+// Shows: filter/docs/unknown-labels.md, "filter answers on the same connection: all labels are known"
 #[test]
 fn a_server_that_speaks_first() -> Result {
     let fixture = Fixture::start(
