@@ -119,12 +119,11 @@ impl<'a> Invariant<'a> {
         let [onward, back] = between;
         let client_frame = proxy_frame("client", self.case.outbound.exchange_keys);
         let server_frame = proxy_frame("server", observed.inbound.exchange_keys);
-        if !onward.is_empty() && !std::mem::replace(&mut observed.has_begun, true) {
-            if onward.starts_with(&client_frame) {
-                let reason = self.reason(observed, now);
-                let connection = observed.index;
-                observed.reason = Some(reason.ok_or(Disagreement::Unfounded { connection })?);
-            }
+        let is_first = !onward.is_empty() && !std::mem::replace(&mut observed.has_begun, true);
+        if is_first && onward.starts_with(&client_frame) {
+            let reason = self.reason(observed, now);
+            let connection = observed.index;
+            observed.reason = Some(reason.ok_or(Disagreement::Unfounded { connection })?);
         }
         let answer = First::of(back);
         if observed.answer == First::Pending && answer != First::Pending {
