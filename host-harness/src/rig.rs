@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::l4::{Connection, Path};
+use crate::property::{Cluster, UpstreamHost};
 use crate::sidecar::{Sidecar, SidecarBuilder, StartError, advance};
 use crate::tls::Tls;
 
@@ -14,6 +15,8 @@ pub struct Rig {
     pub outbound: Sidecar,
     /// The server's proxy.
     pub inbound: Sidecar,
+    /// The proxies of other servers.
+    others: Vec<Sidecar>,
     clock: Clock,
 }
 
@@ -38,8 +41,22 @@ impl Rig {
     /// Opens a connection to a server that sends a greeting before the handshake between the
     /// proxies is complete.
     pub fn connect_greeted(&self, greeting: impl AsRef<[u8]>) -> Connection {
-        let (outbound, inbound) = (self.outbound.envoy(), self.inbound.envoy());
-        let first = outbound.accept();
+        let (cluster, host) = self.outbound.envoy().default_upstream();
+        self.connect_to(&self.inbound, cluster, host, greeting)
+    }
+
+    /// Opens a connection to the server behind `inbound`, which the client's proxy reaches as this
+    /// host of this cluster. The server sends a greeting, which may be empty, before the handshake
+    /// between the proxies is complete.
+    pub fn connect_to(
+        &self,
+        inbound: &Sidecar,
+        cluster: Cluster,
+        host: UpstreamHost,
+        greeting: impl AsRef<[u8]>,
+    ) -> Connection {
+        let (outbound, inbound) = (self.outbound.envoy(), inbound.envoy());
+        let first = outbound.accept_to(cluster, host);
         let path = Path::new(vec![
             first.next_protocols(&inbound.application_protocols),
             inbound.accept(),
@@ -49,13 +66,22 @@ impl Rig {
         Connection::open(path, greeting.as_ref().to_vec())
     }
 
-    /// Moves the clock of both proxies and delivers every tick that becomes due.
+    /// Starts the proxy of another server, or the one that replaces a server's proxy, on the clock
+    /// of the rig.
+    ///
+    /// # Errors
+    /// See [`SidecarBuilder::start`].
+    pub fn start_inbound(&mut self, inbound: SidecarBuilder) -> Result<Sidecar, StartError> {
+        let inbound = inbound.clock(&self.clock).start()?;
+        self.others.push(inbound.clone());
+        Ok(inbound)
+    }
+
+    /// Moves the clock of all proxies and delivers every tick that becomes due.
     pub fn advance(&self, by: Duration) {
-        advance(
-            &self.clock,
-            &[self.outbound.clone(), self.inbound.clone()],
-            by,
-        );
+        let mut sidecars = vec![self.outbound.clone(), self.inbound.clone()];
+        sidecars.extend(self.others.iter().cloned());
+        advance(&self.clock, &sidecars, by);
     }
 }
 
@@ -78,6 +104,7 @@ impl RigBuilder {
         Ok(Rig {
             outbound: self.outbound.clock(&clock).start()?,
             inbound: self.inbound.clock(&clock).start()?,
+            others: Vec::new(),
             clock,
         })
     }

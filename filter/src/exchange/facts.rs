@@ -15,6 +15,8 @@ pub(crate) struct Facts {
     /// The upstream's cluster.
     pub(crate) cluster: Option<String>,
     client_offered: Option<bool>,
+    /// Whether the server, which sent a frame, reads this workload's.
+    pub(super) server_reads: bool,
 }
 
 impl Facts {
@@ -29,8 +31,7 @@ impl Facts {
         if self.upstream_san.is_none() {
             self.upstream_san = context.attributes.upstream_uri_san()?;
         }
-        let san = self.upstream_san.as_deref();
-        Ok(san.is_some_and(|san| san.starts_with("spiffe://")))
+        Ok(is_spiffe(self.upstream_san.as_deref()))
     }
 
     /// The upstream's cluster; `None` before it is chosen.
@@ -57,6 +58,23 @@ impl Facts {
         Some(Server::new(cluster, &address))
     }
 
+    /// The server, which sent a frame, reads those of clients with a certificate: records the proof
+    /// if this proxy is such a client, and returns whether it is.
+    pub(super) fn prove_server<H: Host>(&mut self, context: &ExchangeContext<'_, H>) -> bool {
+        let Some(server) = self.server(context) else {
+            return false;
+        };
+        let proofs = context.proofs();
+        if proofs.has_fresh(&server) {
+            return true;
+        }
+        let san = context.attributes.text(path::UPSTREAM_LOCAL_SAN);
+        if san.is_some() {
+            proofs.record(&server);
+        }
+        san.is_some()
+    }
+
     /// Whether the client offered the exchange in a TLS handshake that this proxy terminates.
     ///
     /// It is known before the first byte, where the listener computes the JA4 fingerprint of the
@@ -71,8 +89,14 @@ impl Facts {
                 .is_some_and(|(fingerprint, protocol)| offers(&fingerprint, protocol))
                 // A chain that passes the TLS of the application through has the same ClientHello.
                 && attributes.text(path::TLS_VERSION).is_some()
+                // The client reads the frames of such servers only.
+                && is_spiffe(attributes.text(path::LOCAL_SAN))
         })
     }
+}
+
+fn is_spiffe(san: Option<impl AsRef<str>>) -> bool {
+    san.is_some_and(|san| san.as_ref().starts_with("spiffe://"))
 }
 
 /// Whether a JA4 fingerprint (`t13d0912ie_…`) says that `protocol` was the first ALPN offered: its

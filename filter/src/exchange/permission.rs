@@ -70,8 +70,10 @@ pub(super) fn may_write<H: Host>(
     let is_known = match (context.local.mode(), reporter) {
         (Mode::Off | Mode::Receive, _) => false,
         (Mode::On, _) => true,
-        (Mode::Auto, _) if peer == FirstBytes::Frame => true,
-        (Mode::Auto, Reporter::Destination | Reporter::Waypoint) => facts.client_offered(context),
+        (Mode::Auto, Reporter::Destination | Reporter::Waypoint) => {
+            peer == FirstBytes::Frame || facts.client_offered(context)
+        }
+        (Mode::Auto, Reporter::Source) if peer == FirstBytes::Frame => facts.server_reads,
         (Mode::Auto, Reporter::Source) => match facts.upstream_is_spiffe(context) {
             Ok(true) if facts.is_listed(context) => true,
             // A server that spoke first and sent no frame has no exchange any more.

@@ -90,6 +90,12 @@ impl<'a, H: Host> Proofs<'a, H> {
         })
     }
 
+    /// Whether a server has a valid proof of which at least half of its life is left.
+    pub(super) fn has_fresh(&self, server: &Server) -> bool {
+        self.find(server.clone())
+            .is_some_and(|proof| proof.is_fresh)
+    }
+
     /// The server sent a frame. If the host fails, the proof is missing, which is safe.
     pub(super) fn record(&self, server: &Server) {
         let Ok(now) = self.host.now() else { return };

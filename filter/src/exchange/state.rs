@@ -95,7 +95,7 @@ impl Exchange {
         let from_peer = self.comes_from_peer(buffer);
         if let Reading::UnknownDirection(status) = self.reading {
             self.fail(context, HostFailure::reading_direction(status));
-        } else if (from_peer || context.local.mode() == Mode::Off)
+        } else if (from_peer || self.is_off(context))
             && let Err(failure) = self.decide_reading(context)
         {
             self.fail(context, failure);
@@ -137,12 +137,27 @@ impl Exchange {
         diagnostics.outcome(self.reporter, outcome);
     }
 
+    /// The proxy closes the connection: the upstream was reset, for example. A server that lost its
+    /// exchange filter may reset a connection on which it received a frame.
+    pub(crate) fn on_local_close<H: Host>(&self, context: &ExchangeContext<'_, H>) {
+        if let Writing::ByProof(proof) = &self.writing
+            && self.peer == FirstBytes::Pending
+        {
+            context.proofs().revoke(&proof.server);
+        }
+    }
+
     /// Closes a connection that was aborted in the callback of the upstream's last bytes.
     pub(crate) fn on_upstream_close<H: Host>(&mut self, host: &H) {
         if matches!(self.reading, Reading::AbortedInLastBytes) {
             self.reading = Reading::Aborted;
             close(host);
         }
+    }
+
+    /// Whether no frame can come, whatever the server's first bytes are.
+    fn is_off<H: Host>(&self, context: &ExchangeContext<'_, H>) -> bool {
+        self.reporter == Reporter::Source && context.local.mode() == Mode::Off
     }
 
     /// Whether the peer's frame comes in this direction; this workload's goes in the other.
@@ -242,7 +257,11 @@ impl Exchange {
                 self.prove(context);
                 *frame = Some(payload);
             }
-            Some(FrameEvent::Absent) => self.no_frame(context, step.payload),
+            Some(FrameEvent::Absent) => self.no_frame(context, Outcome::Absent),
+            // The bytes that it ended in were payload.
+            Some(FrameEvent::Truncated) if step.payload > 0 => {
+                self.no_frame(context, Outcome::Truncated);
+            }
             Some(FrameEvent::Truncated) => {
                 context
                     .diagnostics
@@ -266,29 +285,27 @@ impl Exchange {
         Some(step.payload)
     }
 
-    /// The peer sent a frame. If it is a server, this proves that it reads them, too.
+    /// The peer sent a frame. If it is a server, it reads frames of clients with a certificate.
     fn prove<H: Host>(&mut self, context: &ExchangeContext<'_, H>) {
         if self.reporter != Reporter::Source
             || context.local.mode() != Mode::Auto
             || matches!(&self.writing, Writing::ByProof(proof) if proof.is_fresh)
-            || self.facts.is_listed(context)
         {
             return;
         }
-        if let Some(server) = self.facts.server(context) {
-            context.proofs().record(&server);
-        }
+        let facts = &mut self.facts;
+        facts.server_reads = facts.upstream_is_spiffe(context) == Ok(true)
+            && (facts.is_listed(context) || facts.prove_server(context));
     }
 
-    /// The peer's first bytes, `payload` of them, are no frame.
-    fn no_frame<H: Host>(&mut self, context: &ExchangeContext<'_, H>, payload: usize) {
+    /// The peer's first bytes, or its end, are no frame. A server with the exchange sends one even
+    /// in front of its end.
+    fn no_frame<H: Host>(&mut self, context: &ExchangeContext<'_, H>, outcome: Outcome) {
         self.peer = FirstBytes::Payload;
-        if let Writing::ByProof(proof) = &self.writing
-            && payload > 0
-        {
+        if let Writing::ByProof(proof) = &self.writing {
             context.revoke(self.reporter, &proof.server);
         }
-        context.diagnostics.outcome(self.reporter, Outcome::Absent);
+        context.diagnostics.outcome(self.reporter, outcome);
     }
 
     fn fail<H: Host>(&mut self, context: &ExchangeContext<'_, H>, failure: HostFailure) {

@@ -48,6 +48,12 @@ impl Connection {
         self.path.borrow().ask_first(|hop| hop.filter_state(key))
     }
 
+    /// Returns the bytes that the first proxy sent to the second, and those that the second sent to
+    /// the first: at most the first 128 KiB of each, without TLS. Empty if there is one proxy.
+    pub fn between_proxies(&self) -> [Vec<u8>; 2] {
+        self.path.borrow().between()
+    }
+
     /// Returns whether the last proxy has connected to the server application. The connection may
     /// have ended since.
     pub fn reached_server(&self) -> bool {

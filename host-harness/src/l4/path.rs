@@ -9,6 +9,10 @@ use super::chunks::Chunks;
 use super::hop::Hop;
 use super::segment::{Segment, Toward};
 
+/// How many of the bytes between the first two hops are kept per direction: more than the longest
+/// frame of an exchange.
+const KEPT: usize = 128 * 1024;
+
 /// The hops of a connection, and the events in transit between them.
 pub(crate) struct Path {
     pub(super) chunks: Chunks,
@@ -19,6 +23,8 @@ pub(crate) struct Path {
     server: AppState,
     /// Events by their receiver: 0 is the client, then the hops, last the server.
     in_transit: VecDeque<(usize, Toward, Segment)>,
+    /// The first bytes from the first hop to the second, and back.
+    between: [Vec<u8>; 2],
 }
 
 impl Path {
@@ -30,6 +36,7 @@ impl Path {
             client: AppState::default(),
             server: AppState::default(),
             in_transit: VecDeque::new(),
+            between: Default::default(),
         }))
     }
 
@@ -62,6 +69,11 @@ impl Path {
             hop.finish_handshake();
         }
         self.collect();
+    }
+
+    /// The first bytes from the first hop to the second, and back.
+    pub(super) fn between(&self) -> [Vec<u8>; 2] {
+        self.between.clone()
     }
 
     /// Adds an event of the application that sends in this direction.
@@ -129,12 +141,22 @@ impl Path {
 
     /// Takes the events that the hops have sent.
     fn collect(&mut self) {
+        let several = self.hops.len() > 1;
+        let [onward, back] = &mut self.between;
         for (index, hop) in self.hops.iter_mut().enumerate() {
             for (toward, segment) in hop.take_sent() {
                 let node = match toward {
                     Toward::Client => index,
                     Toward::Server => index + 2,
                 };
+                let kept = match (index, toward) {
+                    (0, Toward::Server) if several => Some(&mut *onward),
+                    (1, Toward::Client) => Some(&mut *back),
+                    _ => None,
+                };
+                if let (Some(kept), Segment::Data { bytes, .. }) = (kept, &segment) {
+                    kept.extend(bytes.iter().take(KEPT.saturating_sub(kept.len())));
+                }
                 self.in_transit.push_back((node, toward, segment));
             }
         }

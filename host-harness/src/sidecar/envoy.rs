@@ -39,8 +39,19 @@ pub(crate) struct Envoy {
 }
 
 impl Envoy {
+    /// The cluster and the host that tcp_proxy chooses unless a test names others.
+    pub(crate) fn default_upstream(&self) -> (Cluster, UpstreamHost) {
+        (self.cluster.clone(), self.upstream_host.clone())
+    }
+
     /// Accepts a downstream connection. Workers get connections in turn.
     pub(crate) fn accept(self: &Rc<Self>) -> Hop {
+        let (cluster, host) = self.default_upstream();
+        self.accept_to(cluster, host)
+    }
+
+    /// Accepts a downstream connection. tcp_proxy chooses this cluster and host.
+    pub(crate) fn accept_to(self: &Rc<Self>, cluster: Cluster, host: UpstreamHost) -> Hop {
         let downstream = Downstream {
             source: self.source.clone(),
             destination: self.destination.clone(),
@@ -48,8 +59,8 @@ impl Envoy {
             tls: self.downstream_tls.clone(),
         };
         let route = Upstream {
-            cluster: self.cluster.clone(),
-            host: self.upstream_host.clone(),
+            cluster,
+            host,
             tls: self.upstream_tls.clone(),
             filter_state: self.upstream_filter_state.clone(),
         };

@@ -10,11 +10,13 @@ use crate::wire::{MAGIC, Payload};
 pub struct Case {
     /// The transport between the proxies.
     pub security: Security,
-    /// The configuration of the server's host in the client's proxy.
+    /// The configuration of the first server's cluster in the client's proxy.
     pub host: Host,
+    /// The number of VMs in the client's proxy. They share their shared data.
+    pub workers: usize,
     /// The client's proxy.
     pub outbound: Proxy,
-    /// The server's proxy.
+    /// The proxy of every server, until a connection replaces it.
     pub inbound: Proxy,
     /// One connection after the other.
     pub connections: Vec<Connection>,
@@ -33,20 +35,33 @@ pub enum Security {
     ServerOnly,
 }
 
-/// The configuration of the server's host in the client's proxy.
+/// The configuration of a server's cluster in the client's proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
     /// Nothing.
-    Silent,
-    /// Its metadata has `tlsMode: istio`.
-    TlsMode,
-    /// Its cluster is on the allow-list.
+    Unlisted,
+    /// It is in `peer_exchange.clusters`.
     Listed,
+}
+
+/// A server, as the client's proxy sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Server {
+    /// The one of the cluster that may be listed.
+    First,
+    /// Another address of that cluster.
+    OtherAddress,
+    /// Another cluster with the first server's address.
+    OtherCluster,
 }
 
 /// The events of a connection.
 #[derive(Clone, Debug)]
 pub struct Connection {
+    /// Its server.
+    pub to: Server,
+    /// The proxy that replaces the server's before it.
+    pub replacement: Option<Proxy>,
     /// The server's first bytes, before any other event.
     pub greeting: Vec<Piece>,
     /// The events after it.
@@ -168,6 +183,8 @@ impl From<&str> for Piece {
 impl From<Vec<Step>> for Connection {
     fn from(steps: Vec<Step>) -> Self {
         Self {
+            to: Server::First,
+            replacement: None,
             greeting: Vec::new(),
             steps,
             polite: false,
@@ -213,26 +230,43 @@ impl End {
 }
 
 impl Case {
-    /// Two proxies with the filter and its defaults, mutual TLS and `tlsMode: istio` in the host's
-    /// metadata.
+    /// Two proxies with the filter, mutual TLS and a listed cluster. The client offers the exchange
+    /// and the server's proxy knows it.
     pub fn new(connections: impl IntoIterator<Item = Connection>) -> Self {
         Self {
             security: Security::Mesh,
-            host: Host::TlsMode,
+            host: Host::Listed,
+            workers: 1,
             outbound: Proxy::default(),
             inbound: Proxy::default(),
             connections: connections.into_iter().collect(),
         }
     }
 
-    /// Whether both filters write and read. Then all bytes of the applications must pass unchanged.
-    pub fn is_exchanging(&self, server_first: bool) -> bool {
-        let proxies = [&self.outbound, &self.inbound];
+    /// Whether the client's proxy lists the cluster of a server.
+    pub fn is_listed(&self, server: Server) -> bool {
+        self.host == Host::Listed && server != Server::OtherCluster
+    }
+
+    /// Whether the client's proxy sees a SPIFFE id in the server's certificate.
+    pub fn has_spiffe_server(&self) -> bool {
+        matches!(self.security, Security::Mesh | Security::ServerOnly)
+    }
+
+    /// Whether the server's proxy sees a certificate of the client.
+    pub fn has_mutual_tls(&self) -> bool {
+        matches!(self.security, Security::Mesh | Security::Foreign)
+    }
+
+    /// Whether both filters write and read, with this proxy of the server. Then all bytes of the
+    /// applications must pass unchanged.
+    pub fn is_exchanging(&self, server: Server, inbound: &Proxy, server_first: bool) -> bool {
+        let proxies = [&self.outbound, inbound];
         let active = proxies.iter().all(|proxy| proxy.is_active());
         let on = proxies.iter().all(|proxy| proxy.mode() == Mode::On);
         let auto = proxies.iter().all(|proxy| proxy.mode() == Mode::Auto)
             && self.security == Security::Mesh
-            && self.host != Host::Silent
+            && self.is_listed(server)
             && !server_first;
         let roomy = proxies
             .iter()

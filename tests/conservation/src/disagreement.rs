@@ -45,6 +45,15 @@ pub enum Disagreement {
         sent: Bytes,
         found: Bytes,
     },
+    /// The client's proxy wrote a frame without a reason that it may have.
+    #[error("connection {connection}: the client's proxy wrote a frame without a reason")]
+    Unfounded { connection: usize },
+    /// An application got a frame of a proxy.
+    #[error("connection {connection}: the {at:?} got the other side's frame")]
+    Leaked { connection: usize, at: End },
+    /// The client's proxy did not count every frame by proof that was answered without one.
+    #[error("{expected} frames by proof were answered without one, {found} are counted")]
+    Uncounted { expected: u64, found: u64 },
     /// The value of a metric is not the reference's.
     #[error("{reporter} {metric} is {found}, the reference says {expected}")]
     Metric {

@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::case::{Case, Connection, End, Extra, Host, Mode, Piece, Proxy, Security, Step};
+use crate::case::{Case, Connection, End, Extra, Host, Mode, Piece, Proxy, Security, Server, Step};
 use crate::wire::Payload;
 
 /// Any case.
@@ -16,13 +16,14 @@ pub fn case() -> impl Strategy<Value = Case> {
         1 => Just(Security::Foreign),
         1 => Just(Security::ServerOnly),
     ];
-    let host =
-        prop_oneof![3 => Just(Host::TlsMode), 1 => Just(Host::Silent), 1 => Just(Host::Listed)];
-    let connections = vec(connection(), 1..4);
-    (security, host, proxy(), proxy(), connections).prop_map(
-        |(security, host, outbound, inbound, connections)| Case {
+    let host = prop_oneof![3 => Just(Host::Unlisted), 1 => Just(Host::Listed)];
+    let workers = prop_oneof![2 => Just(1_usize), 1 => 2_usize..4];
+    let connections = vec(connection(), 1..6);
+    (security, host, workers, proxy(), proxy(), connections).prop_map(
+        |(security, host, workers, outbound, inbound, connections)| Case {
             security,
             host,
+            workers,
             outbound,
             inbound,
             connections,
@@ -32,8 +33,8 @@ pub fn case() -> impl Strategy<Value = Case> {
 
 fn proxy() -> impl Strategy<Value = Proxy> {
     let mode = prop_oneof![
-        5 => Just(Mode::Auto),
-        3 => Just(Mode::On),
+        7 => Just(Mode::Auto),
+        2 => Just(Mode::On),
         1 => Just(Mode::Receive),
         1 => Just(Mode::Off),
     ];
@@ -46,24 +47,26 @@ fn proxy() -> impl Strategy<Value = Proxy> {
     let sizes = (rarely(1_u32..400), option::of(0_u16..4));
     let switches = (
         rarely(Just(())),
-        any::<bool>(),
+        prop::bool::weighted(0.7),
         rarely(Just(())),
         rarely(Just(())),
         any::<bool>(),
         rarely(Just(())),
+        prop::bool::weighted(0.7),
     );
     (mode, extra, sizes, switches).prop_map(
         |(
             mode,
             extra,
-            (max_frame_bytes, refused_seconds),
-            (without, advertise_alpn, excluded, native, keys, legacy),
+            (max_frame_bytes, proof_seconds),
+            (without, advertise_alpn, excluded, native, keys, legacy, knows_offer),
         )| Proxy {
             filter: without.is_none(),
             mode,
             max_frame_bytes,
             advertise_alpn,
-            refused_seconds,
+            proof_seconds,
+            knows_offer,
             port_excluded: excluded.is_some(),
             native_exchange: native.is_some(),
             exchange_keys: keys,
@@ -82,11 +85,21 @@ where
 
 fn connection() -> impl Strategy<Value = Connection> {
     let greeting = prop_oneof![4 => Just(Vec::new()), 1 => pieces()];
-    (greeting, vec(step(), 0..8), any::<bool>()).prop_map(|(greeting, steps, polite)| Connection {
-        greeting,
-        steps,
-        polite,
-    })
+    let to = prop_oneof![
+        8 => Just(Server::First),
+        1 => Just(Server::OtherAddress),
+        1 => Just(Server::OtherCluster),
+    ];
+    let replacement = option::weighted(0.25, proxy());
+    (to, replacement, greeting, vec(step(), 0..8), any::<bool>()).prop_map(
+        |(to, replacement, greeting, steps, polite)| Connection {
+            to,
+            replacement,
+            greeting,
+            steps,
+            polite,
+        },
+    )
 }
 
 fn end() -> impl Strategy<Value = End> {
@@ -113,7 +126,10 @@ fn step() -> impl Strategy<Value = Step> {
         12 => write,
         2 => half_close,
         1 => end().prop_map(Step::Reset),
-        2 => (0_u16..2500).prop_map(Step::Wait),
+        4 => prop_oneof![
+            20 => 0_u16..2500,
+            1 => 20_000_u16..=u16::MAX,
+        ].prop_map(Step::Wait),
     ]
 }
 

@@ -14,14 +14,16 @@ mod campaign;
 mod case;
 mod disagreement;
 mod generate;
+mod invariant;
 mod model;
 mod play;
 mod report;
+mod servers;
 mod setup;
 mod wire;
 
 pub use campaign::{Finding, Problem, Tally, play_alone, play_random};
-pub use case::{Case, Connection, End, Extra, Host, Mode, Piece, Proxy, Security, Step};
+pub use case::{Case, Connection, End, Extra, Host, Mode, Piece, Proxy, Security, Server, Step};
 pub use disagreement::{Bytes, Disagreement};
 pub use generate::case;
 pub use play::play;

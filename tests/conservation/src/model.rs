@@ -5,7 +5,7 @@ mod hop;
 
 use self::hop::Hop;
 pub(crate) use self::hop::Memory;
-use crate::case::{Case, End};
+use crate::case::{Case, End, Proxy, Server};
 
 /// An application.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub(crate) struct Report {
     pub(crate) sent: usize,
     pub(crate) result: Option<&'static str>,
     pub(crate) duplicate: bool,
+    /// Whether a frame by proof got an answer without one.
+    pub(crate) unanswered: bool,
 }
 
 /// A connection through both proxies.
@@ -43,10 +45,10 @@ pub(crate) struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    pub(crate) fn new(case: &'a Case) -> Self {
+    pub(crate) fn new(case: &'a Case, server: Server, inbound: &'a Proxy) -> Self {
         Self {
-            outbound: Hop::new(case, &case.outbound, End::Client),
-            inbound: Hop::new(case, &case.inbound, End::Server),
+            outbound: Hop::new(case, &case.outbound, server, End::Client),
+            inbound: Hop::new(case, inbound, server, End::Server),
             client: App::default(),
             server: App::default(),
             was_reset: false,
@@ -109,10 +111,13 @@ impl<'a> Model<'a> {
     }
 
     /// An application resets the connection. A proxy that has read its end does not see the reset.
-    pub(crate) fn reset(&mut self, by: End) {
+    pub(crate) fn reset(&mut self, by: End, memory: &mut Memory) {
         self.was_reset = true;
         if !self.has_ended(by) {
-            self.outbound.closed = true;
+            match by {
+                End::Client => self.outbound.closed = true,
+                End::Server => self.outbound.close_by_reset(memory),
+            }
             self.inbound.closed = true;
         }
     }
@@ -128,6 +133,7 @@ impl<'a> Model<'a> {
                 sent: hop.halves.of(End::Server).passed,
                 result: hop.result(),
                 duplicate: hop.has_duplicate(),
+                unanswered: hop.unanswered,
             })
         })
     }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use host_harness::{App, Connection as Opened, Module, Rig};
 
-use crate::case::{Both, Case, Connection, End, Extra, Mode, Piece, Step};
+use crate::case::{Both, Case, Connection, End, Extra, Piece, Proxy, Step};
 use crate::disagreement::{Bytes, Disagreement};
+use crate::invariant::{Invariant, Observed};
 use crate::model::{Memory, Model};
-use crate::report::compare;
-use crate::setup::start;
+use crate::report::{compare, unanswered};
+use crate::servers::{Running, Servers};
+use crate::setup::{start, upstream};
 use crate::wire::{MAGIC, proxy_frame};
 
 /// After this time, everything is reported.
@@ -19,76 +21,91 @@ const LONG_ENOUGH: Duration = Duration::from_secs(5);
 /// # Errors
 /// The first disagreement.
 pub fn play(case: &Case, module: &Module) -> Result<(), Disagreement> {
-    let rig = start(case, module)?;
+    let mut rig = start(case, module)?;
+    let mut servers = Servers::new(case, &rig);
+    let mut invariant = Invariant::new(case);
     let mut memory = Memory::default();
-    let (mut now, mut server_first) = (0, false);
-    let (mut source, mut destination) = (Vec::new(), Vec::new());
+    let mut now = 0;
+    let mut source = Vec::new();
     for (index, connection) in case.connections.iter().enumerate() {
-        let mut play = Play::new(case, &rig, index, now, server_first);
-        play.run(connection, &mut memory)?;
-        (now, server_first) = (play.now, play.server_first);
+        let server = servers.prepare(connection, &mut rig, module)?;
+        let opened = open(&rig, server, connection);
+        let observed = Observed::new(index, connection.to, server.proxy);
+        let mut play = Play::new(case, &rig, observed, now);
+        play.run(&opened, connection, &mut memory, &mut invariant)?;
+        now = play.now;
         let [outbound, inbound] = play.model.reports();
         source.extend(outbound);
-        destination.extend(inbound);
+        server.reports.extend(inbound);
     }
     rig.advance(LONG_ENOUGH);
-    compare(
-        "source",
-        &case.outbound,
-        &rig.outbound.stats_text(),
-        &source,
-    )?;
-    compare(
-        "destination",
-        &case.inbound,
-        &rig.inbound.stats_text(),
-        &destination,
-    )
+    let stats = rig.outbound.stats_text();
+    compare("source", &case.outbound, &stats, &source)?;
+    if case.outbound.extra != Extra::OnlyAtClose {
+        invariant.is_counted(unanswered(&case.outbound, &stats))?;
+    }
+    servers.all().try_for_each(|server| {
+        let stats = server.sidecar.stats_text();
+        compare("destination", server.proxy, &stats, &server.reports)
+    })
+}
+
+fn open(rig: &Rig, server: &Running<'_>, connection: &Connection) -> Opened {
+    let (cluster, host) = upstream(connection.to);
+    let greeting = Piece::concat(&connection.greeting);
+    rig.connect_to(&server.sidecar, cluster, host, greeting)
 }
 
 /// A connection that is played on the rig and on the reference.
 struct Play<'a> {
     case: &'a Case,
     rig: &'a Rig,
-    index: usize,
+    observed: Observed<'a>,
     model: Model<'a>,
     /// In milliseconds.
     now: u64,
-    /// Whether a server has sent first bytes on this or an earlier connection: then `auto` does not
-    /// write a frame.
+    /// Whether the server has sent first bytes.
     server_first: bool,
     /// The bytes that the client and the server have sent.
     sent: Both<Vec<u8>>,
+    /// The bytes that they got.
+    received: Both<Vec<u8>>,
 }
 
 impl<'a> Play<'a> {
-    fn new(case: &'a Case, rig: &'a Rig, index: usize, now: u64, server_first: bool) -> Self {
+    fn new(case: &'a Case, rig: &'a Rig, observed: Observed<'a>, now: u64) -> Self {
         Self {
             case,
             rig,
-            index,
-            model: Model::new(case),
+            model: Model::new(case, observed.to, observed.inbound),
+            observed,
             now,
-            server_first,
+            server_first: false,
             sent: Both::default(),
+            received: Both::default(),
         }
     }
 
-    fn run(&mut self, connection: &Connection, memory: &mut Memory) -> Result<(), Disagreement> {
+    fn run(
+        &mut self,
+        opened: &Opened,
+        connection: &Connection,
+        memory: &mut Memory,
+        invariant: &mut Invariant<'_>,
+    ) -> Result<(), Disagreement> {
         let greeting = Piece::concat(&connection.greeting);
-        let opened = self.rig.connect_greeted(&greeting);
-        self.offered(&opened)?;
+        self.offered(opened)?;
         if !greeting.is_empty() {
             self.note(End::Server, &greeting, false, memory);
         }
-        self.agree(&opened)?;
+        self.agree(opened, invariant)?;
         for step in &connection.steps {
-            self.step(&opened, step, memory)?;
+            self.step(opened, step, memory, invariant)?;
         }
-        let at_close = |proxy: &crate::case::Proxy| proxy.extra == Extra::OnlyAtClose;
-        if connection.polite || at_close(&self.case.outbound) || at_close(&self.case.inbound) {
-            self.send(&opened, End::Client, &[], true, memory)?;
-            self.send(&opened, End::Server, &[], true, memory)?;
+        let at_close = |proxy: &Proxy| proxy.extra == Extra::OnlyAtClose;
+        if connection.polite || at_close(&self.case.outbound) || at_close(self.observed.inbound) {
+            self.send(opened, End::Client, &[], true, memory, invariant)?;
+            self.send(opened, End::Server, &[], true, memory, invariant)?;
         }
         Ok(())
     }
@@ -98,6 +115,7 @@ impl<'a> Play<'a> {
         opened: &Opened,
         step: &Step,
         memory: &mut Memory,
+        invariant: &mut Invariant<'_>,
     ) -> Result<(), Disagreement> {
         match step {
             Step::Wait(millis) => {
@@ -106,7 +124,7 @@ impl<'a> Play<'a> {
             }
             Step::Reset(by) if !self.model.is_over() && !self.model.was_reset => {
                 app(opened, *by).reset();
-                self.model.reset(*by);
+                self.model.reset(*by, memory);
             }
             Step::Reset(_) => {}
             Step::Write {
@@ -119,15 +137,15 @@ impl<'a> Play<'a> {
                 let size = if *chunk == 0 { bytes.len() } else { *chunk };
                 let chunks: Vec<_> = bytes.chunks(size.max(1)).collect();
                 let Some((last, before)) = chunks.split_last() else {
-                    return self.send(opened, *by, &[], *end, memory);
+                    return self.send(opened, *by, &[], *end, memory, invariant);
                 };
                 for chunk in before {
-                    self.send(opened, *by, chunk, false, memory)?;
+                    self.send(opened, *by, chunk, false, memory, invariant)?;
                 }
-                self.send(opened, *by, last, *end, memory)?;
+                self.send(opened, *by, last, *end, memory, invariant)?;
             }
         }
-        self.agree(opened)
+        self.agree(opened, invariant)
     }
 
     /// One event of an application, unless it has ended its half or the connection is over.
@@ -138,6 +156,7 @@ impl<'a> Play<'a> {
         bytes: &[u8],
         end: bool,
         memory: &mut Memory,
+        invariant: &mut Invariant<'_>,
     ) -> Result<(), Disagreement> {
         if self.model.is_over()
             || self.model.was_reset
@@ -153,7 +172,7 @@ impl<'a> Play<'a> {
             app.write(bytes);
         }
         self.note(by, bytes, end, memory);
-        self.agree(opened)
+        self.agree(opened, invariant)
     }
 
     fn note(&mut self, by: End, bytes: &[u8], end: bool, memory: &mut Memory) {
@@ -162,32 +181,48 @@ impl<'a> Play<'a> {
         self.model.send(by, bytes, end, self.now, memory);
     }
 
-    /// Checks that the bytes that arrived are the reference's and conserve the sent bytes.
-    fn agree(&mut self, opened: &Opened) -> Result<(), Disagreement> {
+    /// Checks that the bytes that arrived are the reference's and conserve the sent bytes, and that
+    /// the invariant holds.
+    fn agree(
+        &mut self,
+        opened: &Opened,
+        invariant: &mut Invariant<'_>,
+    ) -> Result<(), Disagreement> {
+        let [onward, back] = opened.between_proxies();
+        let mut arrived = Vec::new();
         for at in [End::Client, End::Server] {
-            let (app, index) = (app(opened, at), self.index);
+            let app = app(opened, at);
+            if app.unread() > 0 {
+                self.received.of_mut(at).extend(app.read());
+                arrived.push(at);
+            }
+        }
+        let between = [onward.as_slice(), back.as_slice()];
+        let (sent, received) = (&self.sent, &self.received);
+        invariant.check(&mut self.observed, self.now, between, sent, received)?;
+        for at in [End::Client, End::Server] {
+            let connection = self.observed.index;
             let expected = match at {
                 End::Client => &self.model.client,
                 End::Server => &self.model.server,
             };
-            if app.unread() > 0 || app.received().len() != expected.received.len() {
-                app.read();
-                let found = app.received();
-                if found != expected.received {
-                    let [expected, found] = [expected.received.clone(), found].map(Bytes);
-                    return Err(Disagreement::Arrived {
-                        connection: index,
-                        at,
-                        expected,
-                        found,
-                    });
-                }
-                self.conserves(at, &found)?;
+            let found = self.received.of(at);
+            if *found != expected.received {
+                let [expected, found] = [expected.received.clone(), found.clone()].map(Bytes);
+                return Err(Disagreement::Arrived {
+                    connection,
+                    at,
+                    expected,
+                    found,
+                });
             }
-            if !self.model.was_reset && app.saw_end() != expected.ended {
-                let found = app.saw_end();
+            if arrived.contains(&at) {
+                self.conserves(at, found)?;
+            }
+            let found = app(opened, at).saw_end();
+            if !self.model.was_reset && found != expected.ended {
                 return Err(Disagreement::Ended {
-                    connection: index,
+                    connection,
                     at,
                     found,
                 });
@@ -197,18 +232,20 @@ impl<'a> Play<'a> {
     }
 
     /// Checks, without the reference, that the bytes that arrived are the sent ones. If not both
-    /// sides exchange, a frame of the sender's proxy may precede them, and the receiver's proxy may
-    /// remove bytes that begin like a frame.
+    /// sides exchange, a frame of the sender's proxy may precede them as far as the invariant
+    /// permits it, and the receiver's proxy may remove bytes that begin like a frame.
     fn conserves(&self, at: End, found: &[u8]) -> Result<(), Disagreement> {
         let sent = self.sent.of(at.other());
+        let inbound = self.observed.inbound;
         let (name, proxy) = match at {
-            End::Client => ("server", &self.case.inbound),
+            End::Client => ("server", inbound),
             End::Server => ("client", &self.case.outbound),
         };
         let frame = proxy_frame(name, proxy.exchange_keys);
         let like_a_frame = sent.iter().zip(MAGIC).all(|(sent, magic)| *sent == magic);
+        let to = self.observed.to;
         let conserved = found == sent
-            || !self.case.is_exchanging(self.server_first)
+            || !self.case.is_exchanging(to, inbound, self.server_first)
                 && (found.strip_prefix(frame.as_slice()) == Some(sent)
                     || like_a_frame && sent.ends_with(found));
         if conserved {
@@ -216,7 +253,7 @@ impl<'a> Play<'a> {
         }
         let [sent, found] = [sent.clone(), found.to_vec()].map(Bytes);
         Err(Disagreement::NotConserved {
-            connection: self.index,
+            connection: self.observed.index,
             at,
             sent,
             found,
@@ -227,10 +264,7 @@ impl<'a> Play<'a> {
     /// otherwise.
     fn offered(&self, opened: &Opened) -> Result<(), Disagreement> {
         let proxy = &self.case.outbound;
-        let ours = proxy.is_active()
-            && proxy.advertise_alpn
-            && matches!(proxy.mode(), Mode::Auto | Mode::On);
-        let expected: &[&str] = if ours {
+        let expected: &[&str] = if proxy.offers() {
             &["istio-peer-exchange", "istio"]
         } else {
             &["istio"]
@@ -240,7 +274,7 @@ impl<'a> Play<'a> {
             return Ok(());
         }
         Err(Disagreement::Offered {
-            connection: self.index,
+            connection: self.observed.index,
             found,
         })
     }

@@ -4,7 +4,7 @@ use crate::case::{Extra, Proxy};
 use crate::disagreement::Disagreement;
 use crate::model::Report;
 
-const RESULTS: [&str; 10] = [
+const RESULTS: [&str; 9] = [
     "exchanged",
     "absent",
     "malformed",
@@ -12,12 +12,18 @@ const RESULTS: [&str; 10] = [
     "too_large",
     "truncated",
     "not_attempted",
-    "suppressed",
     "duplicate",
     "host_failure",
 ];
 
-/// Compares the four metrics, summed over all series, and the results.
+const UNANSWERED: &str = "tcp_unanswered_frames_total";
+
+/// The client's proxy's count of frames by proof that a server answered without one.
+pub(crate) fn unanswered(proxy: &Proxy, stats: &str) -> u64 {
+    total(stats, &[&format!("{}_{UNANSWERED}", proxy.prefix())])
+}
+
+/// Compares the metrics, summed over all series, and the results.
 pub(crate) fn compare(
     reporter: &'static str,
     proxy: &Proxy,
@@ -47,6 +53,7 @@ pub(crate) fn compare(
         ),
         ("tcp_received_bytes_total", sum(|report| report.received)),
         ("tcp_sent_bytes_total", sent),
+        (UNANSWERED, sum(|report| report.unanswered.into())),
     ];
     let prefix = proxy.prefix();
     let check = |metric, expected, found| match found {

@@ -9,38 +9,67 @@ use host_harness::{
 };
 use serde_json::{Value, json};
 
-use crate::case::{Case, Extra, Host, Mode, Proxy, Security};
+use crate::case::{Case, Extra, Host, Mode, Proxy, Security, Server};
 
 const CLIENT: &str = "spiffe://cluster.local/ns/default/sa/client";
 const SERVER: &str = "spiffe://cluster.local/ns/default/sa/server";
 const CLUSTER: &str = "outbound|8080||server.default.svc.cluster.local";
+const OTHER_CLUSTER: &str = "outbound|8080||other.default.svc.cluster.local";
+const ADDRESS: &str = "127.0.0.1:8080";
+const OTHER_ADDRESS: &str = "127.0.0.2:8080";
 const LISTENER_PORTS: [u16; 2] = [15_001, 8080];
+const EXCHANGE_OFFERED: &str = "t13d0912ie_f91f431d341e_78e6aca7449b";
+const ISTIO_OFFERED: &str = "t13d0912io_f91f431d341e_78e6aca7449b";
 
-/// Starts both proxies.
+/// Starts the client's proxy, and the first one of the first server.
 pub(crate) fn start(case: &Case, module: &Module) -> Result<Rig, StartError> {
-    let host = UpstreamHost::new("127.0.0.1:8080");
-    let host = match case.host {
-        Host::TlsMode => {
-            host.metadata(json!({"envoy.transport_socket_match": {"tlsMode": "istio"}}))
+    let outbound = sidecar(case, &case.outbound, Sidecar::outbound(module), "client");
+    let outbound = outbound.workers(case.workers);
+    let outbound = match case.security {
+        Security::Plain => outbound,
+        Security::Mesh => outbound.upstream_tls(Tls::mutual(CLIENT, SERVER)),
+        Security::Foreign => outbound.upstream_tls(Tls::mutual("https://client", "https://server")),
+        Security::ServerOnly => {
+            outbound.upstream_tls(Tls::anonymous().peer_san(Some(SERVER.into())))
         }
-        Host::Silent | Host::Listed => host,
     };
-    let outbound = sidecar(case, &case.outbound, Sidecar::outbound(module), "client")
-        .cluster(Cluster::new(CLUSTER).alpn(["istio"]))
-        .upstream_host(host);
-    let inbound = sidecar(case, &case.inbound, Sidecar::inbound(module), "server");
-    match case.security {
-        Security::Plain => Rig::builder(outbound, inbound),
-        Security::Mesh => Rig::builder(outbound, inbound).mtls(CLIENT, SERVER),
-        Security::Foreign => {
-            Rig::builder(outbound, inbound).mtls("https://client", "https://server")
-        }
-        Security::ServerOnly => Rig::builder(
-            outbound.upstream_tls(Tls::anonymous().peer_san(Some(SERVER.into()))),
-            inbound.downstream_tls(Tls::anonymous().local_san(Some(SERVER.into()))),
-        ),
+    Rig::builder(outbound, inbound(case, &case.inbound, module)).start()
+}
+
+/// A server's proxy.
+pub(crate) fn inbound(case: &Case, proxy: &Proxy, module: &Module) -> SidecarBuilder {
+    let mut inbound = sidecar(case, proxy, Sidecar::inbound(module), "server");
+    if proxy.knows_offer {
+        // Without TLS between the proxies it is the one of the application's own TLS.
+        let fingerprint = match case.outbound.offers() {
+            true => EXCHANGE_OFFERED,
+            false => ISTIO_OFFERED,
+        };
+        inbound = inbound.filter_state("tcp_peer_stats.client_ja4", fingerprint);
     }
-    .start()
+    match case.security {
+        Security::Plain => inbound,
+        Security::Mesh => inbound.downstream_tls(Tls::mutual(SERVER, CLIENT)),
+        Security::Foreign => {
+            inbound.downstream_tls(Tls::mutual("https://server", "https://client"))
+        }
+        Security::ServerOnly => {
+            inbound.downstream_tls(Tls::anonymous().local_san(Some(SERVER.into())))
+        }
+    }
+}
+
+/// The cluster and the host of a server in the client's proxy.
+pub(crate) fn upstream(server: Server) -> (Cluster, UpstreamHost) {
+    let (cluster, address) = match server {
+        Server::First => (CLUSTER, ADDRESS),
+        Server::OtherAddress => (CLUSTER, OTHER_ADDRESS),
+        Server::OtherCluster => (OTHER_CLUSTER, ADDRESS),
+    };
+    (
+        Cluster::new(cluster).alpn(["istio"]),
+        UpstreamHost::new(address),
+    )
 }
 
 fn sidecar(case: &Case, proxy: &Proxy, with_filter: SidecarBuilder, name: &str) -> SidecarBuilder {
@@ -77,8 +106,8 @@ fn configuration(case: &Case, proxy: &Proxy) -> Value {
     if case.host == Host::Listed {
         exchange["clusters"] = json!([CLUSTER]);
     }
-    if let Some(seconds) = proxy.refused_seconds {
-        exchange["refused_duration"] = format!("{seconds}s").into();
+    if let Some(seconds) = proxy.proof_seconds {
+        exchange["proof_duration"] = format!("{seconds}s").into();
     }
     let mut limits = json!({});
     if let Some(bytes) = proxy.max_frame_bytes {

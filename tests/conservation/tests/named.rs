@@ -3,7 +3,8 @@
 
 use End::{Client, Server};
 use conservation::{
-    Case, Connection, End, Mode, Payload, Piece, Proxy, Security, Step, play_alone,
+    Case, Connection, End, Host, Mode, Payload, Piece, Proxy, Security, Server as To, Step,
+    play_alone,
 };
 
 #[track_caller]
@@ -27,10 +28,7 @@ fn query() -> Step {
 fn an_oversized_frame_comes_with_the_servers_end() {
     let last = Step::write_and_end(Server, [Piece::Header(u32::MAX)]);
     holds(Case {
-        inbound: Proxy {
-            filter: false,
-            ..Proxy::default()
-        },
+        inbound: without_filter(),
         ..Case::new([connection([query(), last]), connection([query()])])
     });
 }
@@ -46,22 +44,6 @@ fn no_exchange_is_attempted_beside_a_native_exchange_filter() {
         outbound: beside_native(),
         inbound: beside_native(),
         ..Case::new([connection([Step::Reset(Client)])])
-    });
-}
-
-/// The result was `absent`.
-#[test]
-fn a_suppressed_exchange_ends_without_an_answer() {
-    let answer = Step::write(Server, ["what?".into()]);
-    holds(Case {
-        inbound: Proxy {
-            filter: false,
-            ..Proxy::default()
-        },
-        ..Case::new([
-            connection([query(), answer]),
-            connection([query(), Step::Reset(Client)]),
-        ])
     });
 }
 
@@ -99,10 +81,7 @@ fn a_client_without_filter_sends_a_frame_cut_at_any_byte() {
         for length in 0..payload.frame().len() {
             let cut = Step::write_and_end(Client, [Piece::Cut(payload, length)]);
             holds(Case {
-                outbound: Proxy {
-                    filter: false,
-                    ..Proxy::default()
-                },
+                outbound: without_filter(),
                 ..Case::new([connection([cut])])
             });
         }
@@ -115,10 +94,7 @@ fn a_client_without_filter_announces_lengths_around_the_limit() {
         let header = Step::write(Client, [Piece::Header(length), Piece::Bulk(100)]);
         holds(Case {
             security: Security::Foreign,
-            outbound: Proxy {
-                filter: false,
-                ..Proxy::default()
-            },
+            outbound: without_filter(),
             inbound: Proxy {
                 max_frame_bytes: Some(64),
                 ..Proxy::default()
@@ -140,5 +116,168 @@ fn a_cut_frame_ends_in_a_field_of_another_wire_type() {
             ..Proxy::default()
         },
         ..Case::new([connection([Step::write(Client, frame)])])
+    });
+}
+
+/// A client whose configuration lists no cluster.
+fn unlisted(connections: impl IntoIterator<Item = Connection>) -> Case {
+    Case {
+        host: Host::Unlisted,
+        ..Case::new(connections)
+    }
+}
+
+fn without_filter() -> Proxy {
+    Proxy {
+        filter: false,
+        ..Proxy::default()
+    }
+}
+
+/// A query and its answer.
+fn exchange() -> Connection {
+    connection([query(), Step::write(Server, ["answer".into()])])
+}
+
+fn replaced_by(proxy: Proxy, connection: Connection) -> Connection {
+    Connection {
+        replacement: Some(proxy),
+        ..connection
+    }
+}
+
+#[test]
+fn a_server_loses_its_filter_and_regains_it() {
+    for lost in [
+        without_filter(),
+        Proxy {
+            mode: Mode::Off,
+            ..Proxy::default()
+        },
+        Proxy {
+            mode: Mode::Receive,
+            ..Proxy::default()
+        },
+    ] {
+        holds(unlisted([
+            exchange(),
+            exchange(),
+            replaced_by(lost, exchange()),
+            exchange(),
+            replaced_by(Proxy::default(), exchange()),
+            exchange(),
+        ]));
+    }
+}
+
+#[test]
+fn the_end_of_a_server_without_filter_keeps_the_proof() {
+    let ends = Step::write_and_end(Server, []);
+    holds(unlisted([
+        exchange(),
+        replaced_by(without_filter(), connection([query(), ends])),
+        connection([query(), Step::Reset(Server)]),
+        exchange(),
+        exchange(),
+    ]));
+}
+
+#[test]
+fn a_proof_ends() {
+    for seconds in [0, 1, 2] {
+        for wait in [999, 1_000, 1_001, 1_999, 2_000] {
+            let outbound = Proxy {
+                proof_seconds: Some(seconds),
+                ..Proxy::default()
+            };
+            let then = |next: Connection| {
+                let mut steps = next.steps;
+                steps.insert(0, Step::Wait(wait));
+                Connection::from(steps)
+            };
+            holds(Case {
+                outbound,
+                ..unlisted([
+                    exchange(),
+                    then(exchange()),
+                    then(exchange()),
+                    replaced_by(without_filter(), then(exchange())),
+                ])
+            });
+        }
+    }
+}
+
+#[test]
+fn both_sides_speak_at_once() {
+    let cut = Step::write(Server, [Piece::Magic(2)]);
+    let rest = Step::write(Server, ["answer".into()]);
+    for proxy in [Proxy::default(), without_filter()] {
+        let at_once = connection([cut.clone(), query(), rest.clone()]);
+        holds(unlisted([
+            exchange(),
+            replaced_by(proxy, at_once),
+            exchange(),
+            exchange(),
+        ]));
+    }
+}
+
+#[test]
+fn a_greeting_without_a_frame_gets_none() {
+    let greeted = || Connection {
+        greeting: vec!["220 ready".into()],
+        ..exchange()
+    };
+    let offer_unknown = || Proxy {
+        knows_offer: false,
+        ..Proxy::default()
+    };
+    for server in [without_filter(), offer_unknown(), Proxy::default()] {
+        holds(unlisted([
+            greeted(),
+            exchange(),
+            replaced_by(server, greeted()),
+            exchange(),
+            greeted(),
+        ]));
+    }
+}
+
+#[test]
+fn a_client_that_offers_another_protocol_gets_no_frame_first() {
+    holds(Case {
+        outbound: Proxy {
+            advertise_alpn: false,
+            ..Proxy::default()
+        },
+        ..unlisted([exchange(), exchange()])
+    });
+}
+
+#[test]
+fn a_proof_belongs_to_an_address_and_a_cluster() {
+    for to in [To::OtherAddress, To::OtherCluster] {
+        let other = Connection { to, ..exchange() };
+        holds(unlisted([
+            exchange(),
+            replaced_by(without_filter(), other.clone()),
+            exchange(),
+            other,
+        ]));
+    }
+}
+
+#[test]
+fn the_vms_of_a_proxy_share_their_proofs() {
+    holds(Case {
+        workers: 2,
+        ..unlisted([
+            exchange(),
+            exchange(),
+            replaced_by(without_filter(), exchange()),
+            exchange(),
+            exchange(),
+        ])
     });
 }

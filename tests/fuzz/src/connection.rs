@@ -1,7 +1,8 @@
 //! Whole connections, on two proxies.
 
 use conservation::{
-    Case, Connection, End, Extra, Host, Mode, Payload, Piece, Proxy, Security, Step, play_alone,
+    Case, Connection, End, Extra, Host, Mode, Payload, Piece, Proxy, Security, Server, Step,
+    play_alone,
 };
 
 use crate::source::Source;
@@ -18,7 +19,8 @@ pub fn connection(input: &[u8]) {
             Security::Foreign,
             Security::ServerOnly,
         ]),
-        host: source.one_of(&[Host::TlsMode, Host::Silent, Host::Listed]),
+        host: source.one_of(&[Host::Unlisted, Host::Listed]),
+        workers: usize::from(source.byte() % 3) + 1,
         outbound: proxy(&mut source),
         inbound: proxy(&mut source),
         connections: connections(&mut source),
@@ -47,9 +49,10 @@ fn proxy(source: &mut Source<'_>) -> Proxy {
         native_exchange: is(3),
         exchange_keys: is(4),
         legacy: is(5),
+        knows_offer: !is(6),
         mode: source.one_of(&[Mode::Auto, Mode::On, Mode::Receive, Mode::Off]),
         max_frame_bytes: source.maybe(|source| u32::from(source.short()) + 1),
-        refused_seconds: source.maybe(|source| source.byte().into()),
+        proof_seconds: source.maybe(|source| source.byte().into()),
         extra: source.one_of(&extras),
     }
 }
@@ -57,6 +60,8 @@ fn proxy(source: &mut Source<'_>) -> Proxy {
 fn connections(source: &mut Source<'_>) -> Vec<Connection> {
     let mut connections = Vec::new();
     while connections.is_empty() || !source.is_empty() && connections.len() < 3 {
+        let to = source.one_of(&[Server::First, Server::OtherAddress, Server::OtherCluster]);
+        let replacement = source.maybe(proxy);
         let greeting = source.maybe(pieces).unwrap_or_default();
         let polite = source.yes();
         let mut steps = Vec::new();
@@ -64,6 +69,8 @@ fn connections(source: &mut Source<'_>) -> Vec<Connection> {
             steps.push(step(source));
         }
         connections.push(Connection {
+            to,
+            replacement,
             greeting,
             steps,
             polite,

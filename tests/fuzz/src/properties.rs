@@ -16,7 +16,7 @@ const PATHS: [&str; 19] = [
     "cluster_name",
     "xds.cluster_metadata.filter_metadata.istio.services.0",
     "xds.upstream_host_metadata.filter_metadata.istio.workload",
-    "xds.upstream_host_metadata.filter_metadata.envoy.transport_socket_match.tlsMode",
+    "filter_state.tcp_peer_stats.client_ja4",
     "connection.mtls",
     "connection.tls_version",
     "connection.uri_san_peer_certificate",

@@ -21,8 +21,10 @@ pub struct Proxy {
     pub max_frame_bytes: Option<u32>,
     /// `peer_exchange.advertise_alpn`.
     pub advertise_alpn: bool,
-    /// `peer_exchange.refused_duration`, in seconds.
-    pub refused_seconds: Option<u16>,
+    /// `peer_exchange.proof_duration`, in seconds.
+    pub proof_seconds: Option<u16>,
+    /// Its listener computes the JA4 fingerprint of a ClientHello.
+    pub knows_offer: bool,
     /// The port of its connections is one that `ports` excludes.
     pub port_excluded: bool,
     /// Its node lists a native exchange filter.
@@ -61,8 +63,9 @@ impl Default for Proxy {
             filter: true,
             mode: Mode::Auto,
             max_frame_bytes: None,
-            advertise_alpn: false,
-            refused_seconds: None,
+            advertise_alpn: true,
+            proof_seconds: None,
+            knows_offer: true,
             port_excluded: false,
             native_exchange: false,
             exchange_keys: false,
@@ -84,6 +87,12 @@ impl Proxy {
     /// Whether it has the filter and `ports` includes its connections.
     pub fn is_active(&self) -> bool {
         self.filter && !self.port_excluded
+    }
+
+    /// Whether it offers the exchange's ALPN to servers.
+    pub fn offers(&self) -> bool {
+        let exchanges = matches!(self.mode(), Mode::Auto | Mode::On);
+        self.is_active() && self.advertise_alpn && exchanges
     }
 
     /// The prefix of every metric's name.

@@ -1,11 +1,13 @@
 //! A connection in one proxy.
 
-use crate::case::{Both, Case, End, Extra, Host, Mode, Proxy, Security};
+use std::collections::BTreeMap;
+
+use crate::case::{Both, Case, End, Extra, Mode, Proxy, Security, Server};
 use crate::wire::{MAGIC, judge, proxy_frame};
 
 const HEADER: usize = 8;
 const DEFAULT_CAP: u32 = 64 * 1024;
-const DEFAULT_REFUSED_SECONDS: u16 = 300;
+const DEFAULT_PROOF_SECONDS: u16 = 60;
 
 /// A receiver's result for the stream so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +81,20 @@ pub(super) struct Half {
     pub(super) passed: usize,
 }
 
-/// The state of the client's proxy that outlasts a connection.
+/// The proofs of the client's proxy: until when, in milliseconds, a server is known to read frames.
 #[derive(Debug, Default)]
-pub(crate) struct Memory {
-    /// The time in milliseconds until which the server gets no frame.
-    refused_until: u64,
+pub(crate) struct Memory(BTreeMap<Server, u64>);
+
+/// Why a proxy has written its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    /// The peer is known to read frames, or the operator says so.
+    Known,
+    /// By a proof.
+    ByProof {
+        /// Whether more than half of the proof's life was left. Then a frame does not renew it.
+        fresh: bool,
+    },
 }
 
 /// A connection in one proxy.
@@ -91,55 +102,86 @@ pub(crate) struct Memory {
 pub(super) struct Hop<'a> {
     case: &'a Case,
     pub(super) proxy: &'a Proxy,
+    server: Server,
     /// The application of the proxy, whose bytes follow the proxy's frame.
     beside: End,
     /// The bytes of the client and of the server.
     pub(super) halves: Both<Half>,
-    /// Whether the server was known to refuse frames at the first bytes.
-    refused: Option<bool>,
-    wrote: bool,
+    written: Option<Written>,
+    pub(super) unanswered: bool,
     pub(super) closed: bool,
 }
 
 impl<'a> Hop<'a> {
-    pub(super) fn new(case: &'a Case, proxy: &'a Proxy, beside: End) -> Self {
+    pub(super) fn new(case: &'a Case, proxy: &'a Proxy, server: Server, beside: End) -> Self {
         Self {
             case,
             proxy,
+            server,
             beside,
             halves: Both::default(),
-            refused: None,
-            wrote: false,
+            written: None,
+            unanswered: false,
             closed: false,
         }
     }
 
-    /// "Reads if" of the table.
+    /// Whether frames of the peer are read.
     fn reads(&self) -> bool {
-        let peer_seen = match (self.case.security, self.beside) {
-            (Security::Plain, _) => false,
-            (Security::Mesh, _) => true,
-            // The table requires a SPIFFE identity outbound and mutual TLS inbound.
-            (Security::Foreign, beside) => beside == End::Server,
-            (Security::ServerOnly, beside) => beside == End::Client,
-        };
-        match self.proxy.mode() {
-            Mode::On => true,
-            Mode::Auto | Mode::Receive => peer_seen,
-            Mode::Off => false,
+        match (self.proxy.mode(), self.beside) {
+            (Mode::On, _) => true,
+            (Mode::Auto | Mode::Receive, End::Client) => {
+                let is_tls = self.case.security != Security::Plain;
+                self.case.has_spiffe_server() || is_tls && self.case.is_listed(self.server)
+            }
+            (Mode::Auto | Mode::Receive, End::Server) => self.case.has_mutual_tls(),
+            (Mode::Off, _) => false,
         }
     }
 
-    /// "Writes if" of the table.
-    fn writes(&self) -> bool {
-        match (self.proxy.mode(), self.beside) {
+    /// Whether and why a frame is written in front of the first bytes.
+    fn writes(&self, now: u64, memory: &Memory) -> Option<Written> {
+        let is_known = match (self.proxy.mode(), self.beside) {
             (Mode::On, _) => true,
-            (Mode::Auto, End::Client) => {
-                self.reads() && self.case.host != Host::Silent && self.refused != Some(true)
-            }
-            (Mode::Auto, End::Server) => matches!(self.head(), Some(Head::Frame(..))),
             (Mode::Receive | Mode::Off, _) => false,
+            (Mode::Auto, End::Server) if matches!(self.head(), Some(Head::Frame(..))) => true,
+            (Mode::Auto, End::Server) => {
+                let has_spiffe = self.case.has_spiffe_server();
+                has_spiffe && self.proxy.knows_offer && self.case.outbound.offers()
+            }
+            (Mode::Auto, End::Client) if !self.case.has_spiffe_server() => false,
+            (Mode::Auto, End::Client) if self.case.is_listed(self.server) => true,
+            (Mode::Auto, End::Client) if matches!(self.head(), Some(Head::Frame(..))) => {
+                self.case.has_mutual_tls()
+            }
+            (Mode::Auto, End::Client) if self.head() == Some(Head::Absent) => false,
+            (Mode::Auto, End::Client) => {
+                let until = memory.0.get(&self.server).copied();
+                let left = until?.checked_sub(now).filter(|left| *left > 0)?;
+                let fresh = left * 2 > self.proof_millis();
+                return Some(Written::ByProof { fresh });
+            }
+        };
+        is_known.then_some(Written::Known)
+    }
+
+    fn is_fresh(&self, now: u64, memory: &Memory) -> bool {
+        let until = memory.0.get(&self.server).copied().unwrap_or_default();
+        until.saturating_sub(now) * 2 > self.proof_millis()
+    }
+
+    /// The proxy closes the connection, because the server has reset it.
+    pub(super) fn close_by_reset(&mut self, memory: &mut Memory) {
+        let by_proof = matches!(self.written, Some(Written::ByProof { .. }));
+        if by_proof && !self.closed && self.head() == Some(Head::Undecided) {
+            memory.0.remove(&self.server);
         }
+        self.closed = true;
+    }
+
+    fn proof_millis(&self) -> u64 {
+        let seconds = self.proxy.proof_seconds.unwrap_or(DEFAULT_PROOF_SECONDS);
+        u64::from(seconds) * 1_000
     }
 
     /// The result for the peer's stream, or `None` if the proxy does not read frames.
@@ -158,11 +200,7 @@ impl<'a> Hop<'a> {
         now: u64,
         memory: &mut Memory,
     ) -> Vec<u8> {
-        if self.refused.is_none() {
-            let would_write =
-                self.beside == End::Client && self.proxy.mode() == Mode::Auto && self.writes();
-            self.refused = Some(would_write && now < memory.refused_until);
-        }
+        let before = self.head();
         let half = self.halves.of_mut(from);
         half.seen.extend(bytes);
         half.ended |= end;
@@ -172,24 +210,19 @@ impl<'a> Hop<'a> {
         }
         let mut payload = bytes.to_vec();
         if let Some(head) = self.head().filter(|_| from != self.beside) {
-            let half = self.halves.of_mut(from);
+            let half = self.halves.of(from);
             let passes = head.passes(&half.seen);
             payload = passes.get(half.passed..).unwrap_or_default().to_vec();
-            let answers = half.passed == 0 && !bytes.is_empty();
-            if head == Head::TooLarge {
-                self.closed = true;
-            }
-            if head == Head::Absent && answers && self.wrote && self.beside == End::Client {
-                let seconds = self
-                    .proxy
-                    .refused_seconds
-                    .unwrap_or(DEFAULT_REFUSED_SECONDS);
-                memory.refused_until = memory.refused_until.max(now + u64::from(seconds) * 1_000);
+            self.closed |= head == Head::TooLarge;
+            if before == Some(Head::Undecided) {
+                self.learn(head, now, memory);
             }
         }
         self.halves.of_mut(from).passed += payload.len();
-        if from == self.beside && first && self.writes() {
-            self.wrote = true;
+        if from == self.beside && first {
+            self.written = self.writes(now, memory);
+        }
+        if from == self.beside && first && self.written.is_some() {
             let name = if from == End::Client {
                 "client"
             } else {
@@ -200,31 +233,43 @@ impl<'a> Hop<'a> {
         payload
     }
 
-    /// The result of the exchange; `None` until it ends.
-    pub(super) fn result(&self) -> Option<&'static str> {
-        let peer = self.halves.of(self.beside.other());
-        match self.head() {
-            None if self.closed || self.has_decided() => Some("not_attempted"),
-            None => None,
-            Some(Head::Absent) if self.refused == Some(true) => Some("suppressed"),
-            Some(Head::Undecided) if !self.closed => None,
-            Some(Head::Undecided) if !peer.seen.is_empty() => Some("truncated"),
-            Some(Head::Undecided) if !self.has_decided() => Some("not_attempted"),
-            Some(Head::Undecided) if self.refused == Some(true) => Some("suppressed"),
-            Some(Head::Undecided) => Some("absent"),
-            Some(head) => head.result(),
+    /// The first bytes of a server prove that it reads frames, or the reverse.
+    fn learn(&mut self, head: Head, now: u64, memory: &mut Memory) {
+        let has_proofs = self.beside == End::Client && self.proxy.mode() == Mode::Auto;
+        let by_proof = matches!(self.written, Some(Written::ByProof { .. }));
+        match head {
+            Head::Frame(..)
+                if has_proofs
+                    && self.case.has_spiffe_server()
+                    && self.case.has_mutual_tls()
+                    && !self.case.is_listed(self.server)
+                    && self.written != Some(Written::ByProof { fresh: true })
+                    && !self.is_fresh(now, memory) =>
+            {
+                memory.0.insert(self.server, now + self.proof_millis());
+            }
+            Head::Absent | Head::CutInHeader if by_proof => {
+                memory.0.remove(&self.server);
+                self.unanswered = true;
+            }
+            _ => {}
         }
     }
 
-    /// Whether the filter has decided if it exchanges: at the first bytes, but in the server's
-    /// proxy at the client's first bytes, unless its mode is `on`.
-    fn has_decided(&self) -> bool {
-        let begun = self.halves.any(|half| half.begun);
-        match self.beside {
-            End::Client => begun,
-            End::Server => {
-                self.halves.of(End::Client).begun || begun && self.proxy.mode() == Mode::On
+    /// The result of the exchange; `None` until it ends.
+    pub(super) fn result(&self) -> Option<&'static str> {
+        let peer = self.halves.of(self.beside.other());
+        let has_begun = self.halves.any(|half| half.begun);
+        match self.head() {
+            None if self.proxy.mode() == Mode::Off && self.beside == End::Client => {
+                (self.closed || has_begun).then_some("not_attempted")
             }
+            None if peer.begun => Some("not_attempted"),
+            Some(Head::Undecided) if peer.begun => self.closed.then_some("truncated"),
+            Some(head) if peer.begun => head.result(),
+            _ if !self.closed => None,
+            _ if self.written.is_some() => Some("absent"),
+            _ => Some("not_attempted"),
         }
     }
 

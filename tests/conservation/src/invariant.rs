@@ -1,0 +1,209 @@
+//! What must hold whatever the reference says, by the bytes at the applications and between the
+//! proxies alone.
+
+use std::collections::BTreeMap;
+
+use crate::case::{Both, Case, End, Mode, Proxy, Server};
+use crate::disagreement::Disagreement;
+use crate::wire::{MAGIC, proxy_frame};
+
+const DEFAULT_PROOF_SECONDS: u16 = 60;
+
+/// What the first bytes of a direction are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum First {
+    /// Nothing, or the beginning of a frame.
+    #[default]
+    Pending,
+    Frame,
+    Payload,
+}
+
+impl First {
+    pub(crate) fn of(stream: &[u8]) -> Self {
+        if !stream.iter().zip(MAGIC).all(|(byte, magic)| *byte == magic) {
+            return Self::Payload;
+        }
+        let rest = stream.get(MAGIC.len()..).unwrap_or_default();
+        match rest.split_first_chunk() {
+            Some((length, payload)) if payload.len() >= u32::from_be_bytes(*length) as usize => {
+                Self::Frame
+            }
+            _ => Self::Pending,
+        }
+    }
+}
+
+/// Why the client's proxy has written its frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    /// Its mode is `on`, or the cluster is listed.
+    Forced,
+    /// The server's frame came before on this connection.
+    Answer,
+    /// The server's frame came on an earlier connection.
+    Proof,
+}
+
+/// What the client's proxy may know of the servers.
+#[derive(Debug)]
+pub(crate) struct Invariant<'a> {
+    case: &'a Case,
+    /// When, in milliseconds, the last frame of a server came, unless the server has answered a
+    /// frame without one since.
+    proofs: BTreeMap<Server, u64>,
+    unanswered: u64,
+}
+
+/// A connection as the applications and a tap between the proxies see it.
+#[derive(Debug)]
+pub(crate) struct Observed<'a> {
+    pub(crate) index: usize,
+    pub(crate) to: Server,
+    pub(crate) inbound: &'a Proxy,
+    has_begun: bool,
+    reason: Option<Reason>,
+    /// The first bytes of the server's proxy.
+    answer: First,
+}
+
+impl<'a> Observed<'a> {
+    pub(crate) fn new(index: usize, to: Server, inbound: &'a Proxy) -> Self {
+        Self {
+            index,
+            to,
+            inbound,
+            has_begun: false,
+            reason: None,
+            answer: First::Pending,
+        }
+    }
+}
+
+impl<'a> Invariant<'a> {
+    pub(crate) fn new(case: &'a Case) -> Self {
+        Self {
+            case,
+            proofs: BTreeMap::new(),
+            unanswered: 0,
+        }
+    }
+
+    /// Checks a connection after an event at the time `now`. `between` are the bytes from the
+    /// client's proxy to the server's, and back; `sent` those that the applications sent and
+    /// `received` those that they got.
+    ///
+    /// **No byte of a frame of a proxy reaches an application**, except
+    ///
+    /// 1. if the side of that proxy is forced: its mode is `on`, or its configuration lists the
+    ///    cluster;
+    /// 2. if the server's filter is not reading any more within the life of a proof. At the server's
+    ///    first bytes after that frame, the client's proxy counts it in
+    ///    `istio_tcp_unanswered_frames_total`, and it writes to this server no more until it reads a
+    ///    frame. So if the server answers every connection before the next one begins, one frame
+    ///    arrives per loss;
+    /// 3. if the application itself sends a frame: no proxy can tell it from one of a proxy.
+    ///
+    /// For this, the client's proxy in mode `auto` **writes its frame only** to a server with a
+    /// SPIFFE id, and only if the cluster is listed, or, if it has a certificate, the server's frame
+    /// came before on this connection, or it came to this address of this cluster within `proof_duration` and this
+    /// connection's first bytes from the server are not something else.
+    pub(crate) fn check(
+        &mut self,
+        observed: &mut Observed<'_>,
+        now: u64,
+        between: [&[u8]; 2],
+        sent: &Both<Vec<u8>>,
+        received: &Both<Vec<u8>>,
+    ) -> Result<(), Disagreement> {
+        let [onward, back] = between;
+        let client_frame = proxy_frame("client", self.case.outbound.exchange_keys);
+        let server_frame = proxy_frame("server", observed.inbound.exchange_keys);
+        let is_first = !onward.is_empty() && !std::mem::replace(&mut observed.has_begun, true);
+        if is_first && onward.starts_with(&client_frame) {
+            let reason = self.reason(observed, now);
+            let connection = observed.index;
+            observed.reason = Some(reason.ok_or(Disagreement::Unfounded { connection })?);
+        }
+        let answer = First::of(back);
+        if observed.answer == First::Pending && answer != First::Pending {
+            observed.answer = answer;
+            self.learn(observed, now);
+        }
+        let sends_frames = |end: End| First::of(sent.of(end)) == First::Frame;
+        let is_unread = !self.is_read_by(observed.inbound);
+        let may_reach_server = match observed.reason {
+            Some(Reason::Forced) => true,
+            Some(Reason::Proof) => is_unread,
+            Some(Reason::Answer) => is_unread && sends_frames(End::Server),
+            None => false,
+        };
+        let may_reach_client = observed.inbound.mode() == Mode::On || sends_frames(End::Client);
+        for (at, frame, may) in [
+            (End::Server, client_frame, may_reach_server),
+            (End::Client, server_frame, may_reach_client),
+        ] {
+            if received.of(at).starts_with(&frame) && !may {
+                let connection = observed.index;
+                return Err(Disagreement::Leaked { connection, at });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that every frame of rule 2 is counted.
+    pub(crate) fn is_counted(&self, found: u64) -> Result<(), Disagreement> {
+        let expected = self.unanswered;
+        if found >= expected {
+            return Ok(());
+        }
+        Err(Disagreement::Uncounted { expected, found })
+    }
+
+    /// The reason for the frame of the client's proxy, if there is one.
+    fn reason(&self, observed: &Observed<'_>, now: u64) -> Option<Reason> {
+        let proxy = &self.case.outbound;
+        if proxy.mode() == Mode::On {
+            return Some(Reason::Forced);
+        }
+        if proxy.mode() != Mode::Auto || !self.case.has_spiffe_server() {
+            return None;
+        }
+        if self.case.is_listed(observed.to) {
+            return Some(Reason::Forced);
+        }
+        let life = u64::from(proxy.proof_seconds.unwrap_or(DEFAULT_PROOF_SECONDS)) * 1_000;
+        match observed.answer {
+            First::Frame => self.case.has_mutual_tls().then_some(Reason::Answer),
+            First::Pending => {
+                let read_at = self.proofs.get(&observed.to)?;
+                (now < read_at + life).then_some(Reason::Proof)
+            }
+            First::Payload => None,
+        }
+    }
+
+    /// The first bytes of a server's proxy came to the client's.
+    fn learn(&mut self, observed: &Observed<'_>, now: u64) {
+        match observed.answer {
+            First::Frame => {
+                self.proofs.insert(observed.to, now);
+            }
+            First::Payload if observed.reason == Some(Reason::Proof) => {
+                self.proofs.remove(&observed.to);
+                self.unanswered += 1;
+            }
+            First::Payload | First::Pending => {}
+        }
+    }
+
+    /// Whether a server's proxy takes frames off.
+    fn is_read_by(&self, inbound: &Proxy) -> bool {
+        inbound.is_active()
+            && match inbound.mode() {
+                Mode::On => true,
+                Mode::Auto | Mode::Receive => self.case.has_mutual_tls(),
+                Mode::Off => false,
+            }
+    }
+}
