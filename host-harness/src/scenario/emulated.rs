@@ -191,22 +191,24 @@ fn alone(scenario: &Scenario, side: Side, builder: SidecarBuilder) -> Result<Sid
 
 fn builder(scenario: &Scenario, side: Side, module: &Module) -> Option<SidecarBuilder> {
     let spec = scenario.sidecar(side)?;
-    if !spec.filter {
-        return Some(Sidecar::passthrough());
-    }
     let mut builder = match side {
+        _ if !spec.filter => Sidecar::passthrough(),
         Side::Outbound => Sidecar::outbound(module),
         Side::Inbound => Sidecar::inbound(module),
     };
+    builder = builder
+        .upstream_connect_mode(spec.upstream_connect_mode)
+        .max_early_data_bytes(spec.max_early_data_bytes);
+    if !spec.filter {
+        return Some(builder);
+    }
     builder = builder
         .node(Node::new(&spec.node.id).metadata(spec.node.metadata.clone()))
         .profile(spec.profile)
         .plugin("", &spec.root_id, "")
         .plugin_config(scenario.configuration(side))
         .upstream_host(UpstreamHost::new("127.0.0.1:8080").metadata(spec.host.metadata.clone()))
-        .stats_tags(StatsTag::labels(scenario.labels.iter().map(String::as_str)))
-        .upstream_connect_mode(spec.upstream_connect_mode)
-        .max_early_data_bytes(spec.max_early_data_bytes);
+        .stats_tags(StatsTag::labels(scenario.labels.iter().map(String::as_str)));
     if let Some(key) = &spec.ja4_filter_state {
         builder = builder.ja4_filter_state(key);
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::model::{Act, Scenario, Step};
+use super::model::{Act, Scenario, SidecarSpec, Step};
 use super::roles::{End, Side};
 use crate::config::ConnectMode;
 
@@ -86,11 +86,11 @@ impl Scenario {
     #[must_use]
     pub fn in_each_order(&self) -> Vec<Self> {
         let mut scenarios = vec![self.clone()];
-        for at in 0..self.steps.len() {
-            if !matches!(self.steps.get(at), Some(Step::AtOnce(_))) {
+        for (at, step) in self.steps.iter().enumerate() {
+            let Step::AtOnce(at_once) = step else {
                 continue;
-            }
-            let orders = self.orders();
+            };
+            let orders = self.orders(at_once);
             scenarios = scenarios
                 .iter()
                 .flat_map(|scenario| orders.iter().filter_map(|order| scenario.with(at, *order)))
@@ -99,16 +99,18 @@ impl Scenario {
         scenarios
     }
 
-    fn orders(&self) -> Vec<Order> {
-        let mut orders = vec![Order::ClientFirst, Order::ServerFirst];
-        if self.outbound.is_some() && self.inbound.is_some() {
-            orders.push(Order::Crossing);
+    fn orders(&self, at_once: &AtOnce) -> Vec<Order> {
+        let has = |end| at_once.acts().any(|(by, _)| by == end);
+        let mut orders = vec![Order::ClientFirst];
+        if has(End::Client) && has(End::Server) {
+            orders.push(Order::ServerFirst);
+            if self.outbound.is_some() && self.inbound.is_some() {
+                orders.push(Order::Crossing);
+            }
         }
-        let inbound = self.sidecar(Side::Inbound);
-        let is_early = |mode| mode == ConnectMode::Immediate;
-        if self.mtls.is_some()
-            && inbound.is_some_and(|sidecar| is_early(sidecar.upstream_connect_mode))
-        {
+        let mode = |sidecar: &SidecarSpec| sidecar.upstream_connect_mode;
+        let inbound = self.sidecar(Side::Inbound).map(mode);
+        if self.mtls.is_some() && inbound == Some(ConnectMode::Immediate) {
             orders.push(Order::BeforeHandshake);
         }
         orders

@@ -39,6 +39,9 @@ const ON_DATA: &str = "ON_DOWNSTREAM_DATA";
 /// to four.
 const AT_ONCE: usize = 2;
 
+/// The highest number of greetings: each doubles the orders.
+const GREETINGS: usize = 2;
+
 /// Returns the `index`-th random program of a seed: a scenario without expectations, as JSON.
 #[must_use]
 pub fn program(seed: u64, index: usize) -> Value {
@@ -141,18 +144,22 @@ struct Timing {
 fn steps(rng: &mut Rng, timing: Timing) -> Vec<Value> {
     let mut steps = Vec::new();
     let mut at_once = AT_ONCE;
+    let mut greetings = GREETINGS;
     let mut open = Vec::new();
     for number in 0..rng.usize(2..=4) {
         let name = format!("c{number}");
-        let mut greets = false;
-        if timing.may_greet && rng.u8(0..3) == 0 {
-            greets = true;
-            steps.push(json!({ "connect": { "connection": name, "greeting": bytes(rng) } }));
-        } else {
-            steps.push(json!({ "connect": { "connection": name } }));
+        let mut connect = json!({ "connection": name });
+        let greets = timing.may_greet && greetings > 0 && rng.u8(0..3) == 0;
+        greetings -= usize::from(greets);
+        if greets && timing.is_lazy {
+            connect["greeting"] = json!(bytes(rng));
         }
-        // Bytes of the server right after the connect may pass before the TLS handshake is over:
-        // only `at_once` and `greeting` have this order in the emulator.
+        steps.push(json!({ "connect": connect }));
+        if greets && !timing.is_lazy {
+            steps.push(json!({ "at_once": [write(rng, "server", &name)] }));
+        }
+        // Bytes of the server right after the connect may pass before the TLS handshake is over or
+        // after it: only `at_once` has both orders in the emulator.
         if !greets && !timing.is_lazy && at_once > 0 && rng.bool() {
             at_once -= 1;
             steps.push(both(rng, &name));
