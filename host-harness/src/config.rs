@@ -23,6 +23,19 @@ pub enum Profile {
     Legacy,
 }
 
+/// The event after which tcp_proxy connects upstream (`upstream_connect_mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ConnectMode {
+    /// The accept of the downstream connection.
+    #[default]
+    Immediate,
+    /// The first bytes from the client; its end of stream alone is none.
+    OnDownstreamData,
+    /// The end of the downstream TLS handshake; without TLS, the accept.
+    OnDownstreamTlsHandshake,
+}
+
 /// Envoy's treatment of connections after a filter's VM has failed (`failure_policy`). All policies
 /// close the connection whose callback trapped; measured with Envoy 1.40.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

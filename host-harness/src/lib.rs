@@ -37,7 +37,7 @@ mod sidecar;
 
 pub use abi::{AbiVersion, LogLevel, MetricType, PeerType, Status};
 pub use clock::Clock;
-pub use config::{Direction, FailurePolicy, Profile};
+pub use config::{ConnectMode, Direction, FailurePolicy, Profile};
 pub use fault::{Answer, Calls, Fault};
 pub use inspect::{Import, Inspection, Origin};
 pub use l4::{App, Chunks, Connection, Relay};

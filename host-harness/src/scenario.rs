@@ -30,6 +30,7 @@ mod emulated;
 mod engine;
 mod expectation;
 mod model;
+mod order;
 mod read;
 mod roles;
 mod stage;
@@ -39,8 +40,9 @@ pub(crate) use engine::play;
 pub use engine::{Failure, run};
 pub use expectation::{Arrival, Expectation, Metric, Report};
 pub use model::{Act, Connect, Mtls, NodeSpec, Scenario, SidecarSpec, Step, Target};
+pub use order::{AtOnce, Order};
 pub use read::ScenarioError;
-pub use roles::{Action, End, Side};
+pub use roles::{End, Side};
 pub use stage::{Stage, StageError};
 
 pub use crate::bytes::Bytes;

@@ -41,6 +41,8 @@ pub(crate) struct StreamInfo {
     pub(crate) response_flags: i64,
     pub(crate) upstream_failure: Option<String>,
     pub(crate) filter_state: FilterState,
+    /// The key of the filter state that takes the JA4 fingerprint of the ClientHello.
+    pub(crate) fingerprint_key: Option<String>,
 }
 
 impl StreamInfo {
@@ -57,6 +59,7 @@ impl StreamInfo {
             response_flags: 0,
             upstream_failure: None,
             filter_state: state,
+            fingerprint_key: None,
         }
     }
 }

@@ -29,6 +29,19 @@ impl Tls {
         }
     }
 
+    /// The JA4 fingerprint of the ClientHello that this proxy receives from an Envoy: the first part
+    /// tells whether there is an SNI, and the first and last character of the first ALPN protocol.
+    /// Version, ciphers and other extensions are those of Envoy 1.40's defaults (measured).
+    pub(crate) fn ja4(&self, offered_alpn: &[String]) -> String {
+        let has_name = !self.server_name.is_empty();
+        let sni = if has_name { 'd' } else { 'i' };
+        let protocol = offered_alpn.first().map_or("", String::as_str);
+        let first = protocol.chars().next().unwrap_or('0');
+        let last = protocol.chars().next_back().unwrap_or('0');
+        let extensions = 6 + u8::from(has_name) + u8::from(!protocol.is_empty());
+        format!("t12{sni}06{extensions:02}{first}{last}_39a52dd9ae43_0f3b2bcde21d")
+    }
+
     /// Sets the URI SAN of the local certificate.
     #[must_use]
     pub fn local_san(mut self, san: Option<String>) -> Self {
@@ -55,5 +68,19 @@ impl Tls {
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = name.into();
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Measured with the tls_inspector of Envoy 1.40.
+    #[test]
+    fn a_fingerprint_tells_the_first_protocol() {
+        let tls = Tls::anonymous();
+        let offered = ["istio-peer-exchange".to_owned(), "istio".to_owned()];
+        assert_eq!(tls.ja4(&offered), "t12i0607ie_39a52dd9ae43_0f3b2bcde21d");
+        assert_eq!(tls.ja4(&[]), "t12i060600_39a52dd9ae43_0f3b2bcde21d");
     }
 }

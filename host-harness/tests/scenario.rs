@@ -74,3 +74,24 @@ steps:
 "#,
     );
 }
+
+#[test]
+fn the_fingerprint_of_the_client_hello_is_in_the_filter_state() {
+    // The first message to `set_envoy_filter_state` is the ALPN "ab,c".
+    play(
+        r#"
+name: what the client offered
+mtls: { client: spiffe://client, server: spiffe://server }
+outbound:
+  configuration: |
+    new_connection: foreign set_envoy_filter_state hex:0a23656e766f792e6e6574776f726b2e6170706c69636174696f6e5f70726f746f636f6c73120461622c631802
+inbound:
+  configuration: |
+    new_connection: property filter_state/my.ja4
+  ja4_filter_state: my.ja4
+steps:
+  - connect: {}
+  - expect: { inbound: { log: [property filter_state/my.ja4 = 0 t12i0607ab_] } }
+"#,
+    );
+}

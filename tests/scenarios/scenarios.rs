@@ -69,16 +69,20 @@ fn emulate(scenario: &Scenario, module: &Module) -> Result<(), String> {
 #[test]
 fn in_the_harness_as_wasm() {
     let module = Module::from_file(artifact::build("tcp-peer-stats", "wasm").unwrap()).unwrap();
-    play_all("wasm", |scenario| emulate(scenario, &module));
+    play_all("wasm", |scenario| {
+        let orders = scenario.in_each_order();
+        orders.iter().try_for_each(|order| emulate(order, &module))
+    });
 }
 
 #[test]
 fn in_the_harness_natively() {
     // One thread is one VM, so each scenario gets a thread of its own.
     play_all("native", |scenario| {
-        let scenario = scenario.clone();
-        native::run(move || emulate(&scenario, &native_filter!()))
-            .map_err(|error| error.to_string())?
+        scenario.in_each_order().into_iter().try_for_each(|order| {
+            native::run(move || emulate(&order, &native_filter!()))
+                .map_err(|error| error.to_string())?
+        })
     });
 }
 

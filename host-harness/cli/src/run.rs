@@ -129,11 +129,17 @@ impl Run {
 }
 
 fn emulate(scenario: &Scenario, module: &Module) -> Verdict {
-    match Emulated::start(scenario, module) {
-        Ok(mut stage) => verdict(scenario, &mut stage),
-        Err(error @ StartError::Refused { .. }) => Verdict::Failed(error.to_string()),
-        Err(error) => Verdict::NotPlayed(error.to_string()),
+    for scenario in scenario.in_each_order() {
+        let verdict = match Emulated::start(&scenario, module) {
+            Ok(mut stage) => verdict(&scenario, &mut stage),
+            Err(error @ StartError::Refused { .. }) => Verdict::Failed(error.to_string()),
+            Err(error) => Verdict::NotPlayed(error.to_string()),
+        };
+        if !matches!(verdict, Verdict::Passed) {
+            return verdict;
+        }
     }
+    Verdict::Passed
 }
 
 fn verdict(scenario: &Scenario, stage: &mut dyn Stage) -> Verdict {

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
@@ -93,18 +93,29 @@ impl App {
 
 impl Server {
     pub(crate) fn start() -> io::Result<Self> {
-        Ok(Self {
-            listener: TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?,
-        })
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { listener })
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Accepts the next connection from the proxies.
-    pub(crate) fn accept(&self) -> io::Result<TcpStream> {
-        self.listener.accept().map(|(stream, _)| stream)
+    /// Accepts the next connection from the proxies. `None`: there is none within this time.
+    pub(crate) fn accept(&self, within: Duration) -> io::Result<Option<TcpStream>> {
+        let started = Instant::now();
+        loop {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    stream.set_nonblocking(false)?;
+                    return Ok(Some(stream));
+                }
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                Err(_) if started.elapsed() >= within => return Ok(None),
+                Err(_) => thread::sleep(BETWEEN_PIECES),
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use envoy_process::mesh_ca::Identity;
+use host_harness::ConnectMode;
 use host_harness::scenario::{Scenario, Side, SidecarSpec};
 use serde_json::{Value, json};
 
@@ -45,17 +46,11 @@ impl Parts<'_> {
 
     fn listener(&self, cluster: &str) -> Value {
         let mut filters = Vec::new();
+        filters.extend(self.spec.ja4_filter_state.as_deref().map(fingerprint));
         if self.spec.filter {
             filters.push(self.filter());
         }
-        filters.push(json!({
-            "name": "envoy.filters.network.tcp_proxy",
-            "typed_config": {
-                "@type": format!("{TYPES}.filters.network.tcp_proxy.v3.TcpProxy"),
-                "stat_prefix": LISTENER,
-                "cluster": cluster,
-            },
-        }));
+        filters.push(self.tcp_proxy(cluster));
         let mut chain = json!({ "filters": filters });
         let mut listener_filters = Vec::new();
         if let (Side::Inbound, Some(identity)) = (self.side, self.identity) {
@@ -74,6 +69,7 @@ impl Parts<'_> {
                 "name": "envoy.filters.listener.tls_inspector",
                 "typed_config": {
                     "@type": format!("{TYPES}.filters.listener.tls_inspector.v3.TlsInspector"),
+                    "enable_ja4_fingerprinting": self.spec.ja4_filter_state.is_some(),
                 },
             }));
         }
@@ -115,6 +111,25 @@ impl Parts<'_> {
         })
     }
 
+    fn tcp_proxy(&self, cluster: &str) -> Value {
+        let mut config = json!({
+            "@type": format!("{TYPES}.filters.network.tcp_proxy.v3.TcpProxy"),
+            "stat_prefix": LISTENER,
+            "cluster": cluster,
+        });
+        let mode = match self.spec.upstream_connect_mode {
+            ConnectMode::Immediate => None,
+            ConnectMode::OnDownstreamData => Some("ON_DOWNSTREAM_DATA"),
+            ConnectMode::OnDownstreamTlsHandshake => Some("ON_DOWNSTREAM_TLS_HANDSHAKE"),
+        };
+        if let Some(mode) = mode {
+            let bytes = self.spec.max_early_data_bytes;
+            put(&mut config, "upstream_connect_mode", json!(mode));
+            put(&mut config, "max_early_data_bytes", json!(bytes));
+        }
+        json!({ "name": "envoy.filters.network.tcp_proxy", "typed_config": config })
+    }
+
     fn cluster(&self, name: &str) -> Value {
         let address = loopback(self.upstream.port());
         let mut host = json!({ "endpoint": { "address": address } });
@@ -148,6 +163,21 @@ impl Parts<'_> {
         }
         cluster
     }
+}
+
+/// Stores the JA4 fingerprint of the ClientHello in the filter state.
+fn fingerprint(key: &str) -> Value {
+    json!({
+        "name": "envoy.filters.network.set_filter_state",
+        "typed_config": {
+            "@type": format!("{TYPES}.filters.network.set_filter_state.v3.Config"),
+            "on_new_connection": [{
+                "object_key": key,
+                "factory_key": "envoy.string",
+                "format_string": { "text_format_source": { "inline_string": "%TLS_JA4_FINGERPRINT%" } },
+            }],
+        },
+    })
 }
 
 fn certificates(identity: &Identity, alpn: Value) -> Value {

@@ -6,6 +6,7 @@
 
 mod apps;
 mod bootstrap;
+mod connection;
 mod stage;
 
 pub use stage::Envoys;

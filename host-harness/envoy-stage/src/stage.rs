@@ -8,21 +8,28 @@ use std::time::Duration;
 
 use envoy_process::mesh_ca::{Identity, MeshCa};
 use envoy_process::{Envoy, EnvoyBinary, Scratch, exposition};
-use host_harness::scenario::{Action, Connect, End, Scenario, Side, Stage, StageError};
-use host_harness::{Profile, Series};
+use host_harness::scenario::{Act, AtOnce, Connect, End, Scenario, Side, Stage, StageError};
+use host_harness::{ConnectMode, Profile, Series};
 
 use crate::apps::{App, Server};
 use crate::bootstrap::{LISTENER, Parts};
+use crate::connection::Connection;
 
 /// The time limit of an expectation, for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The time in which the proxies connect to the server after the client's bytes, unless a filter
+/// holds them.
+const CONNECTING: Duration = Duration::from_secs(2);
 
 /// A scenario's sidecars as real Envoys, with sockets as applications.
 pub struct Envoys {
     envoys: Vec<(Side, Envoy)>,
     entrance: SocketAddr,
     server: Server,
-    connections: HashMap<String, (App, App)>,
+    connections: HashMap<String, Connection>,
+    /// A proxy connects after the first bytes.
+    is_lazy: bool,
     _scratch: Scratch,
 }
 
@@ -72,17 +79,46 @@ impl Envoys {
             entrance,
             server,
             connections: HashMap::new(),
+            is_lazy: [Side::Outbound, Side::Inbound].into_iter().any(|side| {
+                let spec = scenario.sidecar(side);
+                spec.is_some_and(|spec| spec.upstream_connect_mode == ConnectMode::OnDownstreamData)
+            }),
             _scratch: scratch,
         })
     }
 
-    fn app(&mut self, connection: &str, end: End) -> Result<&mut App, StageError> {
-        let found = self.connections.get_mut(connection);
-        let (client, server) = found.ok_or_else(|| StageError::no_connection(connection))?;
-        Ok(match end {
-            End::Client => client,
-            End::Server => server,
-        })
+    /// The application at an end of a connection, if the proxies have connected to it.
+    fn app(&self, connection: &str, end: End) -> Result<Option<&App>, StageError> {
+        let found = self.connections.get(connection);
+        let connection = found.ok_or_else(|| StageError::no_connection(connection))?;
+        Ok(connection.app(end))
+    }
+
+    /// Performs the actions of each connection, then waits for the connection to the server.
+    fn act(&mut self, acts: &[(End, &Act)]) -> Result<(), StageError> {
+        let mut names: Vec<_> = acts.iter().map(|(_, act)| &act.connection).collect();
+        names.dedup();
+        for name in names {
+            let own = acts.iter().filter(|(_, act)| act.connection == *name);
+            let own: Vec<_> = own.copied().collect();
+            let found = self.connections.get_mut(name);
+            let connection = found.ok_or_else(|| StageError::no_connection(name))?;
+            let within = match own.iter().any(|(end, _)| *end == End::Server) {
+                true => PATIENCE,
+                false => Duration::ZERO,
+            };
+            let failed = StageError::new;
+            connection.accept(&self.server, within).map_err(failed)?;
+            connection.act(&own)?;
+            let has_written = own.iter().any(|(_, act)| act.write.is_some());
+            let within = if has_written {
+                CONNECTING
+            } else {
+                Duration::ZERO
+            };
+            connection.accept(&self.server, within).map_err(failed)?;
+        }
+        Ok(())
     }
 
     fn envoy(&self, side: Side) -> Result<&Envoy, StageError> {
@@ -96,30 +132,22 @@ impl Envoys {
 impl Stage for Envoys {
     fn connect(&mut self, connect: &Connect) -> Result<(), StageError> {
         let client = TcpStream::connect(self.entrance).map_err(StageError::new)?;
-        let server = self.server.accept().map_err(StageError::new)?;
-        let client = App::new(client, connect.chunks).map_err(StageError::new)?;
-        let mut server = App::new(server, connect.chunks).map_err(StageError::new)?;
-        if let Some(greeting) = &connect.greeting {
-            server.write(&greeting.to_vec()).map_err(StageError::new)?;
+        let mut connection = Connection::new(client, connect).map_err(StageError::new)?;
+        if !self.is_lazy {
+            let accepted = connection.accept(&self.server, PATIENCE);
+            accepted.map_err(StageError::new)?;
         }
         self.connections
-            .insert(connect.connection.clone(), (client, server));
+            .insert(connect.connection.clone(), connection);
         Ok(())
     }
 
-    fn write(&mut self, connection: &str, end: End, bytes: &[u8]) -> Result<(), StageError> {
-        self.app(connection, end)?
-            .write(bytes)
-            .map_err(StageError::new)
+    fn perform(&mut self, end: End, act: &Act) -> Result<(), StageError> {
+        self.act(&[(end, act)])
     }
 
-    fn act(&mut self, connection: &str, end: End, action: Action) -> Result<(), StageError> {
-        let app = self.app(connection, end)?;
-        match action {
-            Action::End => app.end(),
-            Action::Reset => app.reset(),
-        }
-        .map_err(StageError::new)
+    fn at_once(&mut self, at_once: &AtOnce) -> Result<(), StageError> {
+        self.act(&at_once.acts().collect::<Vec<_>>())
     }
 
     fn advance(&mut self, by: Duration) {
@@ -127,11 +155,12 @@ impl Stage for Envoys {
     }
 
     fn received(&mut self, connection: &str, end: End) -> Result<Vec<u8>, StageError> {
-        Ok(self.app(connection, end)?.received())
+        let app = self.app(connection, end)?;
+        Ok(app.map(App::received).unwrap_or_default())
     }
 
     fn ended(&mut self, connection: &str, end: End) -> Result<bool, StageError> {
-        Ok(self.app(connection, end)?.ended())
+        Ok(self.app(connection, end)?.is_some_and(App::ended))
     }
 
     fn series(&mut self, side: Side) -> Result<Vec<Series>, StageError> {

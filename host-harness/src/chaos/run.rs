@@ -105,9 +105,11 @@ impl Run {
                 record.server.written = greeting.unwrap_or_default();
                 self.connections.insert(connect.connection.clone(), record);
             }
-            Step::Client(act) => self.record_write(act, End::Client),
-            Step::Server(act) => self.record_write(act, End::Server),
-            Step::Advance(_) | Step::Expect(_) => {}
+            _ => {
+                for (end, act) in step.acts() {
+                    self.record_write(act, end);
+                }
+            }
         }
     }
 

@@ -37,6 +37,34 @@ impl Connection {
         self.path.borrow_mut().chunks = chunks;
     }
 
+    /// Lets both applications act before any byte of the one crosses bytes of the other between two
+    /// proxies: each proxy sees the bytes of its own application first.
+    ///
+    /// ```
+    /// # use host_harness::Connection;
+    /// fn greet_each_other(connection: &Connection) {
+    ///     connection.at_once(|client, server| {
+    ///         client.write("SSH-2.0-client");
+    ///         server.write("SSH-2.0-server");
+    ///     });
+    /// }
+    /// ```
+    pub fn at_once(&self, act: impl FnOnce(&App, &App)) {
+        self.hold();
+        act(&self.client, &self.server);
+        self.release();
+    }
+
+    /// Keeps what the applications send in transit until [`Self::release`].
+    pub(crate) fn hold(&self) {
+        self.path.borrow_mut().hold(true);
+    }
+
+    pub(crate) fn release(&self) {
+        self.path.borrow_mut().hold(false);
+        pump(&self.path);
+    }
+
     /// Returns the ALPN protocols that the first proxy offers upstream: those of filter state
     /// `envoy.network.application_protocols` if a filter set it, otherwise the cluster's.
     pub fn offered_alpn(&self) -> Vec<String> {

@@ -3,15 +3,19 @@
 //! Envoy: `FilterManagerImpl`, `ConnectionImpl`, `TcpProxy::Filter`, `Wasm::Context`.
 
 mod chain;
+mod early;
 mod tcp_proxy;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use early::EarlyData;
+
 use super::filter::{Admission, Filter};
 use super::proxy::Proxy;
 use super::segment::{Ending, Segment, Socket, Toward};
 use crate::abi::PeerType;
+use crate::config::ConnectMode;
 use crate::host::{Deferred, Stream};
 use crate::stream_info::Upstream;
 use crate::tls::Tls;
@@ -44,6 +48,11 @@ pub(crate) struct Hop {
     /// The upstream that tcp_proxy will choose.
     route: Upstream,
     dialing: Dialing,
+    connect_mode: ConnectMode,
+    /// The iteration has reached tcp_proxy.
+    is_at_tcp_proxy: bool,
+    /// What tcp_proxy reads before it has an upstream connection; `None` if it reads nothing then.
+    early: Option<EarlyData>,
     /// The ALPN protocols that a filter chain of the next proxy matches; empty for any.
     next_protocols: Vec<String>,
     sent: Vec<(Toward, Segment)>,
@@ -76,6 +85,9 @@ impl Hop {
             unread: Default::default(),
             route,
             dialing,
+            connect_mode: ConnectMode::Immediate,
+            is_at_tcp_proxy: false,
+            early: None,
             next_protocols: Vec::new(),
             sent: Vec::new(),
         }
@@ -128,6 +140,18 @@ impl Hop {
         }
     }
 
+    /// Receives the ClientHello of the previous proxy. A filter in front of the wasm filters stores
+    /// its fingerprint under this key.
+    pub(super) fn client_hello(&mut self, offered_alpn: &[String]) {
+        let stream = &mut *self.stream.borrow_mut();
+        let Some(key) = stream.info.fingerprint_key.clone() else {
+            return;
+        };
+        let tls = stream.info.downstream_tls.as_ref();
+        let fingerprint = tls.map_or_else(|| "-".to_owned(), |tls| tls.ja4(offered_alpn));
+        stream.info.filter_state.set_string(key, fingerprint);
+    }
+
     /// Completes the current event and returns the segments that it sent.
     pub(super) fn take_sent(&mut self) -> Vec<(Toward, Segment)> {
         self.settle();
@@ -173,6 +197,9 @@ impl Hop {
 
     pub(super) fn finish_handshake(&mut self) {
         self.stream.borrow_mut().info.handshake_done = true;
+        if self.is_at_tcp_proxy && self.connect_mode == ConnectMode::OnDownstreamTlsHandshake {
+            self.connect();
+        }
     }
 
     /// Receives an event on the downstream (toward the server) or the upstream connection.
@@ -180,7 +207,7 @@ impl Hop {
         match (toward, segment) {
             (Toward::Server, Segment::Data { bytes, end }) => self.client_sent(bytes, end),
             (Toward::Server, Segment::Close) => self.client_sent(Vec::new(), true),
-            (Toward::Server, Segment::Reset) if self.upstream.open && !self.downstream.read_end => {
+            (Toward::Server, Segment::Reset) if self.is_reading() && !self.downstream.read_end => {
                 self.close_downstream(PeerType::Remote, Ending::Reset);
             }
             (Toward::Server, Segment::Reset) => self.downstream.reset = true,
@@ -199,7 +226,7 @@ impl Hop {
             if !bytes.is_empty() {
                 self.send(Toward::Client, Segment::Reset);
             }
-        } else if self.upstream.open {
+        } else if self.is_reading() {
             self.on_downstream(&bytes, end);
         } else {
             self.unread.0.extend(bytes);

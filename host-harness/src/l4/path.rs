@@ -19,6 +19,12 @@ pub(crate) struct Path {
     /// Called after every change.
     pub(super) observer: Option<Rc<dyn Fn()>>,
     hops: Vec<Hop>,
+    /// The number of hops that have accepted the connection.
+    opened: usize,
+    /// The bytes that the server sends as soon as the last hop has connected.
+    greeting: Vec<u8>,
+    /// What the applications send stays in transit.
+    is_held: bool,
     client: AppState,
     server: AppState,
     /// Events by their receiver: 0 is the client, then the hops, last the server.
@@ -33,6 +39,9 @@ impl Path {
             chunks: Chunks::default(),
             observer: None,
             hops,
+            opened: 0,
+            greeting: Vec::new(),
+            is_held: false,
             client: AppState::default(),
             server: AppState::default(),
             in_transit: VecDeque::new(),
@@ -44,31 +53,62 @@ impl Path {
         &self.hops
     }
 
-    /// Opens the hops. A greeting reaches the last hop before any handshake is complete, as the
-    /// greeting of a fast server does on loopback.
+    /// Opens the hops, as far as they connect immediately.
     pub(super) fn open(&mut self, greeting: Vec<u8>) {
-        let mut opened = 0;
-        for hop in &mut self.hops {
-            hop.open();
-            opened += 1;
-            if !hop.is_connected() {
-                break;
+        self.greeting = greeting;
+        self.open_reached();
+        self.collect();
+    }
+
+    /// Opens the first hop, whose handshake its owner reports.
+    pub(super) fn open_first(&mut self) {
+        self.opened = 1;
+        self.change_first(Hop::open);
+    }
+
+    /// Opens each hop that the one before has connected to. A greeting reaches the last hop before
+    /// its handshake is complete, as the greeting of a fast server does on loopback.
+    fn open_reached(&mut self) {
+        loop {
+            let first = self.opened;
+            while self.is_next_reached() {
+                let offered = self.hops.get(self.opened.wrapping_sub(1));
+                let offered = offered.map(Hop::offered_alpn).unwrap_or_default();
+                if let Some(hop) = self.hops.get_mut(self.opened) {
+                    hop.client_hello(&offered);
+                    hop.open();
+                }
+                self.opened += 1;
+            }
+            self.greet();
+            if first == self.opened {
+                return;
+            }
+            for hop in self.hops.iter_mut().take(self.opened).skip(first) {
+                hop.finish_handshake();
             }
         }
-        if opened == self.hops.len() && !greeting.is_empty() {
-            self.inject(
-                Toward::Client,
-                Segment::Data {
-                    bytes: greeting,
-                    end: false,
-                },
-            );
-            self.step();
+    }
+
+    fn is_next_reached(&self) -> bool {
+        let before = self.opened.checked_sub(1);
+        let before = before.and_then(|index| self.hops.get(index));
+        self.opened < self.hops.len() && before.is_none_or(Hop::is_connected)
+    }
+
+    fn greet(&mut self) {
+        let Some(last) = self.hops.last_mut().filter(|hop| hop.is_connected()) else {
+            return;
+        };
+        let bytes = std::mem::take(&mut self.greeting);
+        if !bytes.is_empty() {
+            last.receive(Toward::Client, Segment::Data { bytes, end: false });
         }
-        for hop in &mut self.hops {
-            hop.finish_handshake();
-        }
-        self.collect();
+    }
+
+    /// Keeps what the applications send in transit, or lets it go.
+    pub(super) fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
     }
 
     /// The first bytes from the first hop to the second, and back.
@@ -119,6 +159,11 @@ impl Path {
 
     /// Delivers the next event. Returns false if there is none.
     fn step(&mut self) -> bool {
+        if self.is_held {
+            return false;
+        }
+        self.collect();
+        self.open_reached();
         self.collect();
         let Some((node, toward, segment)) = self.in_transit.pop_front() else {
             return false;

@@ -27,7 +27,7 @@ pub struct Relay {
 impl Relay {
     /// Opens an accepted connection. A downstream TLS handshake has not begun yet.
     pub(crate) fn open(path: Rc<RefCell<Path>>) -> Self {
-        path.borrow_mut().change_first(Hop::open);
+        path.borrow_mut().open_first();
         pump(&path);
         Self {
             client: App::new(path.clone(), Toward::Server),

@@ -1,10 +1,11 @@
 //! The emulator as a stage.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::model::{Connect, Scenario};
-use super::roles::{Action, End, Side};
+use super::model::{Act, Connect, Scenario};
+use super::order::{AtOnce, Order};
+use super::roles::{End, Side};
 use super::stage::{Stage, StageError};
 use crate::bytes::Bytes;
 use crate::l4::{App, Chunks, Connection};
@@ -119,18 +120,33 @@ impl Stage for Emulated {
         Ok(())
     }
 
-    fn write(&mut self, connection: &str, end: End, bytes: &[u8]) -> Result<(), StageError> {
-        self.app(connection, end)?.write(bytes);
+    fn perform(&mut self, end: End, act: &Act) -> Result<(), StageError> {
+        let app = self.app(&act.connection, end)?;
+        if let Some(bytes) = &act.write {
+            app.write(bytes.to_vec());
+        }
+        if act.end {
+            app.end();
+        }
+        if act.reset {
+            app.reset();
+        }
         Ok(())
     }
 
-    fn act(&mut self, connection: &str, end: End, action: Action) -> Result<(), StageError> {
-        let app = self.app(connection, end)?;
-        match action {
-            Action::End => app.end(),
-            Action::Reset => app.reset(),
-        }
-        Ok(())
+    fn at_once(&mut self, at_once: &AtOnce) -> Result<(), StageError> {
+        let is_held = matches!(at_once.order(), Order::Crossing | Order::BeforeHandshake);
+        let names = at_once.acts().map(|(_, act)| act.connection.as_str());
+        let names: BTreeSet<_> = names.filter(|_| is_held).collect();
+        let held: Vec<_> = names
+            .into_iter()
+            .filter_map(|name| self.connections.get(name).cloned())
+            .collect();
+        held.iter().for_each(Connection::hold);
+        let acts = at_once.acts();
+        let done = acts.map(|(end, act)| self.perform(end, act)).collect();
+        held.iter().for_each(Connection::release);
+        done
     }
 
     fn advance(&mut self, by: Duration) {
@@ -175,13 +191,17 @@ fn alone(scenario: &Scenario, side: Side, builder: SidecarBuilder) -> Result<Sid
 
 fn builder(scenario: &Scenario, side: Side, module: &Module) -> Option<SidecarBuilder> {
     let spec = scenario.sidecar(side)?;
-    if !spec.filter {
-        return Some(Sidecar::passthrough());
-    }
     let mut builder = match side {
+        _ if !spec.filter => Sidecar::passthrough(),
         Side::Outbound => Sidecar::outbound(module),
         Side::Inbound => Sidecar::inbound(module),
     };
+    builder = builder
+        .upstream_connect_mode(spec.upstream_connect_mode)
+        .max_early_data_bytes(spec.max_early_data_bytes);
+    if !spec.filter {
+        return Some(builder);
+    }
     builder = builder
         .node(Node::new(&spec.node.id).metadata(spec.node.metadata.clone()))
         .profile(spec.profile)
@@ -189,6 +209,9 @@ fn builder(scenario: &Scenario, side: Side, module: &Module) -> Option<SidecarBu
         .plugin_config(scenario.configuration(side))
         .upstream_host(UpstreamHost::new("127.0.0.1:8080").metadata(spec.host.metadata.clone()))
         .stats_tags(StatsTag::labels(scenario.labels.iter().map(String::as_str)));
+    if let Some(key) = &spec.ja4_filter_state {
+        builder = builder.ja4_filter_state(key);
+    }
     if let Some(name) = &spec.cluster.name {
         builder = builder.cluster(Cluster::new(name).metadata(spec.cluster.metadata.clone()));
     }

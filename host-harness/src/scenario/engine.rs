@@ -4,8 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::expectation::Expectation;
-use super::model::{Act, Scenario, Step};
-use super::roles::{Action, End};
+use super::model::{Scenario, Step};
+use super::roles::End;
 use super::stage::{Stage, StageError};
 
 /// The interval between checks in real time.
@@ -43,6 +43,7 @@ pub fn run(scenario: &Scenario, stage: &mut dyn Stage) -> Result<(), Failure> {
             source,
         })?;
         if let Some(what) = wrong {
+            let what = what + &scenario.describe_orders(number);
             return Err(Failure::Unexpected { step: number, what });
         }
     }
@@ -53,25 +54,13 @@ pub fn run(scenario: &Scenario, stage: &mut dyn Stage) -> Result<(), Failure> {
 pub(crate) fn play(step: &Step, stage: &mut dyn Stage) -> Result<Option<String>, StageError> {
     match step {
         Step::Connect(connect) => stage.connect(connect)?,
-        Step::Client(act) => perform(act, End::Client, stage)?,
-        Step::Server(act) => perform(act, End::Server, stage)?,
+        Step::Client(act) => stage.perform(End::Client, act)?,
+        Step::Server(act) => stage.perform(End::Server, act)?,
+        Step::AtOnce(at_once) => stage.at_once(at_once)?,
         Step::Advance(by) => stage.advance(*by),
         Step::Expect(expectation) => return wait_for(expectation, stage),
     }
     Ok(None)
-}
-
-fn perform(act: &Act, end: End, stage: &mut dyn Stage) -> Result<(), StageError> {
-    if let Some(bytes) = &act.write {
-        stage.write(&act.connection, end, &bytes.to_vec())?;
-    }
-    if act.end {
-        stage.act(&act.connection, end, Action::End)?;
-    }
-    if act.reset {
-        stage.act(&act.connection, end, Action::Reset)?;
-    }
-    Ok(())
 }
 
 fn wait_for(

@@ -7,9 +7,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::expectation::Expectation;
-use super::roles::Side;
+use super::order::AtOnce;
+use super::roles::{End, Side};
 use crate::bytes::Bytes;
-use crate::config::Profile;
+use crate::config::{ConnectMode, Profile};
 use crate::fault::Fault;
 
 /// A scenario: one file.
@@ -66,6 +67,17 @@ pub struct SidecarSpec {
     /// Filter state of each upstream connection, likewise.
     #[serde(default)]
     pub upstream_filter_state: BTreeMap<String, Value>,
+    /// The key of the filter state of each new connection that takes the JA4 fingerprint of the
+    /// ClientHello, which tells the first ALPN protocol offered. In real Envoy a `tls_inspector`
+    /// and a `set_filter_state` filter in front of the wasm filter store it.
+    #[serde(default)]
+    pub ja4_filter_state: Option<String>,
+    /// The event after which tcp_proxy connects upstream, by its name in Envoy's configuration.
+    #[serde(default)]
+    pub upstream_connect_mode: ConnectMode,
+    /// The number of bytes with which tcp_proxy stops reading before it has an upstream connection.
+    #[serde(default = "early_data")]
+    pub max_early_data_bytes: usize,
     /// A fault to inject into host calls of the filter. Only the emulator supports it.
     #[serde(default)]
     pub fault: Option<Fault>,
@@ -121,6 +133,9 @@ pub enum Step {
     Client(Act),
     /// An action of the server application.
     Server(Act),
+    /// Actions of both applications, of which none waits for another: a list of `client` and
+    /// `server`. See [`Scenario::in_each_order`].
+    AtOnce(AtOnce),
     /// Time passes.
     #[serde(deserialize_with = "duration")]
     Advance(Duration),
@@ -197,6 +212,22 @@ impl Scenario {
             document => document.to_string().into_bytes(),
         }
     }
+}
+
+impl Step {
+    /// Returns the actions of applications in this step.
+    pub fn acts(&self) -> Vec<(End, &Act)> {
+        match self {
+            Self::Client(act) => vec![(End::Client, act)],
+            Self::Server(act) => vec![(End::Server, act)],
+            Self::AtOnce(at_once) => at_once.acts().collect(),
+            Self::Connect(_) | Self::Advance(_) | Self::Expect(_) => Vec::new(),
+        }
+    }
+}
+
+fn early_data() -> usize {
+    8192
 }
 
 fn yes() -> bool {

@@ -20,15 +20,6 @@ pub enum Side {
     Inbound,
 }
 
-/// An action of an application, other than a write.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Action {
-    /// Ends its half.
-    End,
-    /// Resets the connection.
-    Reset,
-}
-
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::model::Connect;
-use super::roles::{Action, End, Side};
+use super::model::{Act, Connect};
+use super::order::AtOnce;
+use super::roles::{End, Side};
 use crate::stats::Series;
 
 /// The reason why a stage cannot play a step; not a failed expectation.
@@ -22,17 +23,18 @@ pub trait Stage {
     /// The connection fails.
     fn connect(&mut self, connect: &Connect) -> Result<(), StageError>;
 
-    /// Writes bytes. A write arrives as one piece unless the connection divides it.
+    /// Performs an action of an application. A write arrives as one piece unless the connection
+    /// divides it.
     ///
     /// # Errors
     /// The connection does not exist.
-    fn write(&mut self, connection: &str, end: End, bytes: &[u8]) -> Result<(), StageError>;
+    fn perform(&mut self, end: End, act: &Act) -> Result<(), StageError>;
 
-    /// Performs an action of an application.
+    /// Performs actions of which none waits for another.
     ///
     /// # Errors
-    /// The connection does not exist.
-    fn act(&mut self, connection: &str, end: End, action: Action) -> Result<(), StageError>;
+    /// A connection does not exist.
+    fn at_once(&mut self, at_once: &AtOnce) -> Result<(), StageError>;
 
     /// Lets time pass and delivers the ticks that become due.
     fn advance(&mut self, by: Duration);

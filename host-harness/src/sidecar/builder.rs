@@ -1,6 +1,7 @@
 //! The configuration of an Envoy before its start.
 
 mod filters;
+mod tcp_proxy;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -11,7 +12,7 @@ use super::error::StartError;
 use super::pool::Pool;
 use super::spec::FilterSpec;
 use crate::clock::Clock;
-use crate::config::{Direction, Profile};
+use crate::config::{ConnectMode, Direction, Profile};
 use crate::fault::FaultInjection;
 use crate::host::{Process, SharedData};
 use crate::log::Logs;
@@ -40,6 +41,9 @@ pub struct SidecarBuilder {
     filter_state: FilterState,
     upstream_filter_state: FilterState,
     upstream_refused: bool,
+    connect_mode: ConnectMode,
+    max_early_data_bytes: usize,
+    fingerprint_key: Option<String>,
     clock: Clock,
     beside: Option<Rc<Process>>,
 }
@@ -68,6 +72,9 @@ impl SidecarBuilder {
             filter_state: FilterState::default(),
             upstream_filter_state: FilterState::default(),
             upstream_refused: false,
+            connect_mode: ConnectMode::default(),
+            max_early_data_bytes: 8192,
+            fingerprint_key: None,
             clock: Clock::default(),
             beside: None,
         }
@@ -186,6 +193,16 @@ impl SidecarBuilder {
         self
     }
 
+    /// Stores the JA4 fingerprint of the ClientHello in the filter state of each new connection, as
+    /// a `tls_inspector` with `enable_ja4_fingerprinting` and a `set_filter_state` filter with
+    /// `%TLS_JA4_FINGERPRINT%` do. It tells the first ALPN protocol that the client offered: in a
+    /// [`Rig`](crate::Rig) the outbound proxy's offer, otherwise none.
+    #[must_use]
+    pub fn ja4_filter_state(mut self, key: impl Into<String>) -> Self {
+        self.fingerprint_key = Some(key.into());
+        self
+    }
+
     /// Sets filter state of each upstream connection, in place of a filter on that connection. It
     /// is the attribute `upstream_filter_state` as soon as tcp_proxy has chosen the host.
     #[must_use]
@@ -196,13 +213,6 @@ impl SidecarBuilder {
     ) -> Self {
         self.upstream_filter_state
             .set_value(key.into(), value.into());
-        self
-    }
-
-    /// Makes the endpoint refuse connections.
-    #[must_use]
-    pub fn refuse_upstream(mut self) -> Self {
-        self.upstream_refused = true;
         self
     }
 
@@ -249,6 +259,9 @@ impl SidecarBuilder {
             filter_state: self.filter_state,
             upstream_filter_state: self.upstream_filter_state,
             upstream_refused: self.upstream_refused,
+            connect_mode: self.connect_mode,
+            max_early_data_bytes: self.max_early_data_bytes,
+            fingerprint_key: self.fingerprint_key,
             last_connection: Cell::new(0),
             paths: RefCell::default(),
             deferred: RefCell::default(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::StartError;
 use super::pool::Pool;
+use crate::config::ConnectMode;
 use crate::host::{Deferred, Process, Stream};
 use crate::l4::{Dialing, Hop, Path, Proxy, pump};
 use crate::property::{Cluster, FilterState, UpstreamHost};
@@ -32,6 +33,9 @@ pub(crate) struct Envoy {
     /// The initial filter state of each upstream connection.
     pub(super) upstream_filter_state: FilterState,
     pub(super) upstream_refused: bool,
+    pub(super) connect_mode: ConnectMode,
+    pub(super) max_early_data_bytes: usize,
+    pub(super) fingerprint_key: Option<String>,
     pub(super) last_connection: Cell<u64>,
     pub(super) paths: RefCell<Vec<Weak<RefCell<Path>>>>,
     /// Actions for streams other than the one whose callback requested them.
@@ -82,8 +86,10 @@ impl Envoy {
         self.last_connection.set(connection_id);
         let turn = usize::try_from(connection_id - 1).unwrap_or_default();
         let admissions = self.pools.iter().map(|pool| pool.admit(turn)).collect();
-        let info = StreamInfo::new(connection_id, downstream, self.filter_state.clone());
+        let mut info = StreamInfo::new(connection_id, downstream, self.filter_state.clone());
+        info.fingerprint_key.clone_from(&self.fingerprint_key);
         Hop::new(self.clone(), admissions, Stream::new(info), route, dialing)
+            .connect_mode(self.connect_mode, self.max_early_data_bytes)
     }
 
     /// The current workers.

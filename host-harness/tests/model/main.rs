@@ -1,6 +1,7 @@
 //! The L4 model, rule by rule, seen by a filter that logs everything.
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
+mod at_once;
 mod buffers;
 mod chain;
 mod diagnosis;
@@ -8,6 +9,7 @@ mod expressions;
 mod failure;
 mod faults;
 mod foreign;
+mod lazy;
 mod life_cycle;
 mod properties;
 mod relay;

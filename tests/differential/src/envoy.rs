@@ -152,6 +152,10 @@ impl<'b, 'a> Run<'b, 'a> {
         let done = match step {
             Step::Client(act) => self.client.act(act),
             Step::Server(act) => self.server.act(act),
+            Step::AtOnce { client, server } => {
+                let acted = self.client.act(client);
+                acted.and_then(|()| self.server.act(server))
+            }
             Step::Advance(time) => {
                 thread::sleep(*time);
                 Ok(())

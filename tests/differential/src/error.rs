@@ -25,6 +25,9 @@ pub enum Error {
         scenario: String,
         source: host_harness::StartError,
     },
+    /// A program of two sidecars cannot be played.
+    #[error("{what}\n{program}")]
+    Exchange { program: String, what: String },
     /// An operation on a socket failed.
     #[error("scenario {scenario}: {what}: {source}")]
     Socket {

@@ -5,6 +5,7 @@ mod script;
 use std::time::Duration;
 
 use fastrand::Rng;
+use host_harness::ConnectMode;
 
 use crate::scenario::{Act, Scenario, Step};
 
@@ -13,13 +14,23 @@ const WAIT: Duration = Duration::from_millis(25);
 
 const LONGEST: usize = 9;
 
+/// The highest number of steps in which both applications act: each doubles the orders.
+const AT_ONCE: usize = 3;
+
 /// Returns the `index`-th random scenario of a seed.
 #[must_use]
 pub fn scenario(seed: u64, index: usize) -> Scenario {
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index as u64);
     let ticks = rng.u8(0..10) == 0;
     let script = script::script(&mut rng, ticks);
-    let mut steps = steps(&mut rng);
+    let connect_mode = match rng.u8(0..10) {
+        0..=6 => ConnectMode::Immediate,
+        7..=8 => ConnectMode::OnDownstreamData,
+        _ => ConnectMode::OnDownstreamTlsHandshake,
+    };
+    // Whether a connection that a filter closes is reset depends on the bytes in the kernel.
+    let closes = script.contains("close ") || script.contains("trap");
+    let mut steps = steps(&mut rng, !ticks && !closes);
     if ticks {
         let waits = steps
             .into_iter()
@@ -29,15 +40,26 @@ pub fn scenario(seed: u64, index: usize) -> Scenario {
     Scenario {
         name: format!("{index} of seed {seed}"),
         script,
+        connect_mode,
         steps,
     }
 }
 
 /// The steps of the applications: none acts after it closed, and none writes after it ended.
-fn steps(rng: &mut Rng) -> Vec<Step> {
+/// `at_once`: both may act at once.
+fn steps(rng: &mut Rng, at_once: bool) -> Vec<Step> {
     let mut states = [State::Open, State::Open];
     let mut steps = Vec::new();
+    let mut left = if at_once { AT_ONCE } else { 0 };
     for _ in 0..rng.usize(1..=LONGEST) {
+        if left > 0 && matches!(states, [State::Open, State::Open]) && rng.u8(0..6) == 0 {
+            left -= 1;
+            steps.push(Step::AtOnce {
+                client: Act::Write(bytes(rng)),
+                server: Act::Write(bytes(rng)),
+            });
+            continue;
+        }
         let side = rng.usize(0..2);
         let Some(state) = states.get_mut(side) else {
             continue;

@@ -11,6 +11,7 @@ use crate::observed::{Arrived, Observed, Segment};
 use crate::scenario::{self, Act, Scenario, Step};
 
 /// Runs a scenario as the `index`-th of a run, with the addresses that it had in Envoy.
+/// `server_first`: an item of [`Scenario::orders`].
 ///
 /// # Errors
 /// The filter rejects the script.
@@ -19,12 +20,15 @@ pub(crate) fn run(
     scenario: &Scenario,
     index: usize,
     addresses: &Addresses,
+    server_first: &[bool],
 ) -> Result<Observed> {
     let id = scenario::id(index);
     let sidecar = Sidecar::outbound(module)
         .plugin(&id, "", &id)
         .plugin_config(scenario.configuration(index))
         .node(Node::new("probe").cluster("probe"))
+        .upstream_connect_mode(scenario.connect_mode)
+        .max_early_data_bytes(scenario::EARLY_DATA)
         .cluster(Cluster::new("server"))
         .upstream_host(UpstreamHost::new(addresses.server.to_string()))
         .addresses(addresses.client.to_string(), addresses.listener.to_string())
@@ -44,8 +48,9 @@ pub(crate) fn run(
         segments: Vec::new(),
     };
     run.observe("the client connects".into());
+    let mut server_first = server_first.iter().copied();
     for step in &scenario.steps {
-        run.step(step);
+        run.step(step, &mut server_first);
     }
     let observed = Observed {
         metrics: normal::metrics(&run.sidecar.prometheus_text(), &id),
@@ -66,14 +71,31 @@ struct Run {
 }
 
 impl Run {
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &Step, server_first: &mut impl Iterator<Item = bool>) {
         match step {
             Step::Client(act) => self.client.act(act),
-            Step::Server(act) if self.connected => self.server.act(act),
-            Step::Server(_) => {}
+            Step::Server(act) => self.act_of_server(act),
+            Step::AtOnce { client, server } if server_first.next() == Some(true) => {
+                self.act_of_server(server);
+                self.client.act(client);
+            }
+            Step::AtOnce { client, server } => {
+                let connected = self.connected;
+                self.client.act(client);
+                if connected {
+                    self.act_of_server(server);
+                }
+            }
             Step::Advance(time) => return self.advance(*time),
         }
         self.observe(step.to_string());
+    }
+
+    /// Before it is connected, the server application does not act.
+    fn act_of_server(&mut self, act: &Act) {
+        if self.connected {
+            self.server.act(act);
+        }
     }
 
     fn advance(&mut self, time: Duration) {

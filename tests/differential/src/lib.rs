@@ -1,9 +1,13 @@
 //! Differential tests: a [`Scenario`] runs in the host harness and in real Envoy, and the
 //! observations of the filter and of both applications must be equal. Where they differ, the
 //! harness is wrong.
+//!
+//! A [`Scenario`] has one connection through one proxy with a probe filter. An [`Exchange`] has
+//! several through two sidecars with the filter of this repository.
 
 mod envoy;
 mod error;
+mod exchange;
 mod generate;
 mod harness;
 mod normal;
@@ -13,6 +17,7 @@ mod scenario;
 mod shrink;
 
 pub use error::{Error, Result};
+pub use exchange::{Exchange, Exchanges, Observation, random_exchange};
 pub use generate::scenario as random;
 pub use observed::{Arrived, Difference, Observed, Segment};
 pub use run::{Finding, Hosts};

@@ -70,13 +70,20 @@ impl Hosts {
                 let Some((envoy, addresses)) = envoy.run(index)? else {
                     break;
                 };
-                let harness = harness::run(&self.module, scenario, index, &addresses)?;
-                let finding = harness.difference(&envoy).map(|difference| Finding {
-                    scenario: scenario.clone(),
-                    harness,
-                    envoy,
-                    difference,
-                });
+                let mut finding = None;
+                for order in scenario.orders() {
+                    let harness = harness::run(&self.module, scenario, index, &addresses, &order)?;
+                    let Some(difference) = harness.difference(&envoy) else {
+                        finding = None;
+                        break;
+                    };
+                    finding.get_or_insert_with(|| Finding {
+                        scenario: scenario.clone(),
+                        harness,
+                        envoy: envoy.clone(),
+                        difference,
+                    });
+                }
                 seen(scenario, finding);
             }
         }

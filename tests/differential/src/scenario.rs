@@ -3,6 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use host_harness::ConnectMode;
+
+/// `max_early_data_bytes`: fewer than most writes have.
+pub(crate) const EARLY_DATA: usize = 4;
+
 /// One connection through one proxy, step by step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
@@ -12,6 +17,8 @@ pub struct Scenario {
     /// `{id}` is replaced by a word that no other scenario of the run has, for the names of
     /// metrics.
     pub script: String,
+    /// The event after which tcp_proxy connects to the server.
+    pub connect_mode: ConnectMode,
     /// The steps of the applications once the connection is open.
     pub steps: Vec<Step>,
 }
@@ -23,6 +30,13 @@ pub enum Step {
     Client(Act),
     /// The server application acts.
     Server(Act),
+    /// Both applications act, and none waits for the other. The proxy may see either first.
+    AtOnce {
+        /// The client application's action.
+        client: Act,
+        /// The server application's action.
+        server: Act,
+    },
     /// Time passes. The effects of timers that fire in this time belong to the previous step.
     Advance(Duration),
 }
@@ -49,6 +63,17 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// For each combination of orders: whether the server's act comes first in the n-th
+    /// [`Step::AtOnce`].
+    pub(crate) fn orders(&self) -> Vec<Vec<bool>> {
+        let is_at_once = |step: &&Step| matches!(step, Step::AtOnce { .. });
+        let count = self.steps.iter().filter(is_at_once).count();
+        let bits = |number: u32| (0..count).map(|at| number >> at & 1 == 1).collect();
+        (0..1 << count).map(bits).collect()
+    }
+}
+
 /// The word that replaces `{id}`.
 pub(crate) fn id(index: usize) -> String {
     format!("scenario{index}")
@@ -60,6 +85,9 @@ impl fmt::Display for Scenario {
         for line in self.script.lines() {
             writeln!(f, "  {line}")?;
         }
+        if self.connect_mode != ConnectMode::Immediate {
+            writeln!(f, "  upstream: {:?}", self.connect_mode)?;
+        }
         let steps = self.steps.iter().map(Step::to_string);
         write!(f, "  steps: {}", steps.collect::<Vec<_>>().join(", "))
     }
@@ -70,6 +98,9 @@ impl fmt::Display for Step {
         match self {
             Self::Client(act) => write!(f, "client {act}"),
             Self::Server(act) => write!(f, "server {act}"),
+            Self::AtOnce { client, server } => {
+                write!(f, "client {client} while server {server}")
+            }
             Self::Advance(time) => write!(f, "{time:?} pass"),
         }
     }

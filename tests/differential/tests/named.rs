@@ -5,6 +5,7 @@ use std::time::Duration;
 use differential::Act::{Close, End, Reset};
 use differential::Step::{Advance, Client, Server};
 use differential::{Act, Hosts, Scenario, Step};
+use host_harness::ConnectMode;
 
 #[test]
 fn each_rule_holds_in_the_harness_and_in_envoy() {
@@ -27,6 +28,8 @@ fn scenarios() -> Vec<Scenario> {
         buffers(),
         answers(),
         types(),
+        lazy(),
+        at_once(),
     ]
     .concat()
 }
@@ -369,10 +372,107 @@ fn evaluate(token: usize) -> String {
     format!("foreign expr_evaluate hex:{token:02x}000000")
 }
 
+fn lazy() -> Vec<Scenario> {
+    let choice = "property xds/cluster_name; property xds/cluster_metadata; property xds/upstream_host_metadata; \
+                  property upstream/address; property upstream/port; property upstream/request_attempt_count; \
+                  property upstream_filter_state";
+    let everywhere = format!(
+        "new_connection: {choice}\ndownstream_data: {choice}\nupstream_data: {choice}\nlog: {choice}"
+    );
+    let on_data =
+        |name, script: &str, steps| lazily(name, ConnectMode::OnDownstreamData, script, steps);
+    vec![
+        on_data(
+            "no upstream before the first bytes have passed",
+            &everywhere,
+            vec![Client(write("a")), Client(write("b")), Server(write("c"))],
+        ),
+        on_data(
+            "more bytes than are read early",
+            &everywhere,
+            vec![
+                Client(write("abcdefgh")),
+                Client(ending("b")),
+                Server(ending("c")),
+            ],
+        ),
+        on_data(
+            "an end of stream does not connect",
+            &everywhere,
+            vec![Client(End), Client(Reset)],
+        ),
+        on_data(
+            "bytes and an end of stream do",
+            &everywhere,
+            vec![Client(ending("a")), Server(ending("b"))],
+        ),
+        on_data(
+            "bytes on an empty end of stream do",
+            "downstream_data: set downstream 0 0 frame",
+            vec![Client(End), Server(End)],
+        ),
+        on_data(
+            "drained bytes do not",
+            "downstream_data#1: set downstream 0 99\ndownstream_data#2: set downstream 0 0 held",
+            vec![Client(write("held")), Client(write("more"))],
+        ),
+        on_data(
+            "held bytes do not",
+            &format!("downstream_data#1: pause\ndownstream_data: {choice}"),
+            vec![Client(write("a")), Client(write("b"))],
+        ),
+        on_data(
+            "bytes are read while a new connection is paused",
+            &format!("new_connection: pause\ndownstream_data: {choice}"),
+            vec![Client(write("a")), Client(write("b"))],
+        ),
+        on_data(
+            "a client that leaves before",
+            &everywhere,
+            vec![Client(Close)],
+        ),
+        on_data(
+            "a client that resets before",
+            &everywhere,
+            vec![Client(Reset)],
+        ),
+        lazily(
+            "without TLS there is no handshake to wait for",
+            ConnectMode::OnDownstreamTlsHandshake,
+            &everywhere,
+            vec![Server(write("a")), Client(write("b"))],
+        ),
+    ]
+}
+
+fn at_once() -> Vec<Scenario> {
+    let both = || Step::AtOnce {
+        client: write("query"),
+        server: write("greeting"),
+    };
+    vec![
+        named("both write at once", "", [both(), both()]),
+        named(
+            "both write at once, and the filter numbers what it sees first",
+            "downstream_data#1: define counter {id}.c; increment 4 1\nupstream_data#1: metric 4",
+            [both()],
+        ),
+    ]
+}
+
+fn lazily(name: &str, connect_mode: ConnectMode, script: &str, steps: Vec<Step>) -> Scenario {
+    Scenario {
+        connect_mode,
+        steps,
+        ..named(name, script, [])
+    }
+}
+
 fn named<const N: usize>(name: &str, script: &str, steps: [Step; N]) -> Scenario {
     Scenario {
         name: name.into(),
         script: script.into(),
+        connect_mode: ConnectMode::Immediate,
         steps: steps.into(),
     }
 }

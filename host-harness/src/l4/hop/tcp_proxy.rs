@@ -18,10 +18,9 @@ const HANDSHAKE_RESET: &str =
     "TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:TLS_error_end";
 
 impl Hop {
-    /// Chooses cluster and host when the iteration first reaches tcp_proxy, and connects. Reading
-    /// is disabled until then. A filter that stops in `proxy_on_new_connection` delays this until
-    /// `proxy_continue_stream`.
-    fn connect(&mut self) {
+    /// Chooses cluster and host, and connects. A filter that stops in `proxy_on_new_connection`
+    /// delays this until `proxy_continue_stream`.
+    pub(super) fn connect(&mut self) {
         if self.has_connected() || !self.downstream.open {
             return;
         }
@@ -30,6 +29,7 @@ impl Hop {
             Dialing::Emulated if !self.next_chain_matches() => self.fail_upstream(HANDSHAKE_RESET),
             Dialing::Emulated => {
                 self.upstream = Socket::opened();
+                self.send_early();
                 self.read_unread();
             }
             Dialing::Owner | Dialing::UnderWay => self.dialing = Dialing::UnderWay,
@@ -62,6 +62,7 @@ impl Hop {
         if let Some(upstream) = &mut self.stream.borrow_mut().info.upstream {
             upstream.tls = tls;
         }
+        self.send_early();
         self.read_unread();
     }
 
@@ -96,7 +97,7 @@ impl Hop {
     /// The last filter of the chain: forwards the read buffer to the upstream connection.
     pub(super) fn tcp_proxy_on_data(&mut self) {
         if !self.upstream.open {
-            return self.connect();
+            return self.before_upstream();
         }
         let bytes = self.stream.borrow_mut().downstream.take();
         let end = self.downstream.read_end && !self.upstream.write_end;

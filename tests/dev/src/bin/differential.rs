@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use differential::{Error, Finding, Hosts, random, shrink};
+use differential::{Error, Exchanges, Finding, Hosts, random, random_exchange, shrink};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// The number of differences that are shrunk and shown in full. Of the others, the first differing
@@ -14,7 +14,9 @@ const SHOWN: usize = 3;
 /// Run random scenarios in the harness and in real Envoy and compare the observations of the filter
 /// and of the applications.
 ///
-/// Each difference is shrunk and printed with both traces. Exits with 0 without differences, with 1
+/// A scenario has one proxy with a probe filter. An exchange has two sidecars with the filter of
+/// this repository and several connections. Each difference is printed with the observations in
+/// both, that of a scenario after it was shrunk. Exits with 0 without differences, with 1
 /// if there are differences, and with 2 if a host does not work.
 #[derive(Parser)]
 #[command(
@@ -28,6 +30,9 @@ struct Options {
     /// Number of scenarios.
     #[arg(long, value_name = "N", default_value_t = 100)]
     cases: usize,
+    /// Number of exchanges.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    exchanges: usize,
     /// The same seed gives the same scenarios.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
@@ -59,10 +64,35 @@ impl Options {
         let count = findings.len();
         report(&hosts, findings)?;
         println!("{} scenarios, {count} differences", self.cases);
+        let count = count + self.compare_exchanges()?;
         Ok(match count {
             0 => ExitCode::SUCCESS,
             _ => ExitCode::FAILURE,
         })
+    }
+}
+
+impl Options {
+    /// Prints the differences of the exchanges and returns their number.
+    fn compare_exchanges(&self) -> Result<usize, Error> {
+        let exchanges = Exchanges::new(self.envoy_version.as_deref())?;
+        let programs: Vec<_> = (0..self.exchanges)
+            .map(|index| random_exchange(self.seed, index))
+            .collect();
+        let progress = ProgressBar::new(self.exchanges as u64).with_style(style());
+        let mut differences = Vec::new();
+        exchanges.compare(&programs, |difference| {
+            differences.extend(difference);
+            progress.set_message(differences.len().to_string());
+            progress.inc(1);
+        })?;
+        progress.finish_and_clear();
+        for difference in differences.iter().take(SHOWN) {
+            println!("{difference}");
+        }
+        let count = differences.len();
+        println!("{} exchanges, {count} differences", self.exchanges);
+        Ok(count)
     }
 }
 

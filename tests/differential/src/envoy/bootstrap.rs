@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use host_harness::ConnectMode;
 use serde_json::{Value, json};
 
 use crate::scenario::{self, Scenario};
@@ -20,7 +21,7 @@ pub(super) fn document(probe: &Path, scenarios: &[Scenario], server: SocketAddr)
         let id = scenario::id(index);
         let filters = [
             wasm(&id, probe, &scenario.configuration(index)),
-            tcp_proxy(),
+            tcp_proxy(scenario.connect_mode),
         ];
         listeners.push(listener(&id, &filters));
     }
@@ -72,15 +73,22 @@ fn wasm(id: &str, probe: &Path, script: &str) -> Value {
     })
 }
 
-fn tcp_proxy() -> Value {
-    json!({
-        "name": "tcp_proxy",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-            "stat_prefix": "server",
-            "cluster": "server",
-        },
-    })
+fn tcp_proxy(mode: ConnectMode) -> Value {
+    let mut config = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        "stat_prefix": "server",
+        "cluster": "server",
+    });
+    let lazy = match mode {
+        ConnectMode::Immediate => None,
+        ConnectMode::OnDownstreamData => Some("ON_DOWNSTREAM_DATA"),
+        ConnectMode::OnDownstreamTlsHandshake => Some("ON_DOWNSTREAM_TLS_HANDSHAKE"),
+    };
+    if let (Some(mode), Some(config)) = (lazy, config.as_object_mut()) {
+        config.insert("upstream_connect_mode".into(), json!(mode));
+        config.insert("max_early_data_bytes".into(), json!(scenario::EARLY_DATA));
+    }
+    json!({ "name": "tcp_proxy", "typed_config": config })
 }
 
 fn loopback(port: u16) -> Value {

@@ -1,0 +1,92 @@
+//! A connection of a scenario: its two applications.
+
+use std::io;
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use host_harness::scenario::{Act, Connect, End, StageError};
+
+use crate::apps::{App, Server};
+
+/// A connection whose upstream may not be connected yet.
+pub(crate) struct Connection {
+    client: App,
+    server: Option<App>,
+    greeting: Vec<u8>,
+    piece: Option<usize>,
+}
+
+impl Connection {
+    pub(crate) fn new(client: TcpStream, connect: &Connect) -> io::Result<Self> {
+        Ok(Self {
+            client: App::new(client, connect.chunks)?,
+            server: None,
+            greeting: connect
+                .greeting
+                .as_ref()
+                .map(|bytes| bytes.to_vec())
+                .unwrap_or_default(),
+            piece: connect.chunks,
+        })
+    }
+
+    /// Accepts the server's connection, if it comes within this time.
+    pub(crate) fn accept(&mut self, server: &Server, within: Duration) -> io::Result<()> {
+        if self.server.is_none()
+            && let Some(stream) = server.accept(within)?
+        {
+            let mut app = App::new(stream, self.piece)?;
+            app.write(&self.greeting)?;
+            self.server = Some(app);
+        }
+        Ok(())
+    }
+
+    /// The application at this end. The server has none before the proxies are connected to it.
+    pub(crate) fn app(&self, end: End) -> Option<&App> {
+        match end {
+            End::Client => Some(&self.client),
+            End::Server => self.server.as_ref(),
+        }
+    }
+
+    /// Performs the actions of both applications, each in a thread of its own.
+    pub(crate) fn act(&mut self, acts: &[(End, &Act)]) -> Result<(), StageError> {
+        let Self { client, server, .. } = self;
+        let of = |wanted| acts.iter().filter(move |(end, _)| *end == wanted);
+        let (by_client, mut by_server) = (of(End::Client), of(End::Server).peekable());
+        thread::scope(|scope| {
+            let served = match (server, by_server.peek()) {
+                (_, None) => None,
+                (Some(server), Some(_)) => Some(scope.spawn(|| perform(server, by_server))),
+                (None, Some(_)) => {
+                    return Err(StageError::new(
+                        "no proxy has connected to the server application",
+                    ));
+                }
+            };
+            perform(client, by_client).map_err(StageError::new)?;
+            match served.map(thread::ScopedJoinHandle::join) {
+                None => Ok(()),
+                Some(Ok(done)) => done.map_err(StageError::new),
+                Some(Err(_)) => Err(StageError::new("the server application panicked")),
+            }
+        })
+    }
+}
+
+fn perform<'a>(app: &mut App, acts: impl Iterator<Item = &'a (End, &'a Act)>) -> io::Result<()> {
+    for (_, act) in acts {
+        if let Some(bytes) = &act.write {
+            app.write(&bytes.to_vec())?;
+        }
+        if act.end {
+            app.end()?;
+        }
+        if act.reset {
+            app.reset()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! tcp_proxy before it has an upstream connection (`upstream_connect_mode`,
+//! `max_early_data_bytes`).
+
+use super::Hop;
+use crate::config::ConnectMode;
+use crate::l4::segment::{Segment, Toward};
+
+/// What tcp_proxy has read from the client and not sent yet.
+pub(super) struct EarlyData {
+    bytes: Vec<u8>,
+    end: bool,
+    /// With this many bytes, reading is disabled.
+    limit: usize,
+}
+
+impl Hop {
+    /// Sets the event after which tcp_proxy connects, and how many bytes it reads before.
+    pub(crate) fn connect_mode(mut self, mode: ConnectMode, limit: usize) -> Self {
+        self.connect_mode = mode;
+        self.early = (mode != ConnectMode::Immediate).then(|| EarlyData {
+            bytes: Vec::new(),
+            end: false,
+            limit,
+        });
+        self
+    }
+
+    /// Whether reading from the downstream connection is enabled.
+    pub(super) fn is_reading(&self) -> bool {
+        let reads_early = |early: &EarlyData| early.bytes.is_empty() || !early.is_full();
+        self.upstream.open || self.early.as_ref().is_some_and(reads_early)
+    }
+
+    /// The iteration reaches tcp_proxy, which has no upstream connection: it keeps the bytes, and
+    /// connects if this is the event that it waits for.
+    pub(super) fn before_upstream(&mut self) {
+        self.is_at_tcp_proxy = true;
+        let is_secured = {
+            let stream = &mut *self.stream.borrow_mut();
+            if let Some(early) = &mut self.early {
+                early.bytes.extend(stream.downstream.take());
+                early.end |= self.downstream.read_end;
+            }
+            stream.info.handshake_done || stream.info.downstream_tls.is_none()
+        };
+        let is_due = match self.connect_mode {
+            ConnectMode::Immediate => true,
+            ConnectMode::OnDownstreamData => {
+                let early = self.early.as_ref();
+                early.is_some_and(|early| !early.bytes.is_empty())
+            }
+            ConnectMode::OnDownstreamTlsHandshake => is_secured,
+        };
+        if is_due {
+            self.connect();
+        }
+    }
+
+    /// The upstream connection exists: tcp_proxy sends what it kept. Envoy:
+    /// `TcpProxy::Filter::onUpstreamConnection`.
+    pub(super) fn send_early(&mut self) {
+        let Some(EarlyData { bytes, end, .. }) = self.early.take() else {
+            return;
+        };
+        if !bytes.is_empty() || end {
+            self.upstream.write_end |= end;
+            self.send(Toward::Server, Segment::Data { bytes, end });
+        }
+    }
+}
+
+impl EarlyData {
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= self.limit
+    }
+}

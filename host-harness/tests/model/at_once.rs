@@ -1,0 +1,103 @@
+//! Both applications act at once, and the proxies see the bytes in different orders.
+
+use super::{lines, probe_module};
+use host_harness::scenario::{Emulated, Order, Scenario, Step, run};
+use host_harness::{Rig, Sidecar};
+
+/// The data callbacks of a sidecar's filter, without sizes.
+fn seen(sidecar: &Sidecar) -> Vec<String> {
+    let lines = lines(sidecar);
+    let callbacks = lines.iter().filter_map(|line| line.split_once("_data("));
+    callbacks
+        .map(|(callback, _)| callback.trim_start_matches("2 ").to_owned())
+        .collect()
+}
+
+#[test]
+fn each_proxy_sees_its_own_application_first() {
+    let module = probe_module();
+    let rig = Rig::builder(Sidecar::outbound(&module), Sidecar::inbound(&module))
+        .start()
+        .unwrap();
+    let connection = rig.connect();
+    connection.at_once(|client, server| {
+        server.write("b");
+        client.write("a");
+    });
+    assert_eq!(connection.client.received(), b"b");
+    assert_eq!(connection.server.received(), b"a");
+    assert_eq!(seen(&rig.outbound), ["downstream", "upstream"]);
+    assert_eq!(seen(&rig.inbound), ["upstream", "downstream"]);
+}
+
+const BOTH: &str = "
+name: both write
+mtls: { client: spiffe://client, server: spiffe://server }
+outbound: {}
+inbound: {}
+steps:
+  - connect: {}
+  - at_once: [{ client: { write: a } }, { server: { write: b } }]
+  - expect: { client: { received: b }, server: { received: a } }
+";
+
+#[test]
+fn a_scenario_has_each_order_of_real_envoys() {
+    let module = probe_module();
+    let mut all = Vec::new();
+    for scenario in Scenario::parse(BOTH).unwrap().in_each_order() {
+        let mut stage = Emulated::start(&scenario, &module).unwrap();
+        run(&scenario, &mut stage).unwrap();
+        let Some(Step::AtOnce(at_once)) = scenario.steps.get(1) else {
+            panic!("no at_once");
+        };
+        let sidecars = stage.sidecars();
+        let callbacks: Vec<_> = sidecars
+            .iter()
+            .flat_map(|(_, sidecar)| seen(sidecar))
+            .collect();
+        all.push((at_once.order(), callbacks.join(" ")));
+    }
+    assert_eq!(
+        all,
+        [
+            (
+                Order::ClientFirst,
+                "downstream upstream downstream upstream".to_owned()
+            ),
+            (
+                Order::ServerFirst,
+                "upstream downstream upstream downstream".to_owned()
+            ),
+            (
+                Order::Crossing,
+                "downstream upstream upstream downstream".to_owned()
+            ),
+            (
+                Order::BeforeHandshake,
+                "upstream downstream upstream downstream".to_owned()
+            ),
+        ]
+    );
+}
+
+#[test]
+fn one_proxy_or_one_application_has_fewer_orders() {
+    let orders = |yaml: &str| Scenario::parse(yaml).unwrap().in_each_order().len();
+    assert_eq!(orders(&BOTH.replace("outbound: {}", "")), 3);
+    let alone = BOTH.replace("{ client: { write: a } }, ", "");
+    assert_eq!(orders(&alone), 2);
+    assert_eq!(orders(&alone.replace("  - connect: {}\n", "")), 1);
+}
+
+#[test]
+fn a_failure_names_the_order() {
+    let yaml = BOTH.replace("received: b", "received: x");
+    let scenario = Scenario::parse(&yaml).unwrap().in_each_order().remove(1);
+    let mut stage = Emulated::start(&scenario, &probe_module()).unwrap();
+    let failure = run(&scenario, &mut stage).unwrap_err().to_string();
+    assert!(
+        failure.ends_with("(step 2: the server's bytes first)"),
+        "{failure}"
+    );
+}
