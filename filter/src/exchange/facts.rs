@@ -1,5 +1,5 @@
-//! The facts about a connection that its exchange depends on. Each is read from the host at most
-//! once, and not before it is needed.
+//! The facts about a connection that its exchange depends on. The host is asked for each when it is
+//! needed, and not again once it has answered.
 
 use super::context::ExchangeContext;
 use super::proofs::Server;
