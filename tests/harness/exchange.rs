@@ -51,20 +51,20 @@ fn legacy_attributes_give_the_same_labels() {
     );
 }
 
+// Shows: filter/docs/peer-exchange.md, "The default is therefore `false`."
 #[test]
-fn the_alpn_is_offered_by_the_filter() {
-    let rig = rig();
+fn the_alpn_is_offered_by_the_filter_if_it_is_told_to() {
+    let module = module();
+    let offered = |configuration: &str| {
+        let sidecar = outbound(&module).plugin_config(configuration);
+        let sidecar = sidecar.upstream_tls(Tls::mutual(CLIENT, SERVER));
+        sidecar.start().unwrap().connect().offered_alpn()
+    };
     assert_eq!(
-        rig.connect().offered_alpn(),
+        offered(r#"{"peer_exchange": {"advertise_alpn": true}}"#),
         ["istio-peer-exchange", "istio"]
     );
-    let module = module();
-    let silent = outbound(&module).plugin_config(r#"{"peer_exchange": {"advertise_alpn": false}}"#);
-    let sidecar = silent
-        .upstream_tls(Tls::mutual(CLIENT, SERVER))
-        .start()
-        .unwrap();
-    assert_eq!(sidecar.connect().offered_alpn(), [""; 0]);
+    assert_eq!(offered("{}"), [""; 0]);
 }
 
 #[test]

@@ -14,6 +14,8 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(15);
 pub(crate) const CLIENT: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-ratings-v2";
 pub(crate) const SERVER: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-mongodb";
 
+const CLUSTER: &str = "outbound|27017||mongodb.default.svc.cluster.local";
+
 /// The labels of the four metrics, and the one of the exchange's counter.
 pub(crate) fn tags() -> impl Iterator<Item = &'static str> {
     STANDARD.into_iter().chain(["result"])
@@ -54,7 +56,7 @@ fn services() -> serde_json::Value {
     json!({ "istio": { "services": [service] } })
 }
 
-/// The client's sidecar.
+/// The client's sidecar, whose configuration lists the server's cluster.
 pub(crate) fn outbound(module: &Module) -> SidecarBuilder {
     let host = json!({
         "istio": { "workload": "mongodb-v1;default;mongodb;v1;Kubernetes" },
@@ -62,9 +64,8 @@ pub(crate) fn outbound(module: &Module) -> SidecarBuilder {
     });
     Sidecar::outbound(module)
         .node(node("ratings-v2", "ratings", "v2"))
-        .cluster(
-            Cluster::new("outbound|27017||mongodb.default.svc.cluster.local").metadata(services()),
-        )
+        .plugin_config(json!({ "peer_exchange": { "clusters": [CLUSTER] } }).to_string())
+        .cluster(Cluster::new(CLUSTER).metadata(services()))
         .upstream_host(UpstreamHost::new("10.0.0.2:27017").metadata(host))
         .stats_tags(StatsTag::labels(tags()))
 }
