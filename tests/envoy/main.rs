@@ -2,6 +2,11 @@
 //!
 //! Every test compares three things on both reporters: the bytes that arrived, the four counts,
 //! and the whole label sets. One binary, so that the linker and the Envoys are paid for once.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a failed expectation of a test"
+)]
 
 mod artifact;
 mod bootstrap;

@@ -28,8 +28,8 @@ fn pass_through(near: &TcpStream, targets: &Targets) -> io::Result<()> {
     let size = reader.read(&mut hello)?;
     let hello = &hello[..size];
     let is_named = |sni: &str| hello.windows(sni.len()).any(|part| part == sni.as_bytes());
-    let targets = targets.get().into_iter().flatten();
-    let target = targets.filter(|(sni, _)| is_named(sni)).next();
+    let mut targets = targets.get().into_iter().flatten();
+    let target = targets.find(|(sni, _)| is_named(sni));
     let (_, target) = target.ok_or(io::ErrorKind::NotFound)?;
     let far = TcpStream::connect(target)?;
     (&far).write_all(hello)?;

@@ -1,10 +1,5 @@
 //! TLS servers outside the mesh with an ALPN of their own. The filter's defaults leave the ALPN of
 //! their clusters alone.
-#![allow(
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a failed expectation of a test"
-)]
 
 use std::io::Read;
 

@@ -129,7 +129,7 @@ fn move_to_file(bootstrap: &mut Value, file: &Path) {
         json!({ "lds_config": { "path_config_source": { "path": file } } });
     listener["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
     let document = json!({ "resources": [listener] });
-    fs::write(file, document.to_string()).expect("a file in the scratch folder");
+    fs::write(file, document.to_string()).unwrap();
 }
 
 impl Listener {

@@ -51,6 +51,7 @@ fn legacy_attributes_give_the_same_labels() {
     );
 }
 
+// Shows: filter/docs/peer-exchange.md, "The default is therefore `false`."
 #[test]
 fn the_alpn_is_offered_by_the_filter_only_if_it_is_configured() {
     assert_eq!(rig().connect().offered_alpn(), [""; 0]);

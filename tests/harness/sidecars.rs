@@ -14,6 +14,8 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(15);
 pub(crate) const CLIENT: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-ratings-v2";
 pub(crate) const SERVER: &str = "spiffe://cluster.local/ns/default/sa/bookinfo-mongodb";
 
+const CLUSTER: &str = "outbound|27017||mongodb.default.svc.cluster.local";
+
 /// The labels of the four metrics, and the one of the exchange's counter.
 pub(crate) fn tags() -> impl Iterator<Item = &'static str> {
     STANDARD.into_iter().chain(["result"])
@@ -53,8 +55,6 @@ fn services() -> serde_json::Value {
     let service = json!({ "host": "mongodb.default.svc.cluster.local", "name": "mongodb", "namespace": "default" });
     json!({ "istio": { "services": [service] } })
 }
-
-const CLUSTER: &str = "outbound|27017||mongodb.default.svc.cluster.local";
 
 /// The client's sidecar. It writes on its first connection.
 pub(crate) fn outbound(module: &Module) -> SidecarBuilder {

@@ -143,8 +143,8 @@ impl Stage for Emulated {
             .filter_map(|name| self.connections.get(name).cloned())
             .collect();
         held.iter().for_each(Connection::hold);
-        let acts = at_once.acts();
-        let done = acts.map(|(end, act)| self.perform(end, act)).collect();
+        let mut acts = at_once.acts();
+        let done = acts.try_for_each(|(end, act)| self.perform(end, act));
         held.iter().for_each(Connection::release);
         done
     }
