@@ -154,7 +154,11 @@ impl<'a> Hop<'a> {
             (Mode::Auto, End::Client) if matches!(self.head(), Some(Head::Frame(..))) => {
                 self.case.has_mutual_tls()
             }
-            (Mode::Auto, End::Client) if self.head() == Some(Head::Absent) => false,
+            (Mode::Auto, End::Client)
+                if matches!(self.head(), Some(Head::Absent | Head::CutInHeader)) =>
+            {
+                false
+            }
             (Mode::Auto, End::Client) => {
                 let until = memory.0.get(&self.server).copied();
                 let left = until?.checked_sub(now).filter(|left| *left > 0)?;
@@ -251,6 +255,10 @@ impl<'a> Hop<'a> {
             Head::Absent | Head::CutInHeader if by_proof => {
                 memory.0.remove(&self.server);
                 self.unanswered = true;
+            }
+            // The proxy closes the connection.
+            Head::TooLarge if by_proof => {
+                memory.0.remove(&self.server);
             }
             _ => {}
         }
