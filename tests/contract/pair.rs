@@ -195,16 +195,23 @@ pub(crate) fn db(bootstrap: &mut Value) {
 /// Renames the one cluster.
 pub(crate) fn route_to(bootstrap: &mut Value, name: &str) {
     let cluster = at(bootstrap, CLUSTER);
+    let before = cluster["name"].take();
     cluster["name"] = json!(name);
     if let Some(assignment) = cluster.get_mut("load_assignment") {
         assignment["cluster_name"] = json!(name);
     }
     let chains = at(bootstrap, LISTENER)["filter_chains"].as_array_mut();
     for chain in chains.into_iter().flatten() {
-        let proxy = chain["filters"]
-            .as_array_mut()
-            .and_then(|filters| filters.last_mut());
-        proxy.unwrap()["typed_config"]["cluster"] = json!(name);
+        let filters = chain["filters"].as_array_mut().unwrap();
+        filters.last_mut().unwrap()["typed_config"]["cluster"] = json!(name);
+        // The filter's configuration lists it.
+        for filter in filters {
+            let listing = filter.pointer_mut("/typed_config/config/configuration/value");
+            if let (Some(listing), Some(before)) = (listing, before.as_str()) {
+                let text = listing.as_str().unwrap_or_default().replace(before, name);
+                *listing = json!(text);
+            }
+        }
     }
 }
 
