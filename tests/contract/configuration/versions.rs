@@ -2,6 +2,7 @@
 
 use mesh::Filter;
 use mesh::labels::Reporter;
+use mesh::situation::without_exchange;
 use mesh::testing::Result;
 use serde_json::{Value, json};
 
@@ -105,33 +106,14 @@ fn no_configuration_means_the_defaults() -> Result {
             mesh.edit_client(client).service(service.edit(server))
         })?;
         let reported = Reported::of(pair)?;
-        reported.is_exchanged_but(|_, reporter, labels| labels.extend(unexchanged(reporter)))?;
+        // Neither side knows that the other one reads frames.
+        reported.is_exchanged_but(|_, by, labels| labels.extend(without_exchange(by)))?;
         for reporter in Reporter::BOTH {
             let log = reported.pair.sidecar(reporter)?.log_text()?;
             assert!(log.contains("reporting every 15s"), "{log}");
         }
     }
     Ok(())
-}
-
-/// The labels without the exchange: neither side knows that the other one reads frames.
-fn unexchanged(reporter: Reporter) -> impl Iterator<Item = (String, String)> {
-    let labels: &[(&str, &str)] = match reporter {
-        Reporter::Source => &[
-            ("destination_app", "unknown"),
-            ("destination_version", "unknown"),
-        ],
-        Reporter::Destination => &[
-            ("source_workload", "unknown"),
-            ("source_canonical_service", "unknown"),
-            ("source_canonical_revision", "latest"),
-            ("source_app", "unknown"),
-            ("source_version", "unknown"),
-            ("source_cluster", "unknown"),
-        ],
-    };
-    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    labels.iter().map(owned)
 }
 
 /// Fields without effect on TCP and retired fields are accepted and logged as without effect.

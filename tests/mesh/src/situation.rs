@@ -105,10 +105,7 @@ impl Situation {
         if self == Self::Exchange {
             return labels;
         }
-        labels.extend(match reporter {
-            Reporter::Source => owned(SERVER_LABELS_WITHOUT_EXCHANGE),
-            Reporter::Destination => owned(CLIENT_LABELS_WITHOUT_EXCHANGE),
-        });
+        labels.extend(without_exchange(reporter));
         if self == Self::Plain {
             labels.extend(owned(LABELS_WITHOUT_TLS));
             if reporter == Reporter::Destination {
@@ -119,5 +116,14 @@ impl Situation {
             }
         }
         labels
+    }
+}
+
+/// The labels that are different without the exchange.
+#[must_use]
+pub fn without_exchange(reporter: Reporter) -> Labels {
+    match reporter {
+        Reporter::Source => owned(SERVER_LABELS_WITHOUT_EXCHANGE),
+        Reporter::Destination => owned(CLIENT_LABELS_WITHOUT_EXCHANGE),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use mesh::EnvoyBinary;
@@ -17,13 +18,16 @@ pub(crate) const NAMESPACE: &str = "trouble";
 /// A frame with a valid header and four bytes that are no protobuf message.
 const GARBLED_FRAME: &[u8] = b"\x3d\x23\x04\x67\x00\x00\x00\x04\xff\xff\xff\xff";
 
+/// A frame without metadata.
+const EMPTY_FRAME: &[u8] = b"\x3d\x23\x04\x67\x00\x00\x00\x00";
+
 /// A limit that no answer reaches. Without it, a fault would be a hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The mesh: one caller, and a service for each fault.
 pub(crate) struct Trouble {
     mesh: Mesh,
-    _apps: [App; 3],
+    _apps: [App; 4],
 }
 
 impl Trouble {
@@ -34,14 +38,32 @@ impl Trouble {
             let _first = stream.read(&mut [0; 1024])?;
             stream.write_all(GARBLED_FRAME)
         })?;
+        // It loses its exchange filter after every connection, and gets it back after the next.
+        let connections = AtomicU32::new(0);
+        let forgetting = App::start(move |mut stream: &TcpStream| {
+            if connections.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+                stream.write_all(EMPTY_FRAME)?;
+            }
+            apps::length(stream)
+        })?;
         let service = |app, address: SocketAddr| Service::new(workload(app), 7000, address);
         let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
             // Its metadata has another namespace than its certificate.
             .client(workload("caller"))
             .edit_client(from_elsewhere)
+            // It writes to servers whose frame it read.
+            .client_filter(Filter::Configured(json!({
+                "tcp_reporting_duration": "500ms",
+                "peer_exchange": { "clusters": [] },
+            })))
             // No TLS, between two sidecars.
             .service(service("plain", echo.address()).hop(Hop::Plaintext))
-            // The endpoint metadata announces the exchange, which the server does not have.
+            .service(
+                service("forgetting", forgetting.address())
+                    .hop(Hop::MeshWithoutAlpn)
+                    .filter(Filter::Absent),
+            )
+            // The server does not have the exchange.
             .service(
                 service("silent", length.address())
                     .hop(Hop::MeshWithoutAlpn)
@@ -61,7 +83,7 @@ impl Trouble {
             .start(scratch)?;
         Ok(Self {
             mesh,
-            _apps: [echo, length, garbling],
+            _apps: [echo, length, garbling, forgetting],
         })
     }
 

@@ -36,11 +36,14 @@ impl MariaDb {
         let mut command = as_owner(&install);
         command.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
         command.arg(format!("--datadir={}", data.display()));
+        // At its start, MariaDB removes the temporary tables of every server from the folder.
+        command.env("TMPDIR", &dir);
         process::run("mariadb-install-db", command)?;
 
         let address = super::free_address()?;
         let mut command = as_owner(&mariadbd);
         command.arg(format!("--datadir={}", data.display()));
+        command.env("TMPDIR", &dir);
         command.args(["--bind-address=127.0.0.1", "--skip-name-resolve"]);
         command.arg(format!("--port={}", address.port()));
         // A name relative to the data folder: an absolute path can exceed the limit of a socket's
