@@ -41,7 +41,10 @@ impl Trouble {
         // It loses its exchange filter after every connection, and gets it back after the next.
         let connections = AtomicU32::new(0);
         let forgetting = App::start(move |mut stream: &TcpStream| {
-            if connections.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+            if connections
+                .fetch_add(1, Ordering::Relaxed)
+                .is_multiple_of(2)
+            {
                 stream.write_all(EMPTY_FRAME)?;
             }
             apps::length(stream)
