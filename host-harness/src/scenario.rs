@@ -25,6 +25,7 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 
+mod at_once;
 mod check;
 mod emulated;
 mod engine;
@@ -35,12 +36,12 @@ mod read;
 mod roles;
 mod stage;
 
+pub use at_once::{Act, AtOnce, Order};
 pub use emulated::Emulated;
 pub(crate) use engine::play;
 pub use engine::{Failure, run};
 pub use expectation::{Arrival, Expectation, Metric, Report};
-pub use model::{Act, Connect, Mtls, NodeSpec, Scenario, SidecarSpec, Step, Target};
-pub use order::{AtOnce, Order};
+pub use model::{Connect, Mtls, NodeSpec, Scenario, SidecarSpec, Step, Target};
 pub use read::ScenarioError;
 pub use roles::{End, Side};
 pub use stage::{Stage, StageError};

@@ -22,8 +22,8 @@ const ATTEMPTS: u32 = 8;
 /// The proofs of a proxy.
 pub(super) struct Proofs<'a, H> {
     host: &'a H,
-    /// How long a proof is valid.
-    life: Duration,
+    /// How long a proof is valid, in milliseconds.
+    life: u64,
 }
 
 /// A server as one cluster sees it. Two clusters may reach different servers by one address, by SNI
@@ -73,16 +73,24 @@ impl Server {
 
 impl<'a, H: Host> Proofs<'a, H> {
     pub(super) fn new(host: &'a H, life: Duration) -> Self {
-        Self { host, life }
+        Self {
+            host,
+            life: millis(life),
+        }
+    }
+
+    /// The time in milliseconds since the Unix epoch.
+    fn now(&self) -> Result<u64, Status> {
+        self.host.now().map(millis)
     }
 
     /// The valid proof of a server. A host that fails has none.
     pub(super) fn find(&self, server: Server) -> Option<Proof> {
-        if self.life.is_zero() {
+        if self.life == 0 {
             return None;
         }
         let (list, _) = self.read(&server.key()).ok()?;
-        let left = list.left(&server.name, self.host.now().ok()?)?;
+        let left = list.left(&server.name, self.now().ok()?)?;
         // More is left if the clock went back, or another configuration has a longer life.
         (left <= self.life).then(|| Proof {
             server,
@@ -98,8 +106,8 @@ impl<'a, H: Host> Proofs<'a, H> {
 
     /// The server sent a frame. If the host fails, the proof is missing, which is safe.
     pub(super) fn record(&self, server: &Server) {
-        let Ok(now) = self.host.now() else { return };
-        if !self.life.is_zero() {
+        let Ok(now) = self.now() else { return };
+        if self.life != 0 {
             let until = now.saturating_add(self.life);
             let _ = self.change(&server.key(), |list| list.with(&server.name, now, until));
         }
@@ -135,6 +143,10 @@ impl<'a, H: Host> Proofs<'a, H> {
         }
         result
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

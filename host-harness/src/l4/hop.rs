@@ -4,12 +4,13 @@
 
 mod chain;
 mod early;
+mod early_data;
 mod tcp_proxy;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use early::EarlyData;
+use early_data::EarlyData;
 
 use super::filter::{Admission, Filter};
 use super::proxy::Proxy;

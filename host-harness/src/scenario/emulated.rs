@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::model::{Act, Connect, Scenario};
-use super::order::{AtOnce, Order};
+use super::at_once::{Act, AtOnce, Order};
+use super::model::{Connect, Scenario};
 use super::roles::{End, Side};
 use super::stage::{Stage, StageError};
 use crate::bytes::Bytes;

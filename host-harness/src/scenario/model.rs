@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::at_once::{Act, AtOnce};
 use super::expectation::Expectation;
-use super::order::AtOnce;
 use super::roles::{End, Side};
 use crate::bytes::Bytes;
 use crate::config::{ConnectMode, Profile};
@@ -156,24 +156,6 @@ pub struct Connect {
     /// The size of the pieces into which every write is divided.
     #[serde(default)]
     pub chunks: Option<usize>,
-}
-
-/// An action of an application.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Act {
-    /// The connection.
-    #[serde(default)]
-    pub connection: String,
-    /// The bytes to write.
-    #[serde(default)]
-    pub write: Option<Bytes>,
-    /// Whether to end its half afterwards.
-    #[serde(default)]
-    pub end: bool,
-    /// Whether to reset the connection.
-    #[serde(default)]
-    pub reset: bool,
 }
 
 impl Scenario {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::model::{Act, Connect};
-use super::order::AtOnce;
+use super::at_once::{Act, AtOnce};
+use super::model::Connect;
 use super::roles::{End, Side};
 use crate::stats::Series;
 

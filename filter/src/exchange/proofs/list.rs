@@ -1,8 +1,6 @@
 //! A list of proofs as it is stored. Per proof: when it ends, in milliseconds since the Unix epoch
 //! (8 bytes), the length of the server's name (2 bytes), both little-endian, and the name.
 
-use std::time::Duration;
-
 /// How many proofs a list has.
 const MAX: usize = 16;
 
@@ -15,7 +13,7 @@ pub(super) struct List(Vec<u8>);
 
 #[derive(Clone, Copy, Debug)]
 struct Entry<'a> {
-    until: Duration,
+    until: u64,
     name: &'a str,
 }
 
@@ -29,15 +27,15 @@ impl List {
         &self.0
     }
 
-    /// How long the server's proof is valid from `now` on.
-    pub(super) fn left(&self, name: &str, now: Duration) -> Option<Duration> {
+    /// How long the server's proof is valid from `now` on, in milliseconds.
+    pub(super) fn left(&self, name: &str, now: u64) -> Option<u64> {
         let entry = self.entries().find(|entry| entry.name == name)?;
         let left = entry.until.checked_sub(now)?;
-        (!left.is_zero()).then_some(left)
+        (left > 0).then_some(left)
     }
 
     /// The list with a new or renewed proof. A full list drops the one that was renewed first.
-    pub(super) fn with(&self, name: &str, now: Duration, until: Duration) -> Self {
+    pub(super) fn with(&self, name: &str, now: u64, until: u64) -> Self {
         let others = self
             .entries()
             .filter(|entry| entry.until > now && entry.name != name);
@@ -78,16 +76,15 @@ impl<'a> Entry<'a> {
         let (len, raw) = raw.split_first_chunk()?;
         let (name, behind) = raw.split_at_checked(u16::from_le_bytes(*len).into())?;
         let entry = Self {
-            until: Duration::from_millis(u64::from_le_bytes(*until)),
+            until: u64::from_le_bytes(*until),
             name: std::str::from_utf8(name).ok()?,
         };
         Some((entry, behind))
     }
 
     fn encode(self, raw: &mut Vec<u8>) {
-        let until = u64::try_from(self.until.as_millis()).unwrap_or(u64::MAX);
         let len = u16::try_from(self.name.len()).unwrap_or_default();
-        raw.extend(until.to_le_bytes());
+        raw.extend(self.until.to_le_bytes());
         raw.extend(len.to_le_bytes());
         raw.extend(self.name.as_bytes());
     }
@@ -97,8 +94,8 @@ impl<'a> Entry<'a> {
 mod tests {
     use super::*;
 
-    const fn at(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
+    const fn at(seconds: u64) -> u64 {
+        seconds * 1000
     }
 
     fn with(names: &[&str]) -> List {

@@ -56,7 +56,7 @@ fn a_proof_longer_than_the_configured_life_is_none() {
 #[test]
 fn a_life_of_zero_proves_nothing() {
     let host = FakeHost::default();
-    let proofs = |life| Proofs { host: &&host, life }.find(a()).is_some();
+    let proofs = |life| Proofs::new(&&host, life).find(a()).is_some();
     record(&host);
     assert!(proofs(LIFE));
     assert!(!proofs(Duration::ZERO));

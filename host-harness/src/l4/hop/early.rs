@@ -2,26 +2,15 @@
 //! `max_early_data_bytes`).
 
 use super::Hop;
+use super::early_data::EarlyData;
 use crate::config::ConnectMode;
 use crate::l4::segment::{Segment, Toward};
-
-/// What tcp_proxy has read from the client and not sent yet.
-pub(super) struct EarlyData {
-    bytes: Vec<u8>,
-    end: bool,
-    /// With this many bytes, reading is disabled.
-    limit: usize,
-}
 
 impl Hop {
     /// Sets the event after which tcp_proxy connects, and how many bytes it reads before.
     pub(crate) fn connect_mode(mut self, mode: ConnectMode, limit: usize) -> Self {
         self.connect_mode = mode;
-        self.early = (mode != ConnectMode::Immediate).then(|| EarlyData {
-            bytes: Vec::new(),
-            end: false,
-            limit,
-        });
+        self.early = (mode != ConnectMode::Immediate).then(|| EarlyData::new(limit));
         self
     }
 
@@ -66,11 +55,5 @@ impl Hop {
             self.upstream.write_end |= end;
             self.send(Toward::Server, Segment::Data { bytes, end });
         }
-    }
-}
-
-impl EarlyData {
-    fn is_full(&self) -> bool {
-        self.bytes.len() >= self.limit
     }
 }

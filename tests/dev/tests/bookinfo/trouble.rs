@@ -54,10 +54,13 @@ impl Trouble {
             // Its metadata has another namespace than its certificate.
             .client(workload("caller"))
             .edit_client(from_elsewhere)
-            // It writes to servers whose frame it read.
+            // It writes to the other servers once it has read their frame.
             .client_filter(Filter::Configured(json!({
                 "tcp_reporting_duration": "500ms",
-                "peer_exchange": { "clusters": [] },
+                "peer_exchange": { "clusters": [
+                    format!("outbound|7000||crowded.{NAMESPACE}.svc.cluster.local"),
+                    format!("outbound|7000||down.{NAMESPACE}.svc.cluster.local"),
+                ] },
             })))
             // No TLS, between two sidecars.
             .service(service("plain", echo.address()).hop(Hop::Plaintext))

@@ -3,38 +3,11 @@
 mod steps;
 
 use fastrand::Rng;
+use mesh::labels::STANDARD;
 use serde_json::{Value, json};
 use steps::{Timing, steps};
 
 const CLUSTER: &str = "outbound|27017||mongodb.default.svc.cluster.local";
-
-/// All labels, so that `stats_tags` leave the name of the metric.
-const LABELS: [&str; 24] = [
-    "reporter",
-    "source_workload",
-    "source_canonical_service",
-    "source_canonical_revision",
-    "source_workload_namespace",
-    "source_principal",
-    "source_app",
-    "source_version",
-    "source_cluster",
-    "destination_workload",
-    "destination_canonical_service",
-    "destination_canonical_revision",
-    "destination_workload_namespace",
-    "destination_principal",
-    "destination_app",
-    "destination_version",
-    "destination_cluster",
-    "destination_service",
-    "destination_service_name",
-    "destination_service_namespace",
-    "request_protocol",
-    "response_flags",
-    "connection_security_policy",
-    "result",
-];
 
 const IMMEDIATE: &str = "IMMEDIATE";
 const ON_DATA: &str = "ON_DOWNSTREAM_DATA";
@@ -58,7 +31,8 @@ pub fn program(seed: u64, index: usize) -> Value {
     });
     json!({
         "name": format!("exchange {index} of seed {seed}"),
-        "labels": LABELS,
+        // All labels, so that `stats_tags` leave the name of the metric.
+        "labels": STANDARD.iter().chain(&["result"]).collect::<Vec<_>>(),
         "mtls": is_mtls.then_some(mtls),
         "outbound": outbound,
         "inbound": inbound,
