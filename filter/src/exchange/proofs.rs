@@ -92,7 +92,7 @@ impl<'a, H: Host> Proofs<'a, H> {
         let (list, _) = self.read(&server.key()).ok()?;
         let left = list.left(&server.name, self.now().ok()?)?;
         // More is left if the clock went back, or another configuration has a longer life.
-        (left <= self.life).then(|| Proof {
+        (left <= self.life).then_some(Proof {
             server,
             is_fresh: left > self.life / 2,
         })
