@@ -3,9 +3,10 @@
 //! once.
 
 use mesh::apps::{self, App};
+use mesh::bootstrap::Bootstrap;
 use mesh::labels::Reporter;
 use mesh::testing::Result;
-use mesh::{Counts, Filter};
+use mesh::{Counts, Envoy, EnvoyBinary, Error, Filter, Scratch, available, wasm};
 use serde_json::{Value, json};
 
 use crate::bootstrap::chains;
@@ -30,6 +31,27 @@ fn in_mode(mode: &str) -> Filter {
     }))
 }
 
+/// Whether this Envoy has the modes; 1.36 does not.
+fn is_supported() -> Result<bool> {
+    let scratch = Scratch::new("lazy-validate")?;
+    let mut bootstrap = Bootstrap::server_sidecar()?;
+    connect(ON_DATA)(bootstrap.document_mut());
+    bootstrap.filter(&wasm::build()?, None);
+    let proxy = chains(bootstrap.document_mut()).find_map(|filters| filters.pop());
+    let bootstrap = json!({ "static_resources": { "listeners": [{
+        "name": "lazy",
+        "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } },
+        "filter_chains": [{ "filters": [proxy] }],
+    }] } });
+    let binary = EnvoyBinary::find(None)?;
+    let validated = Envoy::validate(&binary, "lazy", &bootstrap, scratch.path());
+    let supported = validated.map_err(|_| Error::NotInstalled {
+        program: "an Envoy with tcp_proxy.upstream_connect_mode",
+        remedy: "Use a later release of Envoy.",
+    });
+    Ok(available(supported)?.is_some())
+}
+
 /// One connection whose bytes arrive unchanged.
 fn one(fixture: &Fixture) -> Result<Counts> {
     assert_eq!(round_trip(fixture.connect()?, b"payload")?, b"payload");
@@ -44,6 +66,9 @@ fn one(fixture: &Fixture) -> Result<Counts> {
 
 #[test]
 fn a_server_with_a_lazy_upstream_has_all_labels() -> Result {
+    if !is_supported()? {
+        return Ok(());
+    }
     for mode in [ON_DATA, ON_HANDSHAKE] {
         let fixture = Fixture::with("lazy-server", App::start(apps::echo)?, |mesh, service| {
             mesh.service(service.edit(connect(mode)))
@@ -58,6 +83,9 @@ fn a_server_with_a_lazy_upstream_has_all_labels() -> Result {
 // Shows: filter/docs/peer-exchange.md, "it writes no frame, except in mode `on`."
 #[test]
 fn a_client_with_a_lazy_upstream_reads_the_servers_frame() -> Result {
+    if !is_supported()? {
+        return Ok(());
+    }
     for server in ["IMMEDIATE", ON_HANDSHAKE] {
         let fixture = Fixture::with("lazy-client", App::start(apps::echo)?, |mesh, service| {
             mesh.edit_client(connect(ON_DATA))
@@ -83,6 +111,9 @@ fn a_client_with_a_lazy_upstream_reads_the_servers_frame() -> Result {
 
 #[test]
 fn a_client_in_mode_on_exchanges_with_a_lazy_upstream() -> Result {
+    if !is_supported()? {
+        return Ok(());
+    }
     let fixture = Fixture::with("lazy-on", App::start(apps::echo)?, |mesh, service| {
         mesh.client_filter(in_mode("on"))
             .edit_client(connect(ON_DATA))
@@ -94,6 +125,9 @@ fn a_client_in_mode_on_exchanges_with_a_lazy_upstream() -> Result {
 
 #[test]
 fn without_the_exchange_a_lazy_upstream_has_the_same_labels() -> Result {
+    if !is_supported()? {
+        return Ok(());
+    }
     let fixture = Fixture::with("lazy-off", App::start(apps::echo)?, |mesh, service| {
         mesh.client_filter(in_mode("off"))
             .edit_client(connect(ON_DATA))
