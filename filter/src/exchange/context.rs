@@ -38,6 +38,18 @@ impl<H: Host> ExchangeContext<'_, H> {
         Proofs::new(self.attributes.host(), self.config.proof_duration)
     }
 
+    /// The server sent a frame: it reads them.
+    pub(super) fn record(&self, server: &Server) {
+        if let Err(status) = self.proofs().record(server)
+            && self.warnings.allow()
+        {
+            let (cluster, address) = server.parts();
+            log::warn!(
+                "storing that {address} (cluster {cluster}) reads frames failed: {status}; it gets none"
+            );
+        }
+    }
+
     /// The server answered a frame without one: counts it, and writes no other frame to it.
     pub(super) fn revoke(&self, reporter: Reporter, server: &Server) {
         self.proofs().revoke(server);

@@ -64,13 +64,12 @@ impl Facts {
         let Some(server) = self.server(context) else {
             return false;
         };
-        let proofs = context.proofs();
-        if proofs.has_fresh(&server) {
+        if context.proofs().has_fresh(&server) {
             return true;
         }
         let san = context.attributes.text(path::UPSTREAM_LOCAL_SAN);
         if san.is_some() {
-            proofs.record(&server);
+            context.record(&server);
         }
         san.is_some()
     }

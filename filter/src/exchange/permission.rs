@@ -2,7 +2,8 @@
 //!
 //! A frame is written only where it is known to be read, because an application must not receive
 //! one. A frame has this workload's metadata, so it goes to peers with TLS, and frames are accepted
-//! over mutual TLS only. Mode `on` and `peer_exchange.clusters` are the operator's word.
+//! over mutual TLS only. In mode `on` and for
+//! `peer_exchange.clusters`, the configuration says that they are read.
 
 use super::context::ExchangeContext;
 use super::facts::Facts;
@@ -47,7 +48,7 @@ pub(super) fn may_read<H: Host>(
     match (context.local.mode(), reporter) {
         (Mode::Off, _) => Ok(false),
         (Mode::On, _) => Ok(true),
-        // The operator's word goes for servers with certificates of another kind, too.
+        // Servers of a listed cluster may have certificates of another kind.
         (Mode::Auto | Mode::Receive, Reporter::Source) => Ok(facts.upstream_is_spiffe(context)?
             || facts.is_listed(context)
                 && context

@@ -104,13 +104,17 @@ impl<'a, H: Host> Proofs<'a, H> {
             .is_some_and(|proof| proof.is_fresh)
     }
 
-    /// The server sent a frame. If the host fails, the proof is missing, which is safe.
-    pub(super) fn record(&self, server: &Server) {
-        let Ok(now) = self.now() else { return };
-        if self.life != 0 {
-            let until = now.saturating_add(self.life);
-            let _ = self.change(&server.key(), |list| list.with(&server.name, now, until));
+    /// The server sent a frame.
+    ///
+    /// # Errors
+    /// A hostcall failed. The proof is missing, which is safe.
+    pub(super) fn record(&self, server: &Server) -> Result<(), Status> {
+        if self.life == 0 {
+            return Ok(());
         }
+        let now = self.now()?;
+        let until = now.saturating_add(self.life);
+        self.change(&server.key(), |list| list.with(&server.name, now, until))
     }
 
     /// The server answered without a frame.

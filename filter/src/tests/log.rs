@@ -183,6 +183,35 @@ fn a_frame_that_a_server_does_not_answer_is_logged_with_its_address() {
 }
 
 #[test]
+fn a_proof_that_the_host_does_not_store_is_logged() {
+    let host = outbound();
+    let sim = Sim::new(&host, "");
+    sim.down(b"query");
+    let frame = peer_frame();
+    let before = host.hostcalls.get();
+    let clean = logged(|| {
+        sim.up(&frame);
+    });
+    assert_eq!(clean, [""; 0]);
+    let last = host.hostcalls.get() - before;
+    let line = "WARN storing that 10.0.0.1:5432 (cluster outbound|5432||db.data.svc.cluster.local) \
+                reads frames failed: Unimplemented (12); it gets none";
+    let is_logged = |call| {
+        let host = outbound();
+        let sim = Sim::new(&host, "");
+        sim.down(b"query");
+        let call = host.hostcalls.get() + call;
+        host.fail_only.set(Some((call, Status(12))));
+        logged(|| {
+            sim.up(&frame);
+        })
+        .iter()
+        .any(|logged| logged == line)
+    };
+    assert!((1..=last).any(is_logged));
+}
+
+#[test]
 fn debug_logs_the_labels_of_each_connection() {
     let host = inbound();
     let sim = Sim::new(&host, r#"{"debug": true}"#);

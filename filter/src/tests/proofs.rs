@@ -14,10 +14,16 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The answer, in which a server's frame goes first, and whether a frame went before `query`.
-    fn ask(&mut self, answer: &[u8]) -> bool {
+    /// Opens another connection.
+    fn reconnect(&mut self) -> &Sim<'a> {
         let sim = &mut self.sim;
         sim.connection = sim.plugin.on_new_connection(7).expect("a connection");
+        sim
+    }
+
+    /// The answer, in which a server's frame goes first, and whether a frame went before `query`.
+    fn ask(&mut self, answer: &[u8]) -> bool {
+        let sim = self.reconnect();
         let wrote = sim.down(b"query") != b"query";
         assert_eq!(sim.up(answer), b"answer");
         sim.close();
@@ -116,8 +122,7 @@ fn a_greeting_without_a_frame_is_not_answered_with_one() {
     let host = outbound();
     let mut client = Client::new(&host);
     client.ask(&with_frame());
-    let sim = &mut client.sim;
-    sim.connection = sim.plugin.on_new_connection(8).expect("a connection");
+    let sim = client.reconnect();
     assert_eq!(sim.up(b"greeting"), b"greeting");
     assert_eq!(sim.down(b"login"), b"login");
     assert_eq!(host.metric(&["istio_tcp_unanswered_frames_total"]), 0);
@@ -144,8 +149,7 @@ fn a_server_that_ends_without_a_frame_loses_its_proof() {
         let host = outbound();
         let mut client = Client::new(&host);
         client.ask(&with_frame());
-        let sim = &mut client.sim;
-        sim.connection = sim.plugin.on_new_connection(8).expect("a connection");
+        let sim = client.reconnect();
         assert_ne!(sim.down(b"query"), b"query");
         end(sim);
         sim.close();
@@ -162,8 +166,7 @@ fn a_client_that_closes_before_the_answer_keeps_the_proof() {
     let host = outbound();
     let mut client = Client::new(&host);
     client.ask(&with_frame());
-    let sim = &mut client.sim;
-    sim.connection = sim.plugin.on_new_connection(8).expect("a connection");
+    let sim = client.reconnect();
     assert_ne!(sim.down(b"query"), b"query");
     sim.close();
     assert!(client.ask(&with_frame()));
@@ -178,8 +181,7 @@ fn a_client_without_a_certificate_writes_none() {
     for _ in 0..2 {
         assert!(!client.ask(&with_frame()));
     }
-    let sim = &mut client.sim;
-    sim.connection = sim.plugin.on_new_connection(8).expect("a connection");
+    let sim = client.reconnect();
     assert_eq!(sim.up(&with_frame()), b"answer");
     assert_eq!(sim.down(b"next"), b"next");
 }

@@ -4,7 +4,7 @@
 /// How many proofs a list has.
 const MAX: usize = 16;
 
-/// The longest name, in bytes: Envoy limits the name of a cluster to less.
+/// The longest name, in bytes. A server with a longer one has no proof.
 const MAX_NAME: usize = 1024;
 
 /// Proofs by the name of the server, the latest at the end. Other bytes have no proofs.

@@ -17,7 +17,8 @@ fn is_fresh(host: &FakeHost, server: Server) -> Option<bool> {
 }
 
 fn record(host: &FakeHost) {
-    Proofs::new(&host, LIFE).record(&a());
+    let recorded = Proofs::new(&host, LIFE).record(&a());
+    assert_eq!(recorded, Ok(()));
 }
 
 #[test]
@@ -61,7 +62,8 @@ fn a_life_of_zero_proves_nothing() {
     assert!(proofs(LIFE));
     assert!(!proofs(Duration::ZERO));
     let host = FakeHost::default();
-    Proofs::new(&&host, Duration::ZERO).record(&a());
+    let recorded = Proofs::new(&&host, Duration::ZERO).record(&a());
+    assert_eq!(recorded, Ok(()));
     assert_eq!(is_fresh(&host, a()), None);
 }
 
