@@ -45,9 +45,12 @@ fn is_supported() -> Result<bool> {
     }] } });
     let binary = EnvoyBinary::find(None)?;
     let validated = Envoy::validate(&binary, "lazy", &bootstrap, scratch.path());
-    let supported = validated.map_err(|_| Error::NotInstalled {
-        program: "an Envoy with tcp_proxy.upstream_connect_mode",
-        remedy: "Use a later release of Envoy.",
+    let supported = validated.map_err(|error| match error.to_string() {
+        reason if reason.contains("upstream_connect_mode") => Error::NotInstalled {
+            program: "an Envoy with tcp_proxy.upstream_connect_mode",
+            remedy: "Use a later release of Envoy.",
+        },
+        _ => error,
     });
     Ok(available(supported)?.is_some())
 }

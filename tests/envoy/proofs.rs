@@ -88,7 +88,7 @@ fn a_server_without_the_filter_never_gets_a_frame() -> Result {
     check_outcomes(&fixture.mesh, Reporter::Source, "absent", 3)
 }
 
-/// A rollback at the same address, and nobody told the clients.
+/// A rollback of the server at the same address, while the clients still have the filter.
 // Shows: filter/docs/peer-exchange.md, "one from each client's proxy"
 #[test]
 fn a_server_that_loses_its_filter_gets_one_frame_from_all_workers() -> Result {

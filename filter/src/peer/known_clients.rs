@@ -79,7 +79,10 @@ impl KnownClients {
             interval: Cell::new(interval),
             is_ambiguous: Cell::new(false),
         };
-        self.clients.insert(client, metadata.weight, known);
+        let weight = metadata
+            .weight
+            .saturating_add(client.ip.len() + client.principal.len());
+        self.clients.insert(client, weight, known);
     }
 
     /// The metadata of `client`, if all its recent connections brought the same.
