@@ -45,8 +45,10 @@ fn is_supported() -> Result<bool> {
     }] } });
     let binary = EnvoyBinary::find(None)?;
     let validated = Envoy::validate(&binary, "lazy", &bootstrap, scratch.path());
+    // Envoy names the first field that it does not know; the spaces of its sentence are random.
+    let fields = ["'upstream_connect_mode'", "'max_early_data_bytes'"];
     let supported = validated.map_err(|error| match error.to_string() {
-        reason if reason.contains("upstream_connect_mode") => Error::NotInstalled {
+        reason if fields.iter().any(|field| reason.contains(field)) => Error::NotInstalled {
             program: "an Envoy with tcp_proxy.upstream_connect_mode",
             remedy: "Use a later release of Envoy.",
         },
