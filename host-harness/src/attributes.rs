@@ -73,7 +73,9 @@ impl Scope<'_> {
             "filter_chain_name" => Some(stream.filter_chain_name.as_str().into()),
             "cluster_name" => Some(stream.upstream.as_ref()?.cluster.name.as_str().into()),
             "cluster_metadata" => Some(stream.upstream.as_ref()?.cluster.metadata_value()),
-            "upstream_host_metadata" => Some(stream.upstream.as_ref()?.host.metadata_value()),
+            "upstream_host_metadata" => {
+                Some(stream.upstream.as_ref()?.host.as_ref()?.metadata_value())
+            }
             "upstream_host_locality_metadata" => stream.upstream.as_ref().map(|_| Value::Null),
             "listener_metadata" => Some(no_metadata()),
             // Since Envoy 1.36 a TCP stream has no route.
@@ -130,12 +132,10 @@ impl StreamInfo {
             && self
                 .downstream_tls
                 .as_ref()
-                .is_some_and(|tls| tls.peer_san.is_some());
+                .is_some_and(|tls| !tls.peer_sans.is_empty());
         fields.push(("mtls", Value::Bool(mtls)));
-        let tls = self.downstream_tls.as_ref();
-        let server_name = tls.map_or("", |tls| &tls.server_name);
-        fields.push(("requested_server_name", server_name.into()));
-        if let Some(tls) = tls {
+        fields.push(("requested_server_name", self.server_name().into()));
+        if let Some(tls) = &self.downstream_tls {
             fields.extend(tls_fields(tls, self.handshake_done));
         }
         Value::attributes(fields)
@@ -152,9 +152,11 @@ impl StreamInfo {
         let Some(upstream) = &self.upstream else {
             return Value::attributes(fields);
         };
-        fields.push(("address", upstream.host.address.as_str().into()));
         fields.push(("num_endpoints", Value::Uint(1)));
-        fields.extend(port(&upstream.host.address).map(|port| ("port", port)));
+        if let Some(host) = &upstream.host {
+            fields.push(("address", host.address.as_str().into()));
+            fields.extend(port(&host.address).map(|port| ("port", port)));
+        }
         if let Some(tls) = &upstream.tls {
             fields.extend(tls_fields(tls, true));
         }
@@ -165,15 +167,15 @@ impl StreamInfo {
 fn tls_fields(tls: &Tls, handshake_done: bool) -> Vec<(&'static str, Value)> {
     let mut fields = vec![("tls_version", tls.version.as_str().into())];
     fields.extend(
-        tls.local_san
-            .as_deref()
-            .map(|san| ("uri_san_local_certificate", san.into())),
+        tls.local_sans
+            .first()
+            .map(|san| ("uri_san_local_certificate", san.as_str().into())),
     );
     if handshake_done {
         fields.extend(
-            tls.peer_san
-                .as_deref()
-                .map(|san| ("uri_san_peer_certificate", san.into())),
+            tls.peer_sans
+                .first()
+                .map(|san| ("uri_san_peer_certificate", san.as_str().into())),
         );
     }
     fields

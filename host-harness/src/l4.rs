@@ -15,7 +15,7 @@ mod segment;
 pub use app::App;
 pub use chunks::Chunks;
 pub use connection::Connection;
-pub(crate) use filter::Admission;
+pub(crate) use filter::{Admission, Count};
 pub(crate) use hop::{Dialing, Hop};
 pub(crate) use path::{Path, pump};
 pub(crate) use proxy::Proxy;

@@ -9,6 +9,7 @@ pub mod scenario;
 // Plain types, without behaviour of Envoy.
 mod abi;
 mod bytes;
+mod chain;
 mod clock;
 mod config;
 mod fault;
@@ -36,6 +37,7 @@ mod rig;
 mod sidecar;
 
 pub use abi::{AbiVersion, LogLevel, MetricType, PeerType, Status};
+pub use chain::{EnvoyFilter, Rbac, RbacAction, TransportProtocol};
 pub use clock::Clock;
 pub use config::{ConnectMode, Direction, FailurePolicy, Profile};
 pub use fault::{Answer, Calls, Fault};

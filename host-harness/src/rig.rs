@@ -57,10 +57,7 @@ impl Rig {
     ) -> Connection {
         let (outbound, inbound) = (self.outbound.envoy(), inbound.envoy());
         let first = outbound.accept_to(cluster, host);
-        let path = Path::new(vec![
-            first.next_protocols(&inbound.application_protocols),
-            inbound.accept(),
-        ]);
+        let path = Path::new(first, outbound.clone(), vec![inbound.clone()]);
         outbound.register(&path);
         inbound.register(&path);
         Connection::open(path, greeting.as_ref().to_vec())

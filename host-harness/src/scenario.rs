@@ -30,20 +30,26 @@ mod check;
 mod emulated;
 mod engine;
 mod expectation;
+mod listener;
 mod model;
 mod order;
+mod proxy;
 mod read;
 mod roles;
 mod stage;
+mod time;
+mod tls;
 
 pub use at_once::{Act, AtOnce, Order};
 pub use emulated::Emulated;
 pub(crate) use engine::play;
 pub use engine::{Failure, run};
 pub use expectation::{Arrival, Expectation, Metric, Report};
-pub use model::{Connect, Mtls, NodeSpec, Scenario, SidecarSpec, Step, Target};
+pub use listener::{Chain, ChainFilter, Policy, WasmFilter};
+pub use model::{Connect, NodeSpec, Scenario, SidecarSpec, Step, Target, Update};
 pub use read::ScenarioError;
 pub use roles::{End, Side};
 pub use stage::{Stage, StageError};
+pub use tls::{Mtls, Names};
 
 pub use crate::bytes::Bytes;

@@ -3,6 +3,7 @@
 mod builder;
 mod envoy;
 mod error;
+mod filter_chain;
 mod pool;
 mod spec;
 
@@ -14,7 +15,7 @@ pub use builder::SidecarBuilder;
 pub use error::StartError;
 
 use crate::clock::Clock;
-use crate::l4::{Connection, Dialing, Path, Relay};
+use crate::l4::{Connection, Path, Relay};
 use crate::log::LogLine;
 use crate::property::{Cluster, FilterState, UpstreamHost};
 use crate::stats::{MetricQuery, Series};
@@ -44,7 +45,7 @@ impl Sidecar {
     /// filter before the downstream TLS handshake is complete, as measured with a fast server on
     /// loopback.
     pub fn connect_greeted(&self, greeting: impl AsRef<[u8]>) -> Connection {
-        let path = Path::new(vec![self.0.accept()]);
+        let path = Path::new(self.0.accept_client(), self.0.clone(), Vec::new());
         self.0.register(&path);
         Connection::open(path, greeting.as_ref().to_vec())
     }
@@ -54,12 +55,12 @@ impl Sidecar {
     pub fn relay(&self, downstream: Downstream, cluster: Cluster, host: UpstreamHost) -> Relay {
         let route = Upstream {
             cluster,
-            host,
+            host: Some(host),
             tls: None,
             filter_state: FilterState::default(),
         };
-        let hop = self.0.accept_from(downstream, route, Dialing::Owner);
-        let path = Path::new(vec![hop]);
+        let hop = self.0.accept_from(downstream, route);
+        let path = Path::new(hop, self.0.clone(), Vec::new());
         self.0.register(&path);
         Relay::open(path)
     }
@@ -69,14 +70,27 @@ impl Sidecar {
         self.0.next_tick()
     }
 
-    /// Updates the listener with another configuration of its first plugin: every VM gets a new
-    /// root, for new connections. The old root keeps its connections and its ticks until
-    /// [`Self::finish_draining`].
+    /// Updates the listener with another configuration of its first plugin: see
+    /// [`Self::update_plugin`].
     ///
     /// # Errors
     /// The filter rejects the configuration. The old one stays in force, as in Envoy.
     pub fn update_config(&self, configuration: impl AsRef<[u8]>) -> Result<(), StartError> {
-        self.0.update(configuration.as_ref())
+        self.update_plugin(0, configuration)
+    }
+
+    /// Updates the listener with another configuration of one plugin, by its position among the
+    /// wasm filters of all chains, from 0: every VM gets a new root, for new connections. The old root keeps its connections and its ticks until
+    /// [`Self::finish_draining`].
+    ///
+    /// # Errors
+    /// The filter rejects the configuration. The old one stays in force, as in Envoy.
+    pub fn update_plugin(
+        &self,
+        position: usize,
+        configuration: impl AsRef<[u8]>,
+    ) -> Result<(), StartError> {
+        self.0.update(position, configuration.as_ref())
     }
 
     /// Ends the drain time: connections of old roots are closed, then the roots shut down.

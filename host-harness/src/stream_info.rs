@@ -20,7 +20,8 @@ pub struct Downstream {
 #[derive(Debug, Clone)]
 pub(crate) struct Upstream {
     pub(crate) cluster: Cluster,
-    pub(crate) host: UpstreamHost,
+    /// `None` if tcp_proxy does not choose one, because the cluster has too many connections.
+    pub(crate) host: Option<UpstreamHost>,
     /// The upstream handshake is complete before the first downstream data is delivered.
     pub(crate) tls: Option<Tls>,
     /// The filter state of the upstream connection.
@@ -41,8 +42,6 @@ pub(crate) struct StreamInfo {
     pub(crate) response_flags: i64,
     pub(crate) upstream_failure: Option<String>,
     pub(crate) filter_state: FilterState,
-    /// The key of the filter state that takes the JA4 fingerprint of the ClientHello.
-    pub(crate) fingerprint_key: Option<String>,
 }
 
 impl StreamInfo {
@@ -59,7 +58,13 @@ impl StreamInfo {
             response_flags: 0,
             upstream_failure: None,
             filter_state: state,
-            fingerprint_key: None,
         }
+    }
+
+    /// The server name that the client requested (SNI); empty for none.
+    pub(crate) fn server_name(&self) -> &str {
+        self.downstream_tls
+            .as_ref()
+            .map_or("", |tls| &tls.server_name)
     }
 }

@@ -5,16 +5,17 @@
 pub struct Tls {
     pub(crate) version: String,
     pub(crate) server_name: String,
-    pub(crate) local_san: Option<String>,
-    pub(crate) peer_san: Option<String>,
+    /// The URI SANs of the certificates; attributes have the first one.
+    pub(crate) local_sans: Vec<String>,
+    pub(crate) peer_sans: Vec<String>,
 }
 
 impl Tls {
     /// Mutual TLS: both certificates have a URI SAN.
     pub fn mutual(local_san: impl Into<String>, peer_san: impl Into<String>) -> Self {
         Self {
-            local_san: Some(local_san.into()),
-            peer_san: Some(peer_san.into()),
+            local_sans: vec![local_san.into()],
+            peer_sans: vec![peer_san.into()],
             ..Self::anonymous()
         }
     }
@@ -24,8 +25,8 @@ impl Tls {
         Self {
             version: "TLSv1.3".into(),
             server_name: String::new(),
-            local_san: None,
-            peer_san: None,
+            local_sans: Vec::new(),
+            peer_sans: Vec::new(),
         }
     }
 
@@ -42,17 +43,17 @@ impl Tls {
         format!("t12{sni}06{extensions:02}{first}{last}_39a52dd9ae43_0f3b2bcde21d")
     }
 
-    /// Sets the URI SAN of the local certificate.
+    /// Sets the URI SANs of the local certificate, in their order; none for no certificate.
     #[must_use]
-    pub fn local_san(mut self, san: Option<String>) -> Self {
-        self.local_san = san;
+    pub fn local_sans<S: Into<String>>(mut self, sans: impl IntoIterator<Item = S>) -> Self {
+        self.local_sans = sans.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the URI SAN of the peer's certificate.
+    /// Sets the URI SANs of the peer's certificate, in their order; none for no certificate.
     #[must_use]
-    pub fn peer_san(mut self, san: Option<String>) -> Self {
-        self.peer_san = san;
+    pub fn peer_sans<S: Into<String>>(mut self, sans: impl IntoIterator<Item = S>) -> Self {
+        self.peer_sans = sans.into_iter().map(Into::into).collect();
         self
     }
 

@@ -1,5 +1,6 @@
 //! A running Envoy.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -107,19 +108,33 @@ impl Envoy {
     /// # Errors
     /// There is no listener with this name.
     pub fn listener(&self, name: &str) -> Result<SocketAddr> {
+        let listeners = self.listeners()?;
+        let found = listeners.get(name).copied();
+        found.ok_or_else(|| {
+            let names: Vec<_> = listeners.into_keys().collect();
+            Error::malformed(
+                format!("listener {name} of {}", self.name),
+                names.join(", "),
+            )
+        })
+    }
+
+    /// The addresses of all listeners, by name.
+    ///
+    /// # Errors
+    /// Envoy does not respond, or the list is malformed.
+    pub fn listeners(&self) -> Result<BTreeMap<String, SocketAddr>> {
         let text = self.get("/listeners?format=json")?;
         let listeners: Value = serde_json::from_str(&text)
             .map_err(|error| Error::malformed("Envoy's list of listeners", error))?;
         let statuses = listeners.get("listener_statuses").and_then(Value::as_array);
-        let found = statuses.into_iter().flatten().find_map(|status| {
-            (status.get("name")? == name)
-                .then(|| status.pointer("/local_address/socket_address"))?
-        });
-        let address = found.and_then(|socket| {
+        let addresses = statuses.into_iter().flatten().filter_map(|status| {
+            let socket = status.pointer("/local_address/socket_address")?;
             let (ip, port) = (socket.get("address")?.as_str()?, socket.get("port_value")?);
-            format!("{ip}:{port}").parse().ok()
+            let address = format!("{ip}:{port}").parse().ok()?;
+            Some((status.get("name")?.as_str()?.to_owned(), address))
         });
-        address.ok_or_else(|| Error::malformed(format!("listener {name} of {}", self.name), text))
+        Ok(addresses.collect())
     }
 
     /// The text of `/stats/prometheus`.

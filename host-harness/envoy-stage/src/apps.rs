@@ -59,6 +59,15 @@ impl App {
         self.stream()?.shutdown(Shutdown::Write)
     }
 
+    /// Closes the socket. Bytes that arrive later are answered with a reset.
+    pub(crate) fn close(&mut self) -> io::Result<()> {
+        if let Some(stream) = self.stream.take() {
+            // Ends the collecting thread, whose handle of the socket is the last.
+            stream.shutdown(Shutdown::Both)?;
+        }
+        Ok(())
+    }
+
     /// Resets the connection. Unsent bytes are dropped.
     pub(crate) fn reset(&mut self) -> io::Result<()> {
         if let Some(stream) = self.stream.take() {

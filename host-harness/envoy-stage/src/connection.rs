@@ -51,6 +51,10 @@ impl Connection {
         }
     }
 
+    pub(crate) fn is_served(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// Performs the actions of both applications, each in a thread of its own.
     pub(crate) fn act(&mut self, acts: &[(End, &Act)]) -> Result<(), StageError> {
         let Self { client, server, .. } = self;
@@ -61,9 +65,7 @@ impl Connection {
                 (_, None) => None,
                 (Some(server), Some(_)) => Some(scope.spawn(|| perform(server, by_server))),
                 (None, Some(_)) => {
-                    return Err(StageError::new(
-                        "no proxy has connected to the server application",
-                    ));
+                    return Err(StageError::no_server());
                 }
             };
             perform(client, by_client).map_err(StageError::new)?;
@@ -83,6 +85,9 @@ fn perform<'a>(app: &mut App, acts: impl Iterator<Item = &'a (End, &'a Act)>) ->
         }
         if act.end {
             app.end()?;
+        }
+        if act.close {
+            app.close()?;
         }
         if act.reset {
             app.reset()?;

@@ -2,11 +2,20 @@
 //!
 //! The sidecars are Envoys with the scenario's node, cluster, metadata and certificates; the
 //! applications are sockets. Time is real: [`advance`](host_harness::scenario::Stage::advance)
-//! sleeps, and an expectation is checked until its time limit.
+//! sleeps, and an expectation is checked until its time limit. [`Envoys`] plays one scenario;
+//! [`Batch`] plays many in the same Envoys.
 
 mod apps;
+mod barrier;
+mod batch;
 mod bootstrap;
 mod connection;
+mod filters;
+mod log;
+mod proxy;
 mod stage;
 
+pub use barrier::{BARRIER, Barrier};
+pub use batch::{Batch, Program};
+pub use log::PluginLog;
 pub use stage::Envoys;

@@ -1,19 +1,22 @@
 //! A scenario's sidecars as real Envoys.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use envoy_process::mesh_ca::{Identity, MeshCa};
-use envoy_process::{Envoy, EnvoyBinary, Scratch, exposition};
-use host_harness::scenario::{Act, AtOnce, Connect, End, Scenario, Side, Stage, StageError};
+use envoy_process::{EnvoyBinary, Scratch, exposition};
+use host_harness::scenario::{
+    Act, AtOnce, Connect, End, Scenario, Side, SidecarSpec, Stage, StageError, Step, Update,
+};
 use host_harness::{ConnectMode, Profile, Series};
 
 use crate::apps::{App, Server};
-use crate::bootstrap::{LISTENER, Parts};
+use crate::bootstrap::{self, LISTENER, Parts};
 use crate::connection::Connection;
+use crate::proxy::{Proxy, Setup};
 
 /// The time limit of an expectation, for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,13 +27,25 @@ const CONNECTING: Duration = Duration::from_secs(2);
 
 /// A scenario's sidecars as real Envoys, with sockets as applications.
 pub struct Envoys {
-    envoys: Vec<(Side, Envoy)>,
+    scenario: Scenario,
+    wasm: PathBuf,
+    sides: Vec<SideOf>,
     entrance: SocketAddr,
     server: Server,
     connections: HashMap<String, Connection>,
     /// A proxy connects after the first bytes.
     is_lazy: bool,
     _scratch: Scratch,
+}
+
+/// A sidecar.
+struct SideOf {
+    side: Side,
+    proxy: Proxy,
+    upstream: SocketAddr,
+    identity: Option<Identity>,
+    /// The configurations of wasm filters that were updated.
+    updated: BTreeMap<usize, Vec<u8>>,
 }
 
 impl Envoys {
@@ -47,41 +62,58 @@ impl Envoys {
         let ca = MeshCa::create(&scratch.path().join("ca")).map_err(StageError::new)?;
         let server = Server::start().map_err(StageError::new)?;
         let mut entrance = server.address().map_err(StageError::new)?;
-        let mut envoys = Vec::new();
+        let mut sides = Vec::new();
         // The server's sidecar first: a sidecar's bootstrap has the address of the next one.
         for side in [Side::Inbound, Side::Outbound] {
             let Some(spec) = scenario.sidecar(side) else {
                 continue;
             };
-            let seeded = !spec.filter_state.is_empty() || !spec.upstream_filter_state.is_empty();
-            if spec.profile != Profile::Xds || seeded || spec.fault.is_some() {
-                let only = "real Envoys do not support `profile: legacy`, `filter_state` and `fault`: play it in the emulator";
-                return Err(StageError::new(only));
-            }
-            let identity = identity(scenario, side, &ca)?;
+            only_in_the_emulator(spec)?;
+            let identity = identity(scenario, side, &ca, &side.to_string())?;
+            let updated = BTreeMap::new();
             let parts = Parts {
+                name: LISTENER.to_owned(),
                 scenario,
                 side,
                 spec,
                 wasm,
+                updated: &updated,
                 upstream: entrance,
                 identity: identity.as_ref(),
             };
-            let bootstrap = parts.document();
-            let name = side.to_string();
-            let envoy = Envoy::start(binary, &name, &bootstrap, 1, scratch.path())
-                .map_err(StageError::new)?;
-            entrance = envoy.listener(LISTENER).map_err(StageError::new)?;
-            envoys.push((side, envoy));
+            let (listeners, updatable) = match is_updated(scenario, side) {
+                true => (Vec::new(), vec![parts.listener()]),
+                false => (vec![parts.listener()], Vec::new()),
+            };
+            let setup = Setup {
+                node: bootstrap::node(spec),
+                stats_tags: bootstrap::tags(scenario),
+                listeners,
+                updatable,
+                clusters: parts.clusters(),
+            };
+            let proxy = Proxy::start(binary, &side.to_string(), setup, scratch.path())?;
+            let upstream = std::mem::replace(&mut entrance, proxy.listener(LISTENER)?);
+            sides.push(SideOf {
+                side,
+                proxy,
+                upstream,
+                identity,
+                updated,
+            });
         }
         Ok(Self {
-            envoys,
+            scenario: scenario.clone(),
+            wasm: wasm.to_owned(),
+            sides,
             entrance,
             server,
             connections: HashMap::new(),
             is_lazy: [Side::Outbound, Side::Inbound].into_iter().any(|side| {
-                let spec = scenario.sidecar(side);
-                spec.is_some_and(|spec| spec.upstream_connect_mode == ConnectMode::OnDownstreamData)
+                scenario.sidecar(side).is_some_and(|spec| {
+                    let is_inspected = spec.listener_chains().len() > 1;
+                    spec.upstream_connect_mode == ConnectMode::OnDownstreamData || is_inspected
+                })
             }),
             _scratch: scratch,
         })
@@ -121,10 +153,10 @@ impl Envoys {
         Ok(())
     }
 
-    fn envoy(&self, side: Side) -> Result<&Envoy, StageError> {
-        let found = self.envoys.iter().find(|(of, _)| *of == side);
+    fn proxy(&self, side: Side) -> Result<&Proxy, StageError> {
+        let found = self.sides.iter().find(|of| of.side == side);
         found
-            .map(|(_, envoy)| envoy)
+            .map(|of| &of.proxy)
             .ok_or_else(|| StageError::no_sidecar(side))
     }
 }
@@ -154,6 +186,34 @@ impl Stage for Envoys {
         thread::sleep(by);
     }
 
+    fn update(&mut self, update: &Update) -> Result<(), StageError> {
+        let spec = self.scenario.sidecar(update.side);
+        let of = self.sides.iter_mut().find(|of| of.side == update.side);
+        let (Some(of), Some(spec)) = (of, spec) else {
+            return Err(StageError::no_sidecar(update.side));
+        };
+        of.updated.insert(update.filter, update.bytes());
+        let parts = Parts {
+            name: LISTENER.to_owned(),
+            scenario: &self.scenario,
+            side: update.side,
+            spec,
+            wasm: &self.wasm,
+            updated: &of.updated,
+            upstream: of.upstream,
+            identity: of.identity.as_ref(),
+        };
+        of.proxy.update(parts.listener())
+    }
+
+    fn drain(&mut self, side: Side) -> Result<(), StageError> {
+        let found = self.sides.iter_mut().find(|of| of.side == side);
+        found
+            .ok_or_else(|| StageError::no_sidecar(side))?
+            .proxy
+            .drain()
+    }
+
     fn received(&mut self, connection: &str, end: End) -> Result<Vec<u8>, StageError> {
         let app = self.app(connection, end)?;
         Ok(app.map(App::received).unwrap_or_default())
@@ -164,12 +224,16 @@ impl Stage for Envoys {
     }
 
     fn series(&mut self, side: Side) -> Result<Vec<Series>, StageError> {
-        let metrics = self.envoy(side)?.metrics().map_err(StageError::new)?;
+        let metrics = self.proxy(side)?.envoy.metrics().map_err(StageError::new)?;
         Ok(metrics.iter().map(series).collect())
     }
 
     fn log(&mut self, side: Side) -> Result<Vec<String>, StageError> {
-        let log = self.envoy(side)?.log_text().map_err(StageError::new)?;
+        let log = self
+            .proxy(side)?
+            .envoy
+            .log_text()
+            .map_err(StageError::new)?;
         Ok(log.lines().map(str::to_owned).collect())
     }
 
@@ -178,20 +242,40 @@ impl Stage for Envoys {
     }
 }
 
-fn identity(scenario: &Scenario, side: Side, ca: &MeshCa) -> Result<Option<Identity>, StageError> {
+/// Checks that real Envoys have everything that a sidecar asks for.
+pub(crate) fn only_in_the_emulator(spec: &SidecarSpec) -> Result<(), StageError> {
+    let seeded = !spec.filter_state.is_empty() || !spec.upstream_filter_state.is_empty();
+    match spec.profile != Profile::Xds || seeded || spec.fault.is_some() {
+        true => Err(StageError::new(
+            "real Envoys do not support `profile: legacy`, `filter_state` and `fault`: play it in the emulator",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Whether a step updates the listener of this side.
+pub(crate) fn is_updated(scenario: &Scenario, side: Side) -> bool {
+    let mut steps = scenario.steps.iter();
+    steps.any(|step| matches!(step, Step::Update(update) if update.side == side))
+}
+
+/// The certificate of a side, in a folder of this name.
+pub(crate) fn identity(
+    scenario: &Scenario,
+    side: Side,
+    ca: &MeshCa,
+    folder: &str,
+) -> Result<Option<Identity>, StageError> {
     let Some(mtls) = &scenario.mtls else {
         return Ok(None);
     };
-    let san = match side {
-        Side::Outbound => &mtls.client,
-        Side::Inbound => &mtls.server,
-    };
-    ca.issue_for_uri(&side.to_string(), san)
+    let names: Vec<_> = mtls.names(side).iter().map(String::as_str).collect();
+    ca.issue_for_uris(folder, &names)
         .map(Some)
         .map_err(StageError::new)
 }
 
-fn series(series: &exposition::Series) -> Series {
+pub(crate) fn series(series: &exposition::Series) -> Series {
     Series {
         name: series.name.clone(),
         labels: series.labels.clone().into_iter().collect(),

@@ -85,11 +85,7 @@ impl Connection {
     /// Returns whether the last proxy has connected to the server application. The connection may
     /// have ended since.
     pub fn reached_server(&self) -> bool {
-        self.path
-            .borrow()
-            .hops()
-            .last()
-            .is_some_and(Hop::has_connected)
+        self.path.borrow().reached_server()
     }
 
     /// Returns whether every proxy has its downstream connection open.

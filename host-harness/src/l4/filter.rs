@@ -1,20 +1,30 @@
 //! One filter of a connection's chain.
 
+mod own;
+mod wasm;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
+pub(super) use own::OwnFilter;
+pub(crate) use own::{CLUSTER_KEY, Count};
+pub(super) use wasm::WasmFilter;
+
 use crate::abi::{BufferType, Callback, PeerType};
+use crate::chain::EnvoyFilter;
 use crate::host::{Deferred, FilterContext, Stream};
 use crate::worker::{Called, Worker};
 
-/// The decision of a filter about a new connection, by the state of its VM.
+/// The part of a filter chain in a new connection.
 pub(crate) enum Admission {
     /// The filter of this worker gets the connection.
     Filtered(Rc<Worker>),
     /// The connection bypasses the filter.
     PassThrough,
-    /// The connection is closed.
+    /// The connection is closed when the iteration reaches the filter.
     Refused,
+    /// One of Envoy's own filters, and the connections that it has.
+    Own(EnvoyFilter, Count),
 }
 
 /// The result of a callback that controls the iteration through the chain.
@@ -24,75 +34,86 @@ pub(super) enum FilterStatus {
     StopIteration,
 }
 
-/// A filter in one connection. Envoy: `Wasm::Context`, created when the iteration first reaches the
-/// filter.
-pub(super) struct Filter {
-    worker: Rc<Worker>,
-    /// The newest root at the time of the accept.
-    root: u32,
-    /// The stream context. It remains after `proxy_on_delete` until the current event is complete:
-    /// a filter that closes in the last `proxy_on_upstream_data` gets
-    /// `proxy_on_upstream_connection_close` after it.
-    context: Option<u32>,
+/// A filter in one connection.
+pub(super) enum Filter {
+    Wasm(WasmFilter),
+    Own(OwnFilter),
+    /// A wasm filter without a VM, whose failure policy closes new connections.
+    Refusing,
 }
 
 impl Filter {
-    pub(super) fn new(worker: Rc<Worker>) -> Self {
-        Self {
-            root: worker.root(),
-            worker,
-            context: None,
+    /// The filter of a new connection; `None` if the connection bypasses it.
+    pub(super) fn new(admission: Admission) -> Option<Self> {
+        match admission {
+            Admission::Filtered(worker) => Some(Self::Wasm(WasmFilter::new(worker))),
+            Admission::Own(filter, count) => Some(Self::Own(OwnFilter::new(filter, count))),
+            Admission::Refused => Some(Self::Refusing),
+            Admission::PassThrough => None,
         }
     }
 
-    /// The iteration has reached the filter before.
+    fn wasm(&self) -> Option<&WasmFilter> {
+        match self {
+            Self::Wasm(filter) => Some(filter),
+            Self::Own(_) | Self::Refusing => None,
+        }
+    }
+
+    /// The iteration has reached the wasm filter before.
     pub(super) fn is_initialized(&self) -> bool {
-        self.context.is_some()
+        self.wasm().is_none_or(WasmFilter::is_initialized)
     }
 
     /// Creates the stream context. Returns its root; `None` if the root does not exist any more.
     pub(super) fn initialize(&mut self, stream: Rc<RefCell<Stream>>) -> Option<u32> {
-        self.context = self.worker.open_stream(self.root, stream);
-        self.context.map(|_| self.root)
+        match self {
+            Self::Wasm(filter) => filter.initialize(stream),
+            Self::Own(_) | Self::Refusing => None,
+        }
     }
 
     pub(super) fn is_failed(&self) -> bool {
-        self.worker.is_failed()
+        self.wasm().is_some_and(WasmFilter::is_failed)
     }
 
     /// Whether a newer root serves new connections.
     pub(super) fn is_draining(&self) -> bool {
-        self.root != self.worker.root()
+        self.wasm().is_some_and(WasmFilter::is_draining)
     }
 
     pub(super) fn is(&self, filter: FilterContext) -> bool {
-        self.worker.vm() == filter.vm && self.context == Some(filter.context)
+        self.wasm().is_some_and(|own| own.is(filter))
     }
 
     /// Calls the stream context, if it exists.
     pub(super) fn call(&self, callback: impl FnOnce(u32) -> Callback) -> Option<Called> {
-        Some(self.worker.call(callback(self.context?)))
+        self.wasm()?.call(callback)
     }
 
     /// Makes one of the data buffers accessible to the filter, or inaccessible.
     pub(super) fn set_accessible(&self, buffer: BufferType, accessible: bool) {
-        if let Some(context) = self.context {
-            self.worker.set_accessible(context, buffer, accessible);
+        if let Some(filter) = self.wasm() {
+            filter.set_accessible(buffer, accessible);
         }
     }
 
     /// Ends the stream context: the downstream connection is closed.
-    pub(super) fn end(&self, peer: PeerType) -> Vec<Deferred> {
-        let context = self.context.into_iter();
-        context
-            .flat_map(|context| self.worker.end_stream(context, peer))
-            .collect()
+    pub(super) fn end(&mut self, peer: PeerType) -> Vec<Deferred> {
+        match self {
+            Self::Wasm(filter) => filter.end(peer),
+            Self::Own(filter) => {
+                filter.end();
+                Vec::new()
+            }
+            Self::Refusing => Vec::new(),
+        }
     }
 
     /// Removes the host's context.
     pub(super) fn remove(&mut self) {
-        if let Some(context) = self.context.take() {
-            self.worker.remove_stream(context);
+        if let Self::Wasm(filter) = self {
+            filter.remove();
         }
     }
 }

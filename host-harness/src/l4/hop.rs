@@ -5,17 +5,22 @@
 mod chain;
 mod early;
 mod early_data;
+mod idle;
+mod reading;
 mod tcp_proxy;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use early_data::EarlyData;
+use idle::Idle;
+use reading::Reading;
 
-use super::filter::{Admission, Filter};
+use super::filter::{Admission, Count, Filter};
 use super::proxy::Proxy;
 use super::segment::{Ending, Segment, Socket, Toward};
 use crate::abi::PeerType;
+use crate::chain::ClientHello;
 use crate::config::ConnectMode;
 use crate::host::{Deferred, Stream};
 use crate::stream_info::Upstream;
@@ -24,8 +29,10 @@ use crate::tls::Tls;
 /// The upstream connect after tcp_proxy has chosen the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialing {
-    /// The emulator connects immediately.
+    /// The path connects to the next proxy or to the server application.
     Emulated,
+    /// tcp_proxy waits for the path to connect.
+    Reaching,
     /// The owner of the connection connects; tcp_proxy does not need the connection yet, or has it.
     Owner,
     /// The owner of the connection connects, and tcp_proxy waits for it.
@@ -39,23 +46,24 @@ pub(crate) struct Hop {
     proxy: Rc<dyn Proxy>,
     /// In the order of the filter chain.
     filters: Vec<Filter>,
-    /// A filter has no VM, and its failure policy closes new connections.
-    refused: bool,
     stream: Rc<RefCell<Stream>>,
     downstream: Socket,
     upstream: Socket,
-    /// Bytes from the client while reading was disabled, and whether its half has ended.
-    unread: (Vec<u8>, bool),
-    /// The upstream that tcp_proxy will choose.
+    was_connected: bool,
+    /// What has arrived from the client, and what from the server, and was not read yet.
+    from_client: Reading,
+    from_server: Reading,
+    /// The upstream that tcp_proxy will choose, unless a filter names another cluster.
     route: Upstream,
+    /// The connections to the cluster of the upstream connection, while that is open.
+    counted: Option<Count>,
+    idle: Idle,
     dialing: Dialing,
     connect_mode: ConnectMode,
     /// The iteration has reached tcp_proxy.
     is_at_tcp_proxy: bool,
     /// What tcp_proxy reads before it has an upstream connection; `None` if it reads nothing then.
     early: Option<EarlyData>,
-    /// The ALPN protocols that a filter chain of the next proxy matches; empty for any.
-    next_protocols: Vec<String>,
     sent: Vec<(Toward, Segment)>,
 }
 
@@ -67,41 +75,24 @@ impl Hop {
         route: Upstream,
         dialing: Dialing,
     ) -> Self {
-        let mut filters = Vec::new();
-        let mut refused = false;
-        for admission in admissions {
-            match admission {
-                Admission::Filtered(worker) => filters.push(Filter::new(worker)),
-                Admission::PassThrough => {}
-                Admission::Refused => refused = true,
-            }
-        }
         Self {
             proxy,
-            filters,
-            refused,
+            filters: admissions.into_iter().filter_map(Filter::new).collect(),
             stream: Rc::new(RefCell::new(stream)),
             downstream: Socket::opened(),
             upstream: Socket::default(),
-            unread: Default::default(),
+            was_connected: false,
+            from_client: Reading::default(),
+            from_server: Reading::default(),
             route,
+            counted: None,
+            idle: Idle::default(),
             dialing,
             connect_mode: ConnectMode::Immediate,
             is_at_tcp_proxy: false,
             early: None,
-            next_protocols: Vec::new(),
             sent: Vec::new(),
         }
-    }
-
-    /// Sets the ALPN protocols that a filter chain of the next proxy matches.
-    pub(crate) fn next_protocols(mut self, protocols: &[String]) -> Self {
-        self.next_protocols = protocols.to_vec();
-        self
-    }
-
-    pub(super) fn proxy(&self) -> Rc<dyn Proxy> {
-        self.proxy.clone()
     }
 
     pub(super) fn is(&self, proxy: usize, connection: u64) -> bool {
@@ -120,8 +111,13 @@ impl Hop {
         self.upstream.open
     }
 
-    /// Whether tcp_proxy has chosen an upstream. The connection may have ended since.
-    pub(super) fn has_connected(&self) -> bool {
+    /// Whether the upstream connection was established. It may have ended since.
+    pub(super) fn was_connected(&self) -> bool {
+        self.was_connected
+    }
+
+    /// Whether tcp_proxy has chosen an upstream.
+    fn has_chosen(&self) -> bool {
         self.stream.borrow().info.upstream.is_some()
     }
 
@@ -141,16 +137,33 @@ impl Hop {
         }
     }
 
-    /// Receives the ClientHello of the previous proxy. A filter in front of the wasm filters stores
-    /// its fingerprint under this key.
-    pub(super) fn client_hello(&mut self, offered_alpn: &[String]) {
-        let stream = &mut *self.stream.borrow_mut();
-        let Some(key) = stream.info.fingerprint_key.clone() else {
-            return;
-        };
-        let tls = stream.info.downstream_tls.as_ref();
-        let fingerprint = tls.map_or_else(|| "-".to_owned(), |tls| tls.ja4(offered_alpn));
-        stream.info.filter_state.set_string(key, fingerprint);
+    /// Stores the fingerprint of the ClientHello under this key, as a filter in front of the wasm
+    /// filters does.
+    pub(crate) fn fingerprint(self, offered_alpn: &[String], key: Option<&str>) -> Self {
+        if let Some(key) = key {
+            let info = &mut self.stream.borrow_mut().info;
+            let tls = info.downstream_tls.as_ref();
+            let fingerprint = tls.map_or_else(|| "-".to_owned(), |tls| tls.ja4(offered_alpn));
+            info.filter_state.set_string(key.to_owned(), fingerprint);
+        }
+        self
+    }
+
+    /// The facts by which the next proxy chooses a filter chain.
+    pub(super) fn hello(&self) -> ClientHello {
+        let info = &self.stream.borrow().info;
+        let tls = info
+            .upstream
+            .as_ref()
+            .and_then(|chosen| chosen.tls.as_ref());
+        ClientHello {
+            is_tls: tls.is_some(),
+            server_name: tls.map_or_else(String::new, |tls| tls.server_name.clone()),
+            alpn: match tls {
+                Some(_) => self.offered_alpn(),
+                None => Vec::new(),
+            },
+        }
     }
 
     /// Completes the current event and returns the segments that it sent.
@@ -162,10 +175,6 @@ impl Hop {
     /// Opens the accepted connection: the filters are created one by one, then tcp_proxy connects
     /// upstream.
     pub(super) fn open(&mut self) {
-        if self.refused {
-            self.close_downstream(PeerType::Local, Ending::End);
-            return;
-        }
         self.run_read_filters(0);
     }
 
@@ -206,15 +215,17 @@ impl Hop {
     /// Receives an event on the downstream (toward the server) or the upstream connection.
     pub(super) fn receive(&mut self, toward: Toward, segment: Segment) {
         match (toward, segment) {
-            (Toward::Server, Segment::Data { bytes, end }) => self.client_sent(bytes, end),
-            (Toward::Server, Segment::Close) => self.client_sent(Vec::new(), true),
+            (Toward::Server, Segment::Data { bytes, end }) => self.client_sent(&bytes, end),
+            (Toward::Server, Segment::Close) => self.client_sent(&[], true),
             (Toward::Server, Segment::Reset) if self.is_reading() && !self.downstream.read_end => {
                 self.close_downstream(PeerType::Remote, Ending::Reset);
             }
             (Toward::Server, Segment::Reset) => self.downstream.reset = true,
             (Toward::Client, Segment::Data { bytes, end }) => self.server_sent(&bytes, end),
             (Toward::Client, Segment::Close) => self.server_sent(&[], true),
-            (Toward::Client, Segment::Reset) if !self.upstream.read_end => {
+            (Toward::Client, Segment::Reset)
+                if !self.upstream.read_end && !self.from_server.is_full() =>
+            {
                 self.on_upstream_closed(Ending::Reset);
             }
             (Toward::Client, Segment::Reset) => self.upstream.reset = true,
@@ -222,23 +233,22 @@ impl Hop {
     }
 
     /// Bytes or the end from the client. A closed socket answers bytes with a reset.
-    fn client_sent(&mut self, bytes: Vec<u8>, end: bool) {
+    fn client_sent(&mut self, bytes: &[u8], end: bool) {
         if !self.downstream.open {
             if !bytes.is_empty() {
                 self.send(Toward::Client, Segment::Reset);
             }
-        } else if self.is_reading() {
-            self.on_downstream(&bytes, end);
         } else {
-            self.unread.0.extend(bytes);
-            self.unread.1 |= end;
+            self.from_client.arrive(bytes, end);
+            self.read_client();
         }
     }
 
     /// Bytes or the end from the server. A closed socket answers bytes with a reset.
     fn server_sent(&mut self, bytes: &[u8], end: bool) {
         if self.upstream.open {
-            self.on_upstream(bytes, end);
+            self.from_server.arrive(bytes, end);
+            self.read_server();
         } else if !bytes.is_empty() {
             self.send(Toward::Server, Segment::Reset);
         }
@@ -247,6 +257,7 @@ impl Hop {
     /// Performs the work that an event leaves to the event loop: closes connections whose writes
     /// failed (Envoy: `ConnectionImpl::onWriteReady`) and removes contexts of closed connections.
     fn settle(&mut self) {
+        self.read_client();
         if self.upstream.write_failed {
             self.on_upstream_closed(Ending::End);
         }
@@ -258,12 +269,9 @@ impl Hop {
         }
     }
 
-    /// Handles a read event on the downstream connection. Envoy: `ConnectionImpl::onReadReady`.
-    fn on_downstream(&mut self, bytes: &[u8], end: bool) {
-        if !self.downstream.open || self.downstream.read_end || (bytes.is_empty() && !end) {
-            return;
-        }
-        self.stream.borrow_mut().downstream.append(bytes);
+    /// Handles a read event on the downstream connection: what the read buffer has, with new bytes
+    /// or again. Envoy: `ConnectionImpl::onReadReady`.
+    fn on_downstream(&mut self, end: bool) {
         self.downstream.read_end = end;
         self.run_read_filters(0);
         if self.downstream.both_ended() {
@@ -281,20 +289,20 @@ impl Hop {
             return;
         }
         // The kernel resets a connection that is closed with bytes unread.
-        let (unread, _) = std::mem::take(&mut self.unread);
-        let towards_client = if unread.is_empty() {
-            ending
-        } else {
-            Ending::Reset
+        let towards_client = match self.from_client.is_unread() {
+            true => Ending::Reset,
+            false => ending,
         };
         self.send(Toward::Client, towards_client.segment());
         for filter in 0..self.filters.len() {
-            let deferred = self.filters.get(filter).map(|filter| filter.end(peer));
+            let filter = self.filters.get_mut(filter);
+            let deferred = filter.map(|filter| filter.end(peer));
             self.defer(deferred.unwrap_or_default());
         }
         if std::mem::take(&mut self.upstream.open) {
             self.send(Toward::Server, ending.segment());
         }
+        self.upstream_ended();
     }
 
     /// Performs an action of a filter after its callback has returned.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::app_state::AppState;
 use super::chunks::Chunks;
 use super::hop::Hop;
+use super::proxy::Proxy;
 use super::segment::{Segment, Toward};
 
 /// How many of the bytes between the first two hops are kept per direction: more than the longest
@@ -18,9 +19,14 @@ pub(crate) struct Path {
     pub(super) chunks: Chunks,
     /// Called after every change.
     pub(super) observer: Option<Rc<dyn Fn()>>,
+    /// The proxies of the path.
+    pub(super) proxies: Vec<Rc<dyn Proxy>>,
+    /// The connection in the proxies that have accepted it.
     hops: Vec<Hop>,
-    /// The number of hops that have accepted the connection.
-    opened: usize,
+    /// The number of hops whose TLS handshake is complete.
+    secured: usize,
+    /// The connection at the listener of the next proxy, if that has no filter chain for it.
+    listener: AtListener,
     /// The bytes that the server sends as soon as the last hop has connected.
     greeting: Vec<u8>,
     /// What the applications send stays in transit.
@@ -33,13 +39,31 @@ pub(crate) struct Path {
     between: [Vec<u8>; 2],
 }
 
+/// A connection that has no filter chain yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtListener {
+    None,
+    /// The listener waits for the first bytes.
+    Inspected,
+    /// The listener has closed the connection.
+    Closed,
+}
+
 impl Path {
-    pub(crate) fn new(hops: Vec<Hop>) -> Rc<RefCell<Self>> {
+    /// The path from the first proxy through further ones. `accepted`: the connection in the first
+    /// proxy; `None` if that has no filter chain for it.
+    pub(crate) fn new(
+        accepted: Option<Hop>,
+        first: Rc<dyn Proxy>,
+        further: Vec<Rc<dyn Proxy>>,
+    ) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self {
             chunks: Chunks::default(),
             observer: None,
-            hops,
-            opened: 0,
+            proxies: std::iter::once(first).chain(further).collect(),
+            secured: 0,
+            listener: AtListener::None,
+            hops: accepted.into_iter().collect(),
             greeting: Vec::new(),
             is_held: false,
             client: AppState::default(),
@@ -53,47 +77,112 @@ impl Path {
         &self.hops
     }
 
+    /// Whether the last proxy has connected to the server application.
+    pub(super) fn reached_server(&self) -> bool {
+        let is_whole = self.hops.len() == self.proxies.len();
+        is_whole && self.hops.last().is_some_and(Hop::was_connected)
+    }
+
     /// Opens the hops, as far as they connect immediately.
     pub(super) fn open(&mut self, greeting: Vec<u8>) {
         self.greeting = greeting;
-        self.open_reached();
+        let first = self.proxies.first();
+        let waits = first.is_some_and(|first| first.needs_first_bytes() && !first.client().is_tls);
+        match (self.hops.is_empty(), waits) {
+            (true, true) => self.listener = AtListener::Inspected,
+            (true, false) => self.close_at_listener(Segment::Close),
+            (false, _) => self.change_first(Hop::open),
+        }
+        self.reach();
         self.collect();
     }
 
     /// Opens the first hop, whose handshake its owner reports.
     pub(super) fn open_first(&mut self) {
-        self.opened = 1;
+        self.secured = 1;
         self.change_first(Hop::open);
     }
 
-    /// Opens each hop that the one before has connected to. A greeting reaches the last hop before
-    /// its handshake is complete, as the greeting of a fast server does on loopback.
-    fn open_reached(&mut self) {
+    /// Connects as far as the proxies ask for it. A greeting reaches the last hop before its
+    /// handshake is complete, as the greeting of a fast server does on loopback.
+    fn reach(&mut self) {
         loop {
-            let first = self.opened;
-            while self.is_next_reached() {
-                let offered = self.hops.get(self.opened.wrapping_sub(1));
-                let offered = offered.map(Hop::offered_alpn).unwrap_or_default();
-                if let Some(hop) = self.hops.get_mut(self.opened) {
-                    hop.client_hello(&offered);
-                    hop.open();
-                }
-                self.opened += 1;
-            }
-            self.greet();
-            if first == self.opened {
+            while self.reach_next() {}
+            let first = std::mem::replace(&mut self.secured, self.hops.len());
+            if first == self.secured {
                 return;
             }
-            for hop in self.hops.iter_mut().take(self.opened).skip(first) {
-                hop.finish_handshake();
-            }
+            self.hops
+                .iter_mut()
+                .skip(first)
+                .for_each(Hop::finish_handshake);
         }
     }
 
-    fn is_next_reached(&self) -> bool {
-        let before = self.opened.checked_sub(1);
-        let before = before.and_then(|index| self.hops.get(index));
-        self.opened < self.hops.len() && before.is_none_or(Hop::is_connected)
+    /// Connects the last hop that has accepted the connection, if it asks for it.
+    fn reach_next(&mut self) -> bool {
+        let next = self.proxies.get(self.hops.len()).cloned();
+        let Some(last) = self.hops.last_mut().filter(|hop| hop.is_reaching()) else {
+            return false;
+        };
+        let Some(next) = next else {
+            last.reached();
+            self.greet();
+            return true;
+        };
+        let hello = last.hello();
+        if next.needs_first_bytes() && !hello.is_tls {
+            last.reached();
+            self.listener = AtListener::Inspected;
+            return false;
+        }
+        match next.accept(&hello) {
+            Some(mut hop) => {
+                hop.open();
+                last.reached();
+                self.hops.push(hop);
+            }
+            None if hello.is_tls => last.handshake_failed(),
+            None => {
+                last.reached();
+                self.close_at_listener(Segment::Close);
+            }
+        }
+        true
+    }
+
+    /// The first bytes are at a listener that waits for them. Returns whether there is a filter
+    /// chain for the connection.
+    fn inspect(&mut self, segment: &Segment) -> bool {
+        let next = self.proxies.get(self.hops.len()).cloned();
+        let has_bytes = matches!(segment, Segment::Data { bytes, .. } if !bytes.is_empty());
+        match (self.listener, next) {
+            (AtListener::Inspected, Some(next)) if has_bytes => {
+                let hello = self.hops.last().map_or_else(|| next.client(), Hop::hello);
+                match next.accept(&hello) {
+                    Some(mut hop) => {
+                        hop.open();
+                        self.hops.push(hop);
+                        self.listener = AtListener::None;
+                        self.reach();
+                        return true;
+                    }
+                    // The bytes are unread when the listener closes the socket.
+                    None => self.close_at_listener(Segment::Reset),
+                }
+            }
+            (AtListener::Inspected, _) => self.close_at_listener(Segment::Close),
+            (AtListener::Closed, _) if has_bytes => self.close_at_listener(Segment::Reset),
+            _ => {}
+        }
+        false
+    }
+
+    /// The listener behind the last hop closes the connection.
+    fn close_at_listener(&mut self, ending: Segment) {
+        self.listener = AtListener::Closed;
+        let node = self.hops.len();
+        self.in_transit.push_back((node, Toward::Client, ending));
     }
 
     fn greet(&mut self) {
@@ -120,7 +209,7 @@ impl Path {
     pub(super) fn inject(&mut self, toward: Toward, segment: Segment) {
         let node = match toward {
             Toward::Server => 1,
-            Toward::Client => self.hops.len(),
+            Toward::Client => self.proxies.len(),
         };
         self.in_transit.push_back((node, toward, segment));
     }
@@ -163,12 +252,12 @@ impl Path {
             return false;
         }
         self.collect();
-        self.open_reached();
+        self.reach();
         self.collect();
         let Some((node, toward, segment)) = self.in_transit.pop_front() else {
             return false;
         };
-        let last = self.hops.len() + 1;
+        let last = self.proxies.len() + 1;
         if node == 0 {
             if self.client.receive(segment) {
                 self.inject(Toward::Server, Segment::Reset);
@@ -177,8 +266,10 @@ impl Path {
             if self.server.receive(segment) {
                 self.inject(Toward::Client, Segment::Reset);
             }
-        } else if let Some(hop) = self.hops.get_mut(node - 1) {
-            hop.receive(toward, segment);
+        } else if node <= self.hops.len() || (toward == Toward::Server && self.inspect(&segment)) {
+            if let Some(hop) = self.hops.get_mut(node - 1) {
+                hop.receive(toward, segment);
+            }
         }
         self.collect();
         true
@@ -211,7 +302,7 @@ impl Path {
 /// Delivers all events in transit, and performs the actions that filters requested for other
 /// streams.
 pub(crate) fn pump(path: &Rc<RefCell<Path>>) {
-    let proxies: Vec<_> = path.borrow().hops.iter().map(Hop::proxy).collect();
+    let proxies = path.borrow().proxies.clone();
     let mut more = true;
     while more {
         more = path.borrow_mut().step();

@@ -20,6 +20,9 @@ pub struct Act {
     /// Whether to end its half afterwards.
     #[serde(default)]
     pub end: bool,
+    /// Whether to close the socket afterwards.
+    #[serde(default)]
+    pub close: bool,
     /// Whether to reset the connection.
     #[serde(default)]
     pub reset: bool,

@@ -26,7 +26,19 @@ impl Expectation {
                 return Ok(Some(format!("the {side} sidecar {wrong}")));
             }
         }
-        Ok(None)
+        self.check_alternatives(stage)
+    }
+
+    fn check_alternatives(&self, stage: &mut dyn Stage) -> Result<Option<String>, StageError> {
+        let mut all_wrong = Vec::new();
+        for alternative in &self.one_of {
+            match alternative.check(stage)? {
+                None => return Ok(None),
+                Some(wrong) => all_wrong.push(wrong),
+            }
+        }
+        let wrong = all_wrong.join("; and ");
+        Ok((!wrong.is_empty()).then(|| format!("none of the alternatives holds: {wrong}")))
     }
 }
 

@@ -4,17 +4,16 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::at_once::{Act, AtOnce, Order};
-use super::model::{Connect, Scenario};
+use super::model::{Connect, Scenario, Update};
+use super::proxy::builder;
 use super::roles::{End, Side};
 use super::stage::{Stage, StageError};
 use crate::bytes::Bytes;
 use crate::l4::{App, Chunks, Connection};
 use crate::module::Module;
-use crate::property::{Cluster, Node, UpstreamHost};
 use crate::rig::Rig;
-use crate::sidecar::{Sidecar, SidecarBuilder, StartError};
-use crate::stats::{Series, StatsTag};
-use crate::tls::Tls;
+use crate::sidecar::{Sidecar, StartError};
+use crate::stats::Series;
 
 /// A scenario's sidecars in the emulator, on a virtual clock.
 pub struct Emulated {
@@ -33,23 +32,16 @@ impl Emulated {
     /// # Errors
     /// The filter does not start, for example because it rejects its configuration.
     pub fn start(scenario: &Scenario, module: &Module) -> Result<Self, StartError> {
-        let outbound = builder(scenario, Side::Outbound, module);
-        let inbound = builder(scenario, Side::Inbound, module);
+        let outbound = builder(scenario, Side::Outbound, module)?;
+        let inbound = builder(scenario, Side::Inbound, module)?;
         let proxies = match (outbound, inbound) {
             (Some(outbound), Some(inbound)) => {
-                let rig = Rig::builder(outbound, inbound);
-                let rig = match &scenario.mtls {
-                    Some(mtls) => rig.mtls(&mtls.client, &mtls.server),
-                    None => rig,
-                };
-                Proxies::Both(rig.start()?)
+                Proxies::Both(Rig::builder(outbound, inbound).start()?)
             }
-            (Some(outbound), None) => {
-                Proxies::One(Side::Outbound, alone(scenario, Side::Outbound, outbound)?)
-            }
+            (Some(outbound), None) => Proxies::One(Side::Outbound, outbound.start()?),
             (None, inbound) => {
                 let inbound = inbound.unwrap_or_else(|| Sidecar::inbound(module));
-                Proxies::One(Side::Inbound, alone(scenario, Side::Inbound, inbound)?)
+                Proxies::One(Side::Inbound, inbound.start()?)
             }
         };
         Ok(Self {
@@ -94,6 +86,11 @@ impl Emulated {
         })
     }
 
+    fn reached_server(&self, connection: &str) -> bool {
+        let found = self.connections.get(connection);
+        found.is_some_and(Connection::reached_server)
+    }
+
     fn sidecar(&self, side: Side) -> Result<&Sidecar, StageError> {
         match (&self.proxies, side) {
             (Proxies::Both(rig), Side::Outbound) => Ok(&rig.outbound),
@@ -122,11 +119,17 @@ impl Stage for Emulated {
 
     fn perform(&mut self, end: End, act: &Act) -> Result<(), StageError> {
         let app = self.app(&act.connection, end)?;
+        if end == End::Server && !self.reached_server(&act.connection) {
+            return Err(StageError::no_server());
+        }
         if let Some(bytes) = &act.write {
             app.write(bytes.to_vec());
         }
         if act.end {
             app.end();
+        }
+        if act.close {
+            app.close();
         }
         if act.reset {
             app.reset();
@@ -135,6 +138,13 @@ impl Stage for Emulated {
     }
 
     fn at_once(&mut self, at_once: &AtOnce) -> Result<(), StageError> {
+        let mut unserved = at_once
+            .acts()
+            .filter(|(end, act)| *end == End::Server && !self.reached_server(&act.connection));
+        if unserved.next().is_some() {
+            return Err(StageError::no_server());
+        }
+        drop(unserved);
         let is_held = matches!(at_once.order(), Order::Crossing | Order::BeforeHandshake);
         let names = at_once.acts().map(|(_, act)| act.connection.as_str());
         let names: BTreeSet<_> = names.filter(|_| is_held).collect();
@@ -151,6 +161,17 @@ impl Stage for Emulated {
 
     fn advance(&mut self, by: Duration) {
         self.pass(by);
+    }
+
+    fn update(&mut self, update: &Update) -> Result<(), StageError> {
+        let sidecar = self.sidecar(update.side)?;
+        let updated = sidecar.update_plugin(update.filter, update.bytes());
+        updated.map_err(StageError::new)
+    }
+
+    fn drain(&mut self, side: Side) -> Result<(), StageError> {
+        self.sidecar(side)?.finish_draining();
+        Ok(())
     }
 
     fn received(&mut self, connection: &str, end: End) -> Result<Vec<u8>, StageError> {
@@ -174,55 +195,4 @@ impl Stage for Emulated {
             .map(|line| line.message)
             .collect())
     }
-}
-
-fn alone(scenario: &Scenario, side: Side, builder: SidecarBuilder) -> Result<Sidecar, StartError> {
-    let builder = match (&scenario.mtls, side) {
-        (None, _) => builder,
-        (Some(mtls), Side::Outbound) => {
-            builder.upstream_tls(Tls::mutual(&mtls.client, &mtls.server))
-        }
-        (Some(mtls), Side::Inbound) => {
-            builder.downstream_tls(Tls::mutual(&mtls.server, &mtls.client))
-        }
-    };
-    builder.start()
-}
-
-fn builder(scenario: &Scenario, side: Side, module: &Module) -> Option<SidecarBuilder> {
-    let spec = scenario.sidecar(side)?;
-    let mut builder = match side {
-        _ if !spec.filter => Sidecar::passthrough(),
-        Side::Outbound => Sidecar::outbound(module),
-        Side::Inbound => Sidecar::inbound(module),
-    };
-    builder = builder
-        .upstream_connect_mode(spec.upstream_connect_mode)
-        .max_early_data_bytes(spec.max_early_data_bytes);
-    if !spec.filter {
-        return Some(builder);
-    }
-    builder = builder
-        .node(Node::new(&spec.node.id).metadata(spec.node.metadata.clone()))
-        .profile(spec.profile)
-        .plugin("", &spec.root_id, "")
-        .plugin_config(scenario.configuration(side))
-        .upstream_host(UpstreamHost::new("127.0.0.1:8080").metadata(spec.host.metadata.clone()))
-        .stats_tags(StatsTag::labels(scenario.labels.iter().map(String::as_str)));
-    if let Some(key) = &spec.ja4_filter_state {
-        builder = builder.ja4_filter_state(key);
-    }
-    if let Some(name) = &spec.cluster.name {
-        builder = builder.cluster(Cluster::new(name).metadata(spec.cluster.metadata.clone()));
-    }
-    if let Some(fault) = &spec.fault {
-        builder = builder.fault(fault.clone());
-    }
-    for (key, value) in &spec.filter_state {
-        builder = builder.filter_state(key, value);
-    }
-    for (key, value) in &spec.upstream_filter_state {
-        builder = builder.upstream_filter_state(key, value);
-    }
-    Some(builder)
 }

@@ -58,6 +58,8 @@ pub(crate) fn play(step: &Step, stage: &mut dyn Stage) -> Result<Option<String>,
         Step::Server(act) => stage.perform(End::Server, act)?,
         Step::AtOnce(at_once) => stage.at_once(at_once)?,
         Step::Advance(by) => stage.advance(*by),
+        Step::Update(update) => stage.update(update)?,
+        Step::Drain(side) => stage.drain(*side)?,
         Step::Expect(expectation) => return wait_for(expectation, stage),
     }
     Ok(None)

@@ -25,6 +25,10 @@ pub struct Expectation {
     /// Conditions for the server's sidecar.
     #[serde(default)]
     pub inbound: Option<Report>,
+    /// Further conditions, of which at least one must be met: for effects that differ with the order
+    /// in which the proxies see the bytes.
+    #[serde(default)]
+    pub one_of: Vec<Expectation>,
 }
 
 /// Conditions for an application at one end of a connection.

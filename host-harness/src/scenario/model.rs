@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::at_once::{Act, AtOnce};
 use super::expectation::Expectation;
+use super::listener::{Chain, ChainFilter, WasmFilter};
 use super::roles::{End, Side};
+use super::time;
+use super::tls::Mtls;
 use crate::bytes::Bytes;
 use crate::config::{ConnectMode, Profile};
 use crate::fault::Fault;
@@ -31,7 +34,7 @@ pub struct Scenario {
     /// The server's sidecar.
     #[serde(default)]
     pub inbound: Option<SidecarSpec>,
-    /// Mutual TLS between the two sidecars, or between the only one and its peer.
+    /// TLS between the two sidecars, or between the only one and its peer.
     #[serde(default)]
     pub mtls: Option<Mtls>,
     /// Labels to extract from stat names, as `stats_tags` in Envoy's bootstrap.
@@ -54,6 +57,12 @@ pub struct SidecarSpec {
     /// Whether the sidecar has the filter.
     #[serde(default = "yes")]
     pub filter: bool,
+    /// The filters in front of tcp_proxy, in order, in place of the one filter.
+    #[serde(default)]
+    pub filters: Vec<ChainFilter>,
+    /// The filter chains of the listener, in place of one chain with `filters`.
+    #[serde(default)]
+    pub chains: Vec<Chain>,
     /// The plugin's root id; a module with several filters selects one by it.
     #[serde(default)]
     pub root_id: String,
@@ -78,12 +87,23 @@ pub struct SidecarSpec {
     /// The number of bytes with which tcp_proxy stops reading before it has an upstream connection.
     #[serde(default = "early_data")]
     pub max_early_data_bytes: usize,
+    /// The time without bytes after which tcp_proxy closes a connection; an hour by default.
+    #[serde(default, deserialize_with = "time::optional")]
+    pub idle_timeout: Option<Duration>,
+    /// The length of a read buffer, in bytes, above which a connection is not read; 1 MiB by
+    /// default.
+    #[serde(default)]
+    pub buffer_limit: Option<usize>,
     /// A fault to inject into host calls of the filter. Only the emulator supports it.
     #[serde(default)]
     pub fault: Option<Fault>,
     /// The cluster that tcp_proxy routes to.
     #[serde(default)]
     pub cluster: Target,
+    /// Clusters that a chain, or the filter state `envoy.tcp_proxy.cluster`, can choose in place of
+    /// `cluster`. They lead to the same server.
+    #[serde(default)]
+    pub clusters: Vec<Target>,
     /// The cluster's one host.
     #[serde(default)]
     pub host: Target,
@@ -111,16 +131,9 @@ pub struct Target {
     /// Metadata: one object for each `filter_metadata` namespace.
     #[serde(default)]
     pub metadata: Value,
-}
-
-/// The URI SANs of both ends.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mtls {
-    /// The client's.
-    pub client: String,
-    /// The server's.
-    pub server: String,
+    /// The highest number of connections to the cluster.
+    #[serde(default)]
+    pub max_connections: Option<u32>,
 }
 
 /// One step.
@@ -137,10 +150,29 @@ pub enum Step {
     /// `server`. See [`Scenario::in_each_order`].
     AtOnce(AtOnce),
     /// Time passes.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "time::duration")]
     Advance(Duration),
+    /// The listener of a sidecar gets another configuration of a filter: new connections have it,
+    /// the others keep the old one until `drain`.
+    Update(Update),
+    /// The drain time of an updated sidecar is over: the connections with the old configuration are
+    /// closed.
+    Drain(Side),
     /// A check of conditions: immediately on a virtual clock, with a time limit in real time.
     Expect(Box<Expectation>),
+}
+
+/// Another configuration of a filter.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// The sidecar.
+    pub side: Side,
+    /// The position of the filter among the wasm filters of all chains of the sidecar, from 0.
+    #[serde(default)]
+    pub filter: usize,
+    /// The new configuration: text, or an object for JSON.
+    pub configuration: Value,
 }
 
 /// The opening of a connection.
@@ -188,11 +220,64 @@ impl Scenario {
         let own = self
             .sidecar(side)
             .and_then(|sidecar| sidecar.configuration.as_ref());
-        match own.unwrap_or(&self.configuration) {
-            Value::Null => Vec::new(),
-            Value::String(text) => text.clone().into_bytes(),
-            document => document.to_string().into_bytes(),
+        bytes(own.unwrap_or(&self.configuration))
+    }
+
+    /// Returns the configuration of this filter of a side, likewise.
+    pub fn configuration_of(&self, side: Side, filter: &WasmFilter) -> Vec<u8> {
+        match &filter.configuration {
+            Some(own) => bytes(own),
+            None => self.configuration(side),
         }
+    }
+}
+
+impl SidecarSpec {
+    /// Returns the filter chains of the listener, at least one.
+    pub fn listener_chains(&self) -> Vec<Chain> {
+        if !self.chains.is_empty() {
+            return self.chains.clone();
+        }
+        let under_test = || {
+            ChainFilter::Wasm(Box::new(WasmFilter {
+                root_id: self.root_id.clone(),
+                ..WasmFilter::default()
+            }))
+        };
+        let filters = match self.filters.as_slice() {
+            [] => self.filter.then(under_test).into_iter().collect(),
+            filters => filters.to_vec(),
+        };
+        vec![Chain {
+            filters,
+            ..Chain::default()
+        }]
+    }
+
+    /// Returns the wasm filters of all chains, in order.
+    pub(super) fn wasm_filters_mut(&mut self) -> impl Iterator<Item = &mut WasmFilter> {
+        let chains = self.chains.iter_mut().flat_map(|chain| &mut chain.filters);
+        let filters = self.filters.iter_mut().chain(chains);
+        filters.filter_map(|filter| match filter {
+            ChainFilter::Wasm(filter) => Some(&mut **filter),
+            _ => None,
+        })
+    }
+}
+
+impl Update {
+    /// Returns the configuration as the bytes that the host passes.
+    pub fn bytes(&self) -> Vec<u8> {
+        bytes(&self.configuration)
+    }
+}
+
+/// A configuration as the bytes that the host passes; none for null.
+fn bytes(configuration: &Value) -> Vec<u8> {
+    match configuration {
+        Value::Null => Vec::new(),
+        Value::String(text) => text.clone().into_bytes(),
+        document => document.to_string().into_bytes(),
     }
 }
 
@@ -203,7 +288,11 @@ impl Step {
             Self::Client(act) => vec![(End::Client, act)],
             Self::Server(act) => vec![(End::Server, act)],
             Self::AtOnce(at_once) => at_once.acts().collect(),
-            Self::Connect(_) | Self::Advance(_) | Self::Expect(_) => Vec::new(),
+            Self::Connect(_)
+            | Self::Advance(_)
+            | Self::Update(_)
+            | Self::Drain(_)
+            | Self::Expect(_) => Vec::new(),
         }
     }
 }
@@ -214,20 +303,4 @@ fn early_data() -> usize {
 
 fn yes() -> bool {
     true
-}
-
-/// Reads `15s`, `500ms` or `2m`.
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = text.get(digits.len()..).unwrap_or_default();
-    let millis = match (digits.parse::<u64>(), unit) {
-        (Ok(number), "ms") => Some(number),
-        (Ok(number), "s") => number.checked_mul(1_000),
-        (Ok(number), "m") => number.checked_mul(60_000),
-        _ => None,
-    };
-    millis.map(Duration::from_millis).ok_or_else(|| {
-        serde::de::Error::custom(format!("{text:?} is no duration: write 500ms, 15s or 2m"))
-    })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::model::Scenario;
+use super::model::{Scenario, SidecarSpec};
 
 /// The reason why a file is not a scenario.
 #[derive(Debug, thiserror::Error)]
@@ -39,10 +39,11 @@ impl Scenario {
         let base = document
             .as_object_mut()
             .and_then(|document| document.remove("base"));
-        match base {
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        let scenario = match base {
             None => Self::parse(&text),
             Some(Value::String(base)) => {
-                let base = path.parent().unwrap_or_else(|| Path::new("")).join(base);
+                let base = folder.join(base);
                 let mut merged: Value = parse(&read(&base)?)?;
                 merge(&mut merged, document);
                 Self::checked(serde_json::from_value(merged).map_err(malformed)?)
@@ -50,7 +51,18 @@ impl Scenario {
             Some(other) => Err(malformed(format!(
                 "base: expected a file name, found {other}"
             ))),
+        };
+        Ok(scenario?.in_folder(folder))
+    }
+
+    /// The scenario with the files of modules relative to this folder.
+    fn in_folder(mut self, folder: &Path) -> Self {
+        let sidecars = [&mut self.outbound, &mut self.inbound];
+        let filters = sidecars.into_iter().flatten();
+        for filter in filters.flat_map(SidecarSpec::wasm_filters_mut) {
+            filter.module = filter.module.take().map(|file| folder.join(file));
         }
+        self
     }
 
     /// Reads a scenario from YAML text.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
 /// An end of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum End {
@@ -12,7 +14,8 @@ pub enum End {
 }
 
 /// The position of a sidecar.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The client's sidecar.
     Outbound,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::at_once::{Act, AtOnce};
-use super::model::Connect;
+use super::model::{Connect, Update};
 use super::roles::{End, Side};
 use crate::stats::Series;
 
@@ -38,6 +38,18 @@ pub trait Stage {
 
     /// Lets time pass and delivers the ticks that become due.
     fn advance(&mut self, by: Duration);
+
+    /// Updates the listener of a sidecar: a filter gets another configuration.
+    ///
+    /// # Errors
+    /// The sidecar does not exist, or the filter rejects the configuration.
+    fn update(&mut self, update: &Update) -> Result<(), StageError>;
+
+    /// Ends the drain time of a sidecar whose listener was updated.
+    ///
+    /// # Errors
+    /// The sidecar does not exist.
+    fn drain(&mut self, side: Side) -> Result<(), StageError>;
 
     /// Returns all bytes that an application has received.
     ///
@@ -80,6 +92,11 @@ impl StageError {
         Self(format!(
             "no connection is named {name:?}: add a `connect` step before"
         ))
+    }
+
+    /// Returns the error for an action of the server application before it has a connection.
+    pub fn no_server() -> Self {
+        Self::new("no proxy has connected to the server application")
     }
 
     /// Returns the error for a sidecar that the scenario does not have.

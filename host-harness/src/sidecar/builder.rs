@@ -1,19 +1,21 @@
 //! The configuration of an Envoy before its start.
 
+mod chains;
 mod filters;
 mod tcp_proxy;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Sidecar;
-use super::envoy::Envoy;
+use super::envoy::{Envoy, Route};
 use super::error::StartError;
-use super::pool::Pool;
-use super::spec::FilterSpec;
+use super::filter_chain::FilterChain;
+use super::spec::{ChainSpec, ElementSpec};
 use crate::clock::Clock;
 use crate::config::{ConnectMode, Direction, Profile};
-use crate::fault::FaultInjection;
 use crate::host::{Process, SharedData};
 use crate::log::Logs;
 use crate::module::Module;
@@ -24,7 +26,8 @@ use crate::tls::Tls;
 /// The configuration of an Envoy, as its bootstrap describes it.
 #[derive(Debug, Clone)]
 pub struct SidecarBuilder {
-    filters: Vec<FilterSpec>,
+    /// At least one.
+    chains: Vec<ChainSpec>,
     direction: Direction,
     profile: Profile,
     node: Node,
@@ -34,8 +37,6 @@ pub struct SidecarBuilder {
     downstream_tls: Option<Tls>,
     source: String,
     destination: String,
-    filter_chain_name: String,
-    application_protocols: Vec<String>,
     stats_tags: Vec<StatsTag>,
     workers: usize,
     filter_state: FilterState,
@@ -43,19 +44,27 @@ pub struct SidecarBuilder {
     upstream_refused: bool,
     connect_mode: ConnectMode,
     max_early_data_bytes: usize,
+    idle_timeout: Option<Duration>,
+    buffer_limit: usize,
+    /// Clusters that a filter or a chain can choose, and numbers of connections, by cluster.
+    clusters: Vec<(Cluster, UpstreamHost)>,
+    max_connections: BTreeMap<String, u32>,
     fingerprint_key: Option<String>,
     clock: Clock,
     beside: Option<Rc<Process>>,
 }
 
 impl SidecarBuilder {
-    fn new(module: Option<Module>, direction: Direction) -> Self {
+    pub(crate) fn new(module: Option<Module>, direction: Direction) -> Self {
         let (cluster, port) = match direction {
             Direction::Inbound => ("inbound|8080||", 8080),
             Direction::Outbound => ("outbound|8080||server.default.svc.cluster.local", 15001),
         };
         Self {
-            filters: module.map(FilterSpec::new).into_iter().collect(),
+            chains: vec![ChainSpec {
+                elements: module.map(ElementSpec::new).into_iter().collect(),
+                ..ChainSpec::default()
+            }],
             direction,
             profile: Profile::default(),
             node: Node::new("node"),
@@ -65,8 +74,6 @@ impl SidecarBuilder {
             downstream_tls: None,
             source: "127.0.0.1:40000".into(),
             destination: format!("127.0.0.1:{port}"),
-            filter_chain_name: String::new(),
-            application_protocols: Vec::new(),
             stats_tags: Vec::new(),
             workers: 1,
             filter_state: FilterState::default(),
@@ -74,6 +81,10 @@ impl SidecarBuilder {
             upstream_refused: false,
             connect_mode: ConnectMode::default(),
             max_early_data_bytes: 8192,
+            idle_timeout: Some(Duration::from_secs(3600)),
+            buffer_limit: 1024 * 1024,
+            clusters: Vec::new(),
+            max_connections: BTreeMap::new(),
             fingerprint_key: None,
             clock: Clock::default(),
             beside: None,
@@ -134,25 +145,6 @@ impl SidecarBuilder {
     pub fn addresses(mut self, source: impl Into<String>, destination: impl Into<String>) -> Self {
         self.source = source.into();
         self.destination = destination.into();
-        self
-    }
-
-    /// Sets the name of the filter chain. Empty by default.
-    #[must_use]
-    pub fn filter_chain_name(mut self, name: impl Into<String>) -> Self {
-        self.filter_chain_name = name.into();
-        self
-    }
-
-    /// Restricts the listener's only filter chain to connections that offer one of these ALPN
-    /// protocols (`filter_chain_match.application_protocols`). In a [`Rig`](crate::Rig), the
-    /// handshake of any other connection fails. None by default, which matches all connections.
-    #[must_use]
-    pub fn application_protocols<S: Into<String>>(
-        mut self,
-        protocols: impl IntoIterator<Item = S>,
-    ) -> Self {
-        self.application_protocols = protocols.into_iter().map(Into::into).collect();
         self
     }
 
@@ -239,28 +231,33 @@ impl SidecarBuilder {
                 logs: Logs::default(),
             })
         });
-        let mut pools = Vec::new();
-        for mut filter in self.filters {
-            filter.plugin.direction = self.direction;
-            filter.sandbox.faults = FaultInjection::new(filter.fault.take());
-            pools.push(Pool::start(filter, process.clone(), self.workers)?);
+        let mut chains = Vec::new();
+        for chain in self.chains {
+            let started = FilterChain::start(chain, &process, self.direction, self.workers);
+            chains.push(started?);
         }
+        let default = (self.cluster, self.upstream_host);
+        let routes = std::iter::once(default).chain(self.clusters);
+        let routes: Vec<_> = routes
+            .map(|(cluster, host)| Route::new(cluster, host))
+            .collect();
         Ok(Sidecar::new(Envoy {
             process,
-            cluster: self.cluster,
-            upstream_host: self.upstream_host,
+            routes,
+            max_connections: self.max_connections,
             upstream_tls: self.upstream_tls,
             downstream_tls: self.downstream_tls,
             source: self.source,
             destination: self.destination,
-            filter_chain_name: self.filter_chain_name,
-            application_protocols: self.application_protocols,
-            pools,
+            chains,
             filter_state: self.filter_state,
             upstream_filter_state: self.upstream_filter_state,
             upstream_refused: self.upstream_refused,
             connect_mode: self.connect_mode,
             max_early_data_bytes: self.max_early_data_bytes,
+            idle_timeout: self.idle_timeout,
+            buffer_limit: self.buffer_limit,
+            wakes: RefCell::default(),
             fingerprint_key: self.fingerprint_key,
             last_connection: Cell::new(0),
             paths: RefCell::default(),

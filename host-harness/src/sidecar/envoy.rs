@@ -1,14 +1,17 @@
 //! The state of an emulated Envoy.
 
 use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::error::StartError;
+use super::filter_chain::FilterChain;
 use super::pool::Pool;
+use crate::chain::{ChainMatch, ClientHello};
 use crate::config::ConnectMode;
 use crate::host::{Deferred, Process, Stream};
-use crate::l4::{Dialing, Hop, Path, Proxy, pump};
+use crate::l4::{Count, Dialing, Hop, Path, Proxy, pump};
 use crate::property::{Cluster, FilterState, UpstreamHost};
 use crate::stream_info::{Downstream, StreamInfo, Upstream};
 use crate::tls::Tls;
@@ -17,17 +20,16 @@ use crate::worker::Worker;
 /// The state behind a [`Sidecar`](super::Sidecar).
 pub(crate) struct Envoy {
     pub(crate) process: Rc<Process>,
-    pub(crate) cluster: Cluster,
-    pub(crate) upstream_host: UpstreamHost,
+    /// The listener's cluster and its host, then others that a chain or a filter can choose.
+    pub(super) routes: Vec<Route>,
+    /// The highest numbers of connections, by cluster.
+    pub(super) max_connections: BTreeMap<String, u32>,
     pub(crate) upstream_tls: Option<Tls>,
     pub(crate) downstream_tls: Option<Tls>,
     pub(crate) source: String,
     pub(crate) destination: String,
-    pub(crate) filter_chain_name: String,
-    /// The ALPN protocols that the filter chain matches; empty for any.
-    pub(crate) application_protocols: Vec<String>,
-    /// The filters, in the order of the chain.
-    pub(super) pools: Vec<Pool>,
+    /// At least one.
+    pub(super) chains: Vec<FilterChain>,
     /// The initial filter state of each downstream connection.
     pub(super) filter_state: FilterState,
     /// The initial filter state of each upstream connection.
@@ -35,6 +37,10 @@ pub(crate) struct Envoy {
     pub(super) upstream_refused: bool,
     pub(super) connect_mode: ConnectMode,
     pub(super) max_early_data_bytes: usize,
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) buffer_limit: usize,
+    /// The times at which connections are woken.
+    pub(super) wakes: RefCell<BTreeSet<(Duration, u64)>>,
     pub(super) fingerprint_key: Option<String>,
     pub(super) last_connection: Cell<u64>,
     pub(super) paths: RefCell<Vec<Weak<RefCell<Path>>>>,
@@ -42,42 +48,99 @@ pub(crate) struct Envoy {
     pub(super) deferred: RefCell<Vec<Deferred>>,
 }
 
+/// A cluster, its host and its connections.
+pub(crate) struct Route {
+    cluster: Cluster,
+    host: UpstreamHost,
+    count: Count,
+}
+
+impl Route {
+    pub(super) fn new(cluster: Cluster, host: UpstreamHost) -> Self {
+        Self {
+            cluster,
+            host,
+            count: Count::default(),
+        }
+    }
+}
+
 impl Envoy {
     /// The cluster and the host that tcp_proxy chooses unless a test names others.
     pub(crate) fn default_upstream(&self) -> (Cluster, UpstreamHost) {
-        (self.cluster.clone(), self.upstream_host.clone())
+        let route = self.routes.first();
+        let chosen = route.map(|route| (route.cluster.clone(), route.host.clone()));
+        chosen.unwrap_or_default()
     }
 
-    /// Accepts a downstream connection. Workers get connections in turn.
-    pub(crate) fn accept(self: &Rc<Self>) -> Hop {
+    /// Accepts a connection of an application. `None`: no filter chain matches, or the first bytes
+    /// decide.
+    pub(crate) fn accept_client(self: &Rc<Self>) -> Option<Hop> {
         let (cluster, host) = self.default_upstream();
         self.accept_to(cluster, host)
     }
 
-    /// Accepts a downstream connection. tcp_proxy chooses this cluster and host.
-    pub(crate) fn accept_to(self: &Rc<Self>, cluster: Cluster, host: UpstreamHost) -> Hop {
+    /// Accepts a connection of an application, which offers what the listener's only chain needs.
+    /// tcp_proxy chooses this cluster and host.
+    pub(crate) fn accept_to(self: &Rc<Self>, cluster: Cluster, host: UpstreamHost) -> Option<Hop> {
+        let hello = self.client();
+        let chain = match self.chains.as_slice() {
+            [only] => only,
+            _ if self.needs_first_bytes() && !hello.is_tls => return None,
+            _ => self.find_chain(&hello)?,
+        };
+        Some(self.accept_in(chain, &hello, self.upstream(cluster, host)))
+    }
+
+    /// Accepts a connection whose peers are outside of the harness.
+    pub(super) fn accept_from(
+        self: &Rc<Self>,
+        downstream: Downstream,
+        route: Upstream,
+    ) -> Option<Hop> {
+        let chain = self.chains.first()?;
+        Some(self.open_hop(chain, downstream, route, Dialing::Owner))
+    }
+
+    fn find_chain(&self, hello: &ClientHello) -> Option<&FilterChain> {
+        let matches: Vec<_> = self.chains.iter().map(|chain| &chain.matching).collect();
+        self.chains.get(ChainMatch::find(&matches, hello)?)
+    }
+
+    fn upstream(&self, cluster: Cluster, host: UpstreamHost) -> Upstream {
+        Upstream {
+            cluster,
+            host: Some(host),
+            tls: self.upstream_tls.clone(),
+            filter_state: self.upstream_filter_state.clone(),
+        }
+    }
+
+    fn accept_in(
+        self: &Rc<Self>,
+        chain: &FilterChain,
+        hello: &ClientHello,
+        route: Upstream,
+    ) -> Hop {
+        let tls = self.downstream_tls.clone().filter(|_| hello.is_tls);
         let downstream = Downstream {
             source: self.source.clone(),
             destination: self.destination.clone(),
-            filter_chain_name: self.filter_chain_name.clone(),
-            tls: self.downstream_tls.clone(),
+            filter_chain_name: chain.name.clone(),
+            tls: tls.map(|tls| tls.server_name(&hello.server_name)),
         };
-        let route = Upstream {
-            cluster,
-            host,
-            tls: self.upstream_tls.clone(),
-            filter_state: self.upstream_filter_state.clone(),
+        let dialing = match self.upstream_refused {
+            true => Dialing::Refused,
+            false => Dialing::Emulated,
         };
-        let dialing = if self.upstream_refused {
-            Dialing::Refused
-        } else {
-            Dialing::Emulated
-        };
-        self.accept_from(downstream, route, dialing)
+        let own = chain.cluster.as_deref().and_then(|name| self.route(name));
+        let hop = self.open_hop(chain, downstream, own.unwrap_or(route), dialing);
+        hop.fingerprint(&hello.alpn, self.fingerprint_key.as_deref())
     }
 
-    pub(super) fn accept_from(
+    fn open_hop(
         self: &Rc<Self>,
+        chain: &FilterChain,
         downstream: Downstream,
         route: Upstream,
         dialing: Dialing,
@@ -85,26 +148,32 @@ impl Envoy {
         let connection_id = self.last_connection.get() + 1;
         self.last_connection.set(connection_id);
         let turn = usize::try_from(connection_id - 1).unwrap_or_default();
-        let admissions = self.pools.iter().map(|pool| pool.admit(turn)).collect();
-        let mut info = StreamInfo::new(connection_id, downstream, self.filter_state.clone());
-        info.fingerprint_key.clone_from(&self.fingerprint_key);
-        Hop::new(self.clone(), admissions, Stream::new(info), route, dialing)
+        let info = StreamInfo::new(connection_id, downstream, self.filter_state.clone());
+        let filters = chain.admit(turn);
+        Hop::new(self.clone(), filters, Stream::new(info), route, dialing)
             .connect_mode(self.connect_mode, self.max_early_data_bytes)
+            .idle_timeout(self.idle_timeout)
+            .buffer_limit(self.buffer_limit)
+    }
+
+    /// The plugins, in the order of chains and filters.
+    fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.chains.iter().flat_map(FilterChain::pools)
     }
 
     /// The current workers.
     pub(crate) fn workers(&self) -> Vec<Rc<Worker>> {
-        self.pools.iter().flat_map(Pool::workers).collect()
+        self.pools().flat_map(Pool::workers).collect()
     }
 
     /// The number of host calls with an injected fault.
     pub(super) fn injected_faults(&self) -> u64 {
-        self.pools.iter().map(|pool| pool.faults().injected()).sum()
+        self.pools().map(|pool| pool.faults().injected()).sum()
     }
 
     /// Fault injection hid a property that may exist.
     pub(crate) fn hid_property(&self) -> bool {
-        self.pools.iter().any(|pool| pool.faults().hid_property())
+        self.pools().any(|pool| pool.faults().hid_property())
     }
 
     /// Registers a path of this Envoy's connections, for actions of other connections and for
@@ -122,14 +191,21 @@ impl Envoy {
 
     /// The time of the next tick.
     pub(crate) fn next_tick(&self) -> Option<Duration> {
-        self.workers()
-            .iter()
-            .filter_map(|worker| worker.next_tick())
-            .min()
+        let ticks = self.workers();
+        let ticks = ticks.iter().filter_map(|worker| worker.next_tick());
+        ticks.chain(self.next_wake()).min()
     }
 
-    /// Delivers the next tick.
+    fn next_wake(&self) -> Option<Duration> {
+        self.wakes.borrow().first().map(|(at, _)| *at)
+    }
+
+    /// Delivers the next tick, or wakes the next connection.
     pub(crate) fn tick(&self) {
+        let now = self.process.clock.now();
+        if self.next_wake().is_some_and(|at| at <= now) {
+            return self.wake();
+        }
         let workers = self.workers();
         let next = workers
             .iter()
@@ -137,10 +213,39 @@ impl Envoy {
         let Some((_, worker)) = next.min_by_key(|(due, _)| *due) else {
             return;
         };
-        for action in worker.tick(self.process.clock.now()) {
+        for action in worker.tick(now) {
             self.defer(action);
         }
         self.run_deferred();
+    }
+
+    /// Wakes the connection whose time has come.
+    fn wake(&self) {
+        let next = self.wakes.borrow_mut().pop_first();
+        let Some((_, connection)) = next else {
+            return;
+        };
+        self.change_hop(connection, Hop::wake);
+        self.run_deferred();
+    }
+
+    /// Changes the connection with this id.
+    fn change_hop(&self, connection: u64, change: impl Fn(&mut Hop)) {
+        let identity = self.identity();
+        for path in self.live_paths() {
+            let found = {
+                let mut path = path.borrow_mut();
+                path.hop(identity, connection).map(&change)
+            };
+            if found.is_some() {
+                pump(&path);
+            }
+        }
+    }
+
+    fn live_paths(&self) -> Vec<Rc<RefCell<Path>>> {
+        let paths = self.paths.borrow();
+        paths.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Calls `proxy_on_queue_ready` for new items. Envoy posts this to the worker's event loop.
@@ -160,8 +265,8 @@ impl Envoy {
     }
 
     /// Updates the listener: new connections get the new configuration, old ones keep their root.
-    pub(super) fn update(&self, configuration: &[u8]) -> Result<(), StartError> {
-        match self.pools.first() {
+    pub(super) fn update(&self, plugin: usize, configuration: &[u8]) -> Result<(), StartError> {
+        match self.pools().nth(plugin) {
             Some(pool) => pool.update(configuration.to_vec()),
             None => Ok(()),
         }
@@ -169,13 +274,7 @@ impl Envoy {
 
     /// Ends the drain time: closes connections of old roots, then shuts the roots down.
     pub(super) fn finish_draining(&self) {
-        let paths: Vec<_> = self
-            .paths
-            .borrow()
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect();
-        for path in paths {
+        for path in self.live_paths() {
             path.borrow_mut().close_drained(self.identity());
             pump(&path);
         }
@@ -204,22 +303,54 @@ impl Proxy for Envoy {
             else {
                 continue;
             };
-            let paths: Vec<_> = self
-                .paths
-                .borrow()
-                .iter()
-                .filter_map(Weak::upgrade)
-                .collect();
-            for path in paths {
-                let identity = self.identity();
-                let found = path
-                    .borrow_mut()
-                    .hop(identity, id)
-                    .map(|hop| hop.run_deferred(action));
-                if found.is_some() {
-                    pump(&path);
-                }
-            }
+            self.change_hop(id, |hop| hop.run_deferred(action));
         }
+    }
+
+    fn accept(self: Rc<Self>, hello: &ClientHello) -> Option<Hop> {
+        let chain = self.find_chain(hello)?;
+        let (cluster, host) = self.default_upstream();
+        Some(self.accept_in(chain, hello, self.upstream(cluster, host)))
+    }
+
+    fn client(&self) -> ClientHello {
+        ClientHello {
+            is_tls: self.downstream_tls.is_some(),
+            server_name: match &self.downstream_tls {
+                Some(tls) => tls.server_name.clone(),
+                None => String::new(),
+            },
+            alpn: Vec::new(),
+        }
+    }
+
+    fn needs_first_bytes(&self) -> bool {
+        let mut matches = self.chains.iter().map(|chain| &chain.matching);
+        matches.any(ChainMatch::needs_first_bytes)
+    }
+
+    fn route(&self, cluster: &str) -> Option<Upstream> {
+        let mut routes = self.routes.iter();
+        let route = routes.find(|route| route.cluster.name == cluster)?;
+        Some(self.upstream(route.cluster.clone(), route.host.clone()))
+    }
+
+    fn connections_to(&self, cluster: &str) -> Option<(Count, u32)> {
+        let limit = *self.max_connections.get(cluster)?;
+        let mut routes = self.routes.iter();
+        let route = routes.find(|route| route.cluster.name == cluster)?;
+        Some((route.count.clone(), limit))
+    }
+
+    fn now(&self) -> Duration {
+        self.process.clock.now()
+    }
+
+    fn wake_at(&self, connection: u64, earlier: Option<Duration>, at: Option<Duration>) {
+        let wakes = &mut *self.wakes.borrow_mut();
+        if let Some(earlier) = earlier {
+            wakes.remove(&(earlier, connection));
+        }
+        wakes.extend(at.map(|at| (at, connection)));
     }
 }

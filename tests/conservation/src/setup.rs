@@ -29,9 +29,7 @@ pub(crate) fn start(case: &Case, module: &Module) -> Result<Rig, StartError> {
         Security::Plain => outbound,
         Security::Mesh => outbound.upstream_tls(Tls::mutual(CLIENT, SERVER)),
         Security::Foreign => outbound.upstream_tls(Tls::mutual("https://client", "https://server")),
-        Security::ServerOnly => {
-            outbound.upstream_tls(Tls::anonymous().peer_san(Some(SERVER.into())))
-        }
+        Security::ServerOnly => outbound.upstream_tls(Tls::anonymous().peer_sans([SERVER])),
     };
     Rig::builder(outbound, inbound(case, &case.inbound, module)).start()
 }
@@ -53,9 +51,7 @@ pub(crate) fn inbound(case: &Case, proxy: &Proxy, module: &Module) -> SidecarBui
         Security::Foreign => {
             inbound.downstream_tls(Tls::mutual("https://server", "https://client"))
         }
-        Security::ServerOnly => {
-            inbound.downstream_tls(Tls::anonymous().local_san(Some(SERVER.into())))
-        }
+        Security::ServerOnly => inbound.downstream_tls(Tls::anonymous().local_sans([SERVER])),
     }
 }
 

@@ -2,19 +2,18 @@
 //! and VM.
 
 mod bootstrap;
-mod log;
 mod socket;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::thread;
 
+use envoy_stage::{BARRIER, Barrier, PluginLog};
 use mesh::EnvoyBinary;
 use mesh::bootstrap::Bootstrap;
 use mesh::{Envoy, Scratch};
 
-use self::log::Log;
-use self::socket::{Barrier, Socket};
+use self::socket::Socket;
 use crate::error::{Error, Result};
 use crate::normal;
 use crate::observed::{Observed, Segment};
@@ -24,7 +23,7 @@ use crate::scenario::{self, Scenario, Step};
 pub(crate) struct Batch<'a> {
     scenarios: &'a [Scenario],
     envoy: Envoy,
-    log: Log,
+    log: PluginLog,
     barrier: Barrier,
     /// The listener of the server application, which is the cluster's endpoint.
     server: TcpListener,
@@ -68,9 +67,9 @@ impl<'a> Batch<'a> {
         // this one's.
         let scratch = Scratch::new("differential")?;
         let envoy = Envoy::start(binary, "batch", bootstrap.document(), 1, scratch.path())?;
-        let log = Log::open(&envoy).map_err(socket("read Envoy's log"))?;
-        let barrier = Barrier::connect(envoy.listener(bootstrap::BARRIER)?)
-            .map_err(socket("connect the barrier"))?;
+        let log = PluginLog::open(&envoy).map_err(socket("read Envoy's log"))?;
+        let barrier =
+            Barrier::connect(envoy.listener(BARRIER)?).map_err(socket("connect the barrier"))?;
         Ok(Self {
             scenarios,
             envoy,

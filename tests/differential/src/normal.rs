@@ -17,6 +17,12 @@ pub(crate) fn observed(mut observed: Observed, id: &str) -> Observed {
     observed
 }
 
+/// Replaces process-wide numbers in the lines by the order in which they appear.
+pub(crate) fn lines<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut numbers = Numbers::default();
+    lines.map(|line| numbers.replace(line)).collect()
+}
+
 /// The lines of `/stats/prometheus` that are the scenario's, sorted.
 pub(crate) fn metrics(text: &str, id: &str) -> Vec<String> {
     let own = |line: &&str| {

@@ -25,6 +25,13 @@ impl Hop {
     /// read buffer to it, also bytes that the filter has seen before. An empty buffer is passed
     /// only at the end of the stream.
     fn read_filter(&mut self, filter: usize) -> FilterStatus {
+        if let Some(is_open) = self.read_own_filter(filter) {
+            if is_open {
+                return FilterStatus::Continue;
+            }
+            self.close_downstream(PeerType::Local, Ending::End);
+            return FilterStatus::StopIteration;
+        }
         if self.initialize(filter) == FilterStatus::StopIteration || !self.downstream.open {
             return FilterStatus::StopIteration;
         }
@@ -40,6 +47,22 @@ impl Hop {
                 end_of_stream,
             }
         })
+    }
+
+    /// Passes the event to a filter that is none of wasm, and returns whether the connection stays
+    /// open; `None` for a wasm filter.
+    fn read_own_filter(&mut self, filter: usize) -> Option<bool> {
+        let own = match self.filters.get_mut(filter)? {
+            Filter::Wasm(_) => return None,
+            Filter::Refusing => return Some(false),
+            Filter::Own(own) => own,
+        };
+        let stream = &mut *self.stream.borrow_mut();
+        if !own.open(&mut stream.info) {
+            return Some(false);
+        }
+        let is_event = stream.downstream.len() > 0 || self.downstream.read_end;
+        Some(!is_event || own.data(&stream.info))
     }
 
     fn initialize(&mut self, filter: usize) -> FilterStatus {

@@ -14,10 +14,16 @@ impl Hop {
         self
     }
 
-    /// Whether reading from the downstream connection is enabled.
+    /// Whether the client's bytes are read as they arrive.
     pub(super) fn is_reading(&self) -> bool {
+        self.may_read() && !self.from_client.is_full()
+    }
+
+    /// Whether tcp_proxy lets the downstream connection be read.
+    pub(super) fn may_read(&self) -> bool {
         let reads_early = |early: &EarlyData| early.bytes.is_empty() || !early.is_full();
-        self.upstream.open || self.early.as_ref().is_some_and(reads_early)
+        let has_taker = self.upstream.open || self.early.as_ref().is_some_and(reads_early);
+        self.downstream.open && has_taker
     }
 
     /// The iteration reaches tcp_proxy, which has no upstream connection: it keeps the bytes, and

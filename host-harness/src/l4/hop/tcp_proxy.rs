@@ -2,8 +2,9 @@
 
 use super::{Dialing, Hop};
 use crate::abi::PeerType;
-use crate::l4::filter::FilterStatus;
+use crate::l4::filter::{CLUSTER_KEY, FilterStatus};
 use crate::l4::segment::{Ending, Segment, Socket, Toward};
+use crate::stream_info::Upstream;
 use crate::tls::Tls;
 
 /// `UF,URX`: the only connect attempt of tcp_proxy failed. Measured with Envoy 1.40.
@@ -11,6 +12,15 @@ const UPSTREAM_CONNECTION_FAILURE: i64 = 0x8020;
 
 /// `UR`: the upstream connection was reset. Measured with Envoy 1.40.
 const UPSTREAM_REMOTE_RESET: i64 = 0x10;
+
+/// `UO`: the cluster has as many connections as it may have.
+const UPSTREAM_OVERFLOW: i64 = 0x80;
+
+/// `NC`: a filter named a cluster that does not exist.
+const NO_CLUSTER: i64 = 0x400_0000;
+
+/// The failure of a connect to an address that does not listen.
+const REFUSED: &str = "delayed connect error: Connection refused";
 
 /// The failure of a TLS handshake with a listener without a matching filter chain. Measured with
 /// Envoy 1.40.
@@ -21,29 +31,88 @@ impl Hop {
     /// Chooses cluster and host, and connects. A filter that stops in `proxy_on_new_connection`
     /// delays this until `proxy_continue_stream`.
     pub(super) fn connect(&mut self) {
-        if self.has_connected() || !self.downstream.open {
+        if self.has_chosen() || !self.downstream.open {
             return;
         }
-        self.stream.borrow_mut().info.upstream = Some(self.route.clone());
+        let Some(mut chosen) = self.choose_upstream() else {
+            return self.refuse_upstream(NO_CLUSTER);
+        };
+        let has_room = self.count_connection(&chosen);
+        if !has_room {
+            chosen.host = None;
+        }
+        self.stream.borrow_mut().info.upstream = Some(chosen);
+        if !has_room {
+            return self.refuse_upstream(UPSTREAM_OVERFLOW);
+        }
         match self.dialing {
-            Dialing::Emulated if !self.next_chain_matches() => self.fail_upstream(HANDSHAKE_RESET),
-            Dialing::Emulated => {
-                self.upstream = Socket::opened();
-                self.send_early();
-                self.read_unread();
-            }
+            Dialing::Emulated | Dialing::Reaching => self.dialing = Dialing::Reaching,
             Dialing::Owner | Dialing::UnderWay => self.dialing = Dialing::UnderWay,
-            Dialing::Refused => self.fail_upstream("delayed connect error: Connection refused"),
+            Dialing::Refused => self.fail_upstream(REFUSED),
         }
     }
 
-    /// Envoy: `FilterChainManagerImpl::findFilterChainForApplicationProtocols`.
-    fn next_chain_matches(&self) -> bool {
-        let offered = self.offered_alpn();
-        self.next_protocols.is_empty()
-            || offered
-                .iter()
-                .any(|name| self.next_protocols.contains(name))
+    /// The upstream of the cluster that a filter named, otherwise that of the configuration.
+    fn choose_upstream(&self) -> Option<Upstream> {
+        match self.filter_state(CLUSTER_KEY) {
+            Some(name) => self.proxy.route(&String::from_utf8_lossy(&name)),
+            None => Some(self.route.clone()),
+        }
+    }
+
+    /// Counts a connection to a cluster; false if there may not be one more.
+    fn count_connection(&mut self, chosen: &Upstream) -> bool {
+        let Some((count, limit)) = self.proxy.connections_to(&chosen.cluster.name) else {
+            return true;
+        };
+        let has_room = count.add_below(limit);
+        self.counted = has_room.then_some(count);
+        has_room
+    }
+
+    /// tcp_proxy does not connect, for the reason of this response flag. Envoy: `onInitFailure`.
+    fn refuse_upstream(&mut self, flag: i64) {
+        self.stream.borrow_mut().info.response_flags |= flag;
+        self.close_downstream(PeerType::Local, Ending::End);
+    }
+
+    /// The upstream connection does not exist any more.
+    pub(super) fn upstream_ended(&mut self) {
+        self.stop_idle_timeout();
+        if let Some(count) = self.counted.take() {
+            count.remove();
+        }
+    }
+
+    /// Whether tcp_proxy waits for the path to connect.
+    pub(in crate::l4) fn is_reaching(&self) -> bool {
+        self.dialing == Dialing::Reaching && self.downstream.open && !self.upstream.open
+    }
+
+    /// The path has connected to the next proxy or to the server application.
+    pub(in crate::l4) fn reached(&mut self) {
+        self.dialing = Dialing::Emulated;
+        self.connected();
+    }
+
+    /// The TLS handshake with the next proxy fails.
+    pub(in crate::l4) fn handshake_failed(&mut self) {
+        self.dialing = Dialing::Emulated;
+        self.fail_upstream(HANDSHAKE_RESET);
+    }
+
+    /// Uses the upstream connection and enables reading: the bytes that have arrived since are one
+    /// read event. Envoy: `TcpProxy::Filter::onUpstreamConnection`.
+    fn connected(&mut self) {
+        self.upstream = Socket::opened();
+        self.was_connected = true;
+        self.is_active();
+        self.send_early();
+        if self.downstream.reset {
+            self.close_downstream(PeerType::Remote, Ending::Reset);
+        } else {
+            self.read_client();
+        }
     }
 
     /// Whether tcp_proxy waits for the owner to connect.
@@ -51,37 +120,23 @@ impl Hop {
         self.dialing == Dialing::UnderWay && self.downstream.open
     }
 
-    /// Takes the upstream connection of the owner and enables reading. Envoy:
-    /// `TcpProxy::Filter::onUpstreamConnection`.
+    /// Takes the upstream connection of the owner.
     pub(in crate::l4) fn upstream_connected(&mut self, tls: Option<Tls>) {
         if !self.is_connecting() {
             return;
         }
         self.dialing = Dialing::Owner;
-        self.upstream = Socket::opened();
         if let Some(upstream) = &mut self.stream.borrow_mut().info.upstream {
             upstream.tls = tls;
         }
-        self.send_early();
-        self.read_unread();
-    }
-
-    /// Enables reading: the bytes that have arrived since are one read event. Envoy:
-    /// `ConnectionImpl::readDisable(false)`.
-    fn read_unread(&mut self) {
-        let (bytes, end) = std::mem::take(&mut self.unread);
-        if self.downstream.reset {
-            self.close_downstream(PeerType::Remote, Ending::Reset);
-        } else {
-            self.on_downstream(&bytes, end);
-        }
+        self.connected();
     }
 
     /// The owner cannot connect. Envoy: `TcpProxy::Filter::onUpstreamEvent`.
     pub(in crate::l4) fn upstream_failed(&mut self) {
         if self.is_connecting() {
             self.dialing = Dialing::Owner;
-            self.fail_upstream("delayed connect error: Connection refused");
+            self.fail_upstream(REFUSED);
         }
     }
 
@@ -105,6 +160,7 @@ impl Hop {
             return;
         }
         self.upstream.write_end |= end;
+        self.is_active();
         if self.upstream.reset {
             self.upstream.write_failed |= !bytes.is_empty();
         } else {
@@ -112,13 +168,11 @@ impl Hop {
         }
     }
 
-    /// Handles a read event on the upstream connection: tcp_proxy writes the bytes downstream.
-    pub(super) fn on_upstream(&mut self, bytes: &[u8], end: bool) {
-        if !self.upstream.open || self.upstream.read_end || (bytes.is_empty() && !end) {
-            return;
-        }
-        self.stream.borrow_mut().upstream.append(bytes);
+    /// Handles a read event on the upstream connection: tcp_proxy writes what the read buffer has
+    /// downstream.
+    pub(super) fn on_upstream(&mut self, end: bool) {
         self.upstream.read_end = end;
+        self.is_active();
         self.write_downstream(end);
         if self.upstream.both_ended() {
             self.on_upstream_closed(Ending::End);
@@ -151,6 +205,7 @@ impl Hop {
             if ending == Ending::Reset {
                 self.stream.borrow_mut().info.response_flags |= UPSTREAM_REMOTE_RESET;
             }
+            self.upstream_ended();
             self.send(Toward::Server, Segment::Close);
             // The close flushes first, and the flush may detect that the client has gone.
             let peer = match self.downstream.write_failed {

@@ -4,7 +4,7 @@ use super::SidecarBuilder;
 use crate::config::FailurePolicy;
 use crate::fault::Fault;
 use crate::module::Module;
-use crate::sidecar::spec::FilterSpec;
+use crate::sidecar::spec::{ElementSpec, FilterSpec};
 
 impl SidecarBuilder {
     /// Appends a filter to the chain, with VMs of its own. Later calls that set plugin, VM, failure
@@ -14,9 +14,8 @@ impl SidecarBuilder {
     /// buffers, stream info and filter state: a property that one filter sets is readable by the
     /// others.
     #[must_use]
-    pub fn filter(mut self, module: &Module) -> Self {
-        self.filters.push(FilterSpec::new(module.clone()));
-        self
+    pub fn filter(self, module: &Module) -> Self {
+        self.last_chain(|chain| chain.elements.push(ElementSpec::new(module.clone())))
     }
 
     /// Sets the plugin's configuration, which `proxy_on_configure` reads. Empty by default.
@@ -82,9 +81,17 @@ impl SidecarBuilder {
         self.last(|filter| filter.fault = Some(fault))
     }
 
-    /// Changes the filter that was added last.
-    fn last(mut self, change: impl FnOnce(&mut FilterSpec)) -> Self {
-        self.filters.last_mut().map(change);
-        self
+    /// Changes the wasm filter that was added last to the chain.
+    fn last(self, change: impl FnOnce(&mut FilterSpec)) -> Self {
+        self.last_chain(|chain| {
+            let filters = chain.elements.iter_mut().rev();
+            let mut wasm = filters.filter_map(|element| match element {
+                ElementSpec::Wasm(filter) => Some(filter),
+                ElementSpec::Own(_) => None,
+            });
+            if let Some(filter) = wasm.next() {
+                change(filter);
+            }
+        })
     }
 }

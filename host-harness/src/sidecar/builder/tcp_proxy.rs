@@ -1,7 +1,10 @@
 //! The configuration of tcp_proxy.
 
+use std::time::Duration;
+
 use super::SidecarBuilder;
 use crate::config::ConnectMode;
+use crate::property::{Cluster, UpstreamHost};
 
 impl SidecarBuilder {
     /// Sets the event after which tcp_proxy connects upstream (`upstream_connect_mode`). Until then
@@ -25,6 +28,41 @@ impl SidecarBuilder {
     #[must_use]
     pub fn max_early_data_bytes(mut self, bytes: usize) -> Self {
         self.max_early_data_bytes = bytes;
+        self
+    }
+
+    /// Sets the time without bytes after which tcp_proxy closes a connection (`idle_timeout`), an
+    /// hour by default. `None` for never.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Sets the length of a read buffer, in bytes, above which a connection is not read
+    /// (`per_connection_buffer_limit_bytes` of listener and clusters), 1 MiB by default. 0 for none.
+    ///
+    /// A read buffer has only what a filter that returns Pause keeps in it: tcp_proxy takes
+    /// everything.
+    #[must_use]
+    pub fn buffer_limit(mut self, bytes: usize) -> Self {
+        self.buffer_limit = bytes;
+        self
+    }
+
+    /// Adds a cluster that a chain ([`Self::chain_cluster`]) or a filter can choose, by the filter
+    /// state `envoy.tcp_proxy.cluster`. In a [`Rig`](crate::Rig) it leads to the same proxy.
+    #[must_use]
+    pub fn other_cluster(mut self, cluster: Cluster, host: UpstreamHost) -> Self {
+        self.clusters.push((cluster, host));
+        self
+    }
+
+    /// Sets the highest number of connections to the cluster with this name
+    /// (`circuit_breakers`). 1024 by default.
+    #[must_use]
+    pub fn max_connections(mut self, cluster: impl Into<String>, connections: u32) -> Self {
+        self.max_connections.insert(cluster.into(), connections);
         self
     }
 

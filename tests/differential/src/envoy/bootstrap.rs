@@ -3,20 +3,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use envoy_stage::Barrier;
 use host_harness::ConnectMode;
 use serde_json::{Value, json};
 
 use crate::scenario::{self, Scenario};
 
-/// The echo listener for [`Barrier`](super::socket::Barrier).
-pub(super) const BARRIER: &str = "barrier";
-
 pub(super) fn document(probe: &Path, scenarios: &[Scenario], server: SocketAddr) -> Value {
-    let echo = json!({
-        "name": "echo",
-        "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo" },
-    });
-    let mut listeners = vec![listener(BARRIER, &[echo])];
+    let mut listeners = vec![Barrier::listener()];
     for (index, scenario) in scenarios.iter().enumerate() {
         let id = scenario::id(index);
         let filters = [

@@ -1,4 +1,4 @@
-//! The applications' sockets, and a barrier that waits until Envoy is idle.
+//! The applications' sockets.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -109,29 +109,4 @@ fn write_and_end(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
     SockRef::from(&*stream).set_tcp_cork(true)?;
     stream.write_all(bytes)?;
     stream.shutdown(Shutdown::Write)
-}
-
-/// A connection that Envoy's only worker echoes: when a byte is back, the worker has handled all
-/// earlier events.
-pub(super) struct Barrier(TcpStream);
-
-/// The number of echoes to wait for. Reading, forwarding, accepting and closing take one iteration
-/// of the event loop each, and some defer work to the next.
-const TURNS: usize = 6;
-
-impl Barrier {
-    pub(super) fn connect(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        Ok(Self(stream))
-    }
-
-    pub(super) fn wait(&mut self) -> io::Result<()> {
-        for _ in 0..TURNS {
-            self.0.write_all(b"?")?;
-            self.0.read_exact(&mut [0])?;
-        }
-        Ok(())
-    }
 }

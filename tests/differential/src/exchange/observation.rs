@@ -32,6 +32,8 @@ pub(super) fn play(step: &Step, stage: &mut dyn Stage) -> Result<(), StageError>
             stage.advance(*by);
             Ok(())
         }
+        Step::Update(update) => stage.update(update),
+        Step::Drain(side) => stage.drain(*side),
         Step::Expect(_) => Ok(()),
     }
 }

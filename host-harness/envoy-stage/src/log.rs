@@ -1,33 +1,53 @@
-//! The probe's lines in Envoy's log.
+//! The log lines of plugins in Envoy's log.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 
-use mesh::Envoy;
+use envoy_process::Envoy;
 
 /// Envoy's log, read as it grows.
-pub(super) struct Log {
+pub struct PluginLog {
     file: File,
     /// The bytes of an incomplete line.
     rest: Vec<u8>,
     main_thread: String,
-    lines: HashMap<String, Vec<String>>,
+    /// The unread lines, by plugin.
+    lines: HashMap<String, Vec<(u64, String)>>,
+    count: u64,
 }
 
-impl Log {
-    pub(super) fn open(envoy: &Envoy) -> io::Result<Self> {
+impl PluginLog {
+    /// Opens the log of an Envoy.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn open(envoy: &Envoy) -> io::Result<Self> {
         Ok(Self {
             file: File::open(envoy.log())?,
             rest: Vec::new(),
             main_thread: format!("[{}]", envoy.id()),
             lines: HashMap::new(),
+            count: 0,
         })
     }
 
-    /// The lines that the plugin of this name logged on the worker since the last call. The VMs of
-    /// the main thread, which never see a connection, are left out.
-    pub(super) fn take(&mut self, plugin: &str) -> io::Result<Vec<String>> {
+    /// Returns the lines that the plugin of this name logged on workers since the last call. The VMs
+    /// of the main thread, which never see a connection, are left out.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn take(&mut self, plugin: &str) -> io::Result<Vec<String>> {
+        let lines = self.take_numbered(plugin)?;
+        Ok(lines.into_iter().map(|(_, line)| line).collect())
+    }
+
+    /// Returns the lines likewise, each with its position in the log, for plugins whose lines are to
+    /// be in one order.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn take_numbered(&mut self, plugin: &str) -> io::Result<Vec<(u64, String)>> {
         self.file.read_to_end(&mut self.rest)?;
         let complete = self
             .rest
@@ -37,8 +57,9 @@ impl Log {
         let text: Vec<u8> = self.rest.drain(..complete).collect();
         for line in String::from_utf8_lossy(&text).lines() {
             if let Some((plugin, message)) = parse(line, &self.main_thread) {
+                self.count += 1;
                 let lines = self.lines.entry(plugin.to_owned()).or_default();
-                lines.push(message.to_owned());
+                lines.push((self.count, message.to_owned()));
             }
         }
         Ok(self.lines.remove(plugin).unwrap_or_default())

@@ -1,0 +1,218 @@
+//! Many scenarios in the same Envoys, one after the other.
+//!
+//! The Envoys start once for all scenarios, and a step is over as soon as they are idle: scenarios
+//! that are played in this way take milliseconds.
+
+mod program;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use envoy_process::mesh_ca::{Identity, MeshCa};
+use envoy_process::{EnvoyBinary, Scratch};
+use host_harness::scenario::{ChainFilter, Scenario, Side, SidecarSpec, StageError};
+use serde_json::json;
+
+use crate::apps::Server;
+use crate::barrier::{BARRIER, Barrier};
+use crate::bootstrap::Parts;
+use crate::log::PluginLog;
+use crate::proxy::{Proxy, Setup};
+use crate::stage::{identity, is_updated, only_in_the_emulator};
+
+pub use program::Program;
+
+/// How often the Envoys of both sides echo, in turns, until they are idle: bytes between them need
+/// a turn of both for each way, and a TLS handshake has several.
+const TURNS: usize = 14;
+
+/// The Envoys of a batch: one for the sidecars of clients, one for those of servers.
+pub struct Batch<'a> {
+    scenarios: &'a [Scenario],
+    wasm: PathBuf,
+    sides: Vec<Shared>,
+    server: Server,
+    _scratch: Scratch,
+}
+
+/// The Envoy of all sidecars of a side.
+struct Shared {
+    side: Side,
+    proxy: Proxy,
+    log: PluginLog,
+    barrier: Barrier,
+    members: BTreeMap<usize, Member>,
+}
+
+/// The sidecar of a scenario.
+struct Member {
+    entrance: SocketAddr,
+    upstream: SocketAddr,
+    identity: Option<Identity>,
+    /// The names of its plugins.
+    plugins: Vec<String>,
+    /// The configurations of wasm filters that were updated.
+    updated: BTreeMap<usize, Vec<u8>>,
+}
+
+impl<'a> Batch<'a> {
+    /// Starts Envoys with the sidecars of all scenarios. The names of clusters and plugins must
+    /// differ between the scenarios, and the nodes must not.
+    ///
+    /// # Errors
+    /// An Envoy does not start. The message has the end of its log.
+    pub fn start(
+        binary: &EnvoyBinary,
+        wasm: &Path,
+        scenarios: &'a [Scenario],
+    ) -> Result<Self, StageError> {
+        let scratch = Scratch::new("batch").map_err(StageError::new)?;
+        let ca = MeshCa::create(&scratch.path().join("ca")).map_err(StageError::new)?;
+        let server = Server::start().map_err(StageError::new)?;
+        let mut batch = Self {
+            scenarios,
+            wasm: wasm.to_owned(),
+            sides: Vec::new(),
+            server,
+            _scratch: scratch,
+        };
+        for side in [Side::Inbound, Side::Outbound] {
+            let shared = batch.start_side(side, binary, &ca)?;
+            batch.sides.extend(shared);
+        }
+        Ok(batch)
+    }
+
+    fn start_side(
+        &self,
+        side: Side,
+        binary: &EnvoyBinary,
+        ca: &MeshCa,
+    ) -> Result<Option<Shared>, StageError> {
+        let server = self.server.address().map_err(StageError::new)?;
+        let mut setup = Setup {
+            node: json!({ "id": "node", "cluster": "scenario" }),
+            stats_tags: Vec::new(),
+            listeners: vec![Barrier::listener()],
+            updatable: Vec::new(),
+            clusters: Vec::new(),
+        };
+        let mut members = BTreeMap::new();
+        for (at, scenario) in self.scenarios.iter().enumerate() {
+            let Some(spec) = scenario.sidecar(side) else {
+                continue;
+            };
+            only_in_the_emulator(spec)?;
+            let upstream = self.entrance(at).unwrap_or(server);
+            let identity = identity(scenario, side, ca, &format!("{side}{at}"))?;
+            let listener = Parts {
+                name: name(at),
+                scenario,
+                side,
+                spec,
+                wasm: &self.wasm,
+                updated: &BTreeMap::new(),
+                upstream,
+                identity: identity.as_ref(),
+            };
+            setup.clusters.extend(listener.clusters());
+            match is_updated(scenario, side) {
+                true => setup.updatable.push(listener.listener()),
+                false => setup.listeners.push(listener.listener()),
+            }
+            members.insert(at, (upstream, identity, plugins(spec)));
+        }
+        if members.is_empty() {
+            return Ok(None);
+        }
+        let proxy = Proxy::start(binary, &side.to_string(), setup, self._scratch.path())?;
+        let addresses = proxy.envoy.listeners().map_err(StageError::new)?;
+        let address = |name: &str| {
+            let found = addresses.get(name).copied();
+            found.ok_or_else(|| StageError::new(format!("there is no listener {name}")))
+        };
+        let with_address = |(at, (upstream, identity, plugins))| {
+            Ok((
+                at,
+                Member {
+                    entrance: address(&name(at))?,
+                    upstream,
+                    identity,
+                    plugins,
+                    updated: BTreeMap::new(),
+                },
+            ))
+        };
+        let members: Result<_, StageError> = members.into_iter().map(with_address).collect();
+        Ok(Some(Shared {
+            side,
+            members: members?,
+            log: PluginLog::open(&proxy.envoy).map_err(StageError::new)?,
+            barrier: Barrier::connect(address(BARRIER)?).map_err(StageError::new)?,
+            proxy,
+        }))
+    }
+
+    /// The listener that a client of the scenario connects to, among the sides that have started.
+    fn entrance(&self, at: usize) -> Option<SocketAddr> {
+        let last = self.sides.iter().rev();
+        let mut members = last.filter_map(|shared| shared.members.get(&at));
+        members.next().map(|member| member.entrance)
+    }
+
+    /// Waits until both Envoys are idle.
+    fn settle(&mut self) -> Result<(), StageError> {
+        for _ in 0..TURNS {
+            for shared in &mut self.sides {
+                shared.barrier.turn().map_err(StageError::new)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to play the scenario at this position.
+    ///
+    /// # Errors
+    /// There is no such scenario, or an Envoy has ended.
+    pub fn play(&mut self, at: usize) -> Result<Program<'_, 'a>, StageError> {
+        Program::start(self, at)
+    }
+}
+
+impl Shared {
+    /// Updates the listener of a scenario.
+    fn update(&mut self, at: usize, scenario: &Scenario, wasm: &Path) -> Result<(), StageError> {
+        let (Some(member), Some(spec)) = (self.members.get(&at), scenario.sidecar(self.side))
+        else {
+            return Err(StageError::no_sidecar(self.side));
+        };
+        let parts = Parts {
+            name: name(at),
+            scenario,
+            side: self.side,
+            spec,
+            wasm,
+            updated: &member.updated,
+            upstream: member.upstream,
+            identity: member.identity.as_ref(),
+        };
+        self.proxy.update(parts.listener())
+    }
+}
+
+/// The name of the listener of the scenario at this position.
+fn name(at: usize) -> String {
+    format!("scenario{at}")
+}
+
+/// The names of the plugins of a sidecar.
+fn plugins(spec: &SidecarSpec) -> Vec<String> {
+    let chains = spec.listener_chains();
+    let filters = chains.iter().flat_map(|chain| &chain.filters);
+    let names = filters.filter_map(|filter| match filter {
+        ChainFilter::Wasm(wasm) => Some(wasm.name.clone()),
+        _ => None,
+    });
+    names.collect()
+}

@@ -1,0 +1,174 @@
+//! Random programs: the same seed and index give the same program.
+
+mod filters;
+mod script;
+mod steps;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+use filters::{Kit, chains, filters};
+use steps::{Plan, steps};
+
+/// The place of the file of the second module in a program.
+pub(super) const OTHER: &str = "OTHER-MODULE";
+
+/// A program.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The scenario, without expectations.
+    pub scenario: Value,
+    /// The features of Envoy that it has, by the names in [`FEATURES`](crate::FEATURES).
+    pub features: BTreeSet<&'static str>,
+}
+
+impl Program {
+    /// Whether its effects depend on real time.
+    pub(super) fn depends_on_time(&self) -> bool {
+        let timed = ["idle-timeout", "ticks", "reload", "drain", "update"];
+        timed.iter().any(|feature| self.features.contains(feature))
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.scenario)
+    }
+}
+
+/// Returns the `index`-th random program of a seed.
+#[must_use]
+pub fn program(seed: u64, index: usize) -> Program {
+    let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (index as u64) << 20);
+    let rng = &mut rng;
+    let mut features = BTreeSet::new();
+    let has = match rng.u8(0..10) {
+        0..=5 => [true, true],
+        6..=7 => [true, false],
+        _ => [false, true],
+    };
+    if has == [true, true] {
+        features.insert("two-sidecars");
+    }
+    let mtls = (has == [true, true] && rng.u8(0..3) > 0).then(|| mtls(rng, &mut features));
+    let mut plan = Plan::new(rng, &mut features);
+    let mut scenario = json!({ "name": format!("program {index} of seed {seed}"), "mtls": mtls });
+    for (side, has) in ["outbound", "inbound"].into_iter().zip(has) {
+        if has {
+            let kit = Kit {
+                id: format!("p{index}{}", side.get(..1).unwrap_or_default()),
+                side,
+                is_tls: mtls.is_some() && side == "inbound",
+                has_tls: mtls.is_some(),
+            };
+            let sidecar = sidecar(rng, &kit, &mut plan, &mut features);
+            if let Some(scenario) = scenario.as_object_mut() {
+                scenario.insert(side.to_owned(), sidecar);
+            }
+        }
+    }
+    if let Some(scenario) = scenario.as_object_mut() {
+        scenario.insert("steps".into(), steps(rng, &plan, &mut features).into());
+    }
+    Program { scenario, features }
+}
+
+fn sidecar(
+    rng: &mut Rng,
+    kit: &Kit,
+    plan: &mut Plan,
+    features: &mut BTreeSet<&'static str>,
+) -> Value {
+    let id = &kit.id;
+    let mut sidecar = json!({
+        "node": { "id": "node" },
+        "cluster": { "name": format!("{id}.main") },
+        "clusters": [{ "name": format!("{id}.other") }],
+    });
+    let Some(keys) = sidecar.as_object_mut() else {
+        return sidecar;
+    };
+    let has_chains = match kit.side {
+        "inbound" => rng.u8(0..3) == 0,
+        _ => false,
+    };
+    if has_chains {
+        keys.insert("chains".into(), chains(rng, kit, plan, features).into());
+    } else {
+        keys.insert(
+            "filters".into(),
+            filters(rng, kit, plan, "", features).into(),
+        );
+    }
+    let mode = match (rng.u8(0..10), kit.is_tls) {
+        (0, _) => Some("ON_DOWNSTREAM_DATA"),
+        (1, true) => Some("ON_DOWNSTREAM_TLS_HANDSHAKE"),
+        _ => None,
+    };
+    if let Some(mode) = mode {
+        features.insert("connect-mode");
+        keys.insert("upstream_connect_mode".into(), json!(mode));
+    }
+    if plan.is_idle {
+        keys.insert("idle_timeout".into(), json!("600ms"));
+    }
+    if rng.u8(0..8) == 0 {
+        features.insert("max-connections");
+        let name = format!("{id}.main");
+        let limit = rng.u8(1..=2);
+        keys.insert(
+            "cluster".into(),
+            json!({ "name": name, "max_connections": limit }),
+        );
+    }
+    if !kit.has_tls && rng.u8(0..8) == 0 {
+        features.insert("buffer-limit");
+        plan.has_long_writes = true;
+        keys.insert("buffer_limit".into(), json!(rng.usize(1..12)));
+    }
+    sidecar
+}
+
+fn mtls(rng: &mut Rng, features: &mut BTreeSet<&'static str>) -> Value {
+    features.insert("tls");
+    let mut names = |who: &str, least| {
+        let count = rng.usize(least..=3);
+        if count > 1 {
+            features.insert("several-sans");
+        }
+        let names = (0..count).map(|at| format!("spiffe://mesh/ns/default/sa/{who}{at}"));
+        names.collect::<Vec<_>>()
+    };
+    let (client, server) = (names("client", 0), names("server", 1));
+    if client.is_empty() {
+        features.insert("tls-without-client-certificate");
+    }
+    let server_name = any(rng, &["", "a.test", "b.a.test", "c.test"]);
+    if !server_name.is_empty() {
+        features.insert("sni");
+    }
+    let offered: &[&str] = match rng.u8(0..4) {
+        0 => &["istio-peer-exchange", "istio"],
+        1 => &["h2"],
+        2 => &["x", "h2"],
+        _ => &[],
+    };
+    if !offered.is_empty() {
+        features.insert("alpn");
+    }
+    json!({
+        "client": client,
+        "server": server,
+        "server_name": server_name,
+        "offered_alpn": offered,
+        "accepted_alpn": any(rng, &["h2", "istio-peer-exchange"]).split(' ').collect::<Vec<_>>(),
+    })
+}
+
+fn any<'a>(rng: &mut Rng, choices: &[&'a str]) -> &'a str {
+    let index = rng.usize(0..choices.len().max(1));
+    choices.get(index).copied().unwrap_or_default()
+}

@@ -1,0 +1,60 @@
+//! The log lines of all filters, and the bytes of all applications.
+
+use std::collections::BTreeSet;
+
+use host_harness::scenario::{Act, End, Stage, StageError, Step};
+
+use crate::normal;
+
+/// The acts after which an application does not see its connection any more.
+fn leaves(act: &Act) -> bool {
+    act.close || act.reset
+}
+
+/// What is seen after the first steps: everything so far. `lines`: the log lines of each side.
+pub(super) fn observe(
+    steps: &[Step],
+    lines: Vec<(&str, Vec<String>)>,
+    stage: &mut dyn Stage,
+) -> Result<Vec<String>, StageError> {
+    let mut seen = Vec::new();
+    for (side, lines) in lines {
+        let lines = lines.iter().filter(|line| !is_from_a_clock(line));
+        let lines = normal::lines(lines.map(String::as_str));
+        seen.extend(lines.into_iter().map(|line| format!("{side} {line}")));
+    }
+    let acts = steps.iter().flat_map(Step::acts);
+    let left: BTreeSet<_> = acts
+        .filter(|(_, act)| leaves(act))
+        .map(|(end, act)| (end == End::Client, act.connection.clone()))
+        .collect();
+    for connection in connections(steps) {
+        for end in [End::Client, End::Server] {
+            if left.contains(&(end == End::Client, connection.clone())) {
+                continue;
+            }
+            let bytes = stage.received(&connection, end)?;
+            let ended = match stage.ended(&connection, end)? {
+                true => ", and the end",
+                false => "",
+            };
+            let bytes = bytes.escape_ascii();
+            seen.push(format!("{connection}: the {end} has \"{bytes}\"{ended}"));
+        }
+    }
+    Ok(seen)
+}
+
+/// Whether the line is the second module's tick, which real Envoys have at any time.
+fn is_from_a_clock(line: &str) -> bool {
+    line.ends_with(": tick")
+}
+
+/// The names of the connections that the steps open.
+fn connections(steps: &[Step]) -> Vec<String> {
+    let names = steps.iter().filter_map(|step| match step {
+        Step::Connect(connect) => Some(connect.connection.clone()),
+        _ => None,
+    });
+    names.collect()
+}
