@@ -17,6 +17,6 @@ pub use chunks::Chunks;
 pub use connection::Connection;
 pub(crate) use filter::{Admission, Count};
 pub(crate) use hop::{Dialing, Hop};
-pub(crate) use path::{Path, pump};
+pub(crate) use path::{Link, Path, pump};
 pub(crate) use proxy::Proxy;
 pub use relay::Relay;

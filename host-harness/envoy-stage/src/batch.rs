@@ -58,7 +58,8 @@ struct Member {
 
 impl<'a> Batch<'a> {
     /// Starts Envoys with the sidecars of all scenarios. The names of clusters and plugins must
-    /// differ between the scenarios, and the nodes must not.
+    /// differ between the scenarios, and the nodes must not. A plugin's root id must be its name:
+    /// Envoy logs the lines of a root under the one, those of a stream under the other.
     ///
     /// # Errors
     /// An Envoy does not start. The message has the end of its log.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::app::App;
 use super::chunks::Chunks;
 use super::hop::Hop;
-use super::path::{Path, pump};
+use super::path::{Link, Path, deliver, pump};
 use super::segment::Toward;
 
 /// A connection from a client application through the proxies to a server application.
@@ -58,6 +58,11 @@ impl Connection {
     /// Keeps what the applications send in transit until [`Self::release`].
     pub(crate) fn hold(&self) {
         self.path.borrow_mut().hold(true);
+    }
+
+    /// Delivers what is next on a link while the applications are held.
+    pub(crate) fn deliver(&self, link: Link) {
+        deliver(&self.path, link);
     }
 
     pub(crate) fn release(&self) {

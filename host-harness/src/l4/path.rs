@@ -39,6 +39,19 @@ pub(crate) struct Path {
     between: [Vec<u8>; 2],
 }
 
+/// A link of a path with one or two proxies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// From the client application to the first proxy.
+    FromClient,
+    /// From the server application to the last proxy.
+    FromServer,
+    /// From the first proxy to the last one.
+    Onward,
+    /// From the last proxy to the first one.
+    Back,
+}
+
 /// A connection that has no filter chain yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AtListener {
@@ -254,9 +267,34 @@ impl Path {
         self.collect();
         self.reach();
         self.collect();
-        let Some((node, toward, segment)) = self.in_transit.pop_front() else {
+        let Some(event) = self.in_transit.pop_front() else {
             return false;
         };
+        self.handle(event);
+        true
+    }
+
+    /// Handles the next event on a link. Returns false if there is none.
+    fn step_on(&mut self, link: Link) -> bool {
+        let last = self.proxies.len();
+        let (node, toward) = match link {
+            Link::FromClient => (1, Toward::Server),
+            Link::FromServer => (last, Toward::Client),
+            Link::Onward => (last, Toward::Server),
+            Link::Back => (1, Toward::Client),
+        };
+        let mut events = self.in_transit.iter();
+        let at = events.position(|(to, direction, _)| *to == node && *direction == toward);
+        let Some(event) = at.and_then(|at| self.in_transit.remove(at)) else {
+            return false;
+        };
+        self.handle(event);
+        self.reach();
+        self.collect();
+        true
+    }
+
+    fn handle(&mut self, (node, toward, segment): (usize, Toward, Segment)) {
         let last = self.proxies.len() + 1;
         if node == 0 {
             if self.client.receive(segment) {
@@ -272,7 +310,6 @@ impl Path {
             }
         }
         self.collect();
-        true
     }
 
     /// Takes the events that the hops have sent.
@@ -295,6 +332,21 @@ impl Path {
                 }
                 self.in_transit.push_back((node, toward, segment));
             }
+        }
+    }
+}
+
+/// Delivers what is next on a link of a held path: of an application everything, of a proxy one
+/// event.
+pub(super) fn deliver(path: &Rc<RefCell<Path>>, link: Link) {
+    let proxies = path.borrow().proxies.clone();
+    loop {
+        let is_delivered = path.borrow_mut().step_on(link);
+        for proxy in &proxies {
+            proxy.run_deferred();
+        }
+        if !is_delivered || matches!(link, Link::Onward | Link::Back) {
+            return;
         }
     }
 }

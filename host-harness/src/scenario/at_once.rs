@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use super::interleaving::Interleaving;
 use super::roles::End;
 use crate::bytes::Bytes;
 
@@ -45,8 +46,8 @@ enum Acting {
     Server(Act),
 }
 
-/// The order in which the proxies of a path see what both applications do at once. All actions of
-/// one application stay in their order, and without those of the other between them.
+/// The order in which the proxies of a path see what both applications do at once. The actions of
+/// one application stay in their order.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Order {
     /// Each proxy sees its own application first: the bytes cross between the proxies.
@@ -59,6 +60,9 @@ pub enum Order {
     /// The server's proxy sees the server before the TLS handshake is complete. Then the bytes
     /// cross.
     BeforeHandshake,
+    /// One of the applications acts more than once: the actions of the other are between its own, in
+    /// each proxy at another place.
+    Interleaved(Interleaving),
 }
 
 impl AtOnce {
@@ -78,6 +82,16 @@ impl AtOnce {
     /// Returns the order.
     pub fn order(&self) -> Order {
         self.order
+    }
+
+    /// The numbers of actions of client and server, if all are on the same connection.
+    pub(super) fn counts(&self) -> Option<[usize; 2]> {
+        let mut names = self.acts().map(|(_, act)| &act.connection);
+        let first = names.next()?;
+        let count = |end| self.acts().filter(|(by, _)| *by == end).count();
+        names
+            .all(|name| name == first)
+            .then(|| [count(End::Client), count(End::Server)])
     }
 
     /// The first bytes of the server on this connection.
@@ -106,6 +120,7 @@ impl fmt::Display for Order {
             Self::ClientFirst => "the client's bytes first",
             Self::ServerFirst => "the server's bytes first",
             Self::BeforeHandshake => "the server's bytes before the TLS handshake",
+            Self::Interleaved(interleaving) => return interleaving.fmt(f),
         })
     }
 }

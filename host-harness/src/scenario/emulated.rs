@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::at_once::{Act, AtOnce, Order};
+use super::interleaving::{Event, Interleaving};
 use super::model::{Connect, Scenario, Update};
 use super::proxy::builder;
 use super::roles::{End, Side};
 use super::stage::{Stage, StageError};
 use crate::bytes::Bytes;
-use crate::l4::{App, Chunks, Connection};
+use crate::l4::{App, Chunks, Connection, Link};
 use crate::module::Module;
 use crate::rig::Rig;
 use crate::sidecar::{Sidecar, StartError};
@@ -86,6 +87,37 @@ impl Emulated {
         })
     }
 
+    /// Performs the actions on a connection in this order.
+    fn interleave(&mut self, at_once: &AtOnce, order: Interleaving) -> Result<(), StageError> {
+        let acts = |wanted| at_once.acts().filter(move |(end, _)| *end == wanted);
+        let (mut clients, mut servers) = (acts(End::Client), acts(End::Server));
+        let name = at_once.acts().next().map(|(_, act)| act.connection.clone());
+        let held = name.and_then(|name| self.connections.get(&name).cloned());
+        let Some(held) = held else {
+            return Ok(());
+        };
+        held.hold();
+        let mut done = Ok(());
+        for event in order.events() {
+            let act = match event {
+                Event::Client => clients.next(),
+                Event::Server => servers.next(),
+                Event::Onward | Event::Back => None,
+            };
+            if let Some((end, act)) = act {
+                done = done.and(self.perform(end, act));
+            }
+            match event {
+                Event::Client => held.deliver(Link::FromClient),
+                Event::Server => held.deliver(Link::FromServer),
+                Event::Onward => held.deliver(Link::Onward),
+                Event::Back => held.deliver(Link::Back),
+            }
+        }
+        held.release();
+        done
+    }
+
     fn reached_server(&self, connection: &str) -> bool {
         let found = self.connections.get(connection);
         found.is_some_and(Connection::reached_server)
@@ -145,6 +177,9 @@ impl Stage for Emulated {
             return Err(StageError::no_server());
         }
         drop(unserved);
+        if let Order::Interleaved(interleaving) = at_once.order() {
+            return self.interleave(at_once, interleaving);
+        }
         let is_held = matches!(at_once.order(), Order::Crossing | Order::BeforeHandshake);
         let names = at_once.acts().map(|(_, act)| act.connection.as_str());
         let names: BTreeSet<_> = names.filter(|_| is_held).collect();

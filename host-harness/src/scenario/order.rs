@@ -1,6 +1,7 @@
 //! The orders in which proxies can see the bytes that both applications write at once.
 
 use super::at_once::{AtOnce, Order};
+use super::interleaving::Interleaving;
 use super::model::{Scenario, SidecarSpec, Step};
 use super::roles::{End, Side};
 use crate::config::ConnectMode;
@@ -25,8 +26,29 @@ impl Scenario {
         scenarios
     }
 
+    /// The number of orders; `None` if one of the steps has more actions than are explored.
+    pub(super) fn order_count(&self) -> Option<usize> {
+        let steps = self.steps.iter().filter_map(|step| match step {
+            Step::AtOnce(at_once) => Some(self.orders(at_once).len()),
+            _ => None,
+        });
+        let mut count: usize = 1;
+        for orders in steps {
+            count = count.saturating_mul(orders);
+        }
+        (count > 0).then_some(count)
+    }
+
     fn orders(&self, at_once: &AtOnce) -> Vec<Order> {
         let has = |end| at_once.acts().any(|(by, _)| by == end);
+        let proxies = self.outbound.iter().chain(&self.inbound).count();
+        if let Some([clients, servers]) = at_once.counts()
+            && clients.max(servers) > 1
+            && clients.min(servers) > 0
+        {
+            let all = Interleaving::all(clients, servers, proxies).into_iter();
+            return all.map(Order::Interleaved).collect();
+        }
         let mut orders = vec![Order::ClientFirst];
         if has(End::Client) && has(End::Server) {
             orders.push(Order::ServerFirst);

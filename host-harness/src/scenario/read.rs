@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use super::model::{Scenario, SidecarSpec};
 
+/// The highest number of orders in which a scenario is played: see [`Scenario::in_each_order`].
+const MOST_ORDERS: usize = 1024;
+
 /// The reason why a file is not a scenario.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -22,6 +25,11 @@ pub enum ScenarioError {
     /// The file is not YAML, or has an unknown or missing key.
     #[error("not a scenario: {0}")]
     Malformed(String),
+    /// The steps `at_once` have more orders than are explored.
+    #[error(
+        "scenario {0:?} has more orders of its `at_once` steps than {MOST_ORDERS}: use fewer such steps, or fewer actions in them"
+    )]
+    TooManyOrders(String),
     /// The scenario has no sidecar.
     #[error("scenario {0:?} has neither `outbound` nor `inbound`: add one of them")]
     NoSidecar(String),
@@ -76,6 +84,10 @@ impl Scenario {
     fn checked(self) -> Result<Self, ScenarioError> {
         if self.outbound.is_none() && self.inbound.is_none() {
             return Err(ScenarioError::NoSidecar(self.name));
+        }
+        let is_bounded = self.order_count().is_some_and(|count| count <= MOST_ORDERS);
+        if !is_bounded {
+            return Err(ScenarioError::TooManyOrders(self.name));
         }
         Ok(self)
     }

@@ -91,6 +91,43 @@ fn one_proxy_or_one_application_has_fewer_orders() {
 }
 
 #[test]
+fn several_actions_of_an_application_are_interleaved() {
+    let module = probe_module();
+    let yaml = BOTH
+        .replace("outbound: {}", "")
+        .replace("mtls: { client: spiffe://client, server: spiffe://server }", "")
+        .replace("{ client: { write: a } }", "{ client: { write: a } }, { client: { write: c } }")
+        .replace("received: a", "received: ac");
+    let mut all = Vec::new();
+    for scenario in Scenario::parse(&yaml).unwrap().in_each_order() {
+        let mut stage = Emulated::start(&scenario, &module).unwrap();
+        run(&scenario, &mut stage).unwrap();
+        let sidecars = stage.sidecars();
+        let callbacks: Vec<_> = sidecars
+            .iter()
+            .flat_map(|(_, sidecar)| seen(sidecar))
+            .collect();
+        all.push(callbacks.join(" "));
+    }
+    assert_eq!(
+        all,
+        [
+            "downstream downstream upstream",
+            "downstream upstream downstream",
+            "upstream downstream downstream",
+        ]
+    );
+}
+
+#[test]
+fn more_orders_than_are_explored_are_an_error() {
+    let many = "{ client: { write: a } }, ".repeat(30);
+    let yaml = BOTH.replace("{ client: { write: a } }, ", &many);
+    let error = Scenario::parse(&yaml).unwrap_err().to_string();
+    assert!(error.contains("more orders"), "{error}");
+}
+
+#[test]
 fn a_failure_names_the_order() {
     let yaml = BOTH.replace("received: b", "received: x");
     let scenario = Scenario::parse(&yaml).unwrap().in_each_order().remove(1);

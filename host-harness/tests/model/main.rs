@@ -11,6 +11,7 @@ mod faults;
 mod foreign;
 mod lazy;
 mod life_cycle;
+mod listener;
 mod properties;
 mod relay;
 mod shared;

@@ -113,7 +113,8 @@ fn probe(
         "name": id,
         // The filters of a sidecar share data and queues.
         "vm_id": kit.id,
-        "root_id": any(rng, &["", "root"]),
+        // Log lines of roots have this name, those of streams the plugin's.
+        "root_id": id,
         // Each has a VM of its own.
         "vm_configuration": id,
         "configuration": script(rng, &kit.id, plan, policy.is_some(), features),
@@ -135,6 +136,7 @@ fn other(rng: &mut Rng, kit: &Kit<'_>, chain: &str, at: usize) -> Value {
     json!({ "wasm": {
         "module": OTHER,
         "name": id,
+        "root_id": id,
         "vm_id": id,
         "configuration": any(rng, &["", "a", "ab", "xyz"]),
     } })
