@@ -44,9 +44,11 @@ pub(super) enum Filter {
 
 impl Filter {
     /// The filter of a new connection; `None` if the connection bypasses it.
-    pub(super) fn new(admission: Admission) -> Option<Self> {
+    pub(super) fn new(admission: Admission, stream: &Rc<RefCell<Stream>>) -> Option<Self> {
         match admission {
-            Admission::Filtered(worker) => Some(Self::Wasm(WasmFilter::new(worker))),
+            Admission::Filtered(worker) => {
+                Some(Self::Wasm(WasmFilter::new(worker, stream.clone())))
+            }
             Admission::Own(filter, count) => Some(Self::Own(OwnFilter::new(filter, count))),
             Admission::Refused => Some(Self::Refusing),
             Admission::PassThrough => None,
@@ -65,10 +67,11 @@ impl Filter {
         self.wasm().is_none_or(WasmFilter::is_initialized)
     }
 
-    /// Creates the stream context. Returns its root; `None` if the root does not exist any more.
-    pub(super) fn initialize(&mut self, stream: Rc<RefCell<Stream>>) -> Option<u32> {
+    /// Creates the stream context in the VM. Returns its root; `None` if the root does not exist any
+    /// more.
+    pub(super) fn initialize(&mut self) -> Option<u32> {
         match self {
-            Self::Wasm(filter) => filter.initialize(stream),
+            Self::Wasm(filter) => filter.initialize(),
             Self::Own(_) | Self::Refusing => None,
         }
     }

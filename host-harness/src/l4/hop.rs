@@ -75,10 +75,14 @@ impl Hop {
         route: Upstream,
         dialing: Dialing,
     ) -> Self {
+        let stream = Rc::new(RefCell::new(stream));
+        let admissions = admissions.into_iter();
         Self {
             proxy,
-            filters: admissions.into_iter().filter_map(Filter::new).collect(),
-            stream: Rc::new(RefCell::new(stream)),
+            filters: admissions
+                .filter_map(|admission| Filter::new(admission, &stream))
+                .collect(),
+            stream,
             downstream: Socket::opened(),
             upstream: Socket::default(),
             was_connected: false,

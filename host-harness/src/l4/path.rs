@@ -27,6 +27,8 @@ pub(crate) struct Path {
     secured: usize,
     /// The connection at the listener of the next proxy, if that has no filter chain for it.
     listener: AtListener,
+    /// The bytes at a listener that has not seen enough of them.
+    first_bytes: Vec<u8>,
     /// The bytes that the server sends as soon as the last hop has connected.
     greeting: Vec<u8>,
     /// What the applications send stays in transit.
@@ -38,6 +40,10 @@ pub(crate) struct Path {
     /// The first bytes from the first hop to the second, and back.
     between: [Vec<u8>; 2],
 }
+
+/// The number of bytes with which a listener can tell that they are no ClientHello: the header of a
+/// TLS record. Measured with Envoy 1.40.
+const RECORD_HEADER: usize = 5;
 
 /// A link of a path with one or two proxies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +82,7 @@ impl Path {
             proxies: std::iter::once(first).chain(further).collect(),
             secured: 0,
             listener: AtListener::None,
+            first_bytes: Vec::new(),
             hops: accepted.into_iter().collect(),
             greeting: Vec::new(),
             is_held: false,
@@ -164,31 +171,39 @@ impl Path {
         true
     }
 
-    /// The first bytes are at a listener that waits for them. Returns whether there is a filter
-    /// chain for the connection.
-    fn inspect(&mut self, segment: &Segment) -> bool {
-        let next = self.proxies.get(self.hops.len()).cloned();
-        let has_bytes = matches!(segment, Segment::Data { bytes, .. } if !bytes.is_empty());
-        match (self.listener, next) {
-            (AtListener::Inspected, Some(next)) if has_bytes => {
-                let hello = self.hops.last().map_or_else(|| next.client(), Hop::hello);
-                match next.accept(&hello) {
-                    Some(mut hop) => {
-                        hop.open();
-                        self.hops.push(hop);
-                        self.listener = AtListener::None;
-                        self.reach();
-                        return true;
-                    }
-                    // The bytes are unread when the listener closes the socket.
-                    None => self.close_at_listener(Segment::Reset),
-                }
+    /// The first bytes are at a listener that waits for them. Returns what the hop behind it
+    /// receives, if there is a filter chain for the connection.
+    fn inspect(&mut self, segment: Segment) -> Option<Segment> {
+        let next = self.proxies.get(self.hops.len()).cloned()?;
+        let (bytes, end) = match segment {
+            Segment::Data { bytes, end } => (bytes, end),
+            Segment::Close | Segment::Reset => (Vec::new(), true),
+        };
+        if self.listener != AtListener::Inspected {
+            if !bytes.is_empty() {
+                self.close_at_listener(Segment::Reset);
             }
-            (AtListener::Inspected, _) => self.close_at_listener(Segment::Close),
-            (AtListener::Closed, _) if has_bytes => self.close_at_listener(Segment::Reset),
-            _ => {}
+            return None;
         }
-        false
+        self.first_bytes.extend(bytes);
+        if self.first_bytes.len() < RECORD_HEADER {
+            if end {
+                self.close_at_listener(Segment::Close);
+            }
+            return None;
+        }
+        let hello = self.hops.last().map_or_else(|| next.client(), Hop::hello);
+        let Some(mut hop) = next.accept(&hello) else {
+            // The bytes are unread when the listener closes the socket.
+            self.close_at_listener(Segment::Reset);
+            return None;
+        };
+        hop.open();
+        self.hops.push(hop);
+        self.listener = AtListener::None;
+        self.reach();
+        let bytes = std::mem::take(&mut self.first_bytes);
+        Some(Segment::Data { bytes, end })
     }
 
     /// The listener behind the last hop closes the connection.
@@ -304,9 +319,15 @@ impl Path {
             if self.server.receive(segment) {
                 self.inject(Toward::Client, Segment::Reset);
             }
-        } else if node <= self.hops.len() || (toward == Toward::Server && self.inspect(&segment)) {
-            if let Some(hop) = self.hops.get_mut(node - 1) {
-                hop.receive(toward, segment);
+        } else {
+            let is_accepted = node <= self.hops.len();
+            let received = match (is_accepted, toward) {
+                (true, _) => Some(segment),
+                (false, Toward::Server) => self.inspect(segment),
+                (false, Toward::Client) => None,
+            };
+            if let (Some(received), Some(hop)) = (received, self.hops.get_mut(node - 1)) {
+                hop.receive(toward, received);
             }
         }
         self.collect();

@@ -95,8 +95,14 @@ fn several_actions_of_an_application_are_interleaved() {
     let module = probe_module();
     let yaml = BOTH
         .replace("outbound: {}", "")
-        .replace("mtls: { client: spiffe://client, server: spiffe://server }", "")
-        .replace("{ client: { write: a } }", "{ client: { write: a } }, { client: { write: c } }")
+        .replace(
+            "mtls: { client: spiffe://client, server: spiffe://server }",
+            "",
+        )
+        .replace(
+            "{ client: { write: a } }",
+            "{ client: { write: a } }, { client: { write: c } }",
+        )
         .replace("received: a", "received: ac");
     let mut all = Vec::new();
     for scenario in Scenario::parse(&yaml).unwrap().in_each_order() {

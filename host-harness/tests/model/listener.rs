@@ -59,8 +59,11 @@ inbound:
 steps:
   - connect: {}
   - expect: { inbound: { log: ['configure('] }, client: { ended: false } }
-  - client: { write: a }
-  - expect: { server: { received: a } }
+  # The header of a TLS record has five bytes.
+  - client: { write: abcd }
+  - expect: { server: { received: '' } }
+  - client: { write: e }
+  - expect: { server: { received: abcde } }
   - connect: { connection: silent }
   - client: { connection: silent, end: true }
   - expect: { connection: silent, client: { ended: true } }
@@ -222,5 +225,8 @@ steps:
     let scenario = Scenario::parse(&wrong).unwrap();
     let mut stage = Emulated::start(&scenario, &probe_module()).unwrap();
     let failure = run(&scenario, &mut stage).unwrap_err().to_string();
-    assert!(failure.contains("none of the alternatives holds"), "{failure}");
+    assert!(
+        failure.contains("none of the alternatives holds"),
+        "{failure}"
+    );
 }

@@ -23,6 +23,9 @@ const MANY: usize = 2_000;
 #[test]
 fn programs_have_every_feature_that_the_page_names() {
     let all: Vec<_> = (0..MANY).map(|index| random_program(1, index)).collect();
-    let rare: Vec<_> = mix(&all).into_iter().filter(|(_, count)| *count < 20).collect();
+    let rare: Vec<_> = mix(&all)
+        .into_iter()
+        .filter(|(_, count)| *count < 20)
+        .collect();
     assert!(rare.is_empty(), "of {MANY} programs, too few have {rare:?}");
 }

@@ -7,33 +7,37 @@ use crate::abi::{BufferType, Callback, PeerType};
 use crate::host::{Deferred, FilterContext, Stream};
 use crate::worker::{Called, Worker};
 
-/// A filter in one connection. Envoy: `Wasm::Context`, created when the iteration first reaches the
-/// filter.
+/// A filter in one connection. Envoy: `Wasm::Context`, which gets its id at the accept. The VM knows
+/// it from when the iteration first reaches the filter.
 pub(in crate::l4) struct WasmFilter {
     worker: Rc<Worker>,
     /// The newest root at the time of the accept.
     root: u32,
-    /// The stream context. It remains after `proxy_on_delete` until the current event is complete:
+    /// The stream context, which exists from the accept on. It remains after `proxy_on_delete` until the current event is complete:
     /// a filter that closes in the last `proxy_on_upstream_data` gets
     /// `proxy_on_upstream_connection_close` after it.
     context: Option<u32>,
+    /// The iteration has reached the filter, and its VM knows the context.
+    is_initialized: bool,
 }
 
 impl WasmFilter {
-    pub(super) fn new(worker: Rc<Worker>) -> Self {
+    pub(super) fn new(worker: Rc<Worker>, stream: Rc<RefCell<Stream>>) -> Self {
+        let root = worker.root();
         Self {
-            root: worker.root(),
+            context: worker.open_stream(root, stream),
+            root,
             worker,
-            context: None,
+            is_initialized: false,
         }
     }
 
     pub(super) fn is_initialized(&self) -> bool {
-        self.context.is_some()
+        self.is_initialized
     }
 
-    pub(super) fn initialize(&mut self, stream: Rc<RefCell<Stream>>) -> Option<u32> {
-        self.context = self.worker.open_stream(self.root, stream);
+    pub(super) fn initialize(&mut self) -> Option<u32> {
+        self.is_initialized = self.context.is_some();
         self.context.map(|_| self.root)
     }
 
@@ -50,7 +54,8 @@ impl WasmFilter {
     }
 
     pub(super) fn call(&self, callback: impl FnOnce(u32) -> Callback) -> Option<Called> {
-        Some(self.worker.call(callback(self.context?)))
+        let context = self.context.filter(|_| self.is_initialized)?;
+        Some(self.worker.call(callback(context)))
     }
 
     pub(super) fn set_accessible(&self, buffer: BufferType, accessible: bool) {
@@ -60,8 +65,9 @@ impl WasmFilter {
     }
 
     pub(super) fn end(&self, peer: PeerType) -> Vec<Deferred> {
-        let context = self.context.into_iter();
+        let context = self.context.filter(|_| self.is_initialized);
         context
+            .into_iter()
             .flat_map(|context| self.worker.end_stream(context, peer))
             .collect()
     }

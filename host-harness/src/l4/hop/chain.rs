@@ -73,7 +73,7 @@ impl Hop {
         else {
             return FilterStatus::Continue;
         };
-        let Some(parent) = uninitialized.initialize(self.stream.clone()) else {
+        let Some(parent) = uninitialized.initialize() else {
             return FilterStatus::StopIteration;
         };
         self.call(filter, |context| Callback::ContextCreate {

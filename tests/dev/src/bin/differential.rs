@@ -105,11 +105,8 @@ impl Options {
             progress.inc(1);
         })?;
         progress.finish_and_clear();
-        for difference in differences.iter().take(SHOWN) {
+        for difference in &differences {
             println!("{difference}");
-        }
-        for difference in differences.iter().skip(SHOWN) {
-            println!("{}", difference.program.scenario["name"]);
         }
         let count = differences.len();
         println!("{} programs, {count} differences", self.programs);

@@ -35,7 +35,7 @@ impl Program {
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.scenario)
+        write!(f, "{}", self.scenario)
     }
 }
 
