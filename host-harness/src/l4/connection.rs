@@ -37,6 +37,12 @@ impl Connection {
         self.path.borrow_mut().chunks = chunks;
     }
 
+    /// Lets a proxy see the last bytes of the other one and the end behind them as two events in place
+    /// of one. Real Envoys do either: it depends on when the second one reads.
+    pub fn separate_ends(&self) {
+        self.path.borrow_mut().separates_ends = true;
+    }
+
     /// Lets both applications act before any byte of the one crosses bytes of the other between two
     /// proxies: each proxy sees the bytes of its own application first.
     ///

@@ -179,6 +179,9 @@ impl Hop {
     /// Opens the accepted connection: the filters are created one by one, then tcp_proxy connects
     /// upstream.
     pub(super) fn open(&mut self) {
+        if self.early.is_some() {
+            self.is_active();
+        }
         self.run_read_filters(0);
     }
 

@@ -17,6 +17,8 @@ const KEPT: usize = 128 * 1024;
 /// The hops of a connection, and the events in transit between them.
 pub(crate) struct Path {
     pub(super) chunks: Chunks,
+    /// A proxy sees the bytes of the other one and the end behind them as two events.
+    pub(super) separates_ends: bool,
     /// Called after every change.
     pub(super) observer: Option<Rc<dyn Fn()>>,
     /// The proxies of the path.
@@ -40,6 +42,14 @@ pub(crate) struct Path {
     /// The first bytes from the first hop to the second, and back.
     between: [Vec<u8>; 2],
 }
+
+/// The failure of a TLS handshake with a listener without a matching filter chain. Measured with
+/// Envoy 1.40.
+const HANDSHAKE_RESET: &str =
+    "TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:TLS_error_end";
+
+/// The failure of a TLS handshake whose peer closes the connection.
+const HANDSHAKE_CLOSED: &str = "";
 
 /// The number of bytes with which a listener can tell that they are no ClientHello: the header of a
 /// TLS record. Measured with Envoy 1.40.
@@ -78,6 +88,7 @@ impl Path {
     ) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self {
             chunks: Chunks::default(),
+            separates_ends: false,
             observer: None,
             proxies: std::iter::once(first).chain(further).collect(),
             secured: 0,
@@ -159,10 +170,13 @@ impl Path {
         match next.accept(&hello) {
             Some(mut hop) => {
                 hop.open();
-                last.reached();
+                match hop.is_open() || !hello.is_tls {
+                    true => last.reached(),
+                    false => last.handshake_failed(HANDSHAKE_CLOSED),
+                }
                 self.hops.push(hop);
             }
-            None if hello.is_tls => last.handshake_failed(),
+            None if hello.is_tls => last.handshake_failed(HANDSHAKE_RESET),
             None => {
                 last.reached();
                 self.close_at_listener(Segment::Close);
@@ -188,7 +202,12 @@ impl Path {
         self.first_bytes.extend(bytes);
         if self.first_bytes.len() < RECORD_HEADER {
             if end {
-                self.close_at_listener(Segment::Close);
+                // A socket that is closed with bytes unread resets the connection.
+                let ending = match self.first_bytes.is_empty() {
+                    true => Segment::Close,
+                    false => Segment::Reset,
+                };
+                self.close_at_listener(ending);
             }
             return None;
         }
@@ -351,7 +370,23 @@ impl Path {
                 if let (Some(kept), Segment::Data { bytes, .. }) = (kept, &segment) {
                     kept.extend(bytes.iter().take(KEPT.saturating_sub(kept.len())));
                 }
-                self.in_transit.push_back((node, toward, segment));
+                let is_at_proxy = (1..=self.proxies.len()).contains(&node);
+                let split = match segment {
+                    Segment::Data { bytes, end: true }
+                        if self.separates_ends && is_at_proxy && !bytes.is_empty() =>
+                    {
+                        let (end, last) = (false, Vec::new());
+                        let bytes = Segment::Data { bytes, end };
+                        let end = Segment::Data {
+                            bytes: last,
+                            end: true,
+                        };
+                        vec![bytes, end]
+                    }
+                    whole => vec![whole],
+                };
+                let split = split.into_iter().map(|segment| (node, toward, segment));
+                self.in_transit.extend(split);
             }
         }
     }

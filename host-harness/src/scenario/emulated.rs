@@ -20,6 +20,7 @@ use crate::stats::Series;
 pub struct Emulated {
     proxies: Proxies,
     pub(crate) connections: HashMap<String, Connection>,
+    separates_ends: bool,
 }
 
 enum Proxies {
@@ -48,7 +49,14 @@ impl Emulated {
         Ok(Self {
             proxies,
             connections: HashMap::new(),
+            separates_ends: false,
         })
+    }
+
+    /// Lets a proxy see the last bytes of the other one and the end behind them as two events, in all
+    /// later connections: see [`Connection::separate_ends`].
+    pub fn separate_ends(&mut self) {
+        self.separates_ends = true;
     }
 
     /// Returns the sidecars, for data outside of scenarios: traces, fuel, memory.
@@ -142,6 +150,9 @@ impl Stage for Emulated {
             (Proxies::One(_, sidecar), None) => sidecar.connect(),
             (Proxies::One(_, sidecar), Some(greeting)) => sidecar.connect_greeted(greeting),
         };
+        if self.separates_ends {
+            opened.separate_ends();
+        }
         if let Some(size) = connect.chunks {
             opened.chunks(Chunks::Size(size));
         }

@@ -1,5 +1,7 @@
 //! The emulated proxy of a scenario's sidecar.
 
+use serde_json::Value;
+
 use super::listener::{ChainFilter, WasmFilter};
 use super::model::{Scenario, SidecarSpec, Target};
 use super::roles::Side;
@@ -31,7 +33,7 @@ pub(super) fn builder(
         .max_early_data_bytes(spec.max_early_data_bytes)
         .node(Node::new(&spec.node.id).metadata(spec.node.metadata.clone()))
         .profile(spec.profile)
-        .upstream_host(UpstreamHost::new(HOST).metadata(spec.host.metadata.clone()))
+        .upstream_host(host(spec))
         .stats_tags(StatsTag::labels(scenario.labels.iter().map(String::as_str)));
     if let Some(timeout) = spec.idle_timeout {
         builder = builder.idle_timeout(Some(timeout));
@@ -45,6 +47,14 @@ pub(super) fn builder(
     }
     builder = with_clusters(builder, scenario, spec);
     Ok(Some(with_state(with_tls(builder, scenario, side), spec)))
+}
+
+fn host(spec: &SidecarSpec) -> UpstreamHost {
+    let host = UpstreamHost::new(HOST);
+    match &spec.host.metadata {
+        Value::Null => host,
+        metadata => host.metadata(metadata.clone()),
+    }
 }
 
 fn with_chains(
@@ -118,8 +128,7 @@ fn with_clusters(
     }
     for target in &spec.clusters {
         let name = target.name.as_deref().unwrap_or_default();
-        let host = UpstreamHost::new(HOST).metadata(spec.host.metadata.clone());
-        builder = builder.other_cluster(cluster(name, target), host);
+        builder = builder.other_cluster(cluster(name, target), host(spec));
     }
     for target in spec.clusters.iter().chain([&spec.cluster]) {
         if let (Some(name), Some(limit)) = (&target.name, target.max_connections) {

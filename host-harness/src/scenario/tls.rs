@@ -67,7 +67,9 @@ impl Mtls {
             Side::Outbound => Side::Inbound,
             Side::Inbound => Side::Outbound,
         };
+        // The highest version that an Envoy offers to an upstream by default.
         Tls::anonymous()
+            .version("TLSv1.2")
             .local_sans(self.names(side))
             .peer_sans(self.names(peer))
             .server_name(&self.server_name)

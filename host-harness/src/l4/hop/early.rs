@@ -30,6 +30,9 @@ impl Hop {
     /// connects if this is the event that it waits for.
     pub(super) fn before_upstream(&mut self) {
         self.is_at_tcp_proxy = true;
+        if self.early.is_some() {
+            self.is_active();
+        }
         let is_secured = {
             let stream = &mut *self.stream.borrow_mut();
             if let Some(early) = &mut self.early {

@@ -24,7 +24,8 @@ impl Hop {
         self
     }
 
-    /// Starts the timeout, or starts it anew: the upstream is connected, or bytes pass tcp_proxy.
+    /// Starts the timeout, or starts it anew: the upstream is connected, or bytes reach tcp_proxy; a
+    /// connection whose upstream is connected later has it from the accept on.
     /// The proxy is told only of the first time: bytes are more frequent than timeouts.
     pub(super) fn is_active(&mut self) {
         let Some(timeout) = self.idle.timeout else {

@@ -22,11 +22,6 @@ const NO_CLUSTER: i64 = 0x400_0000;
 /// The failure of a connect to an address that does not listen.
 const REFUSED: &str = "delayed connect error: Connection refused";
 
-/// The failure of a TLS handshake with a listener without a matching filter chain. Measured with
-/// Envoy 1.40.
-const HANDSHAKE_RESET: &str =
-    "TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:TLS_error_end";
-
 impl Hop {
     /// Chooses cluster and host, and connects. A filter that stops in `proxy_on_new_connection`
     /// delays this until `proxy_continue_stream`.
@@ -96,9 +91,9 @@ impl Hop {
     }
 
     /// The TLS handshake with the next proxy fails.
-    pub(in crate::l4) fn handshake_failed(&mut self) {
+    pub(in crate::l4) fn handshake_failed(&mut self, reason: &str) {
         self.dialing = Dialing::Emulated;
-        self.fail_upstream(HANDSHAKE_RESET);
+        self.fail_upstream(reason);
     }
 
     /// Uses the upstream connection and enables reading: the bytes that have arrived since are one

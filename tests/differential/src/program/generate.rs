@@ -63,6 +63,7 @@ pub fn program(seed: u64, index: usize) -> Program {
                 side,
                 is_tls: mtls.is_some() && side == "inbound",
                 has_tls: mtls.is_some(),
+                is_alone: !features.contains("two-sidecars"),
             };
             let sidecar = sidecar(rng, &kit, &mut plan, &mut features);
             if let Some(scenario) = scenario.as_object_mut() {
@@ -70,6 +71,7 @@ pub fn program(seed: u64, index: usize) -> Program {
             }
         }
     }
+    plan.may_close |= features.contains("close-by-a-filter") || features.contains("rbac");
     if let Some(scenario) = scenario.as_object_mut() {
         scenario.insert("steps".into(), steps(rng, &plan, &mut features).into());
     }
@@ -126,7 +128,8 @@ fn sidecar(
     }
     if !kit.has_tls && rng.u8(0..8) == 0 {
         features.insert("buffer-limit");
-        plan.has_long_writes = true;
+        // The second proxy reads what the first has written in events of any size.
+        plan.has_long_writes = kit.is_alone;
         keys.insert("buffer_limit".into(), json!(rng.usize(1..12)));
     }
     sidecar

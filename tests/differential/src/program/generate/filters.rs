@@ -18,6 +18,8 @@ pub(super) struct Kit<'a> {
     pub(super) is_tls: bool,
     /// The connections between the sidecars have TLS.
     pub(super) has_tls: bool,
+    /// There is no other sidecar.
+    pub(super) is_alone: bool,
 }
 
 /// Two or three filter chains.
@@ -122,6 +124,7 @@ fn probe(
     if let (Some((policy, feature)), Some(keys)) = (policy, filter.as_object_mut()) {
         features.insert(feature);
         plan.least_connections = 2;
+        plan.may_close = true;
         keys.insert("failure_policy".into(), json!(policy));
         keys.insert("reload_backoff".into(), json!(any(rng, &["1ms", "30m"])));
         plan.is_reloading |= feature == "reload";

@@ -84,9 +84,8 @@ pub(super) fn script(
             true => "; effective 2; continue downstream",
             false => "",
         };
+        lines.push(format!("tick: tick 0; {}", property(rng)));
         lines.push(format!("tick#1: tick {second}{resumes}"));
-        lines.push("tick#2: tick 0".into());
-        lines.push(format!("tick: {}", property(rng)));
         if rng.bool() {
             lines.push("downstream_data#1: pause".into());
         }
