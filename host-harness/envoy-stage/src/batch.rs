@@ -3,8 +3,6 @@
 //! The Envoys start once for all scenarios, and a step is over as soon as they are idle: scenarios
 //! that are played in this way take milliseconds.
 
-mod program;
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,39 +19,37 @@ use crate::log::PluginLog;
 use crate::proxy::{Proxy, Setup};
 use crate::stage::{identity, is_updated, only_in_the_emulator};
 
-pub use program::Program;
-
 /// How often the Envoys of both sides echo, in turns, until they are idle: bytes between them need
 /// a turn of both for each way, and a TLS handshake has several.
 const TURNS: usize = 14;
 
 /// The Envoys of a batch: one for the sidecars of clients, one for those of servers.
 pub struct Batch<'a> {
-    scenarios: &'a [Scenario],
-    wasm: PathBuf,
-    sides: Vec<Shared>,
-    server: Server,
+    pub(crate) scenarios: &'a [Scenario],
+    pub(crate) wasm: PathBuf,
+    pub(crate) sides: Vec<Shared>,
+    pub(crate) server: Server,
     _scratch: Scratch,
 }
 
 /// The Envoy of all sidecars of a side.
-struct Shared {
-    side: Side,
-    proxy: Proxy,
-    log: PluginLog,
+pub(crate) struct Shared {
+    pub(crate) side: Side,
+    pub(crate) proxy: Proxy,
+    pub(crate) log: PluginLog,
     barrier: Barrier,
-    members: BTreeMap<usize, Member>,
+    pub(crate) members: BTreeMap<usize, Member>,
 }
 
 /// The sidecar of a scenario.
-struct Member {
+pub(crate) struct Member {
     entrance: SocketAddr,
     upstream: SocketAddr,
     identity: Option<Identity>,
     /// The names of its plugins.
-    plugins: Vec<String>,
+    pub(crate) plugins: Vec<String>,
     /// The configurations of wasm filters that were updated.
-    updated: BTreeMap<usize, Vec<u8>>,
+    pub(crate) updated: BTreeMap<usize, Vec<u8>>,
 }
 
 impl<'a> Batch<'a> {
@@ -156,14 +152,14 @@ impl<'a> Batch<'a> {
     }
 
     /// The listener that a client of the scenario connects to, among the sides that have started.
-    fn entrance(&self, at: usize) -> Option<SocketAddr> {
+    pub(crate) fn entrance(&self, at: usize) -> Option<SocketAddr> {
         let last = self.sides.iter().rev();
         let mut members = last.filter_map(|shared| shared.members.get(&at));
         members.next().map(|member| member.entrance)
     }
 
     /// Waits until both Envoys are idle.
-    fn settle(&mut self) -> Result<(), StageError> {
+    pub(crate) fn settle(&mut self) -> Result<(), StageError> {
         for _ in 0..TURNS {
             for shared in &mut self.sides {
                 shared.barrier.turn().map_err(StageError::new)?;
@@ -171,19 +167,16 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
-
-    /// Begins to play the scenario at this position.
-    ///
-    /// # Errors
-    /// There is no such scenario, or an Envoy has ended.
-    pub fn play(&mut self, at: usize) -> Result<Program<'_, 'a>, StageError> {
-        Program::start(self, at)
-    }
 }
 
 impl Shared {
     /// Updates the listener of a scenario.
-    fn update(&mut self, at: usize, scenario: &Scenario, wasm: &Path) -> Result<(), StageError> {
+    pub(crate) fn update(
+        &mut self,
+        at: usize,
+        scenario: &Scenario,
+        wasm: &Path,
+    ) -> Result<(), StageError> {
         let (Some(member), Some(spec)) = (self.members.get(&at), scenario.sidecar(self.side))
         else {
             return Err(StageError::no_sidecar(self.side));

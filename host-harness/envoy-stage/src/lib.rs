@@ -12,10 +12,12 @@ mod bootstrap;
 mod connection;
 mod filters;
 mod log;
+mod program;
 mod proxy;
 mod stage;
 
 pub use barrier::{BARRIER, Barrier};
-pub use batch::{Batch, Program};
+pub use batch::Batch;
 pub use log::PluginLog;
+pub use program::Program;
 pub use stage::Envoys;

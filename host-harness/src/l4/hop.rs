@@ -6,15 +6,17 @@ mod chain;
 mod early;
 mod early_data;
 mod idle;
+mod idle_timer;
 mod reading;
 mod tcp_proxy;
+mod unread;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use early_data::EarlyData;
-use idle::Idle;
-use reading::Reading;
+use idle_timer::Idle;
+use unread::Reading;
 
 use super::filter::{Admission, Count, Filter};
 use super::proxy::Proxy;

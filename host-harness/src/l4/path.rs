@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::app_state::AppState;
 use super::chunks::Chunks;
 use super::hop::Hop;
-use super::proxy::Proxy;
+use super::listener::Listener;
 use super::segment::{Segment, Toward};
 
 /// How many of the bytes between the first two hops are kept per direction: more than the longest
@@ -22,7 +22,7 @@ pub(crate) struct Path {
     /// Called after every change.
     pub(super) observer: Option<Rc<dyn Fn()>>,
     /// The proxies of the path.
-    pub(super) proxies: Vec<Rc<dyn Proxy>>,
+    pub(super) proxies: Vec<Rc<dyn Listener>>,
     /// The connection in the proxies that have accepted it.
     hops: Vec<Hop>,
     /// The number of hops whose TLS handshake is complete.
@@ -83,8 +83,8 @@ impl Path {
     /// proxy; `None` if that has no filter chain for it.
     pub(crate) fn new(
         accepted: Option<Hop>,
-        first: Rc<dyn Proxy>,
-        further: Vec<Rc<dyn Proxy>>,
+        first: Rc<dyn Listener>,
+        further: Vec<Rc<dyn Listener>>,
     ) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self {
             chunks: Chunks::default(),

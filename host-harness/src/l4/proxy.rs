@@ -1,27 +1,15 @@
 //! The proxy of a hop, as far as its connections need it.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use super::filter::Count;
-use super::hop::Hop;
-use crate::chain::ClientHello;
 use crate::host::Deferred;
 use crate::stream_info::Upstream;
 
-/// The proxy that a [`Hop`] belongs to.
+/// The proxy that a hop belongs to.
 pub(crate) trait Proxy {
     /// A number that is unique among the proxies of the process.
     fn identity(&self) -> usize;
-
-    /// Accepts a connection of the previous proxy; `None` if no filter chain matches.
-    fn accept(self: Rc<Self>, hello: &ClientHello) -> Option<Hop>;
-
-    /// The facts of a client application that connects to this proxy.
-    fn client(&self) -> ClientHello;
-
-    /// Whether the listener waits for the client's first bytes before it chooses a filter chain.
-    fn needs_first_bytes(&self) -> bool;
 
     /// The upstream of the cluster with this name.
     fn route(&self, cluster: &str) -> Option<Upstream>;
@@ -32,7 +20,7 @@ pub(crate) trait Proxy {
     /// The time on the clock.
     fn now(&self) -> Duration;
 
-    /// Wakes a connection at this time: [`Hop::wake`]. `None` cancels that. A connection has one
+    /// Wakes a connection at this time. `None` cancels that. A connection has one
     /// such time.
     fn wake_at(&self, connection: u64, earlier: Option<Duration>, at: Option<Duration>);
 

@@ -11,7 +11,7 @@ use super::pool::Pool;
 use crate::chain::{ChainMatch, ClientHello};
 use crate::config::ConnectMode;
 use crate::host::{Deferred, Process, Stream};
-use crate::l4::{Count, Dialing, Hop, Path, Proxy, pump};
+use crate::l4::{Count, Dialing, Hop, Listener, Path, Proxy, pump};
 use crate::property::{Cluster, FilterState, UpstreamHost};
 use crate::stream_info::{Downstream, StreamInfo, Upstream};
 use crate::tls::Tls;
@@ -307,28 +307,6 @@ impl Proxy for Envoy {
         }
     }
 
-    fn accept(self: Rc<Self>, hello: &ClientHello) -> Option<Hop> {
-        let chain = self.find_chain(hello)?;
-        let (cluster, host) = self.default_upstream();
-        Some(self.accept_in(chain, hello, self.upstream(cluster, host)))
-    }
-
-    fn client(&self) -> ClientHello {
-        ClientHello {
-            is_tls: self.downstream_tls.is_some(),
-            server_name: match &self.downstream_tls {
-                Some(tls) => tls.server_name.clone(),
-                None => String::new(),
-            },
-            alpn: Vec::new(),
-        }
-    }
-
-    fn needs_first_bytes(&self) -> bool {
-        let mut matches = self.chains.iter().map(|chain| &chain.matching);
-        matches.any(ChainMatch::needs_first_bytes)
-    }
-
     fn route(&self, cluster: &str) -> Option<Upstream> {
         let mut routes = self.routes.iter();
         let route = routes.find(|route| route.cluster.name == cluster)?;
@@ -352,5 +330,29 @@ impl Proxy for Envoy {
             wakes.remove(&(earlier, connection));
         }
         wakes.extend(at.map(|at| (at, connection)));
+    }
+}
+
+impl Listener for Envoy {
+    fn accept(self: Rc<Self>, hello: &ClientHello) -> Option<Hop> {
+        let chain = self.find_chain(hello)?;
+        let (cluster, host) = self.default_upstream();
+        Some(self.accept_in(chain, hello, self.upstream(cluster, host)))
+    }
+
+    fn client(&self) -> ClientHello {
+        ClientHello {
+            is_tls: self.downstream_tls.is_some(),
+            server_name: match &self.downstream_tls {
+                Some(tls) => tls.server_name.clone(),
+                None => String::new(),
+            },
+            alpn: Vec::new(),
+        }
+    }
+
+    fn needs_first_bytes(&self) -> bool {
+        let mut matches = self.chains.iter().map(|chain| &chain.matching);
+        matches.any(ChainMatch::needs_first_bytes)
     }
 }

@@ -6,17 +6,6 @@ use super::Hop;
 use crate::abi::PeerType;
 use crate::l4::segment::Ending;
 
-/// The idle timeout of a connection.
-#[derive(Debug, Default)]
-pub(super) struct Idle {
-    /// `idle_timeout`; `None` for none.
-    timeout: Option<Duration>,
-    /// The time at which the connection is idle for too long, unless bytes pass before.
-    due: Option<Duration>,
-    /// The time at which the proxy wakes the connection, not after `due`.
-    woken_at: Option<Duration>,
-}
-
 impl Hop {
     /// Sets the idle timeout of tcp_proxy.
     pub(crate) fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {

@@ -35,6 +35,7 @@ impl Hop {
         let has_room = self.count_connection(&chosen);
         if !has_room {
             chosen.host = None;
+            chosen.tls = None;
         }
         self.stream.borrow_mut().info.upstream = Some(chosen);
         if !has_room {

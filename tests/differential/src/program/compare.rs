@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use envoy_stage::Batch;
+use envoy_stage::{self as envoy, Batch};
 use host_harness::scenario::{Emulated, Scenario, Side, Stage, Step};
 use host_harness::{Module, artifact};
 use mesh::EnvoyBinary;
@@ -192,9 +192,11 @@ fn play(
     candidates: &[Observations],
 ) -> Result<Option<Found>, String> {
     let mut candidates: Vec<_> = candidates.iter().collect();
-    let mut stage = batch.play(at).map_err(|error| error.to_string())?;
+    let stage = envoy::Program::start(batch, at);
+    let mut stage = stage.map_err(|error| error.to_string())?;
     for (at, step) in scenario.steps.iter().enumerate() {
         perform(step, &mut stage);
+        stage.check().map_err(|error| error.to_string())?;
         if !is_observed(scenario, at) {
             continue;
         }

@@ -10,8 +10,8 @@ use host_harness::scenario::{
     Act, AtOnce, Connect, End, Scenario, Side, Stage, StageError, Update,
 };
 
-use super::{Batch, Shared};
 use crate::apps::App;
+use crate::batch::{Batch, Shared};
 use crate::connection::Connection;
 
 /// A scenario that is played in the Envoys of a batch. It has only its own log lines, each with the
@@ -27,7 +27,11 @@ pub struct Program<'b, 'a> {
 }
 
 impl<'b, 'a> Program<'b, 'a> {
-    pub(super) fn start(batch: &'b mut Batch<'a>, at: usize) -> Result<Self, StageError> {
+    /// Begins to play the scenario at this position of the batch.
+    ///
+    /// # Errors
+    /// There is no such scenario, or an Envoy has ended.
+    pub fn start(batch: &'b mut Batch<'a>, at: usize) -> Result<Self, StageError> {
         let scenario = batch.scenarios.get(at);
         let scenario = scenario.ok_or_else(|| StageError::new("there is no such scenario"))?;
         // Ends the events of the previous scenario.
@@ -46,6 +50,15 @@ impl<'b, 'a> Program<'b, 'a> {
             names: Vec::new(),
             logged: HashMap::new(),
         })
+    }
+
+    /// Checks that the Envoys are running.
+    ///
+    /// # Errors
+    /// An Envoy has ended. The message has the end of its log.
+    pub fn check(&mut self) -> Result<(), StageError> {
+        let mut sides = self.batch.sides.iter_mut();
+        sides.try_for_each(|shared| shared.proxy.envoy.check().map_err(StageError::new))
     }
 
     /// Waits until the Envoys are idle, then accepts the connections to the server application. The

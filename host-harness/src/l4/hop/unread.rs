@@ -1,0 +1,99 @@
+//! What has arrived on a socket, as read events.
+
+use crate::l4::segment::Socket;
+
+/// The unit of a read. Envoy: `Slice::default_slice_size_`.
+const SLICE: usize = 16 * 1024;
+
+/// The most that one system call reads. Envoy: `default_read_reservation_size_`.
+const LONGEST_READ: usize = 8 * SLICE;
+
+/// What has arrived on a socket and was not read yet.
+#[derive(Debug)]
+pub(super) struct Reading {
+    bytes: Vec<u8>,
+    end: bool,
+    /// `per_connection_buffer_limit_bytes`; 0 for none.
+    pub(super) limit: usize,
+    /// The read buffer is above its high watermark: reading is disabled until it is below the low
+    /// one.
+    is_full: bool,
+    /// Reading is enabled again with bytes in the read buffer: they are passed to the filters once
+    /// more.
+    is_again: bool,
+}
+
+/// A read event.
+pub(super) struct ReadEvent {
+    pub(super) bytes: Vec<u8>,
+    pub(super) end: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            end: false,
+            limit: 1024 * 1024,
+            is_full: false,
+            is_again: false,
+        }
+    }
+}
+
+impl Reading {
+    pub(super) fn arrive(&mut self, bytes: &[u8], end: bool) {
+        self.bytes.extend_from_slice(bytes);
+        self.end |= end;
+    }
+
+    pub(super) fn is_unread(&self) -> bool {
+        !self.bytes.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Compares the length of the read buffer with the watermarks. Envoy: `WatermarkBuffer`.
+    fn measure(&mut self, buffered: usize) {
+        if self.limit == 0 {
+            return;
+        }
+        if buffered > self.limit {
+            self.is_full = true;
+        } else if self.is_full && buffered <= self.limit / 2 {
+            self.is_full = false;
+            self.is_again = buffered > 0;
+        }
+    }
+
+    /// The next read event of a socket that is read, with a read buffer of this length. Envoy reads
+    /// until there is nothing more or the buffer has reached its limit: `RawBufferSocket::doRead`.
+    pub(super) fn next(&mut self, socket: Socket, buffered: usize) -> Option<ReadEvent> {
+        self.measure(buffered);
+        if self.is_full || !socket.open {
+            return None;
+        }
+        let is_again = std::mem::take(&mut self.is_again);
+        let mut size = 0;
+        let has_room = |length: usize| self.limit == 0 || length < self.limit;
+        let mut is_first = true;
+        while size < self.bytes.len() && (is_first || has_room(buffered + size)) {
+            let room = self.limit.saturating_sub(buffered + size);
+            let read = match self.limit {
+                0 => LONGEST_READ,
+                _ => room.max(1).next_multiple_of(SLICE).min(LONGEST_READ),
+            };
+            size = (size + read).min(self.bytes.len());
+            is_first = false;
+        }
+        let is_all = size == self.bytes.len() && (size == 0 || has_room(buffered + size));
+        let end = is_all && self.end && !socket.read_end;
+        let is_event = size > 0 || end || is_again;
+        is_event.then(|| ReadEvent {
+            bytes: self.bytes.drain(..size).collect(),
+            end,
+        })
+    }
+}
