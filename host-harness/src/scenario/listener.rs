@@ -81,7 +81,8 @@ pub struct WasmFilter {
     /// The treatment of connections after its VM has failed, by its name in Envoy's configuration.
     #[serde(default)]
     pub failure_policy: Policy,
-    /// With `FAIL_RELOAD`, the least time between two starts of the VM (`base_interval`).
+    /// With `FAIL_RELOAD`, the least time between two starts of the VM (`base_interval`). Envoy 1.40
+    /// waits up to half of it longer, and ends with a division by zero if it is below `2ms`.
     #[serde(default = "second", deserialize_with = "time::duration")]
     pub reload_backoff: Duration,
 }

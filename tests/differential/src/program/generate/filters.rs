@@ -126,7 +126,7 @@ fn probe(
         plan.least_connections = 2;
         plan.may_close = true;
         keys.insert("failure_policy".into(), json!(policy));
-        keys.insert("reload_backoff".into(), json!(any(rng, &["1ms", "30m"])));
+        keys.insert("reload_backoff".into(), json!(any(rng, &["4ms", "30m"])));
         plan.is_reloading |= feature == "reload";
     }
     plan.add_probe(kit.side);
