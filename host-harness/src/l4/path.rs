@@ -48,8 +48,10 @@ pub(crate) struct Path {
 const HANDSHAKE_RESET: &str =
     "TLS_error:|33554536:system library:OPENSSL_internal:Connection reset by peer:TLS_error_end";
 
-/// The failure of a TLS handshake whose peer closes the connection.
-const HANDSHAKE_CLOSED: &str = "";
+/// The failure of a TLS handshake whose peer closes the connection. Measured with Envoy 1.40; it may
+/// also be [`HANDSHAKE_RESET`].
+const HANDSHAKE_CLOSED: &str =
+    "TLS_error:|33554464:system library:OPENSSL_internal:Broken pipe:TLS_error_end";
 
 /// The number of bytes with which a listener can tell that they are no ClientHello: the header of a
 /// TLS record. Measured with Envoy 1.40.

@@ -121,12 +121,24 @@ impl Pool {
             ..Plugin::clone(&self.plugin.borrow())
         };
         let plugin = Rc::new(plugin);
-        for worker in self.workers() {
+        let workers = self.workers();
+        for worker in workers.iter().filter(|worker| !worker.is_failed()) {
             if !worker.start(&plugin) {
-                return Err(self.refusal(&worker));
+                return Err(self.refusal(worker));
             }
         }
         *self.plugin.borrow_mut() = plugin;
+        // A VM that has failed is replaced.
+        for (turn, _) in workers
+            .iter()
+            .enumerate()
+            .filter(|(_, worker)| worker.is_failed())
+        {
+            let loaded = self.load()?;
+            if let Some(slot) = self.workers.borrow_mut().get_mut(turn) {
+                *slot = loaded;
+            }
+        }
         Ok(())
     }
 }

@@ -114,7 +114,8 @@ fn sidecar(
         features.insert("connect-mode");
         keys.insert("upstream_connect_mode".into(), json!(mode));
     }
-    if plan.is_idle {
+    // The timeouts of both sides would end at the same time.
+    if plan.is_idle && (kit.is_alone || kit.side == "outbound") {
         keys.insert("idle_timeout".into(), json!("600ms"));
     }
     if rng.u8(0..8) == 0 {

@@ -21,7 +21,11 @@ pub(super) fn observe(
     for (side, lines) in lines {
         let lines = lines.iter().filter(|line| !is_from_a_clock(line));
         let lines = normal::lines(lines.map(String::as_str));
-        seen.extend(lines.into_iter().map(|line| format!("{side} {line}")));
+        seen.extend(
+            lines
+                .iter()
+                .map(|line| format!("{side} {}", without_reason(line))),
+        );
     }
     let acts = steps.iter().flat_map(Step::acts);
     let left: BTreeSet<_> = acts
@@ -43,6 +47,15 @@ pub(super) fn observe(
         }
     }
     Ok(seen)
+}
+
+/// The line without the reason of a failed TLS handshake, which depends on the system call that sees
+/// the failure first.
+fn without_reason(line: &str) -> &str {
+    match line.find("TLS_error:") {
+        Some(at) => line.get(..at).unwrap_or(line),
+        None => line,
+    }
 }
 
 /// Whether the line is the second module's tick, which real Envoys have at any time.

@@ -18,6 +18,8 @@ pub(super) struct Plan {
     pub(super) is_idle: bool,
     /// Probes have timers.
     pub(super) has_ticks: bool,
+    /// A probe has its timer.
+    pub(super) has_timer: bool,
     /// A VM may start again.
     pub(super) is_reloading: bool,
     /// A listener is updated.
@@ -36,6 +38,7 @@ impl Plan {
         let plan = Self {
             is_idle: kind == 0,
             has_ticks: (1..=3).contains(&kind),
+            has_timer: false,
             has_update: kind == 4,
             is_reloading: false,
             has_long_writes: false,
@@ -133,7 +136,6 @@ fn updated(rng: &mut Rng, plan: &Plan, features: &mut BTreeSet<&'static str>) ->
         rng,
         &[
             "downstream_data: set downstream 0 0 new",
-            "configure: refuse",
             "upstream_data: pause",
         ],
     );
