@@ -113,7 +113,7 @@ impl Emulated {
                 Event::Onward | Event::Back => None,
             };
             if let Some((end, act)) = act {
-                done = done.and(self.perform(end, act));
+                done = done.and_then(|()| self.perform(end, act));
             }
             match event {
                 Event::Client => held.deliver(Link::FromClient),

@@ -28,7 +28,7 @@ pub struct Expectation {
     /// Further conditions, of which at least one must be met: for effects that differ with the order
     /// in which the proxies see the bytes.
     #[serde(default)]
-    pub one_of: Vec<Expectation>,
+    pub one_of: Vec<Self>,
 }
 
 /// Conditions for an application at one end of a connection.

@@ -22,7 +22,7 @@ pub(super) struct FilterChain {
 
 /// A filter of a chain.
 enum Element {
-    Wasm(Pool),
+    Wasm(Box<Pool>),
     Own(EnvoyFilter, Count),
 }
 
@@ -41,7 +41,7 @@ impl FilterChain {
                 ElementSpec::Wasm(mut filter) => {
                     filter.plugin.direction = direction;
                     filter.sandbox.faults = FaultInjection::new(filter.fault.take());
-                    Element::Wasm(Pool::start(*filter, process.clone(), workers)?)
+                    Element::Wasm(Box::new(Pool::start(*filter, process.clone(), workers)?))
                 }
             });
         }
@@ -56,7 +56,7 @@ impl FilterChain {
     /// The plugins, in the order of the chain.
     pub(super) fn pools(&self) -> impl Iterator<Item = &Pool> {
         self.elements.iter().filter_map(|element| match element {
-            Element::Wasm(pool) => Some(pool),
+            Element::Wasm(pool) => Some(&**pool),
             Element::Own(..) => None,
         })
     }
