@@ -94,6 +94,9 @@ impl Hop {
     /// The TLS handshake with the next proxy fails.
     pub(in crate::l4) fn handshake_failed(&mut self, reason: &str) {
         self.dialing = Dialing::Emulated;
+        if let Some(upstream) = &mut self.stream.borrow_mut().info.upstream {
+            upstream.tls = None;
+        }
         self.fail_upstream(reason);
     }
 
