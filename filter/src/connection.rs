@@ -129,14 +129,6 @@ impl<H: Host> Connection<H> {
         }
     }
 
-    /// Handles a close by the proxy, before [`on_close`](Self::on_close).
-    pub fn on_local_close(&mut self) {
-        if let Some(opening) = &self.opening {
-            let context = self.shared.exchange_context();
-            opening.exchange.on_local_close(&context);
-        }
-    }
-
     fn count(&mut self, buffer: Buffer, payload: usize) {
         let payload = i64::try_from(payload).unwrap_or(i64::MAX);
         let (metric, early) = match buffer {

@@ -50,9 +50,8 @@ impl<H: Host> ExchangeContext<'_, H> {
         }
     }
 
-    /// The server answered a frame without one: counts it, and writes no other frame to it.
-    pub(super) fn revoke(&self, reporter: Reporter, server: &Server) {
-        self.proofs().revoke(server);
+    /// The server answered a frame without one, so no proof admits another: counts it.
+    pub(super) fn unanswered(&self, reporter: Reporter, server: &Server) {
         self.diagnostics.unanswered_frame(reporter);
         if self.warnings.allow() {
             let (cluster, address) = server.parts();

@@ -64,9 +64,6 @@ impl Facts {
         let Some(server) = self.server(context) else {
             return false;
         };
-        if context.proofs().has_fresh(&server) {
-            return true;
-        }
         let san = context.attributes.text(path::UPSTREAM_LOCAL_SAN);
         if san.is_some() {
             context.record(&server);

@@ -1,23 +1,19 @@
 //! Proofs that a server reads frames: it sent one.
 //!
-//! A proof belongs to a cluster and an address, and ends by itself. All VMs of the proxy with the
-//! same id share the proofs in the host's shared data, so what one worker learned or revoked holds
-//! for the others. Shared data cannot be removed, so the number of keys is fixed and the list under
-//! each of them is bounded.
-
-mod list;
+//! A proof belongs to a cluster and an address, admits one frame, and ends by itself. So a server
+//! that loses its filter receives one frame at most, however many connections are opened to it. All
+//! VMs of the proxy with the same id share the proofs in the host's shared data. Shared data cannot
+//! be removed, so the number of keys is fixed, and each holds one server.
 
 use std::time::Duration;
 
-use list::List;
-
 use crate::host::{Host, Status};
 
-/// The beginning of the keys of the lists. Two hexadecimal digits follow: 256 keys.
+/// The beginning of the keys. Four hexadecimal digits follow: 65,536 keys.
 const KEY: &str = "tcp_peer_stats.proofs.";
 
-/// How often a list is changed again that another VM changed at the same time.
-const ATTEMPTS: u32 = 8;
+/// The longest cluster name and address, in bytes. A server with longer ones has no proof.
+const MAX_NAME: usize = 1024;
 
 /// The proofs of a proxy.
 pub(super) struct Proofs<'a, H> {
@@ -28,18 +24,10 @@ pub(super) struct Proofs<'a, H> {
 
 /// A server as one cluster sees it. Two clusters may reach different servers by one address, by SNI
 /// for example.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Debug, Eq, PartialEq)]
 pub(super) struct Server {
     /// The cluster's name, a line feed and the address.
     name: String,
-}
-
-/// A valid proof.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) struct Proof {
-    pub(super) server: Server,
-    /// At least half of its life is left.
-    pub(super) is_fresh: bool,
 }
 
 impl Server {
@@ -56,16 +44,17 @@ impl Server {
         self.name.rsplit_once('\n').unwrap_or_default()
     }
 
-    /// The key of the list that has this server. Every VM computes the same one.
+    /// The key that may hold this server. Every VM computes the same one.
     fn key(&self) -> String {
         // FNV-1a.
         let hash = self.name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });
-        let mut key = String::with_capacity(KEY.len() + 2);
+        let hash = hash ^ (hash >> 16);
+        let mut key = String::with_capacity(KEY.len() + 4);
         key.push_str(KEY);
-        for digit in [hash / 16 % 16, hash % 16] {
-            key.extend(char::from_digit(digit, 16));
+        for shift in [12, 8, 4, 0] {
+            key.extend(char::from_digit((hash >> shift) % 16, 16));
         }
         key
     }
@@ -79,29 +68,27 @@ impl<'a, H: Host> Proofs<'a, H> {
         }
     }
 
-    /// The time in milliseconds since the Unix epoch.
-    fn now(&self) -> Result<u64, Status> {
-        self.host.now().map(millis)
+    /// Takes the valid proof of a server, so that nobody else has it; returns whether there was one.
+    /// A host that fails has none.
+    pub(super) fn take(&self, server: &Server) -> bool {
+        self.life > 0 && self.try_take(server).unwrap_or(false)
     }
 
-    /// The valid proof of a server. A host that fails has none.
-    pub(super) fn find(&self, server: Server) -> Option<Proof> {
-        if self.life == 0 {
-            return None;
-        }
-        let (list, _) = self.read(&server.key()).ok()?;
-        let left = list.left(&server.name, self.now().ok()?)?;
+    fn try_take(&self, server: &Server) -> Result<bool, Status> {
+        let key = server.key();
+        let Some((proof, version)) = self.host.shared_data(&key)? else {
+            return Ok(false);
+        };
+        let Some(until) = decode(&proof, server) else {
+            return Ok(false);
+        };
+        let left = until.saturating_sub(self.now()?);
         // More is left if the clock went back, or another configuration has a longer life.
-        (left <= self.life).then_some(Proof {
-            server,
-            is_fresh: left > self.life / 2,
-        })
-    }
-
-    /// Whether a server has a valid proof of which at least half of its life is left.
-    pub(super) fn has_fresh(&self, server: &Server) -> bool {
-        self.find(server.clone())
-            .is_some_and(|proof| proof.is_fresh)
+        if left == 0 || left > self.life {
+            return Ok(false);
+        }
+        self.host.set_shared_data(&key, &[], version)?;
+        Ok(true)
     }
 
     /// The server sent a frame.
@@ -109,44 +96,32 @@ impl<'a, H: Host> Proofs<'a, H> {
     /// # Errors
     /// A hostcall failed. The proof is missing, which is safe.
     pub(super) fn record(&self, server: &Server) -> Result<(), Status> {
-        if self.life == 0 {
+        if self.life == 0 || server.name.len() > MAX_NAME {
             return Ok(());
         }
-        let now = self.now()?;
-        let until = now.saturating_add(self.life);
-        self.change(&server.key(), |list| list.with(&server.name, now, until))
+        let until = self.now()?.saturating_add(self.life);
+        let proof = encode(until, server);
+        self.host.set_shared_data(&server.key(), &proof, 0)
     }
 
-    /// The server answered without a frame.
-    pub(super) fn revoke(&self, server: &Server) {
-        let key = server.key();
-        if self
-            .change(&key, |list| list.without(&server.name))
-            .is_err()
-        {
-            // No proof is better than a wrong one.
-            let _ = self.host.set_shared_data(&key, &[], 0);
-        }
+    /// The time in milliseconds since the Unix epoch.
+    fn now(&self) -> Result<u64, Status> {
+        self.host.now().map(millis)
     }
+}
 
-    fn read(&self, key: &str) -> Result<(List, u32), Status> {
-        let (raw, version) = self.host.shared_data(key)?.unwrap_or_default();
-        Ok((List::new(raw), version))
-    }
+/// A proof as it is stored: when it ends, in milliseconds since the Unix epoch (8 bytes,
+/// little-endian), and the name of the server.
+fn encode(until: u64, server: &Server) -> Vec<u8> {
+    let mut proof = until.to_le_bytes().to_vec();
+    proof.extend(server.name.as_bytes());
+    proof
+}
 
-    fn change(&self, key: &str, change: impl Fn(&List) -> List) -> Result<(), Status> {
-        let mut result = Ok(());
-        for _ in 0..ATTEMPTS {
-            let (list, version) = self.read(key)?;
-            result = self
-                .host
-                .set_shared_data(key, change(&list).as_bytes(), version);
-            if result != Err(Status::CAS_MISMATCH) {
-                break;
-            }
-        }
-        result
-    }
+/// When the proof of the server ends; `None` if these bytes are none of it.
+fn decode(proof: &[u8], server: &Server) -> Option<u64> {
+    let (until, name) = proof.split_first_chunk()?;
+    (name == server.name.as_bytes()).then(|| u64::from_le_bytes(*until))
 }
 
 fn millis(duration: Duration) -> u64 {

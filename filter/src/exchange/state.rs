@@ -137,16 +137,6 @@ impl Exchange {
         diagnostics.outcome(self.reporter, outcome);
     }
 
-    /// The proxy closes the connection: the upstream was reset, for example. A server that lost its
-    /// exchange filter may reset a connection on which it received a frame.
-    pub(crate) fn on_local_close<H: Host>(&self, context: &ExchangeContext<'_, H>) {
-        if let Writing::ByProof(proof) = &self.writing
-            && self.peer == FirstBytes::Pending
-        {
-            context.proofs().revoke(&proof.server);
-        }
-    }
-
     /// Closes a connection that was aborted in the callback of the upstream's last bytes.
     pub(crate) fn on_upstream_close<H: Host>(&mut self, host: &H) {
         if matches!(self.reading, Reading::AbortedInLastBytes) {
@@ -205,7 +195,7 @@ impl Exchange {
         self.writing = match permission {
             Permission::Denied => Writing::Denied,
             Permission::Granted => Writing::Done,
-            Permission::ByProof(proof) => Writing::ByProof(proof),
+            Permission::ByProof(server) => Writing::ByProof(server),
         };
         if matches!(self.writing, Writing::Denied) {
             return;
@@ -287,10 +277,11 @@ impl Exchange {
 
     /// The peer sent a frame. If it is a server, it reads frames of clients with a certificate.
     fn prove<H: Host>(&mut self, context: &ExchangeContext<'_, H>) {
-        if self.reporter != Reporter::Source
-            || context.local.mode() != Mode::Auto
-            || matches!(&self.writing, Writing::ByProof(proof) if proof.is_fresh)
-        {
+        if self.reporter != Reporter::Source || context.local.mode() != Mode::Auto {
+            return;
+        }
+        if let Writing::ByProof(server) = &self.writing {
+            context.record(server);
             return;
         }
         let facts = &mut self.facts;
@@ -302,8 +293,8 @@ impl Exchange {
     /// in front of its end.
     fn no_frame<H: Host>(&mut self, context: &ExchangeContext<'_, H>, outcome: Outcome) {
         self.peer = FirstBytes::Payload;
-        if let Writing::ByProof(proof) = &self.writing {
-            context.revoke(self.reporter, &proof.server);
+        if let Writing::ByProof(server) = &self.writing {
+            context.unanswered(self.reporter, server);
         }
         context.diagnostics.outcome(self.reporter, outcome);
     }

@@ -49,8 +49,8 @@ enum Reason {
 #[derive(Debug)]
 pub(crate) struct Invariant<'a> {
     case: &'a Case,
-    /// When, in milliseconds, the last frame of a server came, unless the server has answered a
-    /// frame without one since.
+    /// When, in milliseconds, the last frame of a server came, unless a frame went to it by that
+    /// proof since.
     proofs: BTreeMap<Server, u64>,
     unanswered: u64,
 }
@@ -97,17 +97,17 @@ impl<'a> Invariant<'a> {
     ///
     /// 1. if the side of that proxy is forced: its mode is `on`, or its configuration lists the
     ///    cluster;
-    /// 2. if the server's filter is not reading any more within the life of a proof. At the server's
-    ///    first bytes after that frame, the client's proxy counts it in
-    ///    `istio_tcp_unanswered_frames_total`, and it writes to this server no more until it reads a
-    ///    frame. So if the server answers every connection before the next one begins, one frame
-    ///    arrives per loss;
+    /// 2. if the server's filter is not reading any more within the life of a proof. **One frame
+    ///    arrives per loss**, whatever the number of connections: each frame by proof needs a frame
+    ///    of the server after the one before. At the server's first bytes after that frame, the
+    ///    client's proxy counts it in `istio_tcp_unanswered_frames_total`;
     /// 3. if the application itself sends a frame: no proxy can tell it from one of a proxy.
     ///
     /// For this, the client's proxy in mode `auto` **writes its frame only** to a server with a
     /// SPIFFE id, and only if the cluster is listed, or, if it has a certificate, the server's frame
-    /// came before on this connection, or it came to this address of this cluster within `proof_duration` and this
-    /// connection's first bytes from the server are not something else.
+    /// came before on this connection, or it came from this address of this cluster within
+    /// `proof_duration`, no frame went there by proof since, and this connection's first bytes from
+    /// the server are not something else.
     pub(crate) fn check(
         &mut self,
         observed: &mut Observed<'_>,
@@ -161,7 +161,7 @@ impl<'a> Invariant<'a> {
     }
 
     /// The reason for the frame of the client's proxy, if there is one.
-    fn reason(&self, observed: &Observed<'_>, now: u64) -> Option<Reason> {
+    fn reason(&mut self, observed: &Observed<'_>, now: u64) -> Option<Reason> {
         let proxy = &self.case.outbound;
         if proxy.mode() == Mode::On {
             return Some(Reason::Forced);
@@ -176,7 +176,7 @@ impl<'a> Invariant<'a> {
         match observed.answer {
             First::Frame => self.case.has_mutual_tls().then_some(Reason::Answer),
             First::Pending => {
-                let read_at = self.proofs.get(&observed.to)?;
+                let read_at = self.proofs.remove(&observed.to)?;
                 (now < read_at + life).then_some(Reason::Proof)
             }
             First::Payload => None,
@@ -189,10 +189,7 @@ impl<'a> Invariant<'a> {
             First::Frame => {
                 self.proofs.insert(observed.to, now);
             }
-            First::Payload if observed.reason == Some(Reason::Proof) => {
-                self.proofs.remove(&observed.to);
-                self.unanswered += 1;
-            }
+            First::Payload if observed.reason == Some(Reason::Proof) => self.unanswered += 1,
             First::Payload | First::Pending => {}
         }
     }

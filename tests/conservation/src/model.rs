@@ -111,13 +111,10 @@ impl<'a> Model<'a> {
     }
 
     /// An application resets the connection. A proxy that has read its end does not see the reset.
-    pub(crate) fn reset(&mut self, by: End, memory: &mut Memory) {
+    pub(crate) fn reset(&mut self, by: End) {
         self.was_reset = true;
         if !self.has_ended(by) {
-            match by {
-                End::Client => self.outbound.closed = true,
-                End::Server => self.outbound.close_by_reset(memory),
-            }
+            self.outbound.closed = true;
             self.inbound.closed = true;
         }
     }

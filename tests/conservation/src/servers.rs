@@ -11,9 +11,10 @@ use crate::setup::inbound;
 /// The servers of a case, and the proxies that they have had.
 pub(crate) struct Servers<'a> {
     case: &'a Case,
-    running: BTreeMap<Server, Running<'a>>,
-    /// They keep their open connections.
-    replaced: Vec<Running<'a>>,
+    /// Those that were replaced keep their open connections.
+    proxies: Vec<Running<'a>>,
+    /// Which of the proxies a server has now.
+    current: BTreeMap<Server, usize>,
 }
 
 /// A server's proxy.
@@ -35,43 +36,40 @@ impl<'a> Running<'a> {
 
 impl<'a> Servers<'a> {
     pub(crate) fn new(case: &'a Case, rig: &Rig) -> Self {
-        let first = Running::new(&case.inbound, rig.inbound.clone());
         Self {
             case,
-            running: BTreeMap::from([(Server::First, first)]),
-            replaced: Vec::new(),
+            proxies: vec![Running::new(&case.inbound, rig.inbound.clone())],
+            current: BTreeMap::from([(Server::First, 0)]),
         }
     }
 
-    /// The proxy of a connection's server. It is started now if it is the first one, or replaces
-    /// another.
+    /// The number of the proxy of a connection's server. It is started now if it is the first one,
+    /// or replaces another.
     pub(crate) fn prepare(
         &mut self,
         connection: &'a Connection,
         rig: &mut Rig,
         module: &Module,
-    ) -> Result<&mut Running<'a>, StartError> {
-        let to = connection.to;
-        let before = match &connection.replacement {
-            None => self.running.remove(&to),
-            Some(_) => {
-                self.replaced.extend(self.running.remove(&to));
-                None
-            }
-        };
-        let running = match before {
-            Some(running) => running,
-            None => {
-                let proxy = connection.replacement.as_ref();
-                let proxy = proxy.unwrap_or(&self.case.inbound);
-                Running::new(proxy, rig.start_inbound(inbound(self.case, proxy, module))?)
-            }
-        };
-        Ok(self.running.entry(to).or_insert(running))
+    ) -> Result<usize, StartError> {
+        let current = self.current.get(&connection.to).copied();
+        if let (None, Some(current)) = (&connection.replacement, current) {
+            return Ok(current);
+        }
+        let proxy = connection.replacement.as_ref();
+        let proxy = proxy.unwrap_or(&self.case.inbound);
+        let sidecar = rig.start_inbound(inbound(self.case, proxy, module))?;
+        let number = self.proxies.len();
+        self.proxies.push(Running::new(proxy, sidecar));
+        self.current.insert(connection.to, number);
+        Ok(number)
+    }
+
+    pub(crate) fn get_mut(&mut self, number: usize) -> &mut Running<'a> {
+        &mut self.proxies[number]
     }
 
     /// All proxies of servers.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Running<'a>> {
-        self.replaced.iter().chain(self.running.values())
+        self.proxies.iter()
     }
 }

@@ -171,7 +171,7 @@ fn a_server_loses_its_filter_and_regains_it() {
 }
 
 #[test]
-fn the_end_of_a_server_without_filter_keeps_the_proof() {
+fn a_server_without_filter_ends_without_an_answer() {
     let ends = Step::write_and_end(Server, []);
     holds(unlisted([
         exchange(),
@@ -280,4 +280,19 @@ fn the_vms_of_a_proxy_share_their_proofs() {
             exchange(),
         ])
     });
+}
+
+/// Connections that are opened before the server answers the first.
+#[test]
+fn a_server_that_loses_its_filter_gets_one_frame() {
+    let beside = |connection| Connection {
+        overlaps: true,
+        ..connection
+    };
+    for lost in [without_filter(), Proxy::default()] {
+        let mut connections = vec![exchange(), replaced_by(lost, exchange())];
+        connections.extend((0..5).map(|_| beside(exchange())));
+        connections.extend([exchange(), exchange()]);
+        holds(unlisted(connections));
+    }
 }

@@ -11,9 +11,8 @@ fn a() -> Server {
     server("outbound|1||a", "10.0.0.1:1")
 }
 
-fn is_fresh(host: &FakeHost, server: Server) -> Option<bool> {
-    let found = Proofs::new(&host, LIFE).find(server);
-    found.map(|proof| proof.is_fresh)
+fn take(host: &FakeHost, server: &Server) -> bool {
+    Proofs::new(&host, LIFE).take(server)
 }
 
 fn record(host: &FakeHost) {
@@ -25,23 +24,28 @@ fn record(host: &FakeHost) {
 fn a_proof_belongs_to_a_cluster_and_an_address() {
     let host = FakeHost::default();
     record(&host);
-    assert_eq!(is_fresh(&host, a()), Some(true));
-    assert_eq!(is_fresh(&host, server("outbound|1||b", "10.0.0.1:1")), None);
-    assert_eq!(is_fresh(&host, server("outbound|1||a", "10.0.0.1:2")), None);
+    assert!(!take(&host, &server("outbound|1||b", "10.0.0.1:1")));
+    assert!(!take(&host, &server("outbound|1||a", "10.0.0.1:2")));
+    assert!(take(&host, &a()));
 }
 
 #[test]
-fn a_proof_ages_and_ends() {
+fn a_proof_is_taken_once() {
     let host = FakeHost::default();
-    record(&host);
-    for (seconds, fresh) in [
-        (29, Some(true)),
-        (30, Some(false)),
-        (59, Some(false)),
-        (60, None),
-    ] {
+    for _ in 0..2 {
+        record(&host);
+        assert!(take(&host, &a()));
+        assert!(!take(&host, &a()));
+    }
+}
+
+#[test]
+fn a_proof_ends() {
+    for (seconds, valid) in [(59, true), (60, false), (61, false)] {
+        let host = FakeHost::default();
+        record(&host);
         host.now.set(Duration::from_secs(seconds));
-        assert_eq!(is_fresh(&host, a()), fresh, "{seconds}");
+        assert_eq!(take(&host, &a()), valid, "{seconds}");
     }
 }
 
@@ -51,55 +55,67 @@ fn a_proof_longer_than_the_configured_life_is_none() {
     host.now.set(LIFE);
     record(&host);
     host.now.set(Duration::ZERO);
-    assert_eq!(is_fresh(&host, a()), None, "the clock went back");
+    assert!(!take(&host, &a()), "the clock went back");
 }
 
 #[test]
 fn a_life_of_zero_proves_nothing() {
     let host = FakeHost::default();
-    let proofs = |life| Proofs::new(&&host, life).find(a()).is_some();
     record(&host);
-    assert!(proofs(LIFE));
-    assert!(!proofs(Duration::ZERO));
-    let host = FakeHost::default();
+    assert!(!Proofs::new(&&host, Duration::ZERO).take(&a()));
+    assert!(take(&host, &a()));
     let recorded = Proofs::new(&&host, Duration::ZERO).record(&a());
     assert_eq!(recorded, Ok(()));
-    assert_eq!(is_fresh(&host, a()), None);
+    assert!(!take(&host, &a()));
 }
 
 #[test]
-fn a_revoked_proof_is_gone_for_all() {
+fn a_proof_that_another_vm_took_is_none() {
     let host = FakeHost::default();
     record(&host);
-    Proofs::new(&&host, LIFE).revoke(&a());
-    assert_eq!(is_fresh(&host, a()), None);
-}
-
-/// Another VM changes the list between every read and the write.
-#[test]
-fn a_list_that_always_changes_is_given_up() {
-    let host = FakeHost::default();
     host.cas_mismatches.set(1);
-    record(&host);
-    assert_eq!(is_fresh(&host, a()), Some(true), "a new key has no version");
-    host.cas_mismatches.set(ATTEMPTS - 1);
-    Proofs::new(&&host, LIFE).revoke(&a());
-    assert_eq!(is_fresh(&host, a()), None);
-    host.cas_mismatches.set(0);
-    record(&host);
-    host.cas_mismatches.set(ATTEMPTS);
-    Proofs::new(&&host, LIFE).revoke(&a());
-    assert_eq!(is_fresh(&host, a()), None, "the whole list");
+    assert!(!take(&host, &a()));
 }
 
 #[test]
 fn a_host_that_fails_has_no_proof() {
     let host = FakeHost::default();
     record(&host);
-    for call in 1..=2 {
+    for call in 1..=3 {
         let call = host.hostcalls.get() + call;
         host.fail_only.set(Some((call, Status(10))));
-        assert_eq!(is_fresh(&host, a()), None);
+        assert!(!take(&host, &a()));
     }
-    assert_eq!(is_fresh(&host, a()), Some(true));
+    assert!(take(&host, &a()));
+}
+
+#[test]
+fn a_server_with_a_name_that_is_too_long_has_no_proof() {
+    let host = FakeHost::default();
+    for (length, proven) in [(MAX_NAME, true), (MAX_NAME + 1, false)] {
+        let server = server(&"a".repeat(length - 2), "b");
+        assert_eq!(Proofs::new(&&host, LIFE).record(&server), Ok(()));
+        assert_eq!(take(&host, &server), proven);
+    }
+}
+
+#[test]
+fn other_bytes_prove_nothing() {
+    let host = FakeHost::default();
+    for bytes in [&b"x"[..], &[0; 8], b"01234567outbound|1||", &[0xff; 40]] {
+        assert_eq!((&host).set_shared_data(&a().key(), bytes, 0), Ok(()));
+        assert!(!take(&host, &a()), "{bytes:?}");
+    }
+}
+
+/// Servers that share a key take it from each other, so few may.
+#[test]
+fn servers_spread_over_the_keys() {
+    let keys: std::collections::BTreeSet<_> = (0..1000_u16)
+        .map(|number| {
+            let [high, low] = number.to_be_bytes();
+            server("outbound|1||a", &format!("10.0.{high}.{low}:1")).key()
+        })
+        .collect();
+    assert!(keys.len() > 980, "{}", keys.len());
 }

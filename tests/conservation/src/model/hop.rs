@@ -81,7 +81,8 @@ pub(super) struct Half {
     pub(super) passed: usize,
 }
 
-/// The proofs of the client's proxy: until when, in milliseconds, a server is known to read frames.
+/// The proofs of the client's proxy: until when, in milliseconds, a server may get a frame. A frame
+/// uses the proof up, and the server's next one is another.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(BTreeMap<Server, u64>);
 
@@ -90,11 +91,7 @@ pub(crate) struct Memory(BTreeMap<Server, u64>);
 enum Written {
     /// The peer is known to read frames, or the operator says so.
     Known,
-    /// By a proof.
-    ByProof {
-        /// Whether more than half of the proof's life was left. Then a frame does not renew it.
-        fresh: bool,
-    },
+    ByProof,
 }
 
 /// A connection in one proxy.
@@ -140,7 +137,7 @@ impl<'a> Hop<'a> {
     }
 
     /// Whether and why a frame is written in front of the first bytes.
-    fn writes(&self, now: u64, memory: &Memory) -> Option<Written> {
+    fn writes(&self, now: u64, memory: &mut Memory) -> Option<Written> {
         let is_known = match (self.proxy.mode(), self.beside) {
             (Mode::On, _) => true,
             (Mode::Receive | Mode::Off, _) => false,
@@ -160,27 +157,11 @@ impl<'a> Hop<'a> {
                 false
             }
             (Mode::Auto, End::Client) => {
-                let until = memory.0.get(&self.server).copied();
-                let left = until?.checked_sub(now).filter(|left| *left > 0)?;
-                let fresh = left * 2 > self.proof_millis();
-                return Some(Written::ByProof { fresh });
+                let until = memory.0.remove(&self.server)?;
+                return (until > now).then_some(Written::ByProof);
             }
         };
         is_known.then_some(Written::Known)
-    }
-
-    fn is_fresh(&self, now: u64, memory: &Memory) -> bool {
-        let until = memory.0.get(&self.server).copied().unwrap_or_default();
-        until.saturating_sub(now) * 2 > self.proof_millis()
-    }
-
-    /// The proxy closes the connection, because the server has reset it.
-    pub(super) fn close_by_reset(&mut self, memory: &mut Memory) {
-        let by_proof = matches!(self.written, Some(Written::ByProof { .. }));
-        if by_proof && !self.closed && self.head() == Some(Head::Undecided) {
-            memory.0.remove(&self.server);
-        }
-        self.closed = true;
     }
 
     fn proof_millis(&self) -> u64 {
@@ -237,28 +218,20 @@ impl<'a> Hop<'a> {
         payload
     }
 
-    /// The first bytes of a server prove that it reads frames, or the reverse.
+    /// Handles the first bytes of a server: its frame is a proof.
     fn learn(&mut self, head: Head, now: u64, memory: &mut Memory) {
         let has_proofs = self.beside == End::Client && self.proxy.mode() == Mode::Auto;
-        let by_proof = matches!(self.written, Some(Written::ByProof { .. }));
         match head {
             Head::Frame(..)
                 if has_proofs
                     && self.case.has_spiffe_server()
                     && self.case.has_mutual_tls()
-                    && !self.case.is_listed(self.server)
-                    && self.written != Some(Written::ByProof { fresh: true })
-                    && !self.is_fresh(now, memory) =>
+                    && !self.case.is_listed(self.server) =>
             {
                 memory.0.insert(self.server, now + self.proof_millis());
             }
-            Head::Absent | Head::CutInHeader if by_proof => {
-                memory.0.remove(&self.server);
+            Head::Absent | Head::CutInHeader if self.written == Some(Written::ByProof) => {
                 self.unanswered = true;
-            }
-            // The proxy closes the connection.
-            Head::TooLarge if by_proof => {
-                memory.0.remove(&self.server);
             }
             _ => {}
         }
