@@ -33,14 +33,13 @@ pub fn play(case: &Case, module: &Module) -> Result<(), Disagreement> {
     for group in case.connections.chunk_by(|_, next| next.overlaps) {
         let mut plays = Vec::new();
         for connection in group {
-            let number = servers.prepare(connection, &mut rig, module)?;
-            let server = servers.get_mut(number);
-            let opened = open(&rig, server, connection);
+            let server = servers.prepare(connection, &mut rig, module)?;
+            let opened = open(&rig, &server, connection);
             let observed = Observed::new(index, connection.to, server.proxy);
             index += 1;
             let mut play = Play::new(case, opened, observed);
             play.begin(connection, &mut state)?;
-            plays.push((connection, number, play));
+            plays.push((connection, server, play));
         }
         let most = group.iter().map(|connection| connection.steps.len()).max();
         for turn in 0..most.unwrap_or_default() {
@@ -50,11 +49,11 @@ pub fn play(case: &Case, module: &Module) -> Result<(), Disagreement> {
                 }
             }
         }
-        for (connection, number, mut play) in plays {
+        for (connection, server, mut play) in plays {
             play.end(connection, &mut state)?;
             let [outbound, inbound] = play.model.reports();
             source.extend(outbound);
-            servers.get_mut(number).reports.extend(inbound);
+            server.reports.borrow_mut().extend(inbound);
         }
     }
     rig.advance(LONG_ENOUGH);
@@ -67,7 +66,12 @@ pub fn play(case: &Case, module: &Module) -> Result<(), Disagreement> {
     }
     servers.all().try_for_each(|server| {
         let stats = server.sidecar.stats_text();
-        compare("destination", server.proxy, &stats, &server.reports)
+        compare(
+            "destination",
+            server.proxy,
+            &stats,
+            &server.reports.borrow(),
+        )
     })
 }
 
