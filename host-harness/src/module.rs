@@ -1,5 +1,6 @@
 //! A compiled filter.
 
+mod cache;
 mod exports;
 
 use std::collections::HashMap;
@@ -13,6 +14,10 @@ pub use exports::Exports;
 use crate::abi::AbiVersion;
 
 /// A .wasm filter. A process compiles each module once. Cloning is cheap.
+///
+/// If the environment variable `HOST_HARNESS_MODULES` names a folder, compiled modules are stored
+/// there for other processes, such as the other test programs of a package. Their code is executed:
+/// the folder must be as trusted as the programs, such as `target/`.
 ///
 /// ```
 /// let module = host_harness::Module::from_bytes(br#"(module
@@ -156,7 +161,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
 
 pub(crate) fn compile(bytes: &[u8]) -> Result<wasmtime::Module, LoadError> {
     let engine = Engine::new(Config::new().consume_fuel(true)).map_err(LoadError::engine)?;
-    wasmtime::Module::new(&engine, bytes).map_err(|error| LoadError::Compile(format!("{error:#}")))
+    cache::compile(&engine, bytes).map_err(|error| LoadError::Compile(format!("{error:#}")))
 }
 
 pub(crate) fn abi_version(module: &wasmtime::Module) -> Option<AbiVersion> {

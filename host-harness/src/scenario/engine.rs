@@ -8,8 +8,10 @@ use super::model::{Scenario, Step};
 use super::roles::End;
 use super::stage::{Stage, StageError};
 
-/// The interval between checks in real time.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The pauses between checks in real time: the first, and the longest. A check scrapes Envoy, so
+/// each further pause is half as long again.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The reason why a scenario failed, with its step.
 #[derive(Debug, thiserror::Error)]
@@ -68,11 +70,13 @@ fn wait_for(
     stage: &mut dyn Stage,
 ) -> Result<Option<String>, StageError> {
     let started = Instant::now();
+    let mut pause = FIRST_PAUSE;
     loop {
         let wrong = expectation.check(stage)?;
         if wrong.is_none() || started.elapsed() >= stage.patience() {
             return Ok(wrong);
         }
-        thread::sleep(PAUSE);
+        thread::sleep(pause);
+        pause = LONGEST_PAUSE.min(pause * 3 / 2);
     }
 }
