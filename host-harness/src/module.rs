@@ -1,5 +1,6 @@
 //! A compiled filter.
 
+mod cache;
 mod exports;
 
 use std::collections::HashMap;
@@ -98,6 +99,28 @@ impl Module {
         Self::from_bytes(&read(path.as_ref())?)
     }
 
+    /// Loads a .wasm file. Processes compile each module once: the compiled module is stored in
+    /// `$XDG_CACHE_HOME/host-harness/modules`, by default in `~/.cache`, if that can be written. The
+    /// files there must be as trustworthy as the program itself.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn from_file_cached(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let bytes = read(path.as_ref())?;
+        let Some(folder) = cache::folder() else {
+            return Self::from_bytes(&bytes);
+        };
+        if let Some(module) = cache::load(&engine()?, &folder, &bytes) {
+            return Ok(Self(Code::Wasm(Arc::new(Compiled::of(module, &bytes)?))));
+        }
+        let loaded = Self::from_bytes(&bytes)?;
+        if let Code::Wasm(compiled) = &loaded.0 {
+            // Without the file, the next process compiles again.
+            let _stored = cache::store(&compiled.module, &folder, &bytes);
+        }
+        Ok(loaded)
+    }
+
     /// Loads a module from its bytes, binary or text (WAT).
     ///
     /// # Errors
@@ -137,7 +160,10 @@ impl Module {
 
 impl Compiled {
     fn new(bytes: &[u8]) -> Result<Self, LoadError> {
-        let module = compile(bytes)?;
+        Self::of(compile(bytes)?, bytes)
+    }
+
+    fn of(module: wasmtime::Module, bytes: &[u8]) -> Result<Self, LoadError> {
         let abi_version = abi_version(&module).ok_or(LoadError::AbiVersion)?;
         Ok(Self {
             module,
@@ -155,8 +181,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
 }
 
 pub(crate) fn compile(bytes: &[u8]) -> Result<wasmtime::Module, LoadError> {
-    let engine = Engine::new(Config::new().consume_fuel(true)).map_err(LoadError::engine)?;
-    wasmtime::Module::new(&engine, bytes).map_err(|error| LoadError::Compile(format!("{error:#}")))
+    wasmtime::Module::new(&engine()?, bytes)
+        .map_err(|error| LoadError::Compile(format!("{error:#}")))
+}
+
+fn engine() -> Result<Engine, LoadError> {
+    Engine::new(Config::new().consume_fuel(true)).map_err(LoadError::engine)
 }
 
 pub(crate) fn abi_version(module: &wasmtime::Module) -> Option<AbiVersion> {
