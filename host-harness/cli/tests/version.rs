@@ -55,7 +55,11 @@ fn a_filter_sees_what_this_version_of_envoy_has() {
         (r#"{ profile: "1.36" }"#, &["--envoy-version", "1.40"], 1),
     ] {
         let output = run(sidecar, arguments);
-        assert_eq!(output.status.code(), Some(code), "{sidecar} {arguments:?}: {output:?}");
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{sidecar} {arguments:?}: {output:?}"
+        );
     }
 }
 
@@ -64,6 +68,7 @@ fn an_unknown_version_is_an_error_that_lists_the_known_ones() {
     let output = run("{}", &["--envoy-version", "1.35"]);
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    let expected = "there is no profile of Envoy 1.35: use one of legacy, 1.36, 1.37, 1.38, 1.39, 1.40";
+    let expected =
+        "there is no profile of Envoy 1.35: use one of legacy, 1.36, 1.37, 1.38, 1.39, 1.40";
     assert!(error.contains(expected), "{error}");
 }
