@@ -100,8 +100,8 @@ impl Module {
     }
 
     /// Loads a .wasm file. Processes compile each module once: the compiled module is stored in
-    /// `$XDG_CACHE_HOME/host-harness/modules`, by default in `~/.cache`, if that can be written. The
-    /// files there must be as trustworthy as the program itself.
+    /// `$XDG_CACHE_HOME/host-harness/modules`, by default in `~/.cache`, if that can be written.
+    /// The files there must be as trustworthy as the program itself.
     ///
     /// # Errors
     /// See [`LoadError`].

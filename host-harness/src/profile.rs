@@ -18,7 +18,7 @@ use serde::de::IgnoredAny;
 /// use host_harness::Profile;
 ///
 /// assert_eq!("1.36".parse(), Ok(Profile::V1_36));
-/// assert_eq!("1.36.4".parse(), Ok(Profile::V1_36), "a release has the profile of its minor version");
+/// assert_eq!("1.36.4".parse(), Ok(Profile::V1_36), "a release has its minor version's");
 /// assert_eq!(Profile::V1_36.to_string(), "1.36");
 /// assert_eq!(Profile::default(), Profile::V1_40);
 /// ```

@@ -59,7 +59,8 @@ fn set_envoy_filter_state(host: &Host, argument: &[u8]) -> HostResult {
     Ok(())
 }
 
-/// The text of the object that the factory of a key makes of a value; `None` if it rejects the value.
+/// The text of the object that the factory of a key makes of a value; `None` if it rejects the
+/// value.
 fn object_text(key: &str, value: String) -> Option<String> {
     match key {
         // An address object without a port: its text has port 0.

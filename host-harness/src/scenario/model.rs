@@ -60,8 +60,8 @@ pub struct SidecarSpec {
     /// The plugin's root id; a module with several filters selects one by it.
     #[serde(default)]
     pub root_id: String,
-    /// The version of Envoy, such as `"1.36"`, or `legacy`; the newest by default. A real Envoy plays
-    /// only scenarios of its own version.
+    /// The version of Envoy, such as `"1.36"`, or `legacy`; the newest by default. A real Envoy
+    /// plays only scenarios of its own version.
     #[serde(default)]
     pub profile: Option<Profile>,
     /// Filter state of each new connection, in place of one of Envoy's own filters: strings, or

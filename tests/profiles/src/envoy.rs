@@ -29,8 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Asks an Envoy everything.
 ///
 /// # Errors
-/// Envoy or the probe does not work, or Envoy knows filter state objects that the probe does not ask
-/// for.
+/// Envoy or the probe does not work, or Envoy knows filter state objects that the probe does not
+/// ask for.
 pub fn in_envoy(binary: &EnvoyBinary) -> Result<Survey> {
     let probe = artifact::build("probe-filter", "wasm")?;
     let scratch = Scratch::new("profiles")?;
@@ -196,8 +196,8 @@ pub(crate) fn on_worker<'a>(
     text.filter_map(logged)
 }
 
-/// Root id and text of `[time][thread][level][wasm] [file:line] wasm log <root id> <vm id>: <text>`. Each
-/// plugin has its name as root id.
+/// Root id and text of `[…][wasm] [file:line] wasm log <root id> <vm id>: <text>`. Each plugin has
+/// its name as root id.
 pub(crate) fn logged(line: &str) -> Option<(&str, &str)> {
     let (_, rest) = line.split_once(" wasm log ")?;
     let (names, text) = rest.split_once(": ")?;

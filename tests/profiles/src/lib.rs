@@ -47,8 +47,8 @@ pub fn file_of(profile: Profile) -> PathBuf {
     folder.join(format!("{profile}.yaml"))
 }
 
-/// The lines of two surveys that differ, as in a diff. The release does not count: the releases of a
-/// minor version are equal.
+/// The lines of two surveys that differ, as in a diff. The release does not count: the releases of
+/// a minor version are equal.
 #[must_use]
 pub fn differences(recorded: &str, asked: &str) -> Vec<String> {
     let without = |text: &str, other: &str, sign: &str| {

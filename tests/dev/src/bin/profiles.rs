@@ -1,5 +1,5 @@
-//! `cargo profiles`: what a network filter sees in each version of Envoy, compared with the recorded
-//! profiles.
+//! `cargo profiles`: what a network filter sees in each version of Envoy, compared with the
+//! recorded profiles.
 
 use std::fs;
 use std::process::ExitCode;
