@@ -114,7 +114,8 @@ impl Run {
         Ok(match self.host {
             Host::Wasm => {
                 let version = self.envoy_version.as_deref();
-                let profile: Profile = version.map_or(Ok(Profile::default()), str::parse)?;
+                let profile: Profile =
+                    version.map_or_else(|| Ok(Profile::default()), str::parse)?;
                 let module = Module::from_file_cached(self.filter.file()?)?;
                 Box::new(move |scenario| emulate(&scenario.with_profile(profile), &module))
             }

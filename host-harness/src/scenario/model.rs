@@ -186,10 +186,9 @@ impl Scenario {
     #[must_use]
     pub fn with_profile(&self, profile: Profile) -> Self {
         let mut scenario = self.clone();
-        for sidecar in [&mut scenario.outbound, &mut scenario.inbound] {
-            if let Some(sidecar) = sidecar {
-                sidecar.profile.get_or_insert(profile);
-            }
+        let sidecars = [&mut scenario.outbound, &mut scenario.inbound];
+        for sidecar in sidecars.into_iter().flatten() {
+            sidecar.profile.get_or_insert(profile);
         }
         scenario
     }

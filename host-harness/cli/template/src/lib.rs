@@ -54,7 +54,10 @@ impl StreamContext for Connection {
     /// `size` is the size of the read buffer: all of it is new, because this filter never pauses.
     fn on_downstream_data(&mut self, size: usize, _end_of_stream: bool) -> Action {
         self.bytes += size as u64;
-        if let Err(status) = hostcalls::increment_metric(self.received, size as i64) {
+        // The end of the stream may come without bytes, and Envoy refuses to add nothing.
+        if size > 0
+            && let Err(status) = hostcalls::increment_metric(self.received, size as i64)
+        {
             log::error!("cannot count {size} bytes: {status:?}");
         }
         Action::Continue
