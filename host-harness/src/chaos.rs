@@ -65,6 +65,7 @@ pub struct Chaos {
 
 /// The result of a case.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Outcome {
     /// The number of host calls with an injected fault.
     pub injected: u64,

@@ -26,6 +26,7 @@ pub struct Fault {
 /// the filter, in the order in which they are made.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Calls {
     /// One call.
     Nth(u64),
@@ -38,6 +39,7 @@ pub enum Calls {
 /// The answer to an affected call. None of these ends the VM.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Answer {
     /// The call fails with this status and has no effect. Any number but 0 is allowed, also one
     /// that the ABI does not name.

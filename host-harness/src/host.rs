@@ -203,6 +203,12 @@ impl Host {
             node: &self.process.node,
             plugin: &context.plugin,
             stream: stream.as_ref().map(|stream| &stream.info),
+            sizes: stream.as_ref().map_or((0, 0), |stream| {
+                (
+                    stream.downstream.total_read(),
+                    stream.upstream.total_written(),
+                )
+            }),
         })
     }
 

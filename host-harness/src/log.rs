@@ -7,6 +7,7 @@ use crate::abi::LogLevel;
 
 /// One log line of the filter, or of the emulated Envoy itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogLine {
     /// The level.
     pub level: LogLevel,

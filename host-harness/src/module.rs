@@ -15,10 +15,6 @@ use crate::abi::AbiVersion;
 
 /// A .wasm filter. A process compiles each module once. Cloning is cheap.
 ///
-/// If the environment variable `HOST_HARNESS_MODULES` names a folder, compiled modules are stored
-/// there for other processes, such as the other test programs of a package. Their code is executed:
-/// the folder must be as trusted as the programs, such as `target/`.
-///
 /// ```
 /// let module = host_harness::Module::from_bytes(br#"(module
 ///     (memory (export "memory") 1)
@@ -103,6 +99,28 @@ impl Module {
         Self::from_bytes(&read(path.as_ref())?)
     }
 
+    /// Loads a .wasm file. Processes compile each module once: the compiled module is stored in
+    /// `$XDG_CACHE_HOME/host-harness/modules`, by default in `~/.cache`, if that can be written.
+    /// The files there must be as trustworthy as the program itself.
+    ///
+    /// # Errors
+    /// See [`LoadError`].
+    pub fn from_file_cached(path: impl AsRef<Path>) -> Result<Self, LoadError> {
+        let bytes = read(path.as_ref())?;
+        let Some(folder) = cache::folder() else {
+            return Self::from_bytes(&bytes);
+        };
+        if let Some(module) = cache::load(&engine()?, &folder, &bytes) {
+            return Ok(Self(Code::Wasm(Arc::new(Compiled::of(module, &bytes)?))));
+        }
+        let loaded = Self::from_bytes(&bytes)?;
+        if let Code::Wasm(compiled) = &loaded.0 {
+            // Without the file, the next process compiles again.
+            let _stored = cache::store(&compiled.module, &folder, &bytes);
+        }
+        Ok(loaded)
+    }
+
     /// Loads a module from its bytes, binary or text (WAT).
     ///
     /// # Errors
@@ -142,7 +160,10 @@ impl Module {
 
 impl Compiled {
     fn new(bytes: &[u8]) -> Result<Self, LoadError> {
-        let module = compile(bytes)?;
+        Self::of(compile(bytes)?, bytes)
+    }
+
+    fn of(module: wasmtime::Module, bytes: &[u8]) -> Result<Self, LoadError> {
         let abi_version = abi_version(&module).ok_or(LoadError::AbiVersion)?;
         Ok(Self {
             module,
@@ -160,8 +181,12 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
 }
 
 pub(crate) fn compile(bytes: &[u8]) -> Result<wasmtime::Module, LoadError> {
-    let engine = Engine::new(Config::new().consume_fuel(true)).map_err(LoadError::engine)?;
-    cache::compile(&engine, bytes).map_err(|error| LoadError::Compile(format!("{error:#}")))
+    wasmtime::Module::new(&engine()?, bytes)
+        .map_err(|error| LoadError::Compile(format!("{error:#}")))
+}
+
+fn engine() -> Result<Engine, LoadError> {
+    Engine::new(Config::new().consume_fuel(true)).map_err(LoadError::engine)
 }
 
 pub(crate) fn abi_version(module: &wasmtime::Module) -> Option<AbiVersion> {

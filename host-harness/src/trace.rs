@@ -36,6 +36,7 @@ pub enum Event {
 /// The number of contexts, roots included, that the host created and deleted. The difference is the
 /// number of contexts that the filter's SDK keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct ContextCounts {
     /// Calls of `proxy_on_context_create`.
     pub created: u64,

@@ -50,7 +50,7 @@ impl Bench {
         let file = self.filter.file()?;
         let load = self.load;
         load.measure("without a filter", &Sidecar::passthrough().start()?);
-        let module = Module::from_file(&file)?;
+        let module = Module::from_file_cached(&file)?;
         load.measure(
             &file.display().to_string(),
             &Sidecar::outbound(&module).start()?,

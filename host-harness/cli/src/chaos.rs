@@ -66,7 +66,7 @@ struct Tally {
 impl Chaos {
     pub(crate) fn run(self) -> Result<ExitCode, Error> {
         let files = files(&self.scenarios)?;
-        let module = Module::from_file(self.filter.file()?)?;
+        let module = Module::from_file_cached(self.filter.file()?)?;
         let players = thread::available_parallelism().map_or(1, usize::from);
         let waiting = Mutex::new(files.iter());
         let total = Mutex::new(Ok(Tally::default()));

@@ -5,6 +5,7 @@ mod chaos;
 mod exit;
 mod filter;
 mod inspect;
+mod new;
 mod output;
 mod run;
 mod trace;
@@ -21,6 +22,7 @@ enum Command {
     Bench(bench::Bench),
     Chaos(chaos::Chaos),
     Inspect(inspect::Inspect),
+    New(new::New),
     Run(run::Run),
     Trace(trace::Trace),
 }
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Command::Bench(command) => command.run().map_err(Into::into),
         Command::Chaos(command) => command.run().map_err(Into::into),
         Command::Inspect(command) => command.run().map_err(Into::into),
+        Command::New(command) => command.run().map_err(Into::into),
         Command::Run(command) => command.run().map_err(Into::into),
         Command::Trace(command) => command.run().map_err(Into::into),
     };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use envoy_process::EnvoyBinary;
 use envoy_stage::Envoys;
 use host_harness::scenario::{Emulated, Failure, Scenario, Stage, run};
-use host_harness::{LoadError, Module, StartError, artifact};
+use host_harness::{LoadError, Module, Profile, StartError, UnknownProfile, artifact};
 
 use crate::exit;
 use crate::filter::Filter;
@@ -30,8 +30,9 @@ pub(crate) struct Run {
     /// The host that plays them.
     #[arg(long, value_enum, default_value = "wasm")]
     host: Host,
-    /// The version of the host `envoy`, from PyPI. By default the Envoy of ENVOY_BIN, then that on
-    /// the PATH, then the pinned version.
+    /// The version of Envoy. The emulator emulates it in the sidecars that name no `profile`, by
+    /// default the newest. The host `envoy` fetches it from PyPI, by default it is the Envoy of
+    /// ENVOY_BIN, then that on the PATH, then the pinned version.
     #[arg(long)]
     envoy_version: Option<String>,
     #[command(flatten)]
@@ -57,6 +58,8 @@ pub(crate) enum Error {
     Build(#[from] artifact::BuildError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Version(#[from] UnknownProfile),
     #[error(transparent)]
     Envoy(#[from] envoy_process::Error),
 }
@@ -110,8 +113,11 @@ impl Run {
     fn player(&self) -> Result<Player, Error> {
         Ok(match self.host {
             Host::Wasm => {
-                let module = Module::from_file(self.filter.file()?)?;
-                Box::new(move |scenario| emulate(&scenario, &module))
+                let version = self.envoy_version.as_deref();
+                let profile: Profile =
+                    version.map_or_else(|| Ok(Profile::default()), str::parse)?;
+                let module = Module::from_file_cached(self.filter.file()?)?;
+                Box::new(move |scenario| emulate(&scenario.with_profile(profile), &module))
             }
             Host::Envoy => {
                 let wasm = self.filter.file()?;

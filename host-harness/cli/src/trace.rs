@@ -45,7 +45,7 @@ pub(crate) enum Error {
 impl Trace {
     pub(crate) fn run(self) -> Result<ExitCode, Error> {
         let scenario = Scenario::read(&self.scenario)?;
-        let module = Module::from_file(self.filter.file()?)?;
+        let module = Module::from_file_cached(self.filter.file()?)?;
         let mut stage = Emulated::start(&scenario, &module)?;
         for (_, sidecar) in stage.sidecars() {
             sidecar.record_trace();

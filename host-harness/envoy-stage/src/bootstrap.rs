@@ -117,14 +117,11 @@ impl Parts<'_> {
             "stat_prefix": LISTENER,
             "cluster": cluster,
         });
-        let mode = match self.spec.upstream_connect_mode {
-            ConnectMode::Immediate => None,
-            ConnectMode::OnDownstreamData => Some("ON_DOWNSTREAM_DATA"),
-            ConnectMode::OnDownstreamTlsHandshake => Some("ON_DOWNSTREAM_TLS_HANDSHAKE"),
-        };
-        if let Some(mode) = mode {
+        let mode = self.spec.upstream_connect_mode;
+        // Older Envoys do not know the field.
+        if mode != ConnectMode::Immediate {
             let bytes = self.spec.max_early_data_bytes;
-            put(&mut config, "upstream_connect_mode", json!(mode));
+            put(&mut config, "upstream_connect_mode", json!(mode.name()));
             put(&mut config, "max_early_data_bytes", json!(bytes));
         }
         json!({ "name": "envoy.filters.network.tcp_proxy", "typed_config": config })

@@ -9,7 +9,7 @@ use std::time::Duration;
 use envoy_process::mesh_ca::{Identity, MeshCa};
 use envoy_process::{Envoy, EnvoyBinary, Scratch, exposition};
 use host_harness::scenario::{Act, AtOnce, Connect, End, Scenario, Side, Stage, StageError};
-use host_harness::{ConnectMode, Profile, Series};
+use host_harness::{ConnectMode, Series};
 
 use crate::apps::{App, Server};
 use crate::bootstrap::{LISTENER, Parts};
@@ -54,9 +54,18 @@ impl Envoys {
                 continue;
             };
             let seeded = !spec.filter_state.is_empty() || !spec.upstream_filter_state.is_empty();
-            if spec.profile != Profile::Xds || seeded || spec.fault.is_some() {
-                let only = "real Envoys do not support `profile: legacy`, `filter_state` and `fault`: play it in the emulator";
+            if seeded || spec.fault.is_some() {
+                let only = "real Envoys do not support `filter_state` and `fault`: play it in the emulator";
                 return Err(StageError::new(only));
+            }
+            if let Some(profile) = spec.profile
+                && binary.version.parse() != Ok(profile)
+            {
+                let version = &binary.version;
+                let other = format!(
+                    "the scenario is for Envoy {profile}, and this is {version}: play it in the emulator or in that version"
+                );
+                return Err(StageError::new(other));
             }
             let identity = identity(scenario, side, &ca)?;
             let parts = Parts {

@@ -6,6 +6,7 @@ use crate::scenario::End;
 
 /// An invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Violation {
     /// The filter trapped, or consumed all fuel.
     #[error("trap: {0}")]

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use super::shared_data::SharedData;
 use crate::clock::Clock;
-use crate::config::Profile;
 use crate::log::Logs;
+use crate::profile::Profile;
 use crate::property::Value;
 use crate::stats::Stats;
 

@@ -10,6 +10,7 @@ use crate::bytes::Bytes;
 /// An action of an application.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Act {
     /// The connection.
     #[serde(default)]
@@ -45,6 +46,7 @@ enum Acting {
 /// The order in which the proxies of a path see what both applications do at once. All actions of
 /// one application stay in their order, and without those of the other between them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Order {
     /// Each proxy sees its own application first: the bytes cross between the proxies.
     #[default]

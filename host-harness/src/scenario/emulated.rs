@@ -204,7 +204,7 @@ fn builder(scenario: &Scenario, side: Side, module: &Module) -> Option<SidecarBu
     }
     builder = builder
         .node(Node::new(&spec.node.id).metadata(spec.node.metadata.clone()))
-        .profile(spec.profile)
+        .profile(spec.profile.unwrap_or_default())
         .plugin("", &spec.root_id, "")
         .plugin_config(scenario.configuration(side))
         .upstream_host(UpstreamHost::new("127.0.0.1:8080").metadata(spec.host.metadata.clone()))

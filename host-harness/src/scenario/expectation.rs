@@ -9,6 +9,7 @@ use crate::bytes::Bytes;
 /// Conditions at a point of a scenario. A condition that is not given is not checked.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Expectation {
     /// The connection of `client` and `server`.
     #[serde(default)]
@@ -30,6 +31,7 @@ pub struct Expectation {
 /// Conditions for an application at one end of a connection.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Arrival {
     /// All bytes that it has received.
     #[serde(default)]
@@ -45,6 +47,7 @@ pub struct Arrival {
 /// Conditions for a sidecar.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Report {
     /// Metrics and their values.
     #[serde(default)]
@@ -57,6 +60,7 @@ pub struct Report {
 /// A metric, summed over all series with at least these labels.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Metric {
     /// The Prometheus name.
     pub name: String,

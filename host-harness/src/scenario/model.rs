@@ -10,12 +10,14 @@ use super::at_once::{Act, AtOnce};
 use super::expectation::Expectation;
 use super::roles::{End, Side};
 use crate::bytes::Bytes;
-use crate::config::{ConnectMode, Profile};
+use crate::config::ConnectMode;
 use crate::fault::Fault;
+use crate::profile::Profile;
 
 /// A scenario: one file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Scenario {
     /// A short title.
     pub name: String,
@@ -44,6 +46,7 @@ pub struct Scenario {
 /// One sidecar.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct SidecarSpec {
     /// The identity.
     #[serde(default)]
@@ -57,9 +60,10 @@ pub struct SidecarSpec {
     /// The plugin's root id; a module with several filters selects one by it.
     #[serde(default)]
     pub root_id: String,
-    /// The generation of Envoy whose attribute names are in force.
+    /// The version of Envoy, such as `"1.36"`, or `legacy`; the newest by default. A real Envoy
+    /// plays only scenarios of its own version.
     #[serde(default)]
-    pub profile: Profile,
+    pub profile: Option<Profile>,
     /// Filter state of each new connection, in place of one of Envoy's own filters: strings, or
     /// objects for a Struct. Only the emulator supports it.
     #[serde(default)]
@@ -92,6 +96,7 @@ pub struct SidecarSpec {
 /// The bootstrap's `node`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct NodeSpec {
     /// `node.id`
     #[serde(default)]
@@ -104,6 +109,7 @@ pub struct NodeSpec {
 /// A cluster or a host.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Target {
     /// The cluster's name; a host has none.
     #[serde(default)]
@@ -116,6 +122,7 @@ pub struct Target {
 /// The URI SANs of both ends.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Mtls {
     /// The client's.
     pub client: String,
@@ -146,6 +153,7 @@ pub enum Step {
 /// The opening of a connection.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Connect {
     /// The connection's name in later steps. A single connection needs none.
     #[serde(default)]
@@ -170,6 +178,17 @@ impl Scenario {
         };
         if let Some(sidecar) = sidecar {
             sidecar.fault = Some(fault);
+        }
+        scenario
+    }
+
+    /// Returns the scenario with this version of Envoy in the sidecars that do not name one.
+    #[must_use]
+    pub fn with_profile(&self, profile: Profile) -> Self {
+        let mut scenario = self.clone();
+        let sidecars = [&mut scenario.outbound, &mut scenario.inbound];
+        for sidecar in sidecars.into_iter().flatten() {
+            sidecar.profile.get_or_insert(profile);
         }
         scenario
     }

@@ -12,11 +12,12 @@ use super::error::StartError;
 use super::pool::Pool;
 use super::spec::FilterSpec;
 use crate::clock::Clock;
-use crate::config::{ConnectMode, Direction, Profile};
+use crate::config::{ConnectMode, Direction};
 use crate::fault::FaultInjection;
 use crate::host::{Process, SharedData};
 use crate::log::Logs;
 use crate::module::Module;
+use crate::profile::Profile;
 use crate::property::{Cluster, FilterState, Node, UpstreamHost, Value};
 use crate::stats::{Stats, StatsTag};
 use crate::tls::Tls;
@@ -87,7 +88,7 @@ impl SidecarBuilder {
         self
     }
 
-    /// Sets the generation of Envoy whose attribute names are in force.
+    /// Sets the version of Envoy that is emulated, by default the newest.
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
@@ -232,7 +233,7 @@ impl SidecarBuilder {
         let process = self.beside.unwrap_or_else(|| {
             Rc::new(Process {
                 profile: self.profile,
-                node: self.node.to_value(),
+                node: self.node.to_value(self.profile.release()),
                 clock: self.clock,
                 stats: RefCell::new(Stats::new(self.stats_tags)),
                 shared: RefCell::new(SharedData::default()),

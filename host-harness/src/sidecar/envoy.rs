@@ -87,6 +87,7 @@ impl Envoy {
         let turn = usize::try_from(connection_id - 1).unwrap_or_default();
         let admissions = self.pools.iter().map(|pool| pool.admit(turn)).collect();
         let mut info = StreamInfo::new(connection_id, downstream, self.filter_state.clone());
+        info.accepted = self.process.clock.now();
         info.fingerprint_key.clone_from(&self.fingerprint_key);
         Hop::new(self.clone(), admissions, Stream::new(info), route, dialing)
             .connect_mode(self.connect_mode, self.max_early_data_bytes)

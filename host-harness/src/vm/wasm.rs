@@ -12,6 +12,7 @@ use crate::abi::{AbiVersion, Callback, CallbackOutcome, Hostcall, for_each_hostc
 use crate::host::{Host, Sandbox};
 use crate::hostcalls;
 use crate::module::{Compiled, LoadError};
+use crate::profile::Profile;
 
 /// The fuel of one callback, some ten seconds' worth. A callback that consumes all of it hangs, and
 /// traps.
@@ -33,8 +34,10 @@ impl WasmVm {
     /// `WasmBase::startVm` does.
     pub(crate) fn new(compiled: &Compiled, host: Rc<RefCell<Host>>) -> Result<Self, LoadError> {
         let (module, version) = (&compiled.module, compiled.abi_version);
+        let profile = host.borrow().process.profile;
         let (mut store, linker) = prepare(module.engine(), version, host)?;
-        let imports = unlinked(module, &linker, &mut store);
+        let mut imports = unlinked(module, &linker, &mut store);
+        imports.extend(lacking(module, version, profile));
         if !imports.is_empty() {
             return Err(LoadError::UnknownImports { version, imports });
         }
@@ -196,6 +199,22 @@ fn provides(version: AbiVersion, name: &str) -> bool {
         "proxy_get_log_level" => version == AbiVersion::V0_2_1,
         _ => true,
     }
+}
+
+/// `module.name` of each import that this version of Envoy lacks.
+fn lacking(module: &wasmtime::Module, version: AbiVersion, profile: Profile) -> Vec<String> {
+    let version = version.to_string();
+    let lacks = |import: &wasmtime::ImportType<'_>| {
+        let section = match import.module() {
+            "env" => &version,
+            other => other,
+        };
+        !profile.has_import(section, import.name())
+    };
+    let imports = module.imports().filter(lacks);
+    imports
+        .map(|import| format!("{}.{}", import.module(), import.name()))
+        .collect()
 }
 
 /// `module.name` of each import that is not linked.

@@ -44,7 +44,7 @@ impl Hosts {
         let probe = artifact::build("probe-filter", "wasm")?;
         Ok(Self {
             binary: EnvoyBinary::find(envoy_version)?,
-            module: Module::from_file(&probe)?,
+            module: Module::from_file_cached(&probe)?,
             probe,
         })
     }

@@ -50,7 +50,7 @@ impl Exchanges {
         let wasm = mesh::wasm::build()?;
         Ok(Self {
             binary: EnvoyBinary::find(envoy_version)?,
-            module: Module::from_file(&wasm)?,
+            module: Module::from_file_cached(&wasm)?,
             wasm,
         })
     }
