@@ -85,10 +85,12 @@ pub fn run(options: &Options) -> ExitCode {
 /// Prepares a job and runs it in new namespaces.
 fn outside(kind: Kind) -> Result<u8> {
     isolation::check()?;
-    let mut parts = Parts::prepare()?;
-    if matches!(&kind, Kind::Suite(options) if suite::needs_image(options)) {
-        parts = parts.with_image()?;
-    }
+    let parts = Parts::prepare()?;
+    let parts = match &kind {
+        Kind::Demo(_) => parts.with_driver()?,
+        Kind::Suite(options) if suite::needs_image(options) => parts.with_image()?,
+        Kind::Suite(_) => parts,
+    };
     let job = Job {
         parts,
         kind,

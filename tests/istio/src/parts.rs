@@ -4,6 +4,7 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
+use mesh::tools::mongodb_python;
 use mesh::{EnvoyBinary, process, wasm, workspace};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,15 @@ impl Parts {
             wasm,
             image: None,
         })
+    }
+
+    /// Fetches the driver of the demo's client, which it later finds by itself.
+    ///
+    /// # Errors
+    /// Python or pip is missing or fails.
+    pub fn with_driver(self) -> Result<Self> {
+        mongodb_python()?;
+        Ok(self)
     }
 
     /// Adds the image.

@@ -111,7 +111,7 @@ fn api_server(pki: &Pki, work: &Path) -> Vec<String> {
             "--service-account-issuer",
             "https://kubernetes.default.svc".into(),
         ),
-        ("--service-account-key-file", file("accounts.key")),
+        ("--service-account-key-file", file("accounts.pub")),
         ("--service-account-signing-key-file", file("accounts.key")),
         ("--authorization-mode", "RBAC".into()),
         ("--allow-privileged", "true".into()),

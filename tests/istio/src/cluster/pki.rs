@@ -57,6 +57,7 @@ impl Pki {
 
         let accounts = generate("service accounts")?;
         pki.write("accounts.key", &accounts.serialize_pem())?;
+        pki.write("accounts.pub", &accounts.public_key_pem())?;
         Ok(pki)
     }
 
