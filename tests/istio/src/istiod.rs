@@ -112,6 +112,23 @@ impl Istiod {
         })
     }
 
+    /// Kills it.
+    ///
+    /// # Errors
+    /// Its processes cannot be listed.
+    pub fn kill(&mut self) -> Result<()> {
+        self.pod.kill()
+    }
+
+    /// Starts it again.
+    ///
+    /// # Errors
+    /// It does not become ready.
+    pub fn restart(&mut self, kubelet: &Kubelet) -> Result<()> {
+        kubelet.restart(&mut self.pod)?;
+        self.wait(kubelet)
+    }
+
     /// Its pod.
     #[must_use]
     pub fn pod(&self) -> &Pod {

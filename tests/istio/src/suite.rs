@@ -6,11 +6,14 @@
 
 mod application;
 mod bench;
+mod control;
 mod exchange;
 mod expect;
 mod listeners;
 mod lost;
+mod manifests;
 mod measure;
+mod other_clients;
 mod plugin;
 mod pods;
 mod telemetry;
@@ -33,7 +36,7 @@ struct Check {
 }
 
 /// All checks.
-const CHECKS: [Check; 18] = [
+const CHECKS: [Check; 25] = [
     Check {
         name: "exchange",
         about: "overlays/exchange as installed: every connection counted on both sides, labels complete",
@@ -98,6 +101,41 @@ const CHECKS: [Check; 18] = [
         name: "uninstall",
         about: "overlays/uninstall, then delete, under traffic: no frame, nothing counted afterwards",
         run: lost::uninstall,
+    },
+    Check {
+        name: "patches-dropped",
+        about: "somebody else's EnvoyFilter makes istiod drop all patches: at most one frame, counted",
+        run: control::patches_dropped,
+    },
+    Check {
+        name: "istiod-restarted",
+        about: "istiod killed and started again: connections go on, everything counted",
+        run: control::istiod_restarted,
+    },
+    Check {
+        name: "rolled-out",
+        about: "pods with and without the filter replace each other under traffic: none fails, no frame",
+        run: control::rolled_out,
+    },
+    Check {
+        name: "client-without-filter",
+        about: "a sidecar without the filter beside one with it: counted by its certificate, no frame",
+        run: other_clients::without_filter,
+    },
+    Check {
+        name: "denied",
+        about: "an AuthorizationPolicy DENY: nothing at the application, no frame",
+        run: other_clients::denied,
+    },
+    Check {
+        name: "scraped",
+        about: "the agent's merged metrics at the injected annotations: as Envoy's own",
+        run: other_clients::scraped,
+    },
+    Check {
+        name: "manifests",
+        about: "all overlays and Bookinfo's files pass the API server and istiod's webhook",
+        run: manifests::validated,
     },
     Check {
         name: "plugin-tag",

@@ -89,9 +89,11 @@ impl Network {
     fn add_numbered(&self, number: u8) -> Result<Host> {
         let [a, b, c, _] = GATEWAY.octets();
         let address = Ipv4Addr::new(a, b, c, number);
+        // The neighbours' caches stay right if the address is used again.
+        let link_address = format!("02:00:0a:f4:00:{number:02x}");
         self.ip(&format!(
             "netns add n{number}\n\
-             link add v{number} type veth peer name eth0 netns n{number}\n\
+             link add v{number} type veth peer name eth0 address {link_address} netns n{number}\n\
              link set v{number} master {BRIDGE}\n\
              link set v{number} up\n"
         ))?;

@@ -128,6 +128,23 @@ impl Kubelet {
         status::report(&pod.spec, pod.address(), true, self.kubectl())
     }
 
+    /// Reports to the API server that a pod is not ready, so that clients stop to use it.
+    ///
+    /// # Errors
+    /// The API server does not accept it.
+    pub fn not_ready(&self, pod: &Pod) -> Result<()> {
+        status::report(&pod.spec, pod.address(), false, self.kubectl())
+    }
+
+    /// Runs the containers of a pod again, after [`Pod::kill`].
+    ///
+    /// # Errors
+    /// A container does not start or does not become ready.
+    pub fn restart(&self, pod: &mut Pod) -> Result<()> {
+        self.run(pod)?;
+        self.ready(pod)
+    }
+
     /// Kills all processes of a pod and removes its network. The object is the caller's to delete.
     ///
     /// # Errors
@@ -149,6 +166,13 @@ impl Kubelet {
             processes: Vec::new(),
             logs: self.logs.clone(),
         };
+        self.run(&mut pod)?;
+        Ok(pod)
+    }
+
+    /// Runs the containers of a pod and waits until they are ready.
+    fn run(&self, pod: &mut Pod) -> Result<()> {
+        let address = pod.address();
         let fields = Fields {
             pod: &pod.spec,
             address,
@@ -162,7 +186,7 @@ impl Kubelet {
                 continue;
             };
             if container.is_sidecar() {
-                processes.push(self.spawn(container, command, &pod)?);
+                processes.push(self.spawn(container, command, pod)?);
             } else {
                 let output = pod.inside(|| Ok(process::run(&container.name, command)?))?;
                 let log = log(&self.logs, pod.name(), &container.name);
@@ -172,12 +196,11 @@ impl Kubelet {
         }
         for container in &pod.spec.spec.containers {
             if let Some(command) = self.command(container, &fields, &volumes, &folder)? {
-                processes.push(self.spawn(container, command, &pod)?);
+                processes.push(self.spawn(container, command, pod)?);
             }
         }
         pod.processes = processes;
-        self.wait(&mut pod)?;
-        Ok(pod)
+        self.wait(pod)
     }
 
     /// Waits until the readiness probes of all running containers succeed.

@@ -8,6 +8,7 @@ use mesh::Exposition;
 use mesh::envoy::http_get;
 use mesh::error::Context;
 use mesh::process::Process;
+use rustix::process::Signal;
 
 use super::spec::PodSpec;
 use crate::cluster::Host;
@@ -97,6 +98,16 @@ impl Pod {
     /// Envoy does not answer, or its exposition is malformed.
     pub fn metrics(&self) -> Result<Exposition> {
         Ok(Exposition::parse(&self.admin("/stats/prometheus")?)?)
+    }
+
+    /// Kills all processes of its network.
+    ///
+    /// # Errors
+    /// The processes cannot be listed.
+    pub fn kill(&mut self) -> Result<()> {
+        self.host.kill(Signal::KILL)?;
+        self.processes.clear();
+        Ok(())
     }
 
     /// Checks that all its containers run.

@@ -1,5 +1,6 @@
 //! The pods of the checks: one client, and servers behind one Service.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ pub(super) struct Bench<'a> {
     address: Ipv4Addr,
     versions: u32,
     telemetry: Option<Telemetry>,
+    plain_client: Option<Pod>,
 }
 
 /// A server's pod.
@@ -47,7 +49,11 @@ pub(super) struct Server {
     pub(super) pod: Pod,
     pub(super) application: Application,
     /// Whether its pod has the label of the overlay.
-    pub(super) has_filter: bool,
+    has_label: bool,
+    /// Whether its sidecar has the filter, and so reports connections.
+    pub(super) reports: Cell<bool>,
+    /// Whether the Service no longer has it.
+    has_left: Cell<bool>,
 }
 
 /// The mode of a PeerAuthentication.
@@ -83,6 +89,7 @@ impl<'a> Bench<'a> {
             address: Ipv4Addr::UNSPECIFIED,
             versions: 0,
             telemetry: None,
+            plain_client: None,
         };
         bench.add_server(true, None)?;
         bench.address = workload::cluster_address(bench.kubectl(), NAMESPACE, SERVICE)?;
@@ -118,15 +125,17 @@ impl<'a> Bench<'a> {
         self.authenticate(Mode::Permissive)?;
         self.apply("exchange")?;
         let is_right =
-            |server: &Server| server.has_filter && server.application.first() == First::Client;
+            |server: &Server| server.has_label && server.application.first() == First::Client;
         if !matches!(self.servers.as_slice(), [one] if is_right(one)) {
-            let old = std::mem::take(&mut self.servers);
             self.add_server(true, None)?;
-            for server in old {
-                self.remove(server)?;
+            while self.servers.len() > 1 {
+                self.remove_first()?;
             }
         }
         self.chains_have("auto")?;
+        for server in &self.servers {
+            server.reports.set(true);
+        }
         self.endpoints_are_the_servers()?;
         self.settled()?;
         Ok(())
@@ -148,17 +157,26 @@ impl<'a> Bench<'a> {
     pub(super) fn delete_filters(&self, names: &[&str]) -> Result<()> {
         let flags = ["delete", "envoyfilter", "--namespace", NAMESPACE];
         self.kubectl().run(&[&flags[..], names].concat())?;
-        self.inbound_chains("no filter at the server", |chain| chain.filter.is_none())
+        self.server_has_no_filter()
     }
 
     /// Waits until the filter of the first server and of the client has this mode in every chain.
     pub(super) fn chains_have(&self, mode: &str) -> Result<()> {
-        self.inbound_chains(mode, |chain| chain.has_mode(mode))?;
+        self.inbound_chains(&format!("mode {mode}"), |chain| chain.has_mode(mode))?;
         until(&format!("mode {mode} at the client"), LIMIT, || {
             let chains = listeners::outbound(&self.client, PORT.service)?;
             let all = chains.iter().all(|chain| chain.has_mode(mode));
             Ok((!chains.is_empty() && all).then_some(()))
         })
+    }
+
+    /// Waits until the server, which has the label, has no filter.
+    pub(super) fn server_has_no_filter(&self) -> Result<()> {
+        self.inbound_chains("no filter", |chain| chain.filter.is_none())?;
+        for server in &self.servers {
+            server.reports.set(false);
+        }
+        Ok(())
     }
 
     /// Waits until the client's listener has no filter.
@@ -238,36 +256,86 @@ impl<'a> Bench<'a> {
             deployment,
             pod,
             application,
-            has_filter,
+            has_label: has_filter,
+            reports: Cell::new(has_filter),
+            has_left: Cell::new(false),
         });
         Ok(())
     }
 
-    /// Kills a server and deletes its objects. Returns its network, which is gone.
-    pub(super) fn remove(&self, server: Server) -> Result<Host> {
-        let deployment = &server.deployment;
-        let delete = ["delete", "deployment", deployment, "--namespace", NAMESPACE];
-        self.kubectl()
-            .run(&[&delete[..], &["--wait=false"]].concat())?;
-        let delete = ["delete", "pod", server.pod.name(), "--namespace", NAMESPACE];
-        let at_once = ["--force", "--grace-period=0", "--ignore-not-found"];
-        self.kubectl().run(&[&delete[..], &at_once].concat())?;
+    /// Kills the first server and deletes its objects. Returns its network, which is gone.
+    pub(super) fn remove_first(&mut self) -> Result<Host> {
+        let server = self.server()?;
+        let flags = ["--namespace", NAMESPACE, "--ignore-not-found"];
+        let delete = ["delete", "deployment", &server.deployment, "--wait=false"];
+        self.kubectl().run(&[&delete[..], &flags].concat())?;
+        let delete = [
+            "delete",
+            "pod",
+            server.pod.name(),
+            "--force",
+            "--grace-period=0",
+        ];
+        self.kubectl().run(&[&delete[..], &flags].concat())?;
+        let server = self.servers.remove(0);
         server.application.stop(&server.pod)?;
         self.control.kubelet.remove(server.pod)
     }
 
-    /// Waits until the client knows exactly the addresses of the servers.
+    /// Waits until the client uses exactly the servers that have not left the Service.
     pub(super) fn endpoints_are_the_servers(&self) -> Result<()> {
-        let mut wanted: Vec<_> = self
-            .servers
-            .iter()
-            .map(|server| server.pod.address())
-            .collect();
+        let used = self.servers.iter().filter(|server| !server.has_left.get());
+        let mut wanted: Vec<_> = used.map(|server| server.pod.address()).collect();
         wanted.sort_unstable();
         until("the endpoints of the Service", LIMIT, || {
             let known = listeners::endpoints(&self.client, CLUSTER)?;
             Ok((known == wanted).then_some(()))
         })
+    }
+
+    /// Applies an object.
+    pub(super) fn apply_text(&self, object: &str) -> Result<()> {
+        self.kubectl().apply(NAMESPACE, object)?;
+        Ok(())
+    }
+
+    /// Deletes an object.
+    pub(super) fn delete(&self, kind: &str, name: &str) -> Result<()> {
+        self.kubectl()
+            .run(&["delete", kind, name, "--namespace", NAMESPACE])?;
+        Ok(())
+    }
+
+    /// Takes the first server from the Service; it continues to run.
+    pub(super) fn first_leaves(&self) -> Result<()> {
+        let server = self.server()?;
+        server.has_left.set(true);
+        self.control.kubelet.not_ready(&server.pod)
+    }
+
+    /// Kills istiod.
+    pub(super) fn kill_istiod(&mut self) -> Result<()> {
+        self.control.istiod.kill()
+    }
+
+    /// Starts istiod again.
+    pub(super) fn restart_istiod(&mut self) -> Result<()> {
+        let ControlPlane { kubelet, istiod } = &mut self.control;
+        istiod.restart(kubelet)
+    }
+
+    /// A second client, without the label of the overlay. It starts when it is first needed.
+    pub(super) fn plain_client(&mut self) -> Result<&Pod> {
+        if self.plain_client.is_none() {
+            let objects = workload::objects("client", "v2", None);
+            self.kubectl().apply(NAMESPACE, &overlay::list(&objects))?;
+            let spec = workload::pod(self.kubectl(), NAMESPACE, "client-v2")?;
+            let pod = self.control.kubelet.start(spec)?;
+            self.control.kubelet.ready(&pod)?;
+            self.plain_client = Some(pod);
+        }
+        let pod = self.plain_client.as_ref();
+        pod.ok_or_else(|| Error::object("client-v2", "it has no pod"))
     }
 
     fn inbound_chains(&self, what: &str, is_right: impl Fn(&Chain) -> bool) -> Result<()> {
@@ -278,7 +346,8 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn kubectl(&self) -> &Kubectl {
+    /// kubectl.
+    pub(super) fn kubectl(&self) -> &Kubectl {
         self.control.kubelet.kubectl()
     }
 

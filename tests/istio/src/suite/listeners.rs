@@ -108,6 +108,12 @@ fn addresses(clusters: &Value, cluster: &str) -> Vec<Ipv4Addr> {
     let of = items(clusters, "/cluster_statuses")
         .filter(|one| text(one, "/name").as_deref() == Some(cluster));
     let hosts = of.flat_map(|one| items(one, "/host_statuses"));
+    // istiod can keep an endpoint that is not ready, as one that is not healthy.
+    let is_used = |host: &&Value| {
+        let status = text(host, "/health_status/eds_health_status");
+        status.is_none_or(|status| status == "HEALTHY")
+    };
+    let hosts = hosts.filter(is_used);
     let address = |host: &Value| text(host, "/address/socket_address/address")?.parse().ok();
     let mut addresses: Vec<_> = hosts.filter_map(address).collect();
     addresses.sort_unstable();
@@ -147,11 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn the_endpoints_of_a_cluster_are_sorted() {
+    fn the_endpoints_of_a_cluster_are_sorted_and_healthy() {
         let host =
             |address: &str| json!({ "address": { "socket_address": { "address": address } } });
+        let mut leaving = host("10.0.0.4");
+        leaving["health_status"] = json!({ "eds_health_status": "UNHEALTHY" });
         let clusters = json!({ "cluster_statuses": [
-            { "name": "a", "host_statuses": [host("10.0.0.2"), host("10.0.0.1")] },
+            { "name": "a", "host_statuses": [host("10.0.0.2"), host("10.0.0.1"), leaving] },
             { "name": "b", "host_statuses": [host("10.0.0.3")] },
         ] });
         let expected = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)];

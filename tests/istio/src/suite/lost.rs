@@ -78,11 +78,14 @@ pub(super) fn at_most_one_frame(
         wrong,
         frames,
     )?;
-    expect::at_most(
-        "connections that failed",
-        outcome.visits.failed.len(),
-        frames,
-    )?;
+    let failed = &outcome.visits.failed;
+    expect::holds(failed.len() <= frames, || {
+        format!(
+            "{} connections failed, more than {frames}: {:?}",
+            failed.len(),
+            failed.get(..3).unwrap_or(failed)
+        )
+    })?;
     expect::equal("connections at the application", outcome.arrived(), number)?;
     expect::equal("opened, source", outcome.source.opened(), number)?;
     let counted = unanswered(bench, before, frames as u64)?;

@@ -123,7 +123,7 @@ fn observed(
         let is_source_done = from == Place::Outside || source.sum(CLOSED) == visits.made;
         let servers = bench.servers.iter().zip(&arrived).zip(&destinations);
         let are_servers_done = servers.into_iter().all(|((server, seen), reported)| {
-            !server.has_filter || reported.sum(CLOSED) == seen.len() as u64
+            !server.reports.get() || reported.sum(CLOSED) == seen.len() as u64
         });
         let is_done = all_arrived && is_source_done && are_servers_done;
         last = Some((arrived, source, destinations));

@@ -1,12 +1,17 @@
 //! Servers with and without the filter behind one Service.
 
+use std::time::Duration;
+
+use super::application::{First, visit};
 use super::bench::Bench;
 use super::expect;
 use super::lost::{self, PROOF};
 use super::measure::{Place, measure};
+use crate::cluster::until;
 use crate::error::Result;
 
 const NUMBER: u64 = 100;
+const LIMIT: Duration = Duration::from_secs(40);
 
 pub(super) fn one_of_two(bench: &mut Bench<'_>) -> Result<String> {
     bench.add_server(false, None)?;
@@ -33,11 +38,8 @@ pub(super) fn one_of_two(bench: &mut Bench<'_>) -> Result<String> {
 
 pub(super) fn replaced(bench: &mut Bench<'_>) -> Result<String> {
     lost::prove(bench)?;
-    let old = std::mem::take(&mut bench.servers);
     bench.add_server(false, None)?;
-    for server in old {
-        bench.remove(server)?;
-    }
+    bench.remove_first()?;
     bench.endpoints_are_the_servers()?;
     let outcome = measure(bench, Place::Mesh, (NUMBER, 1))?;
     outcome.expect_unchanged(NUMBER)?;
@@ -50,12 +52,16 @@ pub(super) fn replaced(bench: &mut Bench<'_>) -> Result<String> {
 pub(super) fn address_reused(bench: &mut Bench<'_>) -> Result<String> {
     lost::prove(bench)?;
     let before = bench.client().metrics()?;
-    let old = std::mem::take(&mut bench.servers);
-    let mut host = None;
-    for server in old {
-        host = Some(bench.remove(server)?);
-    }
-    bench.add_server(false, host.as_ref())?;
+    let host = bench.remove_first()?;
+    bench.add_server(false, Some(&host))?;
     bench.endpoints_are_the_servers()?;
+    // A proxy is ready before it has its certificate. Only another client can see that it has one:
+    // this client's first connection is the one that matters.
+    let address = bench.service();
+    let other = bench.plain_client()?;
+    until("the new pod answering another client", LIMIT, || {
+        let visits = other.inside(|| Ok(visit(address, First::Client, 1, 1)))?;
+        Ok(visits.failed.is_empty().then_some(()))
+    })?;
     lost::at_most_one_frame(bench, &before, (NUMBER, 1))
 }
