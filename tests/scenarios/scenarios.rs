@@ -68,7 +68,8 @@ fn emulate(scenario: &Scenario, module: &Module) -> Result<(), String> {
 
 #[test]
 fn in_the_harness_as_wasm() {
-    let module = Module::from_file_cached(artifact::build("tcp-peer-stats", "wasm").unwrap()).unwrap();
+    let module =
+        Module::from_file_cached(artifact::build("tcp-peer-stats", "wasm").unwrap()).unwrap();
     play_all("wasm", |scenario| {
         let orders = scenario.in_each_order();
         orders.iter().try_for_each(|order| emulate(order, &module))

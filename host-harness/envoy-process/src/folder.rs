@@ -45,11 +45,18 @@ impl Scratch {
     /// # Errors
     /// The folder cannot be created.
     pub fn new(name: &str) -> Result<Self> {
-        let parent = data().join("runs");
-        fs::create_dir_all(&parent).context(|| format!("cannot create {}", parent.display()))?;
+        Self::new_in(&data().join("runs"), name)
+    }
+
+    /// Creates the folder `<name>-<random>` in another one.
+    ///
+    /// # Errors
+    /// The folder cannot be created.
+    pub fn new_in(parent: &Path, name: &str) -> Result<Self> {
+        fs::create_dir_all(parent).context(|| format!("cannot create {}", parent.display()))?;
         let dir = tempfile::Builder::new()
             .prefix(&format!("{name}-"))
-            .tempdir_in(&parent)
+            .tempdir_in(parent)
             .context(|| format!("cannot create a folder in {}", parent.display()))?;
         let path = dir.path().to_owned();
         // Not private: a server that uses it may run as another user.

@@ -27,10 +27,20 @@ pub fn skip(requirement: impl Display) {
     let thread = thread::current();
     let test = thread.name().unwrap_or("a test").to_owned();
     assert!(!requires_all(), "{REQUIRE_ALL} is set, but {requirement}");
-    let line = format!("{test}: {requirement}\n");
+    note(&format!("{test}: {requirement}\n"));
+}
+
+fn note(line: &str) {
     // libtest captures the output of the macros of the standard library.
     let _lost = io::stderr().write_all(format!("skipped: {line}").as_bytes());
-    let _lost = append(&list(), &line);
+    let _lost = append(&list(), line);
+}
+
+/// As [`skip`], for a requirement that [`REQUIRE_ALL`] does not include.
+pub fn skip_always(requirement: impl Display) {
+    let thread = thread::current();
+    let test = thread.name().unwrap_or("a test").to_owned();
+    note(&format!("{test}: {requirement}\n"));
 }
 
 /// Whether [`REQUIRE_ALL`] is set, and neither empty nor `0`.

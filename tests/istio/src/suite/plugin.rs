@@ -1,0 +1,193 @@
+//! `overlays/telemetry-only`: a WasmPlugin whose image the agents pull.
+
+use std::time::Duration;
+
+use mesh::Exposition;
+use serde_json::{Value, json};
+
+use super::application::{First, visit};
+use super::bench::{Bench, PORT};
+use super::expect;
+use super::measure::expect_unchanged;
+use super::telemetry::{NAMESPACE, Telemetry};
+use crate::cluster::{Kubectl, until};
+use crate::error::{Error, Result};
+use crate::kubelet::Pod;
+use crate::overlay::{self, Port};
+
+const NUMBER: u64 = 100;
+const OPENED: &str = "peer_stats_tcp_connections_opened_total";
+const LIMIT: Duration = Duration::from_secs(40);
+const WASM: &str = "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm";
+/// What the agent puts in the place of a module that it cannot get.
+const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC";
+const WRONG_DIGEST: &str = "1111111111111111111111111111111111111111111111111111111111111111";
+
+pub(super) fn by_tag(bench: &mut Bench<'_>) -> Result<String> {
+    counted(bench, |it| (format!("{}:{}", it.repository, it.tag), None))
+}
+
+pub(super) fn by_digest(bench: &mut Bench<'_>) -> Result<String> {
+    counted(bench, |it| {
+        (
+            format!("{}:{}", it.repository, it.tag),
+            Some(it.digest.clone()),
+        )
+    })
+}
+
+pub(super) fn wrong_digest(bench: &mut Bench<'_>) -> Result<String> {
+    refused(bench, |it| {
+        (
+            format!("{}:{}", it.repository, it.tag),
+            Some(WRONG_DIGEST.to_owned()),
+        )
+    })
+}
+
+pub(super) fn missing_image(bench: &mut Bench<'_>) -> Result<String> {
+    refused(bench, |it| (format!("{}:absent", it.repository), None))
+}
+
+/// A plugin that names the port of the pods instead of that of the Service counts nothing.
+pub(super) fn target_port(bench: &mut Bench<'_>) -> Result<String> {
+    let (telemetry, kubectl) = bench.telemetry()?;
+    remove(telemetry, kubectl)?;
+    let url = format!("{}:{}", telemetry.repository, telemetry.tag);
+    apply(kubectl, Port::same(PORT.target), &url, None)?;
+    bench.settled()?;
+    let (telemetry, _) = bench.telemetry()?;
+    let (source, destination) = traffic(telemetry, 0)?;
+    expect::equal("counted at the client", source, 0)?;
+    expect::equal("counted at the server", destination, 0)?;
+    Ok(format!(
+        "match {} instead of {}: {NUMBER} connections, 0 counted",
+        PORT.target, PORT.service
+    ))
+}
+
+fn counted(
+    bench: &mut Bench<'_>,
+    image: impl FnOnce(&Telemetry) -> (String, Option<String>),
+) -> Result<String> {
+    install(bench, image, WASM)?;
+    let (telemetry, _) = bench.telemetry()?;
+    let (source, destination) = traffic(telemetry, NUMBER)?;
+    expect::equal("counted at the client", source, NUMBER)?;
+    expect::equal("counted at the server", destination, NUMBER)?;
+    Ok(format!(
+        "pulled by both agents, {NUMBER} connections, all counted on both sides"
+    ))
+}
+
+fn refused(
+    bench: &mut Bench<'_>,
+    image: impl FnOnce(&Telemetry) -> (String, Option<String>),
+) -> Result<String> {
+    install(bench, image, RBAC)?;
+    let (telemetry, _) = bench.telemetry()?;
+    let (source, destination) = traffic(telemetry, 0)?;
+    expect::equal("counted at the client", source, 0)?;
+    expect::equal("counted at the server", destination, 0)?;
+    Ok(format!(
+        "both agents put an RBAC filter in its place, {NUMBER} connections pass uncounted"
+    ))
+}
+
+/// Replaces the plugin, and waits until both proxies have a filter of this type for it.
+fn install(
+    bench: &mut Bench<'_>,
+    image: impl FnOnce(&Telemetry) -> (String, Option<String>),
+    kind: &str,
+) -> Result<()> {
+    let (telemetry, kubectl) = bench.telemetry()?;
+    remove(telemetry, kubectl)?;
+    let (url, digest) = image(telemetry);
+    apply(kubectl, PORT, &url, digest.as_deref())?;
+    for pod in [&telemetry.client, &telemetry.server] {
+        let what = format!("the filter of the plugin at {}", pod.name());
+        until(&what, LIMIT, || Ok((filters(pod)? == [kind]).then_some(())))?;
+    }
+    Ok(())
+}
+
+fn remove(telemetry: &Telemetry, kubectl: &Kubectl) -> Result<()> {
+    let object = ["wasmplugin", "tcp-peer-stats", "--ignore-not-found"];
+    kubectl.run(&[&["delete", "--namespace", NAMESPACE], &object[..]].concat())?;
+    for pod in [&telemetry.client, &telemetry.server] {
+        let what = format!("no filter at {}", pod.name());
+        until(&what, LIMIT, || Ok(filters(pod)?.is_empty().then_some(())))?;
+    }
+    Ok(())
+}
+
+fn apply(kubectl: &Kubectl, port: Port, url: &str, digest: Option<&str>) -> Result<()> {
+    let mut objects = overlay::for_ports(kubectl, "telemetry-only", &[port])?;
+    for object in &mut objects {
+        let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        spec.insert("url".to_owned(), json!(format!("oci://{url}")));
+        spec.insert("imagePullPolicy".to_owned(), json!("Always"));
+        if let Some(digest) = digest {
+            spec.insert("sha256".to_owned(), json!(digest));
+        }
+    }
+    kubectl.apply(NAMESPACE, &overlay::list(&objects))?;
+    Ok(())
+}
+
+/// The types of the filters that a proxy got by ECDS.
+fn filters(pod: &Pod) -> Result<Vec<String>> {
+    let path = "/config_dump?resource=ecds_filters";
+    // Envoy refuses to list a kind of which it has none.
+    let Ok(text) = pod.admin(path) else {
+        return Ok(Vec::new());
+    };
+    let dump: Value =
+        serde_json::from_str(&text).map_err(|error| mesh::Error::malformed(path, error))?;
+    let filters = dump
+        .get("configs")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let kinds = filters.filter_map(|filter| {
+        let kind = filter
+            .pointer("/ecds_filter/typed_config/@type")?
+            .as_str()?;
+        Some(kind.to_owned())
+    });
+    Ok(kinds.collect())
+}
+
+/// Opens connections, and returns how many of them the client's and the server's plugin counted,
+/// as soon as both are `expected`.
+fn traffic(telemetry: &Telemetry, expected: u64) -> Result<(u64, u64)> {
+    let pods = [&telemetry.client, &telemetry.server];
+    let opened = |metrics: &Exposition| metrics.sum(OPENED, &[]) as u64;
+    let before = pods.map(|pod| pod.metrics().map(|metrics| opened(&metrics)));
+    let [client, server] = before;
+    let before = [client?, server?];
+    drop(telemetry.application.take());
+    let address = telemetry.service;
+    let visits = telemetry
+        .client
+        .inside(|| Ok(visit(address, First::Client, NUMBER, 1)))?;
+    let mut counts = (0, 0);
+    let counted = until("the connections being counted", LIMIT, || {
+        let seen = telemetry.application.seen().len() as u64;
+        let [client, server] = before;
+        counts = (
+            opened(&telemetry.client.metrics()?) - client,
+            opened(&telemetry.server.metrics()?) - server,
+        );
+        Ok((seen == NUMBER && counts == (expected, expected)).then_some(()))
+    });
+    match counted {
+        Ok(()) => {}
+        Err(Error::Testbed(error)) if error.is_timeout() => {}
+        Err(error) => return Err(error),
+    }
+    expect_unchanged(&visits, telemetry.application.seen().iter())?;
+    Ok(counts)
+}
