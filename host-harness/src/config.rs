@@ -5,6 +5,8 @@ use std::time::Duration;
 /// The direction of a listener's traffic; the numbers are Envoy's `TrafficDirection`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Direction {
+    /// A listener without `traffic_direction`. Its attribute has this value (measured).
+    Unspecified = 0,
     /// To the application beside the proxy.
     #[default]
     Inbound = 1,
@@ -13,7 +15,7 @@ pub enum Direction {
 }
 
 /// The generation of Envoy whose attribute names are in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Profile {
     /// Envoy since 1.33: node, cluster and listener are below `xds.` only (measured: 1.36 to 1.40).
@@ -24,7 +26,7 @@ pub enum Profile {
 }
 
 /// The event after which tcp_proxy connects upstream (`upstream_connect_mode`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ConnectMode {
     /// The accept of the downstream connection.

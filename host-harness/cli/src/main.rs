@@ -3,11 +3,15 @@
 mod bench;
 mod chaos;
 mod exit;
+mod files;
 mod filter;
 mod inspect;
+mod interrupt;
 mod output;
 mod run;
+mod schema;
 mod trace;
+mod verdict;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -22,6 +26,7 @@ enum Command {
     Chaos(chaos::Chaos),
     Inspect(inspect::Inspect),
     Run(run::Run),
+    Schema(schema::Schema),
     Trace(trace::Trace),
 }
 
@@ -31,6 +36,7 @@ fn main() -> ExitCode {
         Command::Chaos(command) => command.run().map_err(Into::into),
         Command::Inspect(command) => command.run().map_err(Into::into),
         Command::Run(command) => command.run().map_err(Into::into),
+        Command::Schema(command) => Ok(command.run()),
         Command::Trace(command) => command.run().map_err(Into::into),
     };
     done.unwrap_or_else(|error| {

@@ -8,6 +8,8 @@ use host_harness::ConnectMode;
 use host_harness::scenario::{Scenario, Side, SidecarSpec};
 use serde_json::{Value, json};
 
+use crate::failures::STUCK_AFTER;
+
 /// The listener's name.
 pub(crate) const LISTENER: &str = "scenario";
 
@@ -34,6 +36,7 @@ impl Parts<'_> {
         json!({
             "node": { "id": id, "cluster": "scenario", "metadata": or_empty(&node.metadata) },
             "admin": { "address": loopback(0) },
+            "watchdogs": { "worker_watchdog": watchdog(), "main_thread_watchdog": watchdog() },
             "stats_config": { "use_all_default_tags": false, "stats_tags": self.tags() },
             "static_resources": { "listeners": [self.listener(name)], "clusters": [self.cluster(name)] },
         })
@@ -163,6 +166,11 @@ impl Parts<'_> {
         }
         cluster
     }
+}
+
+/// A watchdog that only counts, and not before it is certain.
+fn watchdog() -> Value {
+    json!({ "miss_timeout": STUCK_AFTER, "megamiss_timeout": STUCK_AFTER })
 }
 
 /// Stores the JA4 fingerprint of the ClientHello in the filter state.

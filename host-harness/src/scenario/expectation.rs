@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::bytes::Bytes;
 
 /// Conditions at a point of a scenario. A condition that is not given is not checked.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
     /// The connection of `client` and `server`.
@@ -25,10 +26,16 @@ pub struct Expectation {
     /// Conditions for the server's sidecar.
     #[serde(default)]
     pub inbound: Option<Report>,
+    /// A filter has failed: a text that the description of the failure contains, such as
+    /// `proxy_on_downstream_data trapped`, `hangs` or `the inbound sidecar`. Without it, a scenario
+    /// in which a filter fails has failed. As the only step, it expects a filter that does not
+    /// start.
+    #[serde(default)]
+    pub failure: Option<String>,
 }
 
 /// Conditions for an application at one end of a connection.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Arrival {
     /// All bytes that it has received.
@@ -43,7 +50,7 @@ pub struct Arrival {
 }
 
 /// Conditions for a sidecar.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
     /// Metrics and their values.
@@ -55,7 +62,7 @@ pub struct Report {
 }
 
 /// A metric, summed over all series with at least these labels.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
     /// The Prometheus name.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -14,10 +15,15 @@ use crate::config::{ConnectMode, Profile};
 use crate::fault::Fault;
 
 /// A scenario: one file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
+    /// A file in the same folder that this one is merged into: maps are merged, all other values are
+    /// replaced. Only [`Scenario::read`] reads it.
+    #[serde(default)]
+    pub base: Option<String>,
     /// A short title.
+    #[serde(default)]
     pub name: String,
     /// The reason for the scenario, or the source of the rule.
     #[serde(default)]
@@ -38,11 +44,12 @@ pub struct Scenario {
     #[serde(default)]
     pub labels: BTreeSet<String>,
     /// The steps.
+    #[serde(default)]
     pub steps: Vec<Step>,
 }
 
 /// One sidecar.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SidecarSpec {
     /// The identity.
@@ -90,7 +97,7 @@ pub struct SidecarSpec {
 }
 
 /// The bootstrap's `node`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NodeSpec {
     /// `node.id`
@@ -102,7 +109,7 @@ pub struct NodeSpec {
 }
 
 /// A cluster or a host.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// The cluster's name; a host has none.
@@ -114,7 +121,7 @@ pub struct Target {
 }
 
 /// The URI SANs of both ends.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mtls {
     /// The client's.
@@ -124,7 +131,7 @@ pub struct Mtls {
 }
 
 /// One step.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
     /// The client application connects.
@@ -136,15 +143,15 @@ pub enum Step {
     /// Actions of both applications, of which none waits for another: a list of `client` and
     /// `server`. See [`Scenario::in_each_order`].
     AtOnce(AtOnce),
-    /// Time passes.
+    /// Time passes: `500ms`, `15s` or `2m`.
     #[serde(deserialize_with = "duration")]
-    Advance(Duration),
+    Advance(#[schemars(with = "String", regex(pattern = r"^[0-9]+(ms|s|m)$"))] Duration),
     /// A check of conditions: immediately on a virtual clock, with a time limit in real time.
     Expect(Box<Expectation>),
 }
 
 /// The opening of a connection.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connect {
     /// The connection's name in later steps. A single connection needs none.
