@@ -13,6 +13,10 @@ use crate::failures::STUCK_AFTER;
 /// The listener's name.
 pub(crate) const LISTENER: &str = "scenario";
 
+/// The name of a listener without a filter, which answers each connection: a worker that hangs does
+/// not.
+pub(crate) const ALIVE: &str = "alive";
+
 /// The prefix of the type URLs of Envoy's extensions.
 const TYPES: &str = "type.googleapis.com/envoy.extensions";
 
@@ -38,7 +42,7 @@ impl Parts<'_> {
             "admin": { "address": loopback(0) },
             "watchdogs": { "worker_watchdog": watchdog(), "main_thread_watchdog": watchdog() },
             "stats_config": { "use_all_default_tags": false, "stats_tags": self.tags() },
-            "static_resources": { "listeners": [self.listener(name)], "clusters": [self.cluster(name)] },
+            "static_resources": { "listeners": [self.listener(name), alive()], "clusters": [self.cluster(name)] },
         })
     }
 
@@ -166,6 +170,21 @@ impl Parts<'_> {
         }
         cluster
     }
+}
+
+fn alive() -> Value {
+    let answer = json!({
+        "name": "envoy.filters.network.direct_response",
+        "typed_config": {
+            "@type": format!("{TYPES}.filters.network.direct_response.v3.Config"),
+            "response": { "inline_string": ALIVE },
+        },
+    });
+    json!({
+        "name": ALIVE,
+        "address": loopback(0),
+        "filter_chains": [{ "filters": [answer] }],
+    })
 }
 
 /// A watchdog that only counts, and not before it is certain.

@@ -88,16 +88,17 @@ fn in_stats(stats: &str, log: &str) -> Vec<FilterFailure> {
     failures
 }
 
-/// The message of a filter: `[…][wasm] [file:line] wasm log <plugin> <vm>: <message>`.
+/// The message of a filter: `[…][wasm] [file:line] wasm log <plugin> <vm>: <message>`. A root context
+/// has neither plugin nor VM.
 fn filter_line(line: &str) -> Option<&str> {
-    let (_, rest) = line.split_once(" wasm log ")?;
+    let (_, rest) = line.split_once("] wasm log")?;
     Some(rest.split_once(": ")?.1)
 }
 
 /// The function and the reason: `[…][error][wasm] [file:line] Function: <name> failed: <reason>`.
 fn failed_function(line: &str) -> Option<(&str, &str)> {
     let (head, rest) = line.split_once("] Function: ")?;
-    if !head.starts_with('[') || head.contains(" wasm log ") {
+    if !head.starts_with('[') || head.contains("] wasm log") {
         return None;
     }
     rest.split_once(" failed: ")
@@ -108,7 +109,7 @@ mod tests {
     use super::*;
 
     const LOG: &str = "\
-[2026-01-01 00:00:00.000][7][info][wasm] [source/context.cc:1] wasm log scenario: hello: you
+[2026-01-01 00:00:00.000][7][info][wasm] [source/context.cc:1] wasm log: hello: you
 [2026-01-01 00:00:00.001][8][info][wasm] [source/context.cc:1] wasm log scenario: a] Function: f failed: x
 [2026-01-01 00:00:00.002][8][error][wasm] [source/wasm_vm.cc:38] Function: proxy_on_log failed: Uncaught RuntimeError: unreachable
 Proxy-Wasm plugin in-VM backtrace:

@@ -1,6 +1,7 @@
 //! A scenario's sidecars as real Envoys.
 
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use host_harness::scenario::{Act, AtOnce, Connect, End, Scenario, Side, Stage, S
 use host_harness::{ConnectMode, FilterFailure, Profile, Series};
 
 use crate::apps::{App, Server};
-use crate::bootstrap::{LISTENER, Parts};
+use crate::bootstrap::{ALIVE, LISTENER, Parts};
 use crate::connection::Connection;
 use crate::failures;
 use crate::start::StartError;
@@ -29,8 +30,10 @@ const CONNECTING: Duration = Duration::from_secs(2);
 
 /// The time limit for the last callbacks after the end of a scenario. Longer than the watchdog's, so
 /// that it tells of a callback that hangs.
-const SETTLING: Duration = Duration::from_secs(10);
+const SETTLING: Duration = Duration::from_secs(15);
 const POLLING: Duration = Duration::from_millis(50);
+/// The time in which a worker answers that does not hang.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// A scenario's sidecars as real Envoys, with sockets as applications.
 pub struct Envoys {
@@ -195,17 +198,18 @@ impl Stage for Envoys {
         Ok(all)
     }
 
-    /// Waits until the proxies have closed what both applications have seen the end of, so that the
-    /// last callbacks have run.
+    /// Waits until each worker has done what it had to do: it answers another connection, and has
+    /// closed what both applications have seen the end of. One that hangs does not, and the watchdog
+    /// tells.
     fn settle(&mut self) {
         let started = Instant::now();
-        let open = self
-            .connections
-            .values()
-            .filter(|connection| connection.is_open());
+        let connections = self.connections.values();
+        let open = connections.filter(|connection| connection.is_open());
         let open = open.count() as u64;
+        let is_settled = |envoy: &Envoy| answers(envoy) && active(envoy) <= open;
         while started.elapsed() < SETTLING
-            && self.envoys.iter().any(|(_, envoy)| active(envoy) > open)
+            && !self.envoys.iter().all(|(_, envoy)| is_settled(envoy))
+            && !failures::any(&mut self.envoys)
         {
             thread::sleep(POLLING);
         }
@@ -233,6 +237,17 @@ fn accept(
             return Ok(());
         }
     }
+}
+
+/// Whether the worker answers a connection.
+fn answers(envoy: &Envoy) -> bool {
+    let answer = || -> io::Result<usize> {
+        let address = envoy.listener(ALIVE).map_err(io::Error::other)?;
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        stream.read(&mut [0])
+    };
+    answer().is_ok()
 }
 
 /// The number of open downstream connections of the listener; 0 if Envoy does not tell.

@@ -111,8 +111,10 @@ fn rows(timeline: &Timeline, lanes: &Lanes<'_>) -> String {
     let most = most_fuel(timeline);
     let mut calls: HashMap<usize, Vec<Call<'_>>> = HashMap::new();
     let mut rows = String::new();
-    for (entry, row) in timeline.entries.iter().zip(2..) {
+    let mut row = 1;
+    for entry in &timeline.entries {
         let mut add = |at: Duration, column: usize, class: &str, content: &str| {
+            row += 1;
             rows += &format!(
                 "<div class=\"time\" style=\"grid-row: {row}\">{}</div>\n\
                  <div class=\"entry {class}\" style=\"grid-row: {row}; grid-column: {column}\">{content}</div>\n",
