@@ -97,7 +97,7 @@ fn both_accept_every_key_and_refuse_an_unknown_one_anywhere() {
     assert!(reads(&full));
     let mut places = Vec::new();
     objects(&full, "", &mut places);
-    assert!(places.len() > 30, "{places:?}");
+    assert!(places.len() >= 30, "{places:?}");
     for place in places {
         let mut document = full.clone();
         document.pointer_mut(&place).unwrap()["unknown"] = json!(1);
