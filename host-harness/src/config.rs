@@ -5,6 +5,8 @@ use std::time::Duration;
 /// The direction of a listener's traffic; the numbers are Envoy's `TrafficDirection`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Direction {
+    /// A listener without `traffic_direction`. Its attribute has this value (measured).
+    Unspecified = 0,
     /// To the application beside the proxy.
     #[default]
     Inbound = 1,
@@ -13,7 +15,7 @@ pub enum Direction {
 }
 
 /// The event after which tcp_proxy connects upstream (`upstream_connect_mode`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[non_exhaustive]
 pub enum ConnectMode {

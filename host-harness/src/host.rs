@@ -56,6 +56,8 @@ pub(crate) struct Host {
     pub(crate) deferred: Vec<Deferred>,
     /// Fault injection: bytes that replace the result of the running host call.
     pub(crate) replacement: Option<Vec<u8>>,
+    /// Calls of the running callback that Envoy supports and the emulator does not.
+    pub(crate) unsupported: Vec<String>,
     contexts: HashMap<u32, Context>,
     /// Shared by all hosts whose filters are in one native VM.
     last_context_id: Rc<Cell<u32>>,
@@ -85,6 +87,7 @@ impl Host {
             pending_done: Vec::new(),
             deferred: Vec::new(),
             replacement: None,
+            unsupported: Vec::new(),
             contexts: HashMap::new(),
             last_context_id,
             current: 0,
@@ -242,6 +245,11 @@ impl Host {
         let now = self.process.clock.now();
         self.timers.set(root, period, now);
         Ok(())
+    }
+
+    /// Records a call that Envoy supports and the emulator does not: the scenario is no test then.
+    pub(crate) fn lacks(&mut self, what: impl Into<String>) {
+        self.unsupported.push(what.into());
     }
 
     /// Logs a line of the filter.

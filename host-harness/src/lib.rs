@@ -11,6 +11,7 @@ mod abi;
 mod bytes;
 mod clock;
 mod config;
+mod failure;
 mod fault;
 mod log;
 mod profile;
@@ -39,6 +40,7 @@ mod sidecar;
 pub use abi::{AbiVersion, LogLevel, MetricType, PeerType, Status};
 pub use clock::Clock;
 pub use config::{ConnectMode, Direction, FailurePolicy};
+pub use failure::{FailureKind, FilterFailure};
 pub use fault::{Answer, Calls, Fault};
 pub use inspect::{Import, Inspection, Origin};
 pub use l4::{App, Chunks, Connection, Relay};
@@ -51,7 +53,7 @@ pub use sidecar::{Sidecar, SidecarBuilder, StartError};
 pub use stats::{MetricError, MetricQuery, Series, StatsTag};
 pub use stream_info::Downstream;
 pub use tls::Tls;
-pub use trace::{ContextCounts, Event, HostcallCounts};
+pub use trace::{ContextCounts, Event, HostcallCounts, Moment};
 
 /// The Rust code of the README is a documentation test.
 #[cfg(doctest)]

@@ -49,6 +49,11 @@ impl Logs {
         self.0.take()
     }
 
+    /// The lines as text.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.0.borrow().iter().map(ToString::to_string).collect()
+    }
+
     pub(crate) fn all(&self) -> Vec<LogLine> {
         self.0.borrow().clone()
     }

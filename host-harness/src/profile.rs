@@ -22,7 +22,9 @@ use serde::de::IgnoredAny;
 /// assert_eq!(Profile::V1_36.to_string(), "1.36");
 /// assert_eq!(Profile::default(), Profile::V1_40);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize, schemars::JsonSchema,
+)]
 #[non_exhaustive]
 pub enum Profile {
     /// The Envoy of Istio 1.7: `node`, `cluster_name`, … are attribute roots of their own, as in all

@@ -34,7 +34,9 @@ mod model;
 mod order;
 mod read;
 mod roles;
+mod schema;
 mod stage;
+mod timeline;
 
 pub use at_once::{Act, AtOnce, Order};
 pub use emulated::Emulated;
@@ -45,5 +47,6 @@ pub use model::{Connect, Mtls, NodeSpec, Scenario, SidecarSpec, Step, Target};
 pub use read::ScenarioError;
 pub use roles::{End, Side};
 pub use stage::{Stage, StageError};
+pub use timeline::{Action, Entry, Timeline};
 
 pub use crate::bytes::Bytes;

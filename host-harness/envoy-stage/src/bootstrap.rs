@@ -8,8 +8,14 @@ use host_harness::ConnectMode;
 use host_harness::scenario::{Scenario, Side, SidecarSpec};
 use serde_json::{Value, json};
 
+use crate::failures::STUCK_AFTER;
+
 /// The listener's name.
 pub(crate) const LISTENER: &str = "scenario";
+
+/// The name of a listener without a filter, which answers each connection: a worker that hangs does
+/// not.
+pub(crate) const ALIVE: &str = "alive";
 
 /// The prefix of the type URLs of Envoy's extensions.
 const TYPES: &str = "type.googleapis.com/envoy.extensions";
@@ -34,8 +40,9 @@ impl Parts<'_> {
         json!({
             "node": { "id": id, "cluster": "scenario", "metadata": or_empty(&node.metadata) },
             "admin": { "address": loopback(0) },
+            "watchdogs": { "worker_watchdog": watchdog(), "main_thread_watchdog": watchdog() },
             "stats_config": { "use_all_default_tags": false, "stats_tags": self.tags() },
-            "static_resources": { "listeners": [self.listener(name)], "clusters": [self.cluster(name)] },
+            "static_resources": { "listeners": [self.listener(name), alive()], "clusters": [self.cluster(name)] },
         })
     }
 
@@ -160,6 +167,26 @@ impl Parts<'_> {
         }
         cluster
     }
+}
+
+fn alive() -> Value {
+    let answer = json!({
+        "name": "envoy.filters.network.direct_response",
+        "typed_config": {
+            "@type": format!("{TYPES}.filters.network.direct_response.v3.Config"),
+            "response": { "inline_string": ALIVE },
+        },
+    });
+    json!({
+        "name": ALIVE,
+        "address": loopback(0),
+        "filter_chains": [{ "filters": [answer] }],
+    })
+}
+
+/// A watchdog that only counts, and not before it is certain.
+fn watchdog() -> Value {
+    json!({ "miss_timeout": STUCK_AFTER, "megamiss_timeout": STUCK_AFTER })
 }
 
 /// Stores the JA4 fingerprint of the ClientHello in the filter state.

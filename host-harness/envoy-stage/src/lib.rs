@@ -7,6 +7,9 @@
 mod apps;
 mod bootstrap;
 mod connection;
+mod failures;
 mod stage;
+mod start;
 
 pub use stage::Envoys;
+pub use start::StartError;

@@ -1,19 +1,25 @@
 //! A scenario's sidecars as real Envoys.
 
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
-use std::thread;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use envoy_process::mesh_ca::{Identity, MeshCa};
 use envoy_process::{Envoy, EnvoyBinary, Scratch, exposition};
 use host_harness::scenario::{Act, AtOnce, Connect, End, Scenario, Side, Stage, StageError};
-use host_harness::{ConnectMode, Series};
+use host_harness::{ConnectMode, FilterFailure, Series};
 
 use crate::apps::{App, Server};
-use crate::bootstrap::{LISTENER, Parts};
+use crate::bootstrap::{ALIVE, LISTENER, Parts};
 use crate::connection::Connection;
+use crate::failures;
+use crate::start::StartError;
+
+/// The time in which an Envoy starts, for a busy machine.
+const STARTING: Duration = Duration::from_secs(30);
 
 /// The time limit of an expectation, for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -21,6 +27,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The time in which the proxies connect to the server after the client's bytes, unless a filter
 /// holds them.
 const CONNECTING: Duration = Duration::from_secs(2);
+
+/// The time limit for the last callbacks after the end of a scenario. Longer than the watchdog's, so
+/// that it tells of a callback that hangs.
+const SETTLING: Duration = Duration::from_secs(15);
+const POLLING: Duration = Duration::from_millis(50);
+/// The time in which a worker answers that does not hang.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// A scenario's sidecars as real Envoys, with sockets as applications.
 pub struct Envoys {
@@ -42,8 +55,9 @@ impl Envoys {
         scenario: &Scenario,
         binary: &EnvoyBinary,
         wasm: &Path,
-    ) -> Result<Self, StageError> {
+    ) -> Result<Self, StartError> {
         let scratch = Scratch::new("scenario").map_err(StageError::new)?;
+        let wasm = &binary_module(wasm, &scratch)?;
         let ca = MeshCa::create(&scratch.path().join("ca")).map_err(StageError::new)?;
         let server = Server::start().map_err(StageError::new)?;
         let mut entrance = server.address().map_err(StageError::new)?;
@@ -56,7 +70,7 @@ impl Envoys {
             let seeded = !spec.filter_state.is_empty() || !spec.upstream_filter_state.is_empty();
             if seeded || spec.fault.is_some() {
                 let only = "real Envoys do not support `filter_state` and `fault`: play it in the emulator";
-                return Err(StageError::new(only));
+                return Err(StageError::new(only).into());
             }
             if let Some(profile) = spec.profile
                 && binary.version.parse() != Ok(profile)
@@ -65,7 +79,7 @@ impl Envoys {
                 let other = format!(
                     "the scenario is for Envoy {profile}, and this is {version}: play it in the emulator or in that version"
                 );
-                return Err(StageError::new(other));
+                return Err(StageError::new(other).into());
             }
             let identity = identity(scenario, side, &ca)?;
             let parts = Parts {
@@ -78,9 +92,10 @@ impl Envoys {
             };
             let bootstrap = parts.document();
             let name = side.to_string();
-            let envoy = Envoy::start(binary, &name, &bootstrap, 1, scratch.path())
-                .map_err(StageError::new)?;
-            entrance = envoy.listener(LISTENER).map_err(StageError::new)?;
+            let folder = scratch.path();
+            let envoy = Envoy::start_within(STARTING, binary, &name, &bootstrap, 1, folder);
+            let envoy = envoy.map_err(StartError::of)?;
+            entrance = envoy.listener(LISTENER).map_err(StartError::of)?;
             envoys.push((side, envoy));
         }
         Ok(Self {
@@ -117,7 +132,8 @@ impl Envoys {
                 false => Duration::ZERO,
             };
             let failed = StageError::new;
-            connection.accept(&self.server, within).map_err(failed)?;
+            let envoys = &mut self.envoys;
+            accept(connection, &self.server, envoys, within).map_err(failed)?;
             connection.act(&own)?;
             let has_written = own.iter().any(|(_, act)| act.write.is_some());
             let within = if has_written {
@@ -125,7 +141,7 @@ impl Envoys {
             } else {
                 Duration::ZERO
             };
-            connection.accept(&self.server, within).map_err(failed)?;
+            accept(connection, &self.server, envoys, within).map_err(failed)?;
         }
         Ok(())
     }
@@ -143,7 +159,7 @@ impl Stage for Envoys {
         let client = TcpStream::connect(self.entrance).map_err(StageError::new)?;
         let mut connection = Connection::new(client, connect).map_err(StageError::new)?;
         if !self.is_lazy {
-            let accepted = connection.accept(&self.server, PATIENCE);
+            let accepted = accept(&mut connection, &self.server, &mut self.envoys, PATIENCE);
             accepted.map_err(StageError::new)?;
         }
         self.connections
@@ -182,9 +198,83 @@ impl Stage for Envoys {
         Ok(log.lines().map(str::to_owned).collect())
     }
 
+    fn failures(&mut self) -> Result<Vec<(Side, FilterFailure)>, StageError> {
+        let mut all = Vec::new();
+        for (side, envoy) in &mut self.envoys {
+            let failures = failures::of(envoy)?.into_iter();
+            all.extend(failures.map(|failure| (*side, failure)));
+        }
+        Ok(all)
+    }
+
+    /// Waits until each worker has done what it had to do: it answers another connection, and has
+    /// closed what both applications have seen the end of. One that hangs does not, and the watchdog
+    /// tells.
+    fn settle(&mut self) {
+        let started = Instant::now();
+        let connections = self.connections.values();
+        let open = connections.filter(|connection| connection.is_open());
+        let open = open.count() as u64;
+        let is_settled = |envoy: &Envoy| answers(envoy) && active(envoy) <= open;
+        while started.elapsed() < SETTLING
+            && !self.envoys.iter().all(|(_, envoy)| is_settled(envoy))
+            && !failures::any(&mut self.envoys)
+        {
+            thread::sleep(POLLING);
+        }
+    }
+
     fn patience(&self) -> Duration {
         PATIENCE
     }
+}
+
+/// Accepts the server's connection, if it comes within this time. A filter that has failed opens
+/// none.
+fn accept(
+    connection: &mut Connection,
+    server: &Server,
+    envoys: &mut [(Side, Envoy)],
+    within: Duration,
+) -> io::Result<()> {
+    const LOOK: Duration = Duration::from_secs(1);
+    let deadline = Instant::now() + within;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let is_over = connection.accept(server, left.min(LOOK))?;
+        if is_over || left <= LOOK || failures::any(envoys) {
+            return Ok(());
+        }
+    }
+}
+
+/// Whether the worker answers a connection.
+fn answers(envoy: &Envoy) -> bool {
+    let answer = || -> io::Result<usize> {
+        let address = envoy.listener(ALIVE).map_err(io::Error::other)?;
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(ANSWER))?;
+        stream.read(&mut [0])
+    };
+    answer().is_ok()
+}
+
+/// The number of open downstream connections of the listener; 0 if Envoy does not tell.
+fn active(envoy: &Envoy) -> u64 {
+    let stats = envoy.get("/stats?filter=downstream_cx_active");
+    let stats = stats.unwrap_or_default();
+    let counts = stats.lines().filter_map(|line| line.split_once(": "));
+    let own =
+        counts.filter(|(name, _)| name.starts_with("listener.127") && !name.contains("worker"));
+    own.filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
+}
+
+/// The module in the binary format, which is all that Envoy reads.
+fn binary_module(wasm: &Path, scratch: &Scratch) -> Result<PathBuf, StageError> {
+    let bytes = wat::parse_file(wasm).map_err(StageError::new)?;
+    let path = scratch.path().join("filter.wasm");
+    fs::write(&path, bytes).map_err(StageError::new)?;
+    Ok(path)
 }
 
 fn identity(scenario: &Scenario, side: Side, ca: &MeshCa) -> Result<Option<Identity>, StageError> {

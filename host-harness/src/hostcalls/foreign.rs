@@ -43,6 +43,10 @@ fn call(host: &mut Host, name: &str, argument: &[u8]) -> HostResult<Vec<u8>> {
         "expr_delete" => delete_expression(host, argument),
         // HTTP only: a TCP stream has no route.
         "clear_route_cache" => Ok(Vec::new()),
+        "compress" | "uncompress" | "verify_signature" => {
+            host.lacks(format!("the foreign function {name}"));
+            Err(Status::NotFound)
+        }
         _ => Err(Status::NotFound),
     }
 }
@@ -108,6 +112,9 @@ fn declare_property(host: &mut Host, argument: &[u8]) -> HostResult {
 fn create_expression(host: &mut Host, argument: &[u8]) -> HostResult<Vec<u8>> {
     let source = std::str::from_utf8(argument).map_err(|_| Status::BadArgument)?;
     let expression = Expression::parse(source).map_err(|reason| reject(host, reason))?;
+    if expression.needs_time {
+        host.lacks("durations and timestamps in expressions");
+    }
     let root = host.running_context()?.root;
     let token = host.expressions.add(root, expression);
     let token = token.map_err(|reason| reject(host, reason))?;

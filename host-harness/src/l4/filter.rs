@@ -57,7 +57,7 @@ impl Filter {
     }
 
     pub(super) fn is_failed(&self) -> bool {
-        self.worker.is_failed()
+        self.worker.is_dead()
     }
 
     /// Whether a newer root serves new connections.

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::roles::End;
 use crate::bytes::Bytes;
 
 /// An action of an application.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Act {
@@ -27,7 +28,7 @@ pub struct Act {
 }
 
 /// Actions of which none waits for another.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct AtOnce {
     acts: Vec<Acting>,
@@ -36,7 +37,7 @@ pub struct AtOnce {
 }
 
 /// An application and its action.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Acting {
     Client(Act),
@@ -58,6 +59,18 @@ pub enum Order {
     /// The server's proxy sees the server before the TLS handshake is complete. Then the bytes
     /// cross.
     BeforeHandshake,
+}
+
+impl Act {
+    /// Returns an action that only writes, on the connection without a name.
+    pub fn writing(bytes: Bytes) -> Self {
+        Self {
+            connection: String::new(),
+            write: Some(bytes),
+            end: false,
+            reset: false,
+        }
+    }
 }
 
 impl AtOnce {

@@ -8,6 +8,7 @@ use super::model::{Connect, Scenario};
 use super::roles::{End, Side};
 use super::stage::{Stage, StageError};
 use crate::bytes::Bytes;
+use crate::failure::FilterFailure;
 use crate::l4::{App, Chunks, Connection};
 use crate::module::Module;
 use crate::property::{Cluster, Node, UpstreamHost};
@@ -164,6 +165,15 @@ impl Stage for Emulated {
 
     fn series(&mut self, side: Side) -> Result<Vec<Series>, StageError> {
         Ok(self.sidecar(side)?.series())
+    }
+
+    fn failures(&mut self) -> Result<Vec<(Side, FilterFailure)>, StageError> {
+        let sidecars = self.sidecars().into_iter();
+        let failures = sidecars.flat_map(|(side, sidecar)| {
+            let failures = sidecar.failures().into_iter();
+            failures.map(move |failure| (side, failure))
+        });
+        Ok(failures.collect())
     }
 
     fn log(&mut self, side: Side) -> Result<Vec<String>, StageError> {

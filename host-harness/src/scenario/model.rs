@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -15,11 +16,16 @@ use crate::fault::Fault;
 use crate::profile::Profile;
 
 /// A scenario: one file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Scenario {
+    /// A file in the same folder that this one is merged into: maps are merged, all other values are
+    /// replaced. Only [`Scenario::read`] reads it.
+    #[serde(default)]
+    pub base: Option<String>,
     /// A short title.
+    #[serde(default)]
     pub name: String,
     /// The reason for the scenario, or the source of the rule.
     #[serde(default)]
@@ -40,11 +46,12 @@ pub struct Scenario {
     #[serde(default)]
     pub labels: BTreeSet<String>,
     /// The steps.
+    #[serde(default)]
     pub steps: Vec<Step>,
 }
 
 /// One sidecar.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SidecarSpec {
@@ -94,7 +101,7 @@ pub struct SidecarSpec {
 }
 
 /// The bootstrap's `node`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct NodeSpec {
@@ -107,7 +114,7 @@ pub struct NodeSpec {
 }
 
 /// A cluster or a host.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Target {
@@ -120,7 +127,7 @@ pub struct Target {
 }
 
 /// The URI SANs of both ends.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Mtls {
@@ -131,7 +138,7 @@ pub struct Mtls {
 }
 
 /// One step.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
     /// The client application connects.
@@ -143,15 +150,15 @@ pub enum Step {
     /// Actions of both applications, of which none waits for another: a list of `client` and
     /// `server`. See [`Scenario::in_each_order`].
     AtOnce(AtOnce),
-    /// Time passes.
+    /// Time passes: `500ms`, `15s` or `2m`.
     #[serde(deserialize_with = "duration")]
-    Advance(Duration),
+    Advance(#[schemars(with = "String", regex(pattern = r"^[0-9]+(ms|s|m)$"))] Duration),
     /// A check of conditions: immediately on a virtual clock, with a time limit in real time.
     Expect(Box<Expectation>),
 }
 
 /// The opening of a connection.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Connect {

@@ -53,7 +53,9 @@ impl SidecarBuilder {
     fn new(module: Option<Module>, direction: Direction) -> Self {
         let (cluster, port) = match direction {
             Direction::Inbound => ("inbound|8080||", 8080),
-            Direction::Outbound => ("outbound|8080||server.default.svc.cluster.local", 15001),
+            Direction::Outbound | Direction::Unspecified => {
+                ("outbound|8080||server.default.svc.cluster.local", 15001)
+            }
         };
         Self {
             filters: module.map(FilterSpec::new).into_iter().collect(),
@@ -238,8 +240,11 @@ impl SidecarBuilder {
                 stats: RefCell::new(Stats::new(self.stats_tags)),
                 shared: RefCell::new(SharedData::default()),
                 logs: Logs::default(),
+                clusters: RefCell::default(),
             })
         });
+        let name = self.cluster.name.clone();
+        process.clusters.borrow_mut().insert(name);
         let mut pools = Vec::new();
         for mut filter in self.filters {
             filter.plugin.direction = self.direction;

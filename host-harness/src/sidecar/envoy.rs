@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::error::StartError;
 use super::pool::Pool;
 use crate::config::ConnectMode;
+use crate::failure::FilterFailure;
 use crate::host::{Deferred, Process, Stream};
 use crate::l4::{Dialing, Hop, Path, Proxy, pump};
 use crate::property::{Cluster, FilterState, UpstreamHost};
@@ -96,6 +97,11 @@ impl Envoy {
     /// The current workers.
     pub(crate) fn workers(&self) -> Vec<Rc<Worker>> {
         self.pools.iter().flat_map(Pool::workers).collect()
+    }
+
+    /// The failures of all filters.
+    pub(super) fn failures(&self) -> Vec<FilterFailure> {
+        self.pools.iter().flat_map(Pool::failures).collect()
     }
 
     /// The number of host calls with an injected fault.

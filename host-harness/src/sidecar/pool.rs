@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::error::StartError;
 use super::spec::FilterSpec;
 use crate::config::{FailurePolicy, Plugin};
+use crate::failure::{FailureKind, FilterFailure};
 use crate::fault::FaultInjection;
 use crate::host::{Process, Sandbox};
 use crate::l4::Admission;
@@ -21,6 +22,8 @@ pub(super) struct Pool {
     policy: FailurePolicy,
     sandbox: Sandbox,
     workers: RefCell<Vec<Loaded>>,
+    /// The failures of VMs that others have replaced, or that did not start.
+    past_failures: RefCell<Vec<FilterFailure>>,
 }
 
 #[derive(Clone)]
@@ -42,6 +45,7 @@ impl Pool {
             policy: filter.policy,
             sandbox: filter.sandbox,
             workers: RefCell::default(),
+            past_failures: RefCell::default(),
         };
         for _ in 0..workers {
             let loaded = pool.load()?;
@@ -65,7 +69,7 @@ impl Pool {
         StartError::Refused {
             logs: self.process.logs.all(),
             missing_properties: worker.host().trace.missing_properties.clone(),
-            trap: worker.failure(),
+            failure: worker.failures().pop().map(Box::new),
         }
     }
 
@@ -88,7 +92,7 @@ impl Pool {
         let Some(loaded) = self.workers.borrow().get(turn).cloned() else {
             return Admission::PassThrough;
         };
-        if !loaded.worker.is_failed() {
+        if !loaded.worker.is_dead() {
             return Admission::Filtered(loaded.worker);
         }
         match self.policy {
@@ -105,10 +109,32 @@ impl Pool {
     }
 
     fn reload(&self, turn: usize) -> Option<Rc<Worker>> {
-        let loaded = self.load().ok()?;
+        let loaded = match self.load() {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                let failure = error.failure().cloned();
+                let failure = failure.unwrap_or_else(|| {
+                    let reason = format!("the filter cannot be loaded again: {error}");
+                    FilterFailure::new(FailureKind::Host, "", reason)
+                });
+                self.past_failures.borrow_mut().push(failure);
+                return None;
+            }
+        };
         let worker = loaded.worker.clone();
-        *self.workers.borrow_mut().get_mut(turn)? = loaded;
+        let mut workers = self.workers.borrow_mut();
+        let replaced = std::mem::replace(workers.get_mut(turn)?, loaded);
+        let failures = replaced.worker.failures();
+        self.past_failures.borrow_mut().extend(failures);
         Some(worker)
+    }
+
+    /// The failures of all VMs of the plugin.
+    pub(super) fn failures(&self) -> Vec<FilterFailure> {
+        let mut failures = self.past_failures.borrow().clone();
+        let workers = self.workers.borrow();
+        failures.extend(workers.iter().flat_map(|loaded| loaded.worker.failures()));
+        failures
     }
 
     /// Updates the listener: each VM gets a new root with this configuration, for new connections.

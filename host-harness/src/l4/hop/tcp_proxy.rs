@@ -4,6 +4,7 @@ use super::{Dialing, Hop};
 use crate::abi::PeerType;
 use crate::l4::filter::FilterStatus;
 use crate::l4::segment::{Ending, Segment, Socket, Toward};
+use crate::property::Value;
 use crate::tls::Tls;
 
 /// `UF,URX`: the only connect attempt of tcp_proxy failed. Measured with Envoy 1.40.
@@ -11,6 +12,13 @@ const UPSTREAM_CONNECTION_FAILURE: i64 = 0x8020;
 
 /// `UR`: the upstream connection was reset. Measured with Envoy 1.40.
 const UPSTREAM_REMOTE_RESET: i64 = 0x10;
+
+/// `NC`: there is no cluster of the name that a filter chose. Measured with Envoy 1.40.
+const NO_CLUSTER_FOUND: i64 = 0x0100_0000;
+
+/// The key of the filter state that names the cluster in place of the configuration. Envoy:
+/// `PerConnectionCluster`.
+const CHOSEN_CLUSTER: &str = "envoy.tcp_proxy.cluster";
 
 /// The failure of a TLS handshake with a listener without a matching filter chain. Measured with
 /// Envoy 1.40.
@@ -24,6 +32,10 @@ impl Hop {
         if self.has_connected() || !self.downstream.open {
             return;
         }
+        if self.chose_another_cluster() {
+            self.stream.borrow_mut().info.response_flags |= NO_CLUSTER_FOUND;
+            return self.close_downstream(PeerType::Local, Ending::End);
+        }
         self.stream.borrow_mut().info.upstream = Some(self.route.clone());
         match self.dialing {
             Dialing::Emulated if !self.next_chain_matches() => self.fail_upstream(HANDSHAKE_RESET),
@@ -35,6 +47,16 @@ impl Hop {
             Dialing::Owner | Dialing::UnderWay => self.dialing = Dialing::UnderWay,
             Dialing::Refused => self.fail_upstream("delayed connect error: Connection refused"),
         }
+    }
+
+    /// Whether a filter chose a cluster that this proxy does not have: it has one.
+    fn chose_another_cluster(&self) -> bool {
+        let stream = self.stream.borrow();
+        let chosen = stream.info.filter_state.get(CHOSEN_CLUSTER);
+        chosen.is_some_and(|chosen| match chosen.value() {
+            Value::String(name) => *name != self.route.cluster.name,
+            _ => false,
+        })
     }
 
     /// Envoy: `FilterChainManagerImpl::findFilterChainForApplicationProtocols`.
