@@ -182,6 +182,8 @@ fn alive() -> Value {
     });
     json!({
         "name": ALIVE,
+        // Its connections are not those of the scenario.
+        "stat_prefix": ALIVE,
         "address": loopback(0),
         "filter_chains": [{ "filters": [answer] }],
     })
