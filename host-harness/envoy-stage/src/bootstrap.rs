@@ -179,6 +179,8 @@ fn alive() -> Value {
     });
     json!({
         "name": ALIVE,
+        // Its connections are not those of the scenario.
+        "stat_prefix": ALIVE,
         "address": loopback(0),
         "filter_chains": [{ "filters": [answer] }],
     })
