@@ -119,6 +119,20 @@ fn a_cut_frame_ends_in_a_field_of_another_wire_type() {
     });
 }
 
+/// The end of a cut frame and the bytes after it make a varint of more than 64 bits. Receivers ignore
+/// the surplus bits, but the reference classified the frame as malformed.
+#[test]
+fn a_cut_frame_ends_in_a_varint_of_more_than_64_bits() {
+    let last = vec![0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02];
+    let middle = Piece::Header(0x388a_af80);
+    let frame = [
+        Piece::Cut(Payload::Metadata, 159),
+        middle,
+        Piece::Bytes(last),
+    ];
+    holds(Case::new([connection([Step::write(Client, frame)])]));
+}
+
 /// A client whose configuration lists no cluster.
 fn unlisted(connections: impl IntoIterator<Item = Connection>) -> Case {
     Case {
