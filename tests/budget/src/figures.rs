@@ -49,17 +49,15 @@ impl Figures {
         let (plain, gzipped) = filters.sizes()?;
         figures.bytes.insert("wasm".into(), plain);
         figures.bytes.insert("wasm, gzipped".into(), gzipped);
-        let peers = situations::peers(&filters.shipped)?;
-        let [outbound, inbound] = [Side::Outbound, Side::Inbound].map(|side| {
-            let (filters, peers) = (filters.clone(), peers.clone());
-            thread::spawn(move || Self::of_side(side, &filters, &peers, churn))
+        let peers = &situations::peers(&filters.shipped)?;
+        let parts = thread::scope(|scope| {
+            let [outbound, inbound] = [Side::Outbound, Side::Inbound]
+                .map(|side| scope.spawn(move || Self::of_side(side, filters, peers, churn)));
+            let many = scope.spawn(|| Self::of_many(filters, peers));
+            [outbound, inbound, many].map(thread::ScopedJoinHandle::join)
         });
-        let many = {
-            let (filters, peers) = (filters.clone(), peers.clone());
-            thread::spawn(move || Self::of_many(&filters, &peers))
-        };
-        for part in [outbound, inbound, many] {
-            let part = part.join().map_err(|_| Error::Thread)??;
+        for part in parts {
+            let part = part.map_err(|_| Error::Thread)??;
             figures.bytes.extend(part.bytes);
             figures.costs.extend(part.costs);
         }
