@@ -1,5 +1,6 @@
 //! `overlays/telemetry-only`: a WasmPlugin whose image the agents pull.
 
+use std::thread;
 use std::time::Duration;
 
 use mesh::Exposition;
@@ -21,6 +22,8 @@ const LIMIT: Duration = Duration::from_secs(40);
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm";
 /// What the agent puts in the place of a module that it cannot get.
 const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC";
+/// A tag that the registry does not have.
+const ABSENT: &str = "absent";
 const WRONG_DIGEST: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 
 pub(super) fn by_tag(bench: &mut Bench<'_>) -> Result<String> {
@@ -46,16 +49,23 @@ pub(super) fn wrong_digest(bench: &mut Bench<'_>) -> Result<String> {
 }
 
 pub(super) fn missing_image(bench: &mut Bench<'_>) -> Result<String> {
-    refused(bench, |it| (format!("{}:absent", it.repository), None))
+    refused(bench, |it| (format!("{}:{ABSENT}", it.repository), None))
+}
+
+/// The last check of plugins.
+pub(super) fn registry_down(bench: &mut Bench<'_>) -> Result<String> {
+    bench.telemetry()?.0.stop_registry();
+    refused(bench, |it| (format!("{}:{}", it.repository, it.tag), None))
 }
 
 /// A plugin that names the port of the pods instead of that of the Service counts nothing.
 pub(super) fn target_port(bench: &mut Bench<'_>) -> Result<String> {
     let (telemetry, kubectl) = bench.telemetry()?;
-    remove(telemetry, kubectl)?;
     let url = format!("{}:{}", telemetry.repository, telemetry.tag);
     apply(kubectl, Port::same(PORT.target), &url, None)?;
     bench.settled()?;
+    // The proxies build their listeners after the acknowledgement.
+    thread::sleep(Duration::from_secs(2));
     let (telemetry, _) = bench.telemetry()?;
     let (source, destination) = traffic(telemetry, 0)?;
     expect::equal("counted at the client", source, 0)?;
@@ -94,29 +104,37 @@ fn refused(
     ))
 }
 
-/// Replaces the plugin, and waits until both proxies have a filter of this type for it.
+/// Changes the plugin, and waits until both proxies have a filter of this type for it. If they have
+/// one before, it is replaced by one of the other type first, so that the change can be seen.
 fn install(
     bench: &mut Bench<'_>,
     image: impl FnOnce(&Telemetry) -> (String, Option<String>),
     kind: &str,
 ) -> Result<()> {
     let (telemetry, kubectl) = bench.telemetry()?;
-    remove(telemetry, kubectl)?;
+    if filters(&telemetry.client)? == [kind] {
+        let (tag, other) = if kind == WASM {
+            (ABSENT, RBAC)
+        } else {
+            (telemetry.tag, WASM)
+        };
+        apply(
+            kubectl,
+            PORT,
+            &format!("{}:{tag}", telemetry.repository),
+            None,
+        )?;
+        both_have(telemetry, other)?;
+    }
     let (url, digest) = image(telemetry);
     apply(kubectl, PORT, &url, digest.as_deref())?;
+    both_have(telemetry, kind)
+}
+
+fn both_have(telemetry: &Telemetry, kind: &str) -> Result<()> {
     for pod in [&telemetry.client, &telemetry.server] {
         let what = format!("the filter of the plugin at {}", pod.name());
         until(&what, LIMIT, || Ok((filters(pod)? == [kind]).then_some(())))?;
-    }
-    Ok(())
-}
-
-fn remove(telemetry: &Telemetry, kubectl: &Kubectl) -> Result<()> {
-    let object = ["wasmplugin", "tcp-peer-stats", "--ignore-not-found"];
-    kubectl.run(&[&["delete", "--namespace", NAMESPACE], &object[..]].concat())?;
-    for pod in [&telemetry.client, &telemetry.server] {
-        let what = format!("no filter at {}", pod.name());
-        until(&what, LIMIT, || Ok(filters(pod)?.is_empty().then_some(())))?;
     }
     Ok(())
 }
