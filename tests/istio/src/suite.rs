@@ -37,7 +37,7 @@ struct Check {
 }
 
 /// All checks.
-const CHECKS: [Check; 27] = [
+const CHECKS: [Check; 30] = [
     Check {
         name: "exchange",
         about: "overlays/exchange as installed: every connection counted on both sides, labels complete",
@@ -72,6 +72,16 @@ const CHECKS: [Check; 27] = [
         name: "server-first",
         about: "a server that sends first: complete on both sides from the second connection",
         run: exchange::server_first,
+    },
+    Check {
+        name: "rule-plaintext",
+        about: "a DestinationRule without TLS: counted without names, no frame",
+        run: exchange::rule_plaintext,
+    },
+    Check {
+        name: "rule-mutual",
+        about: "a DestinationRule with mutual TLS: complete as without a rule",
+        run: exchange::rule_mutual,
     },
     Check {
         name: "one-of-two-pods",
@@ -167,6 +177,11 @@ const CHECKS: [Check; 27] = [
         name: "plugin-target-port",
         about: "a match on the pods' port instead of the Service's: nothing is counted",
         run: plugin::target_port,
+    },
+    Check {
+        name: "plugin-traffic-extension",
+        about: "a TrafficExtension instead of the WasmPlugin: every connection counted, once",
+        run: plugin::traffic_extension,
     },
     Check {
         name: "plugin-registry-down",

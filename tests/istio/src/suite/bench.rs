@@ -19,7 +19,8 @@ use crate::workload;
 
 /// The namespace of all workloads.
 pub(super) const NAMESPACE: &str = "shop";
-const SERVICE: &str = "mysql";
+/// The Service.
+pub(super) const SERVICE: &str = "mysql";
 const CLUSTER: &str = "outbound|3306||mysql.shop.svc.cluster.local";
 /// The port of the Service and that of its pods: two different ones, which Istio's kinds name.
 pub(super) const PORT: Port = Port {
@@ -150,7 +151,10 @@ impl<'a> Bench<'a> {
 
     /// Waits until all proxies have acknowledged what istiod sent.
     pub(super) fn settled(&self) -> Result<Proxies> {
-        self.control.istiod.settled()
+        let others = usize::from(self.plain_client.is_some());
+        let plugins = if self.telemetry.is_some() { 2 } else { 0 };
+        let number = 1 + self.servers.len() + others + plugins;
+        self.control.istiod.settled(number)
     }
 
     /// Applies an overlay for the Service's port.

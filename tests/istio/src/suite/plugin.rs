@@ -1,9 +1,11 @@
 //! `overlays/telemetry-only`: a WasmPlugin whose image the agents pull.
 
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use mesh::Exposition;
+use mesh::error::Context;
+use mesh::{Exposition, workspace};
 use serde_json::{Value, json};
 
 use super::application::{First, visit};
@@ -18,7 +20,8 @@ use crate::overlay::{self, Port};
 
 const NUMBER: u64 = 100;
 const OPENED: &str = "peer_stats_tcp_connections_opened_total";
-const LIMIT: Duration = Duration::from_secs(40);
+const LIMIT: Duration = Duration::from_secs(90);
+const EXTENSION: &str = "envoy-config/istio/components/traffic-extension/traffic-extension.yaml";
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm";
 /// What the agent puts in the place of a module that it cannot get.
 const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC";
@@ -73,6 +76,45 @@ pub(super) fn target_port(bench: &mut Bench<'_>) -> Result<String> {
     Ok(format!(
         "match {} instead of {}: {NUMBER} connections, 0 counted",
         PORT.target, PORT.service
+    ))
+}
+
+/// The same plugin as the other kind. Its filter has another name.
+pub(super) fn traffic_extension(bench: &mut Bench<'_>) -> Result<String> {
+    let (telemetry, kubectl) = bench.telemetry()?;
+    let path = workspace::root().join(EXTENSION);
+    let text = fs::read_to_string(&path).context(|| format!("cannot read {EXTENSION}"))?;
+    let mut object: Value =
+        serde_saphyr::from_str(&text).map_err(|error| mesh::Error::malformed(EXTENSION, error))?;
+    let url = format!("oci://{}:{}", telemetry.repository, telemetry.tag);
+    let edits = [
+        ("/spec/wasm/url", json!(url)),
+        ("/spec/match/0/ports/0/number", json!(PORT.service)),
+    ];
+    for (place, value) in edits {
+        let part = object.pointer_mut(place);
+        *part.ok_or_else(|| Error::object(EXTENSION, format!("it has no {place}")))? = value;
+    }
+    let plugin = ["wasmplugin", "tcp-peer-stats", "--ignore-not-found"];
+    kubectl.run(&[&["delete", "--namespace", NAMESPACE], &plugin[..]].concat())?;
+    kubectl.apply(NAMESPACE, &object.to_string())?;
+    bench.settled()?;
+    // The proxies build their listeners after the acknowledgement.
+    thread::sleep(Duration::from_secs(5));
+    let (telemetry, kubectl) = bench.telemetry()?;
+    let counts = traffic(telemetry, NUMBER);
+    kubectl.run(&[
+        "delete",
+        "trafficextension",
+        "tcp-peer-stats",
+        "--namespace",
+        NAMESPACE,
+    ])?;
+    let (source, destination) = counts?;
+    expect::equal("counted at the client", source, NUMBER)?;
+    expect::equal("counted at the server", destination, NUMBER)?;
+    Ok(format!(
+        "pulled by both agents, {NUMBER} connections, all counted on both sides"
     ))
 }
 
