@@ -33,6 +33,7 @@ steps:
 
 /// What a host says.
 #[derive(Debug)]
+#[expect(dead_code, reason = "messages show it")]
 enum Said {
     Passed,
     /// A filter failed.

@@ -39,7 +39,10 @@ pub fn run(run: &Run, options: &Options) -> Result<bool> {
     let mut bookinfo = Bookinfo::start(run, &mut control, &scratch)?;
     let findings = bookinfo.visit(run, &scratch)?;
     let mut checks = findings.checks;
-    checks.push(report::acknowledged(&control.istiod)?);
+    checks.push(report::acknowledged(
+        &control.istiod,
+        bookinfo.pods().len(),
+    )?);
     let report = Report {
         ok: checks.iter().all(|check| check.ok),
         envoy: run.parts.envoy_version.clone(),

@@ -91,18 +91,23 @@ impl Istiod {
         Proxies::parse(&sync, &metrics)
     }
 
-    /// Waits until all proxies have acknowledged everything that istiod sent, and none has refused
-    /// anything since the start.
+    /// Waits until at least `number` proxies are connected, all have acknowledged everything that
+    /// istiod sent, and none has refused anything since istiod's start.
     ///
     /// # Errors
-    /// A proxy refused a resource, or does not acknowledge one.
-    pub fn settled(&self) -> Result<Proxies> {
+    /// A proxy refused a resource, does not acknowledge one, or is not connected.
+    pub fn settled(&self, number: usize) -> Result<Proxies> {
         let mut last = String::new();
         let settled = until("all proxies acknowledging all resources", LIMIT, || {
             let proxies = self.proxies()?;
             proxies.check_rejects()?;
-            last = proxies.pending().join(", ");
-            Ok(last.is_empty().then_some(proxies))
+            let pending = proxies.pending();
+            let connected = proxies.number();
+            last = format!(
+                "{connected} of {number} proxies connected, {}",
+                pending.join(", ")
+            );
+            Ok((pending.is_empty() && connected >= number).then_some(proxies))
         });
         settled.map_err(|error| match error {
             Error::Testbed(timeout) if timeout.is_timeout() => {

@@ -9,6 +9,7 @@ mod bench;
 mod control;
 mod exchange;
 mod expect;
+mod faults;
 mod listeners;
 mod lost;
 mod manifests;
@@ -36,7 +37,7 @@ struct Check {
 }
 
 /// All checks.
-const CHECKS: [Check; 25] = [
+const CHECKS: [Check; 30] = [
     Check {
         name: "exchange",
         about: "overlays/exchange as installed: every connection counted on both sides, labels complete",
@@ -71,6 +72,16 @@ const CHECKS: [Check; 25] = [
         name: "server-first",
         about: "a server that sends first: complete on both sides from the second connection",
         run: exchange::server_first,
+    },
+    Check {
+        name: "rule-plaintext",
+        about: "a DestinationRule without TLS: counted without names, no frame",
+        run: exchange::rule_plaintext,
+    },
+    Check {
+        name: "rule-mutual",
+        about: "a DestinationRule with mutual TLS: complete as without a rule",
+        run: exchange::rule_mutual,
     },
     Check {
         name: "one-of-two-pods",
@@ -124,7 +135,7 @@ const CHECKS: [Check; 25] = [
     },
     Check {
         name: "denied",
-        about: "an AuthorizationPolicy DENY: nothing at the application, no frame",
+        about: "an AuthorizationPolicy DENY: no byte at the application, no frame",
         run: other_clients::denied,
     },
     Check {
@@ -136,6 +147,11 @@ const CHECKS: [Check; 25] = [
         name: "manifests",
         about: "all overlays and Bookinfo's files pass the API server and istiod's webhook",
         run: manifests::validated,
+    },
+    Check {
+        name: "faults",
+        about: "random faults and changes under traffic, by a seed: at most one frame per loss of a filter, counted",
+        run: faults::random,
     },
     Check {
         name: "plugin-tag",
@@ -162,6 +178,16 @@ const CHECKS: [Check; 25] = [
         about: "a match on the pods' port instead of the Service's: nothing is counted",
         run: plugin::target_port,
     },
+    Check {
+        name: "plugin-traffic-extension",
+        about: "a TrafficExtension instead of the WasmPlugin: every connection counted, once",
+        run: plugin::traffic_extension,
+    },
+    Check {
+        name: "plugin-registry-down",
+        about: "the registry stopped: connections pass uncounted",
+        run: plugin::registry_down,
+    },
 ];
 
 /// The options of the suite.
@@ -169,6 +195,14 @@ const CHECKS: [Check; 25] = [
 pub struct Options {
     /// The names of the checks; all if none is named
     pub names: Vec<String>,
+
+    /// The number of events of the check `faults`
+    #[arg(long, default_value_t = 20)]
+    pub events: u32,
+
+    /// The seed of the check `faults`
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
 
     /// List the checks
     #[arg(long)]
@@ -213,7 +247,7 @@ pub fn known(options: &Options) -> Result<()> {
 /// # Errors
 /// The control plane does not start.
 pub fn run(run: &Run, options: &Options) -> Result<bool> {
-    let mut bench = Bench::start(run)?;
+    let mut bench = Bench::start(run, (options.events, options.seed))?;
     let mut failed = 0;
     for check in &CHECKS {
         let Check { name, .. } = check;
@@ -228,6 +262,7 @@ pub fn run(run: &Run, options: &Options) -> Result<bool> {
         });
         let line = match result {
             Ok(counts) => format!("ok {name}: {counts}"),
+            Err(error) if error.is_unmet() => format!("skipped {name}: {error}"),
             Err(error) => {
                 failed += 1;
                 format!("FAILED {name}: {error}")
@@ -258,6 +293,8 @@ mod tests {
     fn an_unknown_name_is_refused() {
         let options = |name: &str| Options {
             names: vec![name.to_owned()],
+            events: 0,
+            seed: 0,
             list: false,
         };
         assert!(known(&options("exchange")).is_ok());

@@ -66,7 +66,7 @@ impl Bookinfo {
                 MYSQLDB, mysqldb, server, &client, sql_port, kubelet,
             )?);
         }
-        control.istiod.settled()?;
+        control.istiod.settled(1 + databases.len())?;
         run.stages.done("the databases are ready");
         Ok(Self {
             databases,

@@ -46,9 +46,9 @@ impl Report {
 }
 
 /// All proxies acknowledged everything that istiod sent.
-pub(super) fn acknowledged(istiod: &Istiod) -> Result<Check> {
+pub(super) fn acknowledged(istiod: &Istiod, proxies: usize) -> Result<Check> {
     let what = "istiod: everything sent is acknowledged, nothing was refused";
-    Ok(match istiod.settled() {
+    Ok(match istiod.settled(proxies) {
         Ok(proxies) => {
             let (number, kinds) = (proxies.number(), proxies.acknowledged());
             Check::new(

@@ -49,10 +49,14 @@ impl Proxies {
         })
     }
 
-    /// The number of connected proxies.
+    /// The number of proxies that have acknowledged something.
     #[must_use]
     pub fn number(&self) -> usize {
-        self.proxies.len()
+        let acknowledges = |proxy: &&Proxy| {
+            let mut resources = proxy.resources.values();
+            resources.any(|resource| !resource.acked.is_empty())
+        };
+        self.proxies.iter().filter(acknowledges).count()
     }
 
     /// The number of kinds of resources that all proxies together have acknowledged.

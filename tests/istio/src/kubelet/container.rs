@@ -138,7 +138,7 @@ fn resolve(root: &Path, path: &Path) -> PathBuf {
     let parents = path.ancestors();
     for parent in parents {
         if let Ok(real) = fs::canonicalize(parent) {
-            let rest = path.strip_prefix(parent).unwrap_or(Path::new(""));
+            let rest = path.strip_prefix(parent).unwrap_or_else(|_| Path::new(""));
             let real = inside(root, &real);
             return if rest.as_os_str().is_empty() {
                 real

@@ -45,6 +45,8 @@ pub(super) struct Seen {
     pub(super) ok: bool,
     /// Whether it received the start of a frame.
     pub(super) frame: bool,
+    /// The number of bytes that it received.
+    pub(super) bytes: usize,
 }
 
 /// The connections of a client.
@@ -225,6 +227,7 @@ fn serve(mut stream: TcpStream, first: First) -> Seen {
     Seen {
         ok: text.is_some_and(|text| text.starts_with(START.as_bytes()) && !contains(text, END)),
         frame: contains(&received, MAGIC),
+        bytes: received.len(),
     }
 }
 
@@ -283,6 +286,7 @@ mod tests {
             let right = Seen {
                 ok: true,
                 frame: false,
+                bytes: "PING 0\n.END.\n".len(),
             };
             assert_eq!(*seen.lock().unwrap(), vec![right; 7]);
         }
@@ -303,6 +307,7 @@ mod tests {
         let expected = Seen {
             ok: false,
             frame: true,
+            bytes: 22,
         };
         while seen.lock().unwrap().is_empty() {
             thread::sleep(Duration::from_millis(1));

@@ -19,7 +19,8 @@ use crate::workload;
 
 /// The namespace of all workloads.
 pub(super) const NAMESPACE: &str = "shop";
-const SERVICE: &str = "mysql";
+/// The Service.
+pub(super) const SERVICE: &str = "mysql";
 const CLUSTER: &str = "outbound|3306||mysql.shop.svc.cluster.local";
 /// The port of the Service and that of its pods: two different ones, which Istio's kinds name.
 pub(super) const PORT: Port = Port {
@@ -40,6 +41,7 @@ pub(super) struct Bench<'a> {
     versions: u32,
     telemetry: Option<Telemetry>,
     plain_client: Option<Pod>,
+    faults: (u32, u64),
 }
 
 /// A server's pod.
@@ -57,7 +59,7 @@ pub(super) struct Server {
 }
 
 /// The mode of a PeerAuthentication.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Mode {
     Permissive,
     Strict,
@@ -66,7 +68,7 @@ pub(super) enum Mode {
 
 impl<'a> Bench<'a> {
     /// Starts the control plane, the client and one server.
-    pub(super) fn start(run: &'a Run) -> Result<Self> {
+    pub(super) fn start(run: &'a Run, faults: (u32, u64)) -> Result<Self> {
         let mut control = run.control_plane()?;
         let kubectl = control.kubelet.kubectl();
         workload::namespace(kubectl, NAMESPACE)?;
@@ -90,6 +92,7 @@ impl<'a> Bench<'a> {
             versions: 0,
             telemetry: None,
             plain_client: None,
+            faults,
         };
         bench.add_server(true, None)?;
         bench.address = workload::cluster_address(bench.kubectl(), NAMESPACE, SERVICE)?;
@@ -100,6 +103,11 @@ impl<'a> Bench<'a> {
     /// The client's pod.
     pub(super) fn client(&self) -> &Pod {
         &self.client
+    }
+
+    /// The number and the seed of random faults.
+    pub(super) fn faults(&self) -> (u32, u64) {
+        self.faults
     }
 
     /// The address of the Service.
@@ -143,7 +151,10 @@ impl<'a> Bench<'a> {
 
     /// Waits until all proxies have acknowledged what istiod sent.
     pub(super) fn settled(&self) -> Result<Proxies> {
-        self.control.istiod.settled()
+        let others = usize::from(self.plain_client.is_some());
+        let plugins = if self.telemetry.is_some() { 2 } else { 0 };
+        let number = 1 + self.servers.len() + others + plugins;
+        self.control.istiod.settled(number)
     }
 
     /// Applies an overlay for the Service's port.
@@ -352,11 +363,11 @@ impl<'a> Bench<'a> {
     }
 
     /// The pods of the checks of plugins, which start when they are first needed, and kubectl.
-    pub(super) fn telemetry(&mut self) -> Result<(&Telemetry, &Kubectl)> {
+    pub(super) fn telemetry(&mut self) -> Result<(&mut Telemetry, &Kubectl)> {
         if self.telemetry.is_none() {
             self.telemetry = Some(Telemetry::start(self.run, &mut self.control, PORT)?);
         }
-        let telemetry = self.telemetry.as_ref();
+        let telemetry = self.telemetry.as_mut();
         let telemetry = telemetry.ok_or_else(|| Error::object("the plugin's pods", "none"))?;
         Ok((telemetry, self.control.kubelet.kubectl()))
     }

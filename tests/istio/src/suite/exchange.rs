@@ -3,13 +3,16 @@
 use std::thread;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::application::First;
-use super::bench::{Bench, Mode};
+use super::bench::{Bench, Mode, SERVICE};
 use super::expect;
 use super::measure::{Outcome, Place, during, expect_unchanged, measure};
 use crate::error::Result;
 
 const NUMBER: u64 = 100;
+const RULE: &str = "tls";
 /// The client learns in its first connection that the server exchanges metadata.
 const FIRST: u64 = 1;
 
@@ -97,6 +100,48 @@ pub(super) fn plaintext(bench: &mut Bench<'_>) -> Result<String> {
 pub(super) fn server_first(bench: &mut Bench<'_>) -> Result<String> {
     bench.sends_first(First::Server)?;
     complete(bench)
+}
+
+pub(super) fn rule_plaintext(bench: &mut Bench<'_>) -> Result<String> {
+    with_rule(bench, "DISABLE", |bench| {
+        let outcome = measure(bench, Place::Mesh, (NUMBER, 1))?;
+        outcome.expect_unchanged(NUMBER)?;
+        expect::equal("opened, source", outcome.source.opened(), NUMBER)?;
+        expect::equal(
+            "without TLS",
+            outcome.destination()?.with_security("none"),
+            NUMBER,
+        )?;
+        Ok(format!(
+            "{NUMBER} connections, all counted on both sides, 0 frames"
+        ))
+    })
+}
+
+pub(super) fn rule_mutual(bench: &mut Bench<'_>) -> Result<String> {
+    with_rule(bench, "ISTIO_MUTUAL", complete)
+}
+
+/// Runs `work` under a DestinationRule with this TLS mode.
+fn with_rule(
+    bench: &Bench<'_>,
+    mode: &str,
+    work: impl FnOnce(&Bench<'_>) -> Result<String>,
+) -> Result<String> {
+    let rule = json!({
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": { "name": RULE },
+        "spec": { "host": SERVICE, "trafficPolicy": { "tls": { "mode": mode } } },
+    });
+    bench.apply_text(&rule.to_string())?;
+    let result = bench.settled().and_then(|_| {
+        // The proxy warms the cluster after the acknowledgement.
+        thread::sleep(Duration::from_secs(2));
+        work(bench)
+    });
+    bench.delete("destinationrule", RULE)?;
+    result
 }
 
 /// Every connection is counted on both sides, and all but the first have complete labels.

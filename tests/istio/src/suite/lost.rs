@@ -7,7 +7,7 @@ use mesh::Exposition;
 
 use super::bench::Bench;
 use super::expect;
-use super::measure::{Place, during, expect_unchanged, measure, unanswered};
+use super::measure::{Place, during, expect_unchanged, measure, opened_since, unanswered};
 use crate::error::Result;
 
 const NUMBER: u64 = 100;
@@ -44,6 +44,7 @@ pub(super) fn uninstall(bench: &mut Bench<'_>) -> Result<String> {
         Ok(())
     })?;
     expect_unchanged(&after, seen.iter())?;
+    expect::equal("counted at the client", opened_since(bench, &before)?, 0)?;
     expect::equal("unanswered frames", unanswered(bench, &before, 0)?, 0)?;
     let (during, after) = (visits.made, after.made);
     Ok(format!(

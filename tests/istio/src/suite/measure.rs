@@ -252,6 +252,18 @@ pub(super) fn unanswered(bench: &Bench<'_>, before: &Exposition, expected: u64) 
     }
 }
 
+/// The connections that the client has counted since `before`.
+pub(super) fn opened_since(bench: &Bench<'_>, before: &Exposition) -> Result<u64> {
+    Ok(Reported(increase(before, &bench.client().metrics()?)).opened())
+}
+
+/// The unanswered frames since `before` that the client has reported two intervals later, when it
+/// has reported all.
+pub(super) fn unanswered_in_all(bench: &Bench<'_>, before: &Exposition) -> Result<u64> {
+    thread::sleep(SETTLE_LIMIT);
+    Ok(Reported(increase(before, &bench.client().metrics()?)).sum(UNANSWERED))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

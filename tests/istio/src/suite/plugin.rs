@@ -1,8 +1,11 @@
 //! `overlays/telemetry-only`: a WasmPlugin whose image the agents pull.
 
+use std::fs;
+use std::thread;
 use std::time::Duration;
 
-use mesh::Exposition;
+use mesh::error::Context;
+use mesh::{Exposition, workspace};
 use serde_json::{Value, json};
 
 use super::application::{First, visit};
@@ -17,10 +20,13 @@ use crate::overlay::{self, Port};
 
 const NUMBER: u64 = 100;
 const OPENED: &str = "peer_stats_tcp_connections_opened_total";
-const LIMIT: Duration = Duration::from_secs(40);
+const LIMIT: Duration = Duration::from_secs(90);
+const EXTENSION: &str = "envoy-config/istio/components/traffic-extension/traffic-extension.yaml";
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm";
 /// What the agent puts in the place of a module that it cannot get.
 const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC";
+/// A tag that the registry does not have.
+const ABSENT: &str = "absent";
 const WRONG_DIGEST: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 
 pub(super) fn by_tag(bench: &mut Bench<'_>) -> Result<String> {
@@ -46,16 +52,23 @@ pub(super) fn wrong_digest(bench: &mut Bench<'_>) -> Result<String> {
 }
 
 pub(super) fn missing_image(bench: &mut Bench<'_>) -> Result<String> {
-    refused(bench, |it| (format!("{}:absent", it.repository), None))
+    refused(bench, |it| (format!("{}:{ABSENT}", it.repository), None))
+}
+
+/// The last check of plugins.
+pub(super) fn registry_down(bench: &mut Bench<'_>) -> Result<String> {
+    bench.telemetry()?.0.stop_registry();
+    refused(bench, |it| (format!("{}:{}", it.repository, it.tag), None))
 }
 
 /// A plugin that names the port of the pods instead of that of the Service counts nothing.
 pub(super) fn target_port(bench: &mut Bench<'_>) -> Result<String> {
     let (telemetry, kubectl) = bench.telemetry()?;
-    remove(telemetry, kubectl)?;
     let url = format!("{}:{}", telemetry.repository, telemetry.tag);
     apply(kubectl, Port::same(PORT.target), &url, None)?;
     bench.settled()?;
+    // The proxies build their listeners after the acknowledgement.
+    thread::sleep(Duration::from_secs(2));
     let (telemetry, _) = bench.telemetry()?;
     let (source, destination) = traffic(telemetry, 0)?;
     expect::equal("counted at the client", source, 0)?;
@@ -63,6 +76,45 @@ pub(super) fn target_port(bench: &mut Bench<'_>) -> Result<String> {
     Ok(format!(
         "match {} instead of {}: {NUMBER} connections, 0 counted",
         PORT.target, PORT.service
+    ))
+}
+
+/// The same plugin as the other kind. Its filter has another name.
+pub(super) fn traffic_extension(bench: &mut Bench<'_>) -> Result<String> {
+    let (telemetry, kubectl) = bench.telemetry()?;
+    let path = workspace::root().join(EXTENSION);
+    let text = fs::read_to_string(&path).context(|| format!("cannot read {EXTENSION}"))?;
+    let mut object: Value =
+        serde_saphyr::from_str(&text).map_err(|error| mesh::Error::malformed(EXTENSION, error))?;
+    let url = format!("oci://{}:{}", telemetry.repository, telemetry.tag);
+    let edits = [
+        ("/spec/wasm/url", json!(url)),
+        ("/spec/match/0/ports/0/number", json!(PORT.service)),
+    ];
+    for (place, value) in edits {
+        let part = object.pointer_mut(place);
+        *part.ok_or_else(|| Error::object(EXTENSION, format!("it has no {place}")))? = value;
+    }
+    let plugin = ["wasmplugin", "tcp-peer-stats", "--ignore-not-found"];
+    kubectl.run(&[&["delete", "--namespace", NAMESPACE], &plugin[..]].concat())?;
+    kubectl.apply(NAMESPACE, &object.to_string())?;
+    bench.settled()?;
+    // The proxies build their listeners after the acknowledgement.
+    thread::sleep(Duration::from_secs(5));
+    let (telemetry, kubectl) = bench.telemetry()?;
+    let counts = traffic(telemetry, NUMBER);
+    kubectl.run(&[
+        "delete",
+        "trafficextension",
+        "tcp-peer-stats",
+        "--namespace",
+        NAMESPACE,
+    ])?;
+    let (source, destination) = counts?;
+    expect::equal("counted at the client", source, NUMBER)?;
+    expect::equal("counted at the server", destination, NUMBER)?;
+    Ok(format!(
+        "pulled by both agents, {NUMBER} connections, all counted on both sides"
     ))
 }
 
@@ -94,29 +146,37 @@ fn refused(
     ))
 }
 
-/// Replaces the plugin, and waits until both proxies have a filter of this type for it.
+/// Changes the plugin, and waits until both proxies have a filter of this type for it. If they have
+/// one before, it is replaced by one of the other type first, so that the change can be seen.
 fn install(
     bench: &mut Bench<'_>,
     image: impl FnOnce(&Telemetry) -> (String, Option<String>),
     kind: &str,
 ) -> Result<()> {
     let (telemetry, kubectl) = bench.telemetry()?;
-    remove(telemetry, kubectl)?;
+    if filters(&telemetry.client)? == [kind] {
+        let (tag, other) = if kind == WASM {
+            (ABSENT, RBAC)
+        } else {
+            (telemetry.tag, WASM)
+        };
+        apply(
+            kubectl,
+            PORT,
+            &format!("{}:{tag}", telemetry.repository),
+            None,
+        )?;
+        both_have(telemetry, other)?;
+    }
     let (url, digest) = image(telemetry);
     apply(kubectl, PORT, &url, digest.as_deref())?;
+    both_have(telemetry, kind)
+}
+
+fn both_have(telemetry: &Telemetry, kind: &str) -> Result<()> {
     for pod in [&telemetry.client, &telemetry.server] {
         let what = format!("the filter of the plugin at {}", pod.name());
         until(&what, LIMIT, || Ok((filters(pod)? == [kind]).then_some(())))?;
-    }
-    Ok(())
-}
-
-fn remove(telemetry: &Telemetry, kubectl: &Kubectl) -> Result<()> {
-    let object = ["wasmplugin", "tcp-peer-stats", "--ignore-not-found"];
-    kubectl.run(&[&["delete", "--namespace", NAMESPACE], &object[..]].concat())?;
-    for pod in [&telemetry.client, &telemetry.server] {
-        let what = format!("no filter at {}", pod.name());
-        until(&what, LIMIT, || Ok(filters(pod)?.is_empty().then_some(())))?;
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ pub(super) struct Telemetry {
     pub(super) tag: &'static str,
     /// The digest of its manifest, in hexadecimal.
     pub(super) digest: String,
-    _registry: Registry,
+    registry: Option<Registry>,
     _scratch: Scratch,
 }
 
@@ -72,9 +72,14 @@ impl Telemetry {
             repository,
             tag: TAG,
             digest,
-            _registry: registry,
+            registry: Some(registry),
             _scratch: scratch,
         })
+    }
+
+    /// Stops the registry, for good.
+    pub(super) fn stop_registry(&mut self) {
+        self.registry = None;
     }
 }
 

@@ -10,7 +10,7 @@ use mesh::exposition::{Exposition, Series};
 use mesh::labels::{METRICS, Reporter};
 use mesh::poll::{self, Look};
 use mesh::prometheus::Prometheus;
-use mesh::report::{Check, checks};
+use mesh::report::{Check, Reported, checks};
 use mesh::topology::{Edge, Graph, Link, Scrape, Target, Topology};
 use mesh::workload::Workload;
 
