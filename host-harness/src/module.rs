@@ -138,14 +138,15 @@ impl Module {
     /// # Errors
     /// See [`LoadError`].
     pub fn from_file_cached(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        let bytes = read(path.as_ref())?;
+        let path = path.as_ref();
+        let bytes = read(path)?;
         let Some(folder) = cache::folder() else {
-            return Self::from_bytes(&bytes);
+            return Self::from_file(path);
         };
         if let Some(module) = cache::load(&engine()?, &folder, &bytes) {
             return Ok(Self(Code::Wasm(Arc::new(Compiled::of(module, &bytes)?))));
         }
-        let loaded = Self::from_bytes(&bytes)?;
+        let loaded = Self::from_bytes(&bytes).map_err(|error| error.in_file(path))?;
         if let Code::Wasm(compiled) = &loaded.0 {
             // Without the file, the next process compiles again.
             let _stored = cache::store(&compiled.module, &folder, &bytes);

@@ -55,14 +55,14 @@ fn a_missing_import_is_named_and_fails() {
     // ABI 0.2.0 introduced proxy_continue_stream: the harness does not provide it for ABI 0.1.0.
     let module = r#"(module
         (import "env" "proxy_continue_stream" (func (param i32) (result i32)))
-        (import "wasi_snapshot_preview1" "sock_accept" (func (param i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "sock_open" (func (param i32 i32 i32) (result i32)))
         (func (export "proxy_abi_version_0_1_0")))"#;
     let output = inspect(module, &["--json"]);
     assert_eq!(output.status.code(), Some(2));
     let found = json(&output);
     let missing = [
         "env.proxy_continue_stream",
-        "wasi_snapshot_preview1.sock_accept",
+        "wasi_snapshot_preview1.sock_open",
     ];
     assert_eq!(found["missing"], serde_json::json!(missing));
     assert_eq!(

@@ -1,6 +1,6 @@
 //! What a network filter sees in each minor version of Envoy.
 //!
-//! The probe filter asks the same questions in every callback ([`ask`]), in real Envoy
+//! The probe filter asks the same questions in every callback (`ask`), in real Envoy
 //! ([`in_envoy`]) and in the emulator ([`in_emulator`]). The [`Survey`] of an Envoy is the profile
 //! that the emulator has of this version: a file in `host-harness/profiles/`, which contains only
 //! what can differ between versions, and no value that differs between two runs.
