@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(value(Kind::Flag, answer), "8 bytes");
         assert_eq!(
             value(Kind::Number, r"0 \t\n\\\'\x00\x00\x00\x00"),
-            "660286729"
+            "660343305"
         );
     }
 }
