@@ -1,6 +1,6 @@
 //! The states of the two directions of an exchange.
 
-use super::proofs::Server;
+use super::proofs::Taken;
 use super::reader::Reader;
 use crate::host::Status;
 
@@ -27,7 +27,7 @@ pub(super) enum Writing {
     /// No byte went in this direction.
     Pending,
     /// The frame was written because of a proof. The server's answer renews it.
-    ByProof(Server),
+    ByProof(Taken),
     /// The frame was written.
     Done,
     /// No frame was written, and none will be.

@@ -1,9 +1,13 @@
 //! Proofs that a server reads frames: it sent one.
 //!
-//! A proof belongs to a cluster and an address, admits one frame, and ends by itself. So a server
-//! that loses its filter receives one frame at most, however many connections are opened to it. All
-//! VMs of the proxy with the same id share the proofs in the host's shared data. Shared data cannot
-//! be removed, so the number of keys is fixed, and each holds one server.
+//! A server has its filter chain from the accept of a connection on, so its frame proves what held
+//! when that connection opened. A proof belongs to a cluster and an address, admits one frame, and
+//! ends by itself. The next proof is the answer to that frame, or the frame of a connection that was
+//! opened after it. So a server that loses its filter receives one frame at most, however many
+//! connections there are.
+//!
+//! All VMs of the proxy with the same id share the proofs in the host's shared data. Shared data
+//! cannot be removed, so the number of keys is fixed, and each holds one server.
 
 use std::time::Duration;
 
@@ -18,8 +22,25 @@ const MAX_NAME: usize = 1024;
 /// The proofs of a proxy.
 pub(super) struct Proofs<'a, H> {
     host: &'a H,
-    /// How long a proof is valid, in milliseconds.
+    /// How long a proof is valid, in nanoseconds.
     life: u64,
+}
+
+/// A proof that admits a frame on this connection.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Taken {
+    pub(super) server: Server,
+    /// When it was taken.
+    at: u64,
+}
+
+/// What is stored for a server. Times are in nanoseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    /// When the proof ends; 0 if it was taken.
+    until: u64,
+    /// When the last proof was taken; 0 if none was.
+    taken_at: u64,
 }
 
 /// A server as one cluster sees it. Two clusters may reach different servers by one address, by SNI
@@ -60,72 +81,107 @@ impl Server {
     }
 }
 
+impl Entry {
+    fn encode(self, server: &Server) -> Vec<u8> {
+        let mut raw = Vec::with_capacity(16 + server.name.len());
+        raw.extend(self.until.to_le_bytes());
+        raw.extend(self.taken_at.to_le_bytes());
+        raw.extend(server.name.as_bytes());
+        raw
+    }
+
+    /// `None` if these bytes are not those of the server.
+    fn decode(raw: &[u8], server: &Server) -> Option<Self> {
+        let (until, raw) = raw.split_first_chunk()?;
+        let (taken_at, name) = raw.split_first_chunk()?;
+        (name == server.name.as_bytes()).then(|| Self {
+            until: u64::from_le_bytes(*until),
+            taken_at: u64::from_le_bytes(*taken_at),
+        })
+    }
+}
+
 impl<'a, H: Host> Proofs<'a, H> {
     pub(super) fn new(host: &'a H, life: Duration) -> Self {
         Self {
             host,
-            life: millis(life),
+            life: nanos(life),
         }
     }
 
-    /// Takes the valid proof of a server, so that nobody else has it; returns whether there was one.
-    /// A host that fails has none.
-    pub(super) fn take(&self, server: &Server) -> bool {
-        self.life > 0 && self.try_take(server).unwrap_or(false)
-    }
-
-    fn try_take(&self, server: &Server) -> Result<bool, Status> {
+    /// Takes the valid proof of a server, so that nobody else has it; `None` if there is none. A
+    /// host that fails has none.
+    pub(super) fn take(&self, server: Server) -> Option<Taken> {
+        if self.life == 0 {
+            return None;
+        }
         let key = server.key();
-        let Some((proof, version)) = self.host.shared_data(&key)? else {
-            return Ok(false);
-        };
-        let Some(until) = decode(&proof, server) else {
-            return Ok(false);
-        };
-        let left = until.saturating_sub(self.now()?);
+        let (raw, version) = self.host.shared_data(&key).ok()??;
+        let entry = Entry::decode(&raw, &server)?;
+        let at = nanos(self.host.now().ok()?);
+        let left = entry.until.checked_sub(at)?;
         // More is left if the clock went back, or another configuration has a longer life.
         if left == 0 || left > self.life {
-            return Ok(false);
+            return None;
         }
-        self.host.set_shared_data(&key, &[], version)?;
-        Ok(true)
+        let entry = Entry {
+            until: 0,
+            taken_at: at,
+        };
+        let raw = entry.encode(&server);
+        self.host.set_shared_data(&key, &raw, version).ok()?;
+        Some(Taken { server, at })
     }
 
-    /// The server sent a frame.
+    /// The server sent a frame on a connection that was opened at `opened_at`.
     ///
     /// # Errors
     /// A hostcall failed. The proof is missing, which is safe.
-    pub(super) fn record(&self, server: &Server) -> Result<(), Status> {
+    pub(super) fn record(&self, server: &Server, opened_at: Duration) -> Result<(), Status> {
+        let opened_at = nanos(opened_at);
+        self.renew(server, opened_at, |entry| entry.taken_at < opened_at)
+    }
+
+    /// The server answered the frame that a proof admitted.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    pub(super) fn record_answer(&self, taken: &Taken, opened_at: Duration) -> Result<(), Status> {
+        let is_last = |entry: Entry| entry.taken_at == taken.at;
+        self.renew(&taken.server, nanos(opened_at), is_last)
+    }
+
+    /// Stores a proof, if the server's entry allows it.
+    fn renew(
+        &self,
+        server: &Server,
+        opened_at: u64,
+        allows: impl Fn(Entry) -> bool,
+    ) -> Result<(), Status> {
         if self.life == 0 || server.name.len() > MAX_NAME {
             return Ok(());
         }
-        let until = self.now()?.saturating_add(self.life);
-        let proof = encode(until, server);
-        self.host.set_shared_data(&server.key(), &proof, 0)
+        let key = server.key();
+        let (raw, version) = self.host.shared_data(&key)?.unwrap_or_default();
+        let stored = Entry::decode(&raw, server);
+        if stored.is_some_and(|stored| !allows(stored)) {
+            return Ok(());
+        }
+        let entry = Entry {
+            until: opened_at.saturating_add(self.life),
+            ..stored.unwrap_or_default()
+        };
+        let raw = entry.encode(server);
+        match self.host.set_shared_data(&key, &raw, version) {
+            // Another VM changed the entry at the same time.
+            Err(Status::CAS_MISMATCH) => Ok(()),
+            stored => stored,
+        }
     }
-
-    /// The time in milliseconds since the Unix epoch.
-    fn now(&self) -> Result<u64, Status> {
-        self.host.now().map(millis)
-    }
 }
 
-/// A proof as it is stored: when it ends, in milliseconds since the Unix epoch (8 bytes,
-/// little-endian), and the name of the server.
-fn encode(until: u64, server: &Server) -> Vec<u8> {
-    let mut proof = until.to_le_bytes().to_vec();
-    proof.extend(server.name.as_bytes());
-    proof
-}
-
-/// When the proof of the server ends; `None` if these bytes are none of it.
-fn decode(proof: &[u8], server: &Server) -> Option<u64> {
-    let (until, name) = proof.split_first_chunk()?;
-    (name == server.name.as_bytes()).then(|| u64::from_le_bytes(*until))
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ impl<'a> Client<'a> {
     /// Opens another connection.
     fn reconnect(&mut self) -> &Sim<'a> {
         let sim = &mut self.sim;
+        let now = &sim.host.now;
+        now.set(now.get() + Duration::from_millis(1));
         sim.connection = sim.plugin.on_new_connection(7).expect("a connection");
         sim
     }
@@ -173,6 +175,20 @@ fn a_server_gets_no_second_frame_before_it_answers_the_first() {
         .filter(|sent| sent != b"query")
         .count();
     assert_eq!(written, 1);
+}
+
+/// The server may lose its filter while connections that it accepted before are open.
+#[test]
+fn the_frame_of_an_older_connection_admits_no_frame_after_an_unanswered_one() {
+    let host = outbound();
+    let mut client = Client::new(&host);
+    client.ask(&with_frame());
+    let older = Rc::clone(&client.reconnect().connection);
+    assert!(client.ask(b"answer"));
+    client.sim.connection = older;
+    assert_eq!(client.sim.down(b"query"), b"query");
+    assert_eq!(client.sim.up(&with_frame()), b"answer");
+    assert!(!client.ask(b"answer"));
 }
 
 /// A server reads frames over mutual TLS only.

@@ -45,10 +45,11 @@ pub(crate) struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    pub(crate) fn new(case: &'a Case, server: Server, inbound: &'a Proxy) -> Self {
+    /// A connection that is opened at `now`, in milliseconds.
+    pub(crate) fn new(case: &'a Case, server: Server, inbound: &'a Proxy, now: u64) -> Self {
         Self {
-            outbound: Hop::new(case, &case.outbound, server, End::Client),
-            inbound: Hop::new(case, inbound, server, End::Server),
+            outbound: Hop::new(case, &case.outbound, server, End::Client, now),
+            inbound: Hop::new(case, inbound, server, End::Server, now),
             client: App::default(),
             server: App::default(),
             was_reset: false,

@@ -35,7 +35,7 @@ pub fn play(case: &Case, module: &Module) -> Result<(), Disagreement> {
         for connection in group {
             let server = servers.prepare(connection, &mut rig, module)?;
             let opened = open(&rig, &server, connection);
-            let observed = Observed::new(index, connection.to, server.proxy);
+            let observed = Observed::new(index, connection.to, server.proxy, state.now);
             index += 1;
             let mut play = Play::new(case, opened, observed);
             play.begin(connection, &mut state)?;
@@ -107,7 +107,7 @@ impl<'a> Play<'a> {
     fn new(case: &'a Case, opened: Opened, observed: Observed<'a>) -> Self {
         Self {
             case,
-            model: Model::new(case, observed.to, observed.inbound),
+            model: Model::new(case, observed.to, observed.inbound, observed.opened_at),
             opened,
             observed,
             server_first: false,
@@ -120,7 +120,7 @@ impl<'a> Play<'a> {
     fn begin(
         &mut self,
         connection: &Connection,
-        state: &mut State<'_>,
+        state: &mut State<'a>,
     ) -> Result<(), Disagreement> {
         let greeting = Piece::concat(&connection.greeting);
         self.offered()?;
@@ -131,7 +131,7 @@ impl<'a> Play<'a> {
     }
 
     /// The events of its end.
-    fn end(&mut self, connection: &Connection, state: &mut State<'_>) -> Result<(), Disagreement> {
+    fn end(&mut self, connection: &Connection, state: &mut State<'a>) -> Result<(), Disagreement> {
         let at_close = |proxy: &Proxy| proxy.extra == Extra::OnlyAtClose;
         if connection.polite || at_close(&self.case.outbound) || at_close(self.observed.inbound) {
             self.send(End::Client, &[], true, state)?;
@@ -140,7 +140,7 @@ impl<'a> Play<'a> {
         Ok(())
     }
 
-    fn step(&mut self, rig: &Rig, step: &Step, state: &mut State<'_>) -> Result<(), Disagreement> {
+    fn step(&mut self, rig: &Rig, step: &Step, state: &mut State<'a>) -> Result<(), Disagreement> {
         match step {
             Step::Wait(millis) => {
                 state.now += u64::from(*millis);
@@ -178,7 +178,7 @@ impl<'a> Play<'a> {
         by: End,
         bytes: &[u8],
         end: bool,
-        state: &mut State<'_>,
+        state: &mut State<'a>,
     ) -> Result<(), Disagreement> {
         if self.model.is_over()
             || self.model.was_reset
@@ -197,7 +197,7 @@ impl<'a> Play<'a> {
         self.agree(state)
     }
 
-    fn note(&mut self, by: End, bytes: &[u8], end: bool, state: &mut State<'_>) {
+    fn note(&mut self, by: End, bytes: &[u8], end: bool, state: &mut State<'a>) {
         self.server_first |= by == End::Server && !self.model.has_begun(End::Client);
         self.sent.of_mut(by).extend(bytes);
         self.model
@@ -206,7 +206,7 @@ impl<'a> Play<'a> {
 
     /// Checks that the bytes that arrived are the reference's and conserve the sent bytes, and that
     /// the invariant holds.
-    fn agree(&mut self, state: &mut State<'_>) -> Result<(), Disagreement> {
+    fn agree(&mut self, state: &mut State<'a>) -> Result<(), Disagreement> {
         let [onward, back] = self.opened.between_proxies();
         let mut arrived = Vec::new();
         for at in [End::Client, End::Server] {

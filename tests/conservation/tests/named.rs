@@ -148,9 +148,13 @@ fn without_filter() -> Proxy {
     }
 }
 
-/// A query and its answer.
+/// A query and its answer. The next connection is opened later.
 fn exchange() -> Connection {
-    connection([query(), Step::write(Server, ["answer".into()])])
+    connection([
+        query(),
+        Step::write(Server, ["answer".into()]),
+        Step::Wait(1),
+    ])
 }
 
 fn replaced_by(proxy: Proxy, connection: Connection) -> Connection {
@@ -294,6 +298,28 @@ fn the_vms_of_a_proxy_share_their_proofs() {
             exchange(),
         ])
     });
+}
+
+/// Connections that the server accepted before it lost its filter show frames afterwards.
+#[test]
+fn older_connections_do_not_let_a_server_get_a_second_frame() {
+    let late = |at_once: &[Step]| Connection {
+        overlaps: true,
+        ..Connection::from([at_once, &[Step::write(Server, ["answer".into()])]].concat())
+    };
+    // Opened with the filter; its query and answer come after the loss.
+    let older = late(&[Step::Wait(1), Step::Wait(1), Step::Wait(1), query()]);
+    let first = connection([Step::Wait(1), Step::Wait(1)]);
+    let lost = replaced_by(without_filter(), late(&[query()]));
+    holds(unlisted([
+        exchange(),
+        first,
+        older.clone(),
+        older,
+        lost,
+        exchange(),
+        exchange(),
+    ]));
 }
 
 /// Connections that are opened before the server answers the first.

@@ -81,23 +81,33 @@ pub(super) struct Half {
     pub(super) passed: usize,
 }
 
-/// The proofs of the client's proxy: until when, in milliseconds, a server may get a frame. A frame
-/// uses the proof up, and the server's next one is another.
+/// The proofs of the client's proxy. Times are in milliseconds.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(BTreeMap<Server, u64>);
+pub(crate) struct Memory(BTreeMap<Server, Proof>);
+
+/// A frame uses the proof up. The next one is the answer to it, or the server's frame on a connection
+/// that was opened after it.
+#[derive(Debug, Default)]
+struct Proof {
+    until: Option<u64>,
+    used_at: Option<u64>,
+}
 
 /// Why a proxy has written its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Written {
     /// The peer is known to read frames, or the operator says so.
     Known,
-    ByProof,
+    ByProof {
+        at: u64,
+    },
 }
 
 /// A connection in one proxy.
 #[derive(Debug)]
 pub(super) struct Hop<'a> {
     case: &'a Case,
+    opened_at: u64,
     pub(super) proxy: &'a Proxy,
     server: Server,
     /// The application of the proxy, whose bytes follow the proxy's frame.
@@ -110,9 +120,16 @@ pub(super) struct Hop<'a> {
 }
 
 impl<'a> Hop<'a> {
-    pub(super) fn new(case: &'a Case, proxy: &'a Proxy, server: Server, beside: End) -> Self {
+    pub(super) fn new(
+        case: &'a Case,
+        proxy: &'a Proxy,
+        server: Server,
+        beside: End,
+        opened_at: u64,
+    ) -> Self {
         Self {
             case,
+            opened_at,
             proxy,
             server,
             beside,
@@ -157,8 +174,13 @@ impl<'a> Hop<'a> {
                 false
             }
             (Mode::Auto, End::Client) => {
-                let until = memory.0.remove(&self.server)?;
-                return (until > now).then_some(Written::ByProof);
+                let proof = memory.0.get_mut(&self.server)?;
+                proof.until.filter(|until| *until > now)?;
+                *proof = Proof {
+                    until: None,
+                    used_at: Some(now),
+                };
+                return Some(Written::ByProof { at: now });
             }
         };
         is_known.then_some(Written::Known)
@@ -200,7 +222,7 @@ impl<'a> Hop<'a> {
             payload = passes.get(half.passed..).unwrap_or_default().to_vec();
             self.closed |= head == Head::TooLarge;
             if before == Some(Head::Undecided) {
-                self.learn(head, now, memory);
+                self.learn(head, memory);
             }
         }
         self.halves.of_mut(from).passed += payload.len();
@@ -219,7 +241,7 @@ impl<'a> Hop<'a> {
     }
 
     /// Handles the first bytes of a server: its frame is a proof.
-    fn learn(&mut self, head: Head, now: u64, memory: &mut Memory) {
+    fn learn(&mut self, head: Head, memory: &mut Memory) {
         let has_proofs = self.beside == End::Client && self.proxy.mode() == Mode::Auto;
         match head {
             Head::Frame(..)
@@ -228,9 +250,19 @@ impl<'a> Hop<'a> {
                     && self.case.has_mutual_tls()
                     && !self.case.is_listed(self.server) =>
             {
-                memory.0.insert(self.server, now + self.proof_millis());
+                let until = Some(self.opened_at + self.proof_millis());
+                let proof = memory.0.entry(self.server).or_default();
+                let is_next = match (self.written, proof.used_at) {
+                    (Some(Written::ByProof { at }), used_at) => used_at == Some(at),
+                    (_, used_at) => used_at.is_none_or(|used_at| used_at < self.opened_at),
+                };
+                if is_next {
+                    proof.until = until;
+                }
             }
-            Head::Absent | Head::CutInHeader if self.written == Some(Written::ByProof) => {
+            Head::Absent | Head::CutInHeader
+                if matches!(self.written, Some(Written::ByProof { .. })) =>
+            {
                 self.unanswered = true;
             }
             _ => {}
