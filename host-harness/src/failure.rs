@@ -28,6 +28,8 @@ pub struct FilterFailure {
     pub log: Vec<String>,
 }
 
+impl std::error::Error for FilterFailure {}
+
 /// The kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

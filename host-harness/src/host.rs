@@ -249,7 +249,11 @@ impl Host {
 
     /// Records a call that Envoy supports and the emulator does not: the scenario is no test then.
     pub(crate) fn lacks(&mut self, what: impl Into<String>) {
-        self.unsupported.push(what.into());
+        let what = what.into();
+        // A filter may repeat a call without end.
+        if !self.unsupported.contains(&what) {
+            self.unsupported.push(what);
+        }
     }
 
     /// Logs a line of the filter.

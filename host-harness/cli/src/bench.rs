@@ -17,8 +17,8 @@ use crate::output::outln;
 /// Fuel is about one per WebAssembly instruction and the same on every machine. Times need a release
 /// build of the harness.
 ///
-/// The filter's configuration, the node and its metadata, the profile, TLS and the number of
-/// sidecars are those of a scenario, whose steps are not played. Without one, a client's sidecar has
+/// The filter's configuration, the node and its metadata, the version of Envoy, TLS and the number
+/// of sidecars are those of a scenario, whose steps are not played. Without one, a client's sidecar has
 /// the filter without a configuration.
 ///
 /// Exits with 0 if it was measured, 1 if the filter failed, and 2 if it cannot be measured.
@@ -112,13 +112,14 @@ impl Load {
         scenario: &Scenario,
         module: &Module,
     ) -> Result<Option<FilterFailure>, Error> {
+        let act = Act::writing(Bytes::Text("x".repeat(self.size)));
         let mut stage = Emulated::start(scenario, module)?;
         stage.connect(&Connect::default())?;
         // Only the first callbacks compute labels, define metrics or exchange frames.
-        self.write(&mut stage)?;
+        write(&mut stage, &act)?;
         let start = Instant::now();
         for _ in 0..self.callbacks {
-            self.write(&mut stage)?;
+            write(&mut stage, &act)?;
         }
         let taken = start.elapsed();
         let count = u64::from(self.callbacks.max(1)) * 2;
@@ -131,19 +132,18 @@ impl Load {
             sidecar.record_trace();
         }
         for _ in 0..COUNTED {
-            self.write(&mut stage)?;
+            write(&mut stage, &act)?;
         }
         print_costs(&costs(&stage));
         let mut failures = stage.failures()?.into_iter();
         Ok(failures.next().map(|(_, failure)| failure))
     }
+}
 
-    /// Each application writes once.
-    fn write(self, stage: &mut Emulated) -> Result<(), StageError> {
-        let act = Act::writing(Bytes::Text("x".repeat(self.size)));
-        stage.perform(End::Client, &act)?;
-        stage.perform(End::Server, &act)
-    }
+/// Each application writes once.
+fn write(stage: &mut Emulated, act: &Act) -> Result<(), StageError> {
+    stage.perform(End::Client, act)?;
+    stage.perform(End::Server, act)
 }
 
 /// The number of writes of each application whose callbacks are counted.

@@ -12,10 +12,11 @@ use crate::filter::Filter;
 use crate::output::outln;
 use crate::verdict::{Counts, Verdict};
 
-/// Print every callback and host call of a scenario.
+/// Print the callbacks and host calls of a scenario, from the end of the start on.
 ///
 /// Prints the fuel of each callback, about one per instruction. The host calls of a callback are
-/// printed before it. Of two sidecars, all lines are in the order in which they happen.
+/// printed before it. Of two sidecars, all lines are in the order in which they happen. Of the
+/// orders of a step `at_once`, only the first is played: `harness run` plays all.
 ///
 /// Exits with 0 if the scenario passes, 1 if it fails, as in `harness run`, and 2 if it cannot be
 /// played.

@@ -2,23 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
+mod program;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use program::harness;
 
 /// The workspace, which has the crates that are not published.
 fn workspace() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.ancestors().nth(2).unwrap()
-}
-
-fn harness(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
 }
 
 /// A folder that stands for the registry: cargo takes the unpublished crate from the workspace.
@@ -95,6 +90,8 @@ fn no_file_names_this_repository() {
         ".github/workflows/test.yml",
         "src/lib.rs",
         ".gitignore",
+        "tests/scenarios.rs",
+        "scenarios/counts.yaml",
     ] {
         let text = fs::read_to_string(package.join(file)).unwrap();
         for word in [

@@ -7,9 +7,13 @@
     reason = "a failed expectation of a test"
 )]
 
+mod program;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use program::harness;
 
 const FILTER: &str = r#"(module
     (memory (export "memory") 1)
@@ -27,15 +31,6 @@ name: bytes pass
 inbound: {}
 steps: [connect: {}, client: { write: hello }, expect: { server: { received: hello } }]
 ";
-
-fn harness(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap()
-}
 
 /// A folder with filters, and scenarios that pass, fail and cannot be read.
 fn folder() -> tempfile::TempDir {
@@ -330,7 +325,7 @@ fn a_closed_pipe_ends_every_command_without_a_panic() {
         &["bench", "--callbacks", "1", "--wasm", "filter.wat"],
         &["run", "--json", "--wasm", "filter.wat", "passing"],
         &["run", "--help"],
-        &["panics", "filter.wat"],
+        &["new", "made"],
     ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Output};
 
 /// A filter that closes connections in which `request.headers_bytes` does not exist: Envoy has it
@@ -71,4 +72,27 @@ fn an_unknown_version_is_an_error_that_lists_the_known_ones() {
     let expected =
         "there is no profile of Envoy 1.35: use one of legacy, 1.36, 1.37, 1.38, 1.39, 1.40";
     assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn a_compiled_module_is_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let scenario = "{ name: nothing, inbound: {}, steps: [connect: {}] }";
+    fs::write(folder.path().join("filter.wat"), FILTER).unwrap();
+    fs::write(folder.path().join("scenario.yaml"), scenario).unwrap();
+    // A module that is compiled again is stored as another file.
+    let stored = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        command
+            .args(["run", "--wasm", "filter.wat", "scenario.yaml"])
+            .current_dir(folder.path())
+            .env("XDG_CACHE_HOME", folder.path());
+        assert!(command.output().unwrap().status.success());
+        let modules = fs::read_dir(folder.path().join("host-harness/modules")).unwrap();
+        let files = modules.map(|file| file.unwrap().metadata().unwrap().ino());
+        files.collect::<Vec<_>>()
+    };
+    let first = stored();
+    assert_eq!(first.len(), 1);
+    assert_eq!(stored(), first);
 }

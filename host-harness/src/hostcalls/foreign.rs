@@ -43,7 +43,7 @@ fn call(host: &mut Host, name: &str, argument: &[u8]) -> HostResult<Vec<u8>> {
         "expr_delete" => delete_expression(host, argument),
         // HTTP only: a TCP stream has no route.
         "clear_route_cache" => Ok(Vec::new()),
-        "compress" | "uncompress" | "verify_signature" => {
+        "compress" | "sign" | "uncompress" | "verify_signature" => {
             host.lacks(format!("the foreign function {name}"));
             Err(Status::NotFound)
         }

@@ -1,8 +1,9 @@
 //! Compiled modules on disk: a later process loads them instead of compiling again.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
@@ -29,7 +30,8 @@ pub(super) fn load(engine: &Engine, folder: &Path, bytes: &[u8]) -> Option<wasmt
     // A missing file is no error to report.
     fs::metadata(&file).ok()?;
     #[allow(unsafe_code, reason = "wasmtime trusts the bytes of a compiled module")]
-    // SAFETY: only `store` writes to the folder, which belongs to the user that runs the module.
+    // SAFETY: only `store` writes to the folder, which belongs to the user that runs the module, and
+    // it gives a file this name when the file is complete.
     let loaded = unsafe { wasmtime::Module::deserialize_file(engine, file) };
     loaded.ok()
 }
@@ -42,9 +44,12 @@ pub(super) fn store(module: &wasmtime::Module, folder: &Path, bytes: &[u8]) -> i
     let compiled = module.serialize().map_err(io::Error::other)?;
     fs::create_dir_all(folder)?;
     let name = name(bytes);
-    // Another process never sees half a file.
-    let staged = folder.join(format!(".{name}.{}", std::process::id()));
-    fs::write(&staged, compiled)?;
+    // Nobody sees half a file, and nobody else writes to this one.
+    static WRITES: AtomicUsize = AtomicUsize::new(0);
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    let staged = folder.join(format!(".{name}.{}.{number}", std::process::id()));
+    let mut file = File::create_new(&staged)?;
+    file.write_all(&compiled)?;
     fs::rename(&staged, folder.join(name))?;
     remove_oldest(folder)
 }
@@ -73,24 +78,43 @@ fn name(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    const MODULE: &[u8] = b"(module (func (export \"f\")))";
+
+    fn folder(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("module-cache-{name}-{}", std::process::id()))
+    }
+
+    fn compiled(engine: &Engine, folder: &Path) {
+        let module = wasmtime::Module::new(engine, MODULE).unwrap();
+        store(&module, folder, MODULE).unwrap();
+    }
+
     #[test]
     fn a_stored_module_is_loaded_by_the_same_engine_configuration_only() {
-        let folder = std::env::temp_dir().join(format!("module-cache-{}", std::process::id()));
-        let bytes = b"(module (func (export \"f\")))";
+        let folder = folder("loaded");
         let engine = super::super::engine().unwrap();
-        assert!(load(&engine, &folder, bytes).is_none());
-        let module = wasmtime::Module::new(&engine, bytes).unwrap();
-        store(&module, &folder, bytes).unwrap();
-        let loaded = load(&engine, &folder, bytes).unwrap();
+        assert!(load(&engine, &folder, MODULE).is_none());
+        compiled(&engine, &folder);
+        let loaded = load(&engine, &folder, MODULE).unwrap();
         assert!(loaded.exports().any(|export| export.name() == "f"));
         assert!(load(&engine, &folder, b"(module)").is_none());
-        assert!(load(&Engine::default(), &folder, bytes).is_none());
+        assert!(load(&Engine::default(), &folder, MODULE).is_none());
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
+    #[test]
+    fn the_oldest_modules_are_removed() {
+        let folder = folder("removed");
+        let engine = super::super::engine().unwrap();
+        compiled(&engine, &folder);
+        let oldest = File::open(folder.join(name(MODULE))).unwrap();
+        oldest.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         for number in 0..LIMIT {
             fs::write(folder.join(number.to_string()), "").unwrap();
         }
         remove_oldest(&folder).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), LIMIT);
+        assert!(load(&engine, &folder, MODULE).is_none());
         fs::remove_dir_all(&folder).unwrap();
     }
 }

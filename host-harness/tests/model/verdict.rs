@@ -1,7 +1,7 @@
 //! Failures of filters: traps, hangs, calls that are not supported, limits.
 
 use host_harness::scenario::{Emulated, Failure, Scenario, run};
-use host_harness::{Direction, FailureKind, FailurePolicy, Module, Sidecar};
+use host_harness::{Direction, FailureKind, FailurePolicy, Module, Profile, Sidecar};
 use std::time::Duration;
 
 use super::{probe, stream_lines};
@@ -13,7 +13,6 @@ fn filter(imports: &str, body: &str) -> Module {
         {imports}
         (memory (export "memory") 1)
         (data (i32.const 64) "outbound|8080||server.default.svc.cluster.local")
-        (data (i32.const 256) "compress")
         (func (export "malloc") (param i32) (result i32) i32.const 1024)
         (func (export "proxy_abi_version_0_2_1"))
         (func $_ZN6filter4deep17h0123456789abcdefE {body})
@@ -87,12 +86,17 @@ fn a_call_that_only_envoy_supports_is_a_failure_and_the_filter_lives() {
     // Envoy refuses a call to a cluster that it does not have, and so does the emulator.
     assert!(!written(&filter(http, &call(46))).is_failed());
 
-    let foreign = r#"(import "env" "proxy_call_foreign_function"
-        (func $foreign (param i32 i32 i32 i32 i32 i32) (result i32)))"#;
-    let call = "(drop (call $foreign (i32.const 256) (i32.const 8) (i32.const 0) (i32.const 0)
-        (i32.const 512) (i32.const 516)))";
-    let failure = written(&filter(foreign, call)).failure().unwrap();
-    assert_eq!(failure.reason, "the foreign function compress");
+    for name in ["compress", "sign", "uncompress", "verify_signature"] {
+        let sidecar = probe(&format!("new_connection: foreign {name}"));
+        let sidecar = sidecar.start().unwrap();
+        sidecar.connect();
+        let failure = sidecar.failure().unwrap();
+        assert_eq!(failure.reason, format!("the foreign function {name}"));
+    }
+    let old = probe("new_connection: foreign sign").profile(Profile::V1_36);
+    let old = old.start().unwrap();
+    old.connect();
+    assert!(!old.is_failed(), "1.36 does not have it");
 
     let time = r#"foreign expr_create hex:74696d657374616d7028223122293d3d31"#;
     let sidecar = probe(&format!("new_connection: {time}")).start().unwrap();

@@ -51,14 +51,47 @@ pub fn file_of(profile: Profile) -> PathBuf {
 /// a minor version are equal.
 #[must_use]
 pub fn differences(recorded: &str, asked: &str) -> Vec<String> {
-    let without = |text: &str, other: &str, sign: &str| {
-        let lines = text.lines().filter(|line| !line.starts_with("release: "));
-        let lines = lines.filter(|line| !other.lines().any(|other| other == *line));
+    let (recorded, asked) = (in_sections(recorded), in_sections(asked));
+    let without = |lines: &[String], others: &[String], sign: &str| {
+        let lines = lines.iter().filter(|line| !others.contains(line));
         lines
             .map(|line| format!("{sign} {line}"))
             .collect::<Vec<_>>()
     };
-    let mut differences = without(recorded, asked, "recorded");
-    differences.extend(without(asked, recorded, "asked   "));
+    let mut differences = without(&recorded, &asked, "recorded");
+    differences.extend(without(&asked, &recorded, "asked   "));
     differences
+}
+
+/// The lines, each with its section: the two sides have many lines in common.
+fn in_sections(survey: &str) -> Vec<String> {
+    let mut section = "";
+    let lines = survey.lines();
+    let lines = lines.filter(|line| !line.starts_with("release: ") && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            if !line.starts_with([' ', '-']) {
+                section = line;
+            }
+            format!("{section} {}", line.trim_start())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_in_another_section_is_a_difference() {
+        let recorded = "release: 1.40.0\noutbound:\n  a: 1\ninbound:\n  a: 1\n  b: 2\n";
+        assert_eq!(differences(recorded, recorded), [""; 0]);
+        assert_eq!(
+            differences(
+                recorded,
+                "release: 1.40.1\noutbound:\n  a: 1\n  b: 2\ninbound:\n  a: 1\n"
+            ),
+            ["recorded inbound: b: 2", "asked    outbound: b: 2"]
+        );
+    }
 }

@@ -15,8 +15,11 @@ fn every_scenario_passes() -> Result<(), Box<dyn Error>> {
     for entry in fs::read_dir(folder)? {
         let file = entry?.path();
         for scenario in Scenario::read(&file)?.in_each_order() {
-            let mut stage = Emulated::start(&scenario, &filter)?;
-            run(&scenario, &mut stage).map_err(|error| format!("{}: {error}", file.display()))?;
+            let result = match Emulated::start(&scenario, &filter) {
+                Ok(mut stage) => run(&scenario, &mut stage),
+                Err(error) => scenario.judge_start(&error.to_string()),
+            };
+            result.map_err(|error| format!("{}: {error}", file.display()))?;
             played += 1;
         }
     }
