@@ -31,7 +31,7 @@ pub struct Connection<H> {
     client_spoke: bool,
     /// [`Shared::ticks`] when the connection opened.
     opened_at_tick: u32,
-    /// The time of the open, if a metric depends on it.
+    /// The time of the open, if a metric or the exchange depends on it.
     opened_at: Option<Duration>,
     /// Bytes before the labels were frozen.
     received: i64,
@@ -63,10 +63,8 @@ impl<H: Host> Connection<H> {
         reporter: Reporter,
         unknown_direction: Option<Status>,
     ) -> Rc<RefCell<Self>> {
-        let opened_at = match shared.extended {
-            Some(_) => shared.host.now().ok(),
-            None => None,
-        };
+        let needs_time = shared.extended.is_some() || shared.learns(reporter);
+        let opened_at = needs_time.then(|| shared.host.now().ok()).flatten();
         let connection = Rc::new(RefCell::new(Self {
             id,
             reporter,
@@ -78,7 +76,7 @@ impl<H: Host> Connection<H> {
             sent: 0,
             series: None,
             opening: Some(Box::new(Opening {
-                exchange: Exchange::new(&shared.exchange, reporter, unknown_direction),
+                exchange: Exchange::new(&shared.exchange, reporter, opened_at, unknown_direction),
                 metadata: None,
                 undecided: Rc::clone(undecided),
             })),
@@ -126,14 +124,6 @@ impl<H: Host> Connection<H> {
     pub fn on_upstream_close(&mut self) {
         if let Some(opening) = &mut self.opening {
             opening.exchange.on_upstream_close(&self.shared.host);
-        }
-    }
-
-    /// Handles a close by the proxy, before [`on_close`](Self::on_close).
-    pub fn on_local_close(&mut self) {
-        if let Some(opening) = &self.opening {
-            let context = self.shared.exchange_context();
-            opening.exchange.on_local_close(&context);
         }
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use peer_exchange::{DEFAULT_MAX_PAYLOAD, Payload};
 
-use crate::config::{Config, ConfigError, ExpressionValues, Expressions};
+use crate::config::{Config, ConfigError, ExpressionValues, Expressions, Mode};
 use crate::exchange::{ExchangeContext, LocalExchange};
 use crate::host::attributes::{Attributes, Roots, path};
 use crate::host::{Host, Warnings};
@@ -86,6 +86,13 @@ impl<H: Host> Shared<H> {
 
     pub(crate) fn attributes(&self) -> Attributes<'_, H> {
         Attributes::new(&self.host, self.roots)
+    }
+
+    /// Whether the frames of servers are proofs.
+    pub(crate) fn learns(&self, reporter: Reporter) -> bool {
+        reporter == Reporter::Source
+            && self.exchange.mode() == Mode::Auto
+            && !self.config.peer_exchange.proof_duration.is_zero()
     }
 
     pub(crate) fn exchange_context(&self) -> ExchangeContext<'_, H> {

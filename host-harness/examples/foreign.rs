@@ -48,7 +48,7 @@ fn check(path: &Path) {
         inspection.problems
     );
     let Ok(module) = module else { return };
-    for profile in [Profile::Legacy, Profile::Xds] {
+    for profile in Profile::ALL {
         for (direction, sidecar) in [
             ("inbound", Sidecar::inbound(&module)),
             ("outbound", Sidecar::outbound(&module)),

@@ -11,6 +11,7 @@ pub(crate) use hostcall::{Hostcall, for_each_hostcall};
 
 /// The ABI version that a module declares by exporting `proxy_abi_version_X_Y_Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum AbiVersion {
     /// `proxy_abi_version_0_1_0`, exported by the C++ SDK of Envoy 1.16 to 1.20.
     V0_1_0,
@@ -45,6 +46,7 @@ impl fmt::Display for AbiVersion {
 /// The status that a host function returns (`WasmResult`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names are the ABI's")]
+#[non_exhaustive]
 pub enum Status {
     Ok,
     NotFound,

@@ -1,6 +1,7 @@
 //! The attributes of a context: which ones exist at which moment of a stream, under which root.
 
-use crate::config::{Plugin, Profile};
+use crate::config::Plugin;
+use crate::profile::Profile;
 use crate::property::{Cluster, Value};
 use crate::stream_info::StreamInfo;
 use crate::tls::Tls;
@@ -12,6 +13,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) plugin: &'a Plugin,
     /// `None` in a root context.
     pub(crate) stream: Option<&'a StreamInfo>,
+    /// The numbers of bytes that were read from the client and written to it.
+    pub(crate) sizes: (usize, usize),
 }
 
 /// Returns the value at a property path with NUL separators. A path that is only the name of a
@@ -42,14 +45,25 @@ pub(crate) fn select<'a>(
 }
 
 impl Scope<'_> {
+    /// The attribute root of this name, without the fields that this version of Envoy lacks.
     fn attribute(&self, name: &str) -> Option<Value> {
+        let mut root = self.attribute_of_any(name)?;
+        if let Value::Attributes(fields) = &mut root {
+            for field in self.profile.lacking(name) {
+                fields.remove(field);
+            }
+        }
+        Some(root)
+    }
+
+    fn attribute_of_any(&self, name: &str) -> Option<Value> {
         if self.profile == Profile::Legacy
             && let Some(value) = self.proxy_attribute(name)
         {
             return Some(value);
         }
         match name {
-            "xds" if self.profile == Profile::Xds => {
+            "xds" if self.profile.has_xds() => {
                 Some(Value::attributes(PROXY_ATTRIBUTES.iter().filter_map(
                     |name| Some((*name, self.proxy_attribute(name)?)),
                 )))
@@ -57,6 +71,8 @@ impl Scope<'_> {
             "plugin_name" => Some(self.plugin.name.as_str().into()),
             "plugin_root_id" => Some(self.plugin.root_id.as_str().into()),
             "plugin_vm_id" => Some(self.plugin.vm_id.as_str().into()),
+            "request" => Some(self.stream?.request(self.sizes.0)),
+            "response" => Some(self.stream?.response(self.sizes.1)),
             _ => self.stream?.attribute(name),
         }
     }
@@ -98,6 +114,12 @@ pub(crate) const PROXY_ATTRIBUTES: [&str; 9] = [
     "route_name",
 ];
 
+/// The local address of all upstream connections: the default source of the next proxy.
+const LOCAL_ADDRESS: &str = "127.0.0.1:40000";
+
+/// The text of a digest of 32 bytes.
+const NO_DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
 impl StreamInfo {
     fn attribute(&self, name: &str) -> Option<Value> {
         match name {
@@ -106,23 +128,35 @@ impl StreamInfo {
             "upstream" => Some(self.upstream_attributes()),
             "source" => Some(peer(&self.source)),
             "destination" => Some(peer(&self.destination)),
-            // HTTP attributes: empty headers in a TCP stream. Envoy's `size`, `total_size` and
-            // `time` are not emulated.
-            "request" => Some(Value::attributes([
-                ("headers", no_headers()),
-                ("headers_bytes", Value::Int(0)),
-            ])),
-            "response" => Some(Value::attributes([
-                ("flags", Value::Int(self.response_flags)),
-                ("headers", no_headers()),
-                ("headers_bytes", Value::Int(0)),
-                ("trailers", no_headers()),
-            ])),
             "upstream_filter_state" => Some(self.upstream.as_ref()?.filter_state.to_value()),
             "metadata" => Some(no_metadata()),
             "filter_state" => Some(self.filter_state.to_value()),
             _ => None,
         }
+    }
+
+    /// An attribute root of HTTP: empty headers in a TCP stream.
+    fn request(&self, size: usize) -> Value {
+        let time = i64::try_from(self.accepted.as_nanos()).unwrap_or(i64::MAX);
+        Value::attributes([
+            ("headers", no_headers()),
+            ("headers_bytes", Value::Int(0)),
+            ("size", Value::Int(size as i64)),
+            ("time", Value::Int(time)),
+            ("total_size", Value::Int(size as i64)),
+        ])
+    }
+
+    /// An attribute root of HTTP, likewise.
+    fn response(&self, size: usize) -> Value {
+        Value::attributes([
+            ("flags", Value::Int(self.response_flags)),
+            ("headers", no_headers()),
+            ("headers_bytes", Value::Int(0)),
+            ("size", Value::Int(size as i64)),
+            ("total_size", Value::Int(size as i64)),
+            ("trailers", no_headers()),
+        ])
     }
 
     /// Before the handshake is complete, only the local side is known, and `mtls` is false.
@@ -156,6 +190,9 @@ impl StreamInfo {
         fields.push(("num_endpoints", Value::Uint(1)));
         if let Some(host) = &upstream.host {
             fields.push(("address", host.address.as_str().into()));
+            fields.push(("local_address", LOCAL_ADDRESS.into()));
+            fields.push(("locality", Value::message()));
+            fields.push(("cx_pool_ready_duration", Value::Int(0)));
             fields.extend(port(&host.address).map(|port| ("port", port)));
         }
         if let Some(tls) = &upstream.tls {
@@ -165,8 +202,13 @@ impl StreamInfo {
     }
 }
 
+/// Certificates have no subject here, as those of Istio, and the digest is of none.
 fn tls_fields(tls: &Tls, handshake_done: bool) -> Vec<(&'static str, Value)> {
-    let mut fields = vec![("tls_version", tls.version.as_str().into())];
+    let mut fields = vec![
+        ("tls_version", tls.version.as_str().into()),
+        ("subject_local_certificate", "".into()),
+        ("subject_peer_certificate", "".into()),
+    ];
     fields.extend(
         tls.local_sans
             .first()
@@ -178,6 +220,8 @@ fn tls_fields(tls: &Tls, handshake_done: bool) -> Vec<(&'static str, Value)> {
                 .first()
                 .map(|san| ("uri_san_peer_certificate", san.as_str().into())),
         );
+        let digest = tls.peer_sans.first().map(|_| NO_DIGEST.into());
+        fields.extend(digest.map(|digest| ("sha256_peer_certificate_digest", digest)));
     }
     fields
 }

@@ -2,12 +2,17 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::Deserialize as Deserialized;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// The shapes of bytes, for messages.
+const SHAPES: &str = "text, { hex: 3d23 }, { repeat: ab, times: 500 } or a list of these; quote text that is a number";
 
 /// Bytes in a scenario: `hello`, `{ hex: 3d230467 }`, `{ repeat: ab, times: 500 }`, or a list of
 /// these.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(untagged)]
+#[derive(Clone, Debug, JsonSchema, PartialEq)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum Bytes {
     /// UTF-8 text.
     Text(String),
@@ -28,13 +33,15 @@ pub enum Bytes {
 }
 
 /// Bytes from hexadecimal digits.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Deserialized, JsonSchema, PartialEq)]
 #[serde(try_from = "String")]
+#[schemars(with = "String")]
 pub struct Digits(Vec<u8>);
 
 /// The number of repetitions of a text, at most 16 Mi: a typing error must not exhaust memory.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialized, JsonSchema, PartialEq)]
 #[serde(try_from = "u64")]
+#[schemars(with = "u64")]
 pub struct Times(usize);
 
 impl Bytes {
@@ -45,6 +52,56 @@ impl Bytes {
             Self::Hex { hex } => hex.0.clone(),
             Self::Repeat { repeat, times } => repeat.as_bytes().repeat(times.0),
             Self::List(parts) => parts.iter().flat_map(Self::to_vec).collect(),
+        }
+    }
+}
+
+/// A derived implementation for an untagged enumeration would only tell that nothing matches.
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Shapes)
+    }
+}
+
+struct Shapes;
+
+/// The keys of the shapes that are maps.
+#[derive(Deserialized)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    #[serde(default)]
+    hex: Option<Digits>,
+    #[serde(default)]
+    repeat: Option<String>,
+    #[serde(default)]
+    times: Option<Times>,
+}
+
+impl<'de> Visitor<'de> for Shapes {
+    type Value = Bytes;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SHAPES)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Bytes, E> {
+        Ok(Bytes::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Bytes, A::Error> {
+        let mut list = Vec::new();
+        while let Some(part) = parts.next_element()? {
+            list.push(part);
+        }
+        Ok(Bytes::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Bytes, A::Error> {
+        let keys = Keys::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        match (keys.hex, keys.repeat, keys.times) {
+            (Some(hex), None, None) => Ok(Bytes::Hex { hex }),
+            (None, Some(repeat), Some(times)) => Ok(Bytes::Repeat { repeat, times }),
+            _ => Err(de::Error::custom(format!("expected {SHAPES}"))),
         }
     }
 }

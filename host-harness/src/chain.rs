@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// The facts of a new connection by which a listener chooses a filter chain.
@@ -15,7 +16,7 @@ pub(crate) struct ClientHello {
 }
 
 /// The transport protocol that a `tls_inspector` detects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TransportProtocol {
     /// The connection begins with a ClientHello.
@@ -105,7 +106,7 @@ impl ClientHello {
 }
 
 /// One of Envoy's own network filters in the chain of a filter under test.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum EnvoyFilter {
@@ -124,8 +125,9 @@ pub enum EnvoyFilter {
 }
 
 /// The rules of an `rbac` filter with one policy.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Rbac {
     /// What happens to a connection that the policy matches; the others get the opposite.
     pub action: RbacAction,
@@ -138,7 +140,7 @@ pub struct Rbac {
 }
 
 /// The action of an `rbac` policy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RbacAction {
     /// Only matching connections are permitted.

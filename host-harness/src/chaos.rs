@@ -3,7 +3,7 @@
 //! [`Chaos`] plays a scenario without a fault and counts the host calls, then again for each host
 //! call and each status, with a fault in that call. For every filter the following invariants hold:
 //!
-//! * The filter does not trap, and no callback hangs.
+//! * The filter does not trap, no callback hangs, and no call is unsupported.
 //! * Each application receives the bytes that the other one wrote, or those that it receives
 //!   without a fault; or it receives the start of these and the connection is closed early. This
 //!   does not apply to faults that return false data, or that deny the existence of a property.
@@ -50,7 +50,6 @@ pub use options::Options;
 use crate::fault::Answer;
 use crate::module::Module;
 use crate::scenario::{Emulated, Scenario, Side};
-use crate::sidecar::StartError;
 use crate::trace::HostcallCounts;
 use run::{Ended, Run};
 
@@ -65,6 +64,7 @@ pub struct Chaos {
 
 /// The result of a case.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Outcome {
     /// The number of host calls with an injected fault.
     pub injected: u64,
@@ -144,11 +144,12 @@ impl Chaos {
         let ended = Run::play(&scenario, &self.module, self.options.settle, &mut observe)?;
         let run = match ended {
             Ended::Played(run) => run,
-            Ended::NotStarted(StartError::Refused { trap, .. }) => {
+            Ended::NotStarted(error) if error.is_of_filter() => {
+                let failure = error.failure().cloned();
                 return Ok(Outcome {
                     injected: 1,
                     refused: true,
-                    violations: trap.map(Violation::Trap).into_iter().collect(),
+                    violations: failure.map(Violation::Failed).into_iter().collect(),
                 });
             }
             Ended::NotStarted(error) => return Err(error.into()),

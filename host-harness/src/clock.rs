@@ -6,21 +6,36 @@ use std::time::Duration;
 
 /// A clock that only a test moves. Clones share the time.
 #[derive(Debug, Clone)]
-pub struct Clock(Rc<Cell<Duration>>);
+pub struct Clock(Rc<Time>);
+
+#[derive(Debug)]
+struct Time {
+    now: Cell<Duration>,
+    /// The number of events so far. Events at the same time have an order.
+    events: Cell<u64>,
+}
 
 impl Clock {
     /// Returns a clock at this time since the Unix epoch.
     pub fn at(now: Duration) -> Self {
-        Self(Rc::new(Cell::new(now)))
+        Self(Rc::new(Time {
+            now: Cell::new(now),
+            events: Cell::new(0),
+        }))
     }
 
     /// Returns the time since the Unix epoch.
     pub fn now(&self) -> Duration {
-        self.0.get()
+        self.0.now.get()
     }
 
     pub(crate) fn set(&self, now: Duration) {
-        self.0.set(now);
+        self.0.now.set(now);
+    }
+
+    /// Counts an event and returns its number.
+    pub(crate) fn next_event(&self) -> u64 {
+        self.0.events.replace(self.0.events.get() + 1)
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 /// The direction of a listener's traffic; the numbers are Envoy's `TrafficDirection`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Direction {
+    /// A listener without `traffic_direction`. Its attribute has this value (measured).
+    Unspecified = 0,
     /// To the application beside the proxy.
     #[default]
     Inbound = 1,
@@ -12,20 +14,10 @@ pub enum Direction {
     Outbound = 2,
 }
 
-/// The generation of Envoy whose attribute names are in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Profile {
-    /// Envoy since 1.33: node, cluster and listener are below `xds.` only (measured: 1.36 to 1.40).
-    #[default]
-    Xds,
-    /// The Envoy of Istio 1.7: `node`, `cluster_name`, … are attribute roots of their own.
-    Legacy,
-}
-
 /// The event after which tcp_proxy connects upstream (`upstream_connect_mode`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
 pub enum ConnectMode {
     /// The accept of the downstream connection.
     #[default]
@@ -36,9 +28,22 @@ pub enum ConnectMode {
     OnDownstreamTlsHandshake,
 }
 
+impl ConnectMode {
+    /// The name in Envoy's configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Immediate => "IMMEDIATE",
+            Self::OnDownstreamData => "ON_DOWNSTREAM_DATA",
+            Self::OnDownstreamTlsHandshake => "ON_DOWNSTREAM_TLS_HANDSHAKE",
+        }
+    }
+}
+
 /// Envoy's treatment of connections after a filter's VM has failed (`failure_policy`). All policies
 /// close the connection whose callback trapped; measured with Envoy 1.40.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum FailurePolicy {
     /// New connections are closed. Envoy's default.
     #[default]

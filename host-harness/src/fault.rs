@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::abi::{Hostcall, Status};
@@ -13,7 +14,7 @@ use crate::bytes::{Bytes, show};
 /// [`SidecarBuilder::fault`](crate::SidecarBuilder::fault).
 ///
 /// In a scenario: `fault: { calls: { nth: 3 }, answer: { status: 10 } }`.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// The affected calls.
@@ -24,8 +25,9 @@ pub struct Fault {
 
 /// A selection of a filter's host calls. Calls are counted from 1 over all functions and all VMs of
 /// the filter, in the order in which they are made.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Calls {
     /// One call.
     Nth(u64),
@@ -36,8 +38,9 @@ pub enum Calls {
 }
 
 /// The answer to an affected call. None of these ends the VM.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Answer {
     /// The call fails with this status and has no effect. Any number but 0 is allowed, also one
     /// that the ABI does not name.

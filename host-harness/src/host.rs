@@ -56,6 +56,8 @@ pub(crate) struct Host {
     pub(crate) deferred: Vec<Deferred>,
     /// Fault injection: bytes that replace the result of the running host call.
     pub(crate) replacement: Option<Vec<u8>>,
+    /// Calls of the running callback that Envoy supports and the emulator does not.
+    pub(crate) unsupported: Vec<String>,
     contexts: HashMap<u32, Context>,
     /// Shared by all hosts whose filters are in one native VM.
     last_context_id: Rc<Cell<u32>>,
@@ -85,6 +87,7 @@ impl Host {
             pending_done: Vec::new(),
             deferred: Vec::new(),
             replacement: None,
+            unsupported: Vec::new(),
             contexts: HashMap::new(),
             last_context_id,
             current: 0,
@@ -203,6 +206,12 @@ impl Host {
             node: &self.process.node,
             plugin: &context.plugin,
             stream: stream.as_ref().map(|stream| &stream.info),
+            sizes: stream.as_ref().map_or((0, 0), |stream| {
+                (
+                    stream.downstream.total_read(),
+                    stream.upstream.total_written(),
+                )
+            }),
         })
     }
 
@@ -236,6 +245,15 @@ impl Host {
         let now = self.process.clock.now();
         self.timers.set(root, period, now);
         Ok(())
+    }
+
+    /// Records a call that Envoy supports and the emulator does not: the scenario is no test then.
+    pub(crate) fn lacks(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        // A filter may repeat a call without end.
+        if !self.unsupported.contains(&what) {
+            self.unsupported.push(what);
+        }
     }
 
     /// Logs a line of the filter.

@@ -76,7 +76,8 @@ impl Inspection {
     /// The file cannot be read, or is not a WebAssembly module. All other errors are
     /// [problems](Self::problems).
     pub fn of_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
-        Self::of(&module::read(path.as_ref())?)
+        let path = path.as_ref();
+        Self::of(&module::read(path)?).map_err(|error| error.in_file(path))
     }
 
     /// Inspects a module from its bytes, binary or text (WAT).

@@ -12,8 +12,10 @@ mod bytes;
 mod chain;
 mod clock;
 mod config;
+mod failure;
 mod fault;
 mod log;
+mod profile;
 mod property;
 mod tls;
 mod trace;
@@ -39,19 +41,21 @@ mod sidecar;
 pub use abi::{AbiVersion, LogLevel, MetricType, PeerType, Status};
 pub use chain::{EnvoyFilter, Rbac, RbacAction, TransportProtocol};
 pub use clock::Clock;
-pub use config::{ConnectMode, Direction, FailurePolicy, Profile};
+pub use config::{ConnectMode, Direction, FailurePolicy};
+pub use failure::{FailureKind, FilterFailure};
 pub use fault::{Answer, Calls, Fault};
 pub use inspect::{Import, Inspection, Origin};
 pub use l4::{App, Chunks, Connection, Relay};
 pub use log::LogLine;
 pub use module::{LoadError, Module};
+pub use profile::{Profile, UnknownProfile};
 pub use property::{Cluster, Node, UpstreamHost, Value};
 pub use rig::{Rig, RigBuilder};
 pub use sidecar::{Sidecar, SidecarBuilder, StartError};
 pub use stats::{MetricError, MetricQuery, Series, StatsTag};
 pub use stream_info::Downstream;
 pub use tls::Tls;
-pub use trace::{ContextCounts, Event, HostcallCounts};
+pub use trace::{ContextCounts, Event, HostcallCounts, Moment};
 
 /// The Rust code of the README is a documentation test.
 #[cfg(doctest)]

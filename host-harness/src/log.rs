@@ -7,6 +7,7 @@ use crate::abi::LogLevel;
 
 /// One log line of the filter, or of the emulated Envoy itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogLine {
     /// The level.
     pub level: LogLevel,
@@ -46,6 +47,11 @@ impl Logs {
     /// Removes and returns all lines.
     pub(crate) fn take(&self) -> Vec<LogLine> {
         self.0.take()
+    }
+
+    /// The lines as text.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.0.borrow().iter().map(ToString::to_string).collect()
     }
 
     pub(crate) fn all(&self) -> Vec<LogLine> {

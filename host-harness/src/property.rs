@@ -6,5 +6,5 @@ mod structs;
 mod value;
 
 pub use message::{Cluster, Node, UpstreamHost};
-pub(crate) use state::{FilterState, Prototype};
+pub(crate) use state::{FilterState, Prototype, StateObject};
 pub use value::Value;

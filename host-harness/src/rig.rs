@@ -87,8 +87,11 @@ impl RigBuilder {
     /// certificate.
     #[must_use]
     pub fn mtls(mut self, client: &str, server: &str) -> Self {
-        self.outbound = self.outbound.upstream_tls(Tls::mutual(client, server));
-        self.inbound = self.inbound.downstream_tls(Tls::mutual(server, client));
+        // The newest version that an Envoy offers as a client unless it is configured to.
+        let version = "TLSv1.2";
+        let (client_end, server_end) = (Tls::mutual(client, server), Tls::mutual(server, client));
+        self.outbound = self.outbound.upstream_tls(client_end.version(version));
+        self.inbound = self.inbound.downstream_tls(server_end.version(version));
         self
     }
 

@@ -37,8 +37,10 @@ mod order;
 mod proxy;
 mod read;
 mod roles;
+mod schema;
 mod stage;
 mod time;
+mod timeline;
 mod tls;
 
 pub use at_once::{Act, AtOnce, Order};
@@ -52,6 +54,7 @@ pub use model::{Connect, NodeSpec, Scenario, SidecarSpec, Step, Target, Update};
 pub use read::ScenarioError;
 pub use roles::{End, Side};
 pub use stage::{Stage, StageError};
+pub use timeline::{Action, Entry, Timeline};
 pub use tls::{Mtls, Names};
 
 pub use crate::bytes::Bytes;

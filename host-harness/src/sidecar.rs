@@ -15,12 +15,13 @@ pub use builder::SidecarBuilder;
 pub use error::StartError;
 
 use crate::clock::Clock;
+use crate::failure::FilterFailure;
 use crate::l4::{Connection, Path, Relay};
 use crate::log::LogLine;
 use crate::property::{Cluster, FilterState, UpstreamHost};
 use crate::stats::{MetricQuery, Series};
 use crate::stream_info::{Downstream, Upstream};
-use crate::trace::{ContextCounts, Event, HostcallCounts};
+use crate::trace::{ContextCounts, Event, HostcallCounts, Moment};
 use envoy::Envoy;
 
 /// An emulated Envoy. Clones share the Envoy.
@@ -208,17 +209,24 @@ impl Sidecar {
     /// Starts recording a trace.
     pub fn record_trace(&self) {
         for worker in self.0.workers() {
-            worker.host_mut().trace.record();
+            worker.host_mut().trace.record(self.clock());
         }
     }
 
-    /// Removes and returns the recorded trace.
+    /// Removes and returns the recorded trace: the events in their order.
     pub fn take_trace(&self) -> Vec<Event> {
-        self.0
-            .workers()
-            .iter()
-            .flat_map(|worker| worker.host_mut().trace.take())
-            .collect()
+        let moments = self.take_timeline().into_iter();
+        moments.map(|moment| moment.event).collect()
+    }
+
+    /// Removes and returns the recorded trace with times and numbers, by which the traces of several
+    /// sidecars on one clock can be merged.
+    pub fn take_timeline(&self) -> Vec<Moment> {
+        let workers = self.0.workers();
+        let taken = workers.iter().map(|worker| worker.host_mut().trace.take());
+        let mut moments: Vec<_> = taken.flatten().collect();
+        moments.sort_by_key(|moment| moment.number);
+        moments
     }
 
     /// Returns the properties that filters requested and that do not exist, with dots between the
@@ -231,14 +239,21 @@ impl Sidecar {
             .collect()
     }
 
-    /// Returns whether a VM of the filter has trapped.
+    /// Returns whether a filter has failed: see [`Self::failures`].
     pub fn is_failed(&self) -> bool {
-        self.failure().is_some()
+        !self.failures().is_empty()
     }
 
-    /// Returns the trap of the filter, with the last failed host call of that callback.
-    pub fn failure(&self) -> Option<String> {
-        self.0.workers().iter().find_map(|worker| worker.failure())
+    /// Returns the first failure of a filter.
+    pub fn failure(&self) -> Option<FilterFailure> {
+        self.failures().into_iter().next()
+    }
+
+    /// Returns the failures of all filters: traps, callbacks that hang, and calls of host functions
+    /// that the emulator does not support. The reason of a trap has the last host call of that
+    /// callback that was refused.
+    pub fn failures(&self) -> Vec<FilterFailure> {
+        self.0.failures()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Envoy's `StreamInfo`: the facts about a connection that attributes are read from.
 
+use std::time::Duration;
+
 use crate::property::{Cluster, FilterState, UpstreamHost};
 use crate::tls::Tls;
 
@@ -32,6 +34,8 @@ pub(crate) struct Upstream {
 #[derive(Debug, Clone)]
 pub(crate) struct StreamInfo {
     pub(crate) connection_id: u64,
+    /// The time of the accept, since the Unix epoch.
+    pub(crate) accepted: Duration,
     pub(crate) source: String,
     pub(crate) destination: String,
     pub(crate) filter_chain_name: String,
@@ -49,6 +53,7 @@ impl StreamInfo {
     pub(crate) fn new(connection_id: u64, downstream: Downstream, state: FilterState) -> Self {
         Self {
             connection_id,
+            accepted: Duration::ZERO,
             source: downstream.source,
             destination: downstream.destination,
             filter_chain_name: downstream.filter_chain_name,

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use crate::abi::{CallbackOutcome, Hostcall, Status};
+use crate::clock::Clock;
 
 /// One event of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub enum Event {
         arguments: Vec<u32>,
         /// The return value, if the callback has one and did not trap.
         result: Option<u32>,
+        /// The reason, if the callback trapped.
+        trap: Option<String>,
         /// Fuel that it consumed; 0 on back ends without metering.
         fuel: u64,
         /// Allocations of the filter, those for results of host calls included; 0 unless the filter
@@ -33,9 +37,22 @@ pub enum Event {
     },
 }
 
+/// An event with its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Moment {
+    /// The time of the clock, since the Unix epoch.
+    pub at: Duration,
+    /// The number of the event among those of all sidecars on this clock.
+    pub number: u64,
+    /// The event.
+    pub event: Event,
+}
+
 /// The number of contexts, roots included, that the host created and deleted. The difference is the
 /// number of contexts that the filter's SDK keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct ContextCounts {
     /// Calls of `proxy_on_context_create`.
     pub created: u64,
@@ -130,23 +147,50 @@ pub(crate) struct Trace {
     pub(crate) missing_properties: BTreeSet<String>,
     /// The last host call of the current callback that did not return Ok.
     failed_call: Option<(&'static str, Status)>,
-    events: Option<Vec<Event>>,
+    recording: Option<Recording>,
     detail: String,
 }
 
+#[derive(Debug)]
+struct Recording {
+    clock: Clock,
+    events: Vec<Moment>,
+}
+
+impl Recording {
+    fn push(&mut self, event: Event) {
+        self.events.push(Moment {
+            at: self.clock.now(),
+            number: self.clock.next_event(),
+            event,
+        });
+    }
+}
+
 impl Trace {
-    pub(crate) fn record(&mut self) {
-        self.events.get_or_insert_default();
+    pub(crate) fn record(&mut self, clock: &Clock) {
+        self.recording.get_or_insert_with(|| Recording {
+            clock: clock.clone(),
+            events: Vec::new(),
+        });
+    }
+
+    /// Goes on with the recording of a VM that this one replaces.
+    pub(crate) fn follow(&mut self, replaced: &mut Self) {
+        self.recording = replaced.recording.take();
     }
 
     /// Removes and returns the events.
-    pub(crate) fn take(&mut self) -> Vec<Event> {
-        self.events.as_mut().map(std::mem::take).unwrap_or_default()
+    pub(crate) fn take(&mut self) -> Vec<Moment> {
+        let recording = self.recording.as_mut();
+        recording
+            .map(|recording| std::mem::take(&mut recording.events))
+            .unwrap_or_default()
     }
 
     /// Describes the running host call. Without a trace, `describe` is not called.
     pub(crate) fn detail(&mut self, describe: impl FnOnce() -> String) {
-        if self.events.is_some() {
+        if self.recording.is_some() {
             self.detail = describe();
         }
     }
@@ -166,8 +210,8 @@ impl Trace {
         if status != Status::Ok {
             self.failed_call = Some((name, status));
         }
-        if let Some(events) = &mut self.events {
-            events.push(Event::Hostcall {
+        if let Some(recording) = &mut self.recording {
+            recording.push(Event::Hostcall {
                 name,
                 detail,
                 status,
@@ -177,7 +221,25 @@ impl Trace {
 
     /// The running callback trapped: returns its last host call that did not return Ok, a possible
     /// cause.
-    pub(crate) fn trapped(&mut self) -> Option<(&'static str, Status)> {
+    pub(crate) fn trapped(
+        &mut self,
+        name: &'static str,
+        arguments: Vec<u32>,
+        reason: &str,
+        fuel: u64,
+    ) -> Option<(&'static str, Status)> {
+        self.fuel += fuel;
+        self.last_fuel = fuel;
+        if let Some(recording) = &mut self.recording {
+            recording.push(Event::Callback {
+                name,
+                arguments,
+                result: None,
+                trap: Some(reason.to_owned()),
+                fuel,
+                allocations: 0,
+            });
+        }
         self.failed_call.take()
     }
 
@@ -196,11 +258,12 @@ impl Trace {
         self.last_fuel = outcome.fuel;
         self.allocations += outcome.allocations;
         self.failed_call = None;
-        if let Some(events) = &mut self.events {
-            events.push(Event::Callback {
+        if let Some(recording) = &mut self.recording {
+            recording.push(Event::Callback {
                 name,
                 arguments,
                 result: outcome.result,
+                trap: None,
                 fuel: outcome.fuel,
                 allocations: outcome.allocations,
             });

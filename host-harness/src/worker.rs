@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::abi::{BufferType, Callback, PeerType, length};
 use crate::config::Plugin;
+use crate::failure::{FailureKind, FilterFailure};
 use crate::host::{Deferred, Host, Process, Sandbox, Stream};
 use crate::module::{Code, LoadError, Module};
 use crate::vm::{NativeVm, Vm, WasmVm};
@@ -25,7 +26,8 @@ pub(crate) struct Worker {
     vm: RefCell<Box<dyn Vm>>,
     host: Rc<RefCell<Host>>,
     root: Cell<u32>,
-    failure: RefCell<Option<String>>,
+    dead: Cell<bool>,
+    failures: RefCell<Vec<FilterFailure>>,
 }
 
 impl Worker {
@@ -37,9 +39,11 @@ impl Worker {
     ) -> Result<Self, LoadError> {
         let (vm, host): (Box<dyn Vm>, _) = match &module.0 {
             Code::Wasm(compiled) => {
-                let host = Host::new(process, Rc::default(), sandbox);
+                let host = Host::new(process.clone(), Rc::default(), sandbox);
                 let host = Rc::new(RefCell::new(host));
-                (Box::new(WasmVm::new(compiled, host.clone())?), host)
+                let vm = WasmVm::new(compiled, host.clone());
+                let vm = vm.map_err(|error| error.with_log(&process.logs.texts()))?;
+                (Box::new(vm), host)
             }
             Code::Native(exports) => {
                 let host = Host::new(process, NativeVm::context_ids(), sandbox);
@@ -51,7 +55,8 @@ impl Worker {
             vm: RefCell::new(vm),
             host,
             root: Cell::new(0),
-            failure: RefCell::new(None),
+            dead: Cell::new(false),
+            failures: RefCell::default(),
         })
     }
 
@@ -84,12 +89,12 @@ impl Worker {
     /// Whether a callback returns true; a missing callback accepts.
     fn accepts(&self, callback: Callback) -> bool {
         let called = self.call(callback);
-        !self.is_failed() && called.result.is_none_or(|result| result != 0)
+        !self.is_dead() && called.result.is_none_or(|result| result != 0)
     }
 
     /// Runs one callback, unless the VM has failed.
     pub(crate) fn call(&self, callback: Callback) -> Called {
-        if self.is_failed() || !self.host.borrow().sandbox.allows(callback.name()) {
+        if self.is_dead() || !self.host.borrow().sandbox.allows(callback.name()) {
             return Called::default();
         }
         let configuring = matches!(callback, Callback::Configure { .. });
@@ -102,6 +107,10 @@ impl Worker {
         let finished: Vec<_> = deferred
             .extract_if(.., |action| matches!(action, Deferred::Done(_)))
             .collect();
+        for what in std::mem::take(&mut host.unsupported) {
+            let failure = FilterFailure::new(FailureKind::Unsupported, callback.name(), what);
+            self.fail(failure, &host);
+        }
         let result = match outcome {
             Ok(outcome) => {
                 if outcome.exported {
@@ -113,12 +122,20 @@ impl Worker {
             Err(trap) => {
                 // Envoy drops the actions of a callback that traps.
                 deferred.clear();
-                let mut message = trap.to_string();
-                host.process.logs.error(message.clone());
-                if let Some((name, status)) = host.trace.trapped() {
-                    message += &format!("; before, {name} had answered {status:?}");
+                let line = trap.log_line();
+                let refused = host.trace.trapped(
+                    callback.name(),
+                    callback.arguments(),
+                    &trap.reason,
+                    trap.fuel,
+                );
+                let mut failure = trap.into_failure();
+                if let Some((name, status)) = refused {
+                    failure.reason += &format!("; before, {name} had answered {status:?}");
                 }
-                *self.failure.borrow_mut() = Some(message);
+                self.dead.set(true);
+                self.fail(failure, &host);
+                host.process.logs.error(line);
                 None
             }
         };
@@ -215,12 +232,24 @@ impl Worker {
         called.deferred
     }
 
-    pub(crate) fn is_failed(&self) -> bool {
-        self.failure.borrow().is_some()
+    /// Records a failure. A call that the emulator does not support is recorded once.
+    fn fail(&self, failure: FilterFailure, host: &Host) {
+        let mut failures = self.failures.borrow_mut();
+        let is_known = |known: &FilterFailure| {
+            known.kind == FailureKind::Unsupported && known.reason == failure.reason
+        };
+        if !failures.iter().any(is_known) {
+            failures.push(failure.log(&host.process.logs.texts()));
+        }
     }
 
-    pub(crate) fn failure(&self) -> Option<String> {
-        self.failure.borrow().clone()
+    /// Whether the VM has trapped. No callback is called any more.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.get()
+    }
+
+    pub(crate) fn failures(&self) -> Vec<FilterFailure> {
+        self.failures.borrow().clone()
     }
 
     pub(crate) fn memory_size(&self) -> usize {

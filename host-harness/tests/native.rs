@@ -41,11 +41,13 @@ fn without_fuel(event: Event) -> Event {
             name,
             arguments,
             result,
+            trap,
             ..
         } => Event::Callback {
             name,
             arguments,
             result,
+            trap,
             fuel: 0,
             allocations: 0,
         },

@@ -14,3 +14,4 @@ mod native_peer;
 mod published_peer;
 mod reporting;
 mod sidecars;
+mod timeline;

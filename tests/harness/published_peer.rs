@@ -6,7 +6,7 @@ use crate::sidecars::{CLIENT, INTERVAL, SERVER, inbound, module, outbound};
 
 /// Both sidecars, each with a second filter that runs this script.
 fn rig(script: &str) -> Rig {
-    let probe = Module::from_file(artifact::build("probe-filter", "wasm").unwrap()).unwrap();
+    let probe = Module::from_file_cached(artifact::build("probe-filter", "wasm").unwrap()).unwrap();
     let module = module();
     let behind = |sidecar: SidecarBuilder| sidecar.filter(&probe).plugin_config(script);
     Rig::builder(behind(outbound(&module)), behind(inbound(&module)))

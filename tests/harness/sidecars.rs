@@ -23,7 +23,7 @@ pub(crate) fn tags() -> impl Iterator<Item = &'static str> {
 
 /// The filter, compiled once per process.
 pub(crate) fn module() -> Module {
-    Module::from_file(artifact::build("tcp-peer-stats", "wasm").unwrap()).unwrap()
+    Module::from_file_cached(artifact::build("tcp-peer-stats", "wasm").unwrap()).unwrap()
 }
 
 fn node(workload: &str, app: &str, version: &str) -> Node {

@@ -62,13 +62,32 @@ fn play_all(host: &str, play: impl Fn(&Scenario) -> Result<(), String> + Sync) {
 }
 
 fn emulate(scenario: &Scenario, module: &Module) -> Result<(), String> {
-    let mut stage = Emulated::start(scenario, module).map_err(|error| error.to_string())?;
-    run(scenario, &mut stage).map_err(|error| error.to_string())
+    let played = match Emulated::start(scenario, module) {
+        Ok(mut stage) => run(scenario, &mut stage),
+        Err(error) => scenario.judge_start(&error.to_string()),
+    };
+    played.map_err(|error| error.to_string())
+}
+
+/// The schema is derived from the types that read scenarios; an editor must not mark a valid file.
+#[test]
+fn every_scenario_is_valid_by_the_schema() {
+    let schema = jsonschema::draft202012::new(&Scenario::schema()).unwrap();
+    for path in cases() {
+        let text = fs::read_to_string(&path).unwrap();
+        let document: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        let errors: Vec<_> = schema
+            .iter_errors(&document)
+            .map(|error| error.to_string())
+            .collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+    }
 }
 
 #[test]
 fn in_the_harness_as_wasm() {
-    let module = Module::from_file(artifact::build("tcp-peer-stats", "wasm").unwrap()).unwrap();
+    let module =
+        Module::from_file_cached(artifact::build("tcp-peer-stats", "wasm").unwrap()).unwrap();
     play_all("wasm", |scenario| {
         let orders = scenario.in_each_order();
         orders.iter().try_for_each(|order| emulate(order, &module))
@@ -92,8 +111,10 @@ fn in_real_envoy() {
     let binary = EnvoyBinary::find(None).unwrap();
     let wasm = mesh::wasm::build().unwrap();
     play_all("envoy", |scenario| {
-        let mut stage =
-            Envoys::start(scenario, &binary, &wasm).map_err(|error| error.to_string())?;
-        run(scenario, &mut stage).map_err(|error| error.to_string())
+        let played = match Envoys::start(scenario, &binary, &wasm) {
+            Ok(mut stage) => run(scenario, &mut stage),
+            Err(error) => scenario.judge_start(&error.to_string()),
+        };
+        played.map_err(|error| error.to_string())
     });
 }

@@ -118,12 +118,6 @@ impl StreamContext for Stream {
         self.on_data(Buffer::Upstream, size, end_of_stream)
     }
 
-    fn on_downstream_close(&mut self, by: PeerType) {
-        if by == PeerType::Local {
-            self.with_connection(Connection::on_local_close);
-        }
-    }
-
     fn on_upstream_close(&mut self, _: PeerType) {
         self.with_connection(Connection::on_upstream_close);
     }

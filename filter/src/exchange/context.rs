@@ -6,7 +6,7 @@ use super::local::LocalExchange;
 use super::proofs::{Proofs, Server};
 use crate::config::PeerExchange;
 use crate::host::attributes::{Attributes, path};
-use crate::host::{Host, Warnings};
+use crate::host::{Host, Status, Warnings};
 use crate::labels::Reporter;
 use crate::series::Diagnostics;
 
@@ -38,9 +38,9 @@ impl<H: Host> ExchangeContext<'_, H> {
         Proofs::new(self.attributes.host(), self.config.proof_duration)
     }
 
-    /// The server sent a frame: it reads them.
-    pub(super) fn record(&self, server: &Server) {
-        if let Err(status) = self.proofs().record(server)
+    /// Logs that a proof was not stored.
+    pub(super) fn check_stored(&self, server: &Server, stored: Result<(), Status>) {
+        if let Err(status) = stored
             && self.warnings.allow()
         {
             let (cluster, address) = server.parts();
@@ -50,15 +50,14 @@ impl<H: Host> ExchangeContext<'_, H> {
         }
     }
 
-    /// The server answered a frame without one: counts it, and writes no other frame to it.
-    pub(super) fn revoke(&self, reporter: Reporter, server: &Server) {
-        self.proofs().revoke(server);
+    /// The server answered a frame without one, so no proof admits another: counts it.
+    pub(super) fn unanswered(&self, reporter: Reporter, server: &Server) {
         self.diagnostics.unanswered_frame(reporter);
         if self.warnings.allow() {
             let (cluster, address) = server.parts();
             log::warn!(
-                "{address} (cluster {cluster}) answered a frame without one: it lost its exchange filter, and its \
-                 application may have received the frame; it gets no other"
+                "{address} (cluster {cluster}) did not answer a frame with one: if it lost its exchange filter, its \
+                 application received the frame; it gets no other"
             );
         }
     }

@@ -1,6 +1,6 @@
 //! The states of the two directions of an exchange.
 
-use super::proofs::Proof;
+use super::proofs::Taken;
 use super::reader::Reader;
 use crate::host::Status;
 
@@ -26,8 +26,8 @@ pub(super) enum Reading {
 pub(super) enum Writing {
     /// No byte went in this direction.
     Pending,
-    /// The frame was written because of a proof. The server's answer shows whether it still holds.
-    ByProof(Proof),
+    /// The frame was written because of a proof. The server's answer renews it.
+    ByProof(Taken),
     /// The frame was written.
     Done,
     /// No frame was written, and none will be.

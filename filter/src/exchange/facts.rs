@@ -1,6 +1,8 @@
 //! The facts about a connection that its exchange depends on. The host is asked for each when it is
 //! needed, and not again once it has answered.
 
+use std::time::Duration;
+
 use super::context::ExchangeContext;
 use super::proofs::Server;
 use crate::host::attributes::path;
@@ -60,16 +62,17 @@ impl Facts {
 
     /// The server, which sent a frame, reads those of clients with a certificate: records the proof
     /// if this proxy is such a client, and returns whether it is.
-    pub(super) fn prove_server<H: Host>(&mut self, context: &ExchangeContext<'_, H>) -> bool {
+    pub(super) fn prove_server<H: Host>(
+        &mut self,
+        context: &ExchangeContext<'_, H>,
+        opened_at: Option<Duration>,
+    ) -> bool {
         let Some(server) = self.server(context) else {
             return false;
         };
-        if context.proofs().has_fresh(&server) {
-            return true;
-        }
         let san = context.attributes.text(path::UPSTREAM_LOCAL_SAN);
-        if san.is_some() {
-            context.record(&server);
+        if let (Some(_), Some(opened_at)) = (&san, opened_at) {
+            context.check_stored(&server, context.proofs().record(&server, opened_at));
         }
         san.is_some()
     }

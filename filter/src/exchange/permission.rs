@@ -7,7 +7,7 @@
 
 use super::context::ExchangeContext;
 use super::facts::Facts;
-use super::proofs::Proof;
+use super::proofs::Taken;
 use crate::config::Mode;
 use crate::host::attributes::path;
 use crate::host::{Host, Status};
@@ -32,7 +32,7 @@ pub(super) enum Permission {
     Granted,
     /// The server sent a frame on an earlier connection. Its answer shows whether it still reads
     /// them.
-    ByProof(Proof),
+    ByProof(Taken),
 }
 
 /// Whether a frame of the peer may be read. The facts must be final: the peer's first bytes are
@@ -80,8 +80,8 @@ pub(super) fn may_write<H: Host>(
             // A server that spoke first and sent no frame has no exchange any more.
             Ok(true) if peer == FirstBytes::Pending => {
                 let server = facts.server(context);
-                let proof = server.and_then(|server| context.proofs().find(server));
-                return proof.map_or(Permission::Denied, Permission::ByProof);
+                let taken = server.and_then(|server| context.proofs().take(server));
+                return taken.map_or(Permission::Denied, Permission::ByProof);
             }
             _ => false,
         },

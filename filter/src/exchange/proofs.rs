@@ -1,45 +1,54 @@
 //! Proofs that a server reads frames: it sent one.
 //!
-//! A proof belongs to a cluster and an address, and ends by itself. All VMs of the proxy with the
-//! same id share the proofs in the host's shared data, so what one worker learned or revoked holds
-//! for the others. Shared data cannot be removed, so the number of keys is fixed and the list under
-//! each of them is bounded.
-
-mod list;
+//! A server has its filter chain from the accept of a connection on, so its frame proves what held
+//! when that connection opened. A proof belongs to a cluster and an address, admits one frame, and
+//! ends by itself. The next proof is the answer to that frame, or the frame of a connection that was
+//! opened after it. So a server that loses its filter receives one frame at most, however many
+//! connections there are.
+//!
+//! All VMs of the proxy with the same id share the proofs in the host's shared data. Shared data
+//! cannot be removed, so the number of keys is fixed, and each holds one server.
 
 use std::time::Duration;
 
-use list::List;
-
 use crate::host::{Host, Status};
 
-/// The beginning of the keys of the lists. Two hexadecimal digits follow: 256 keys.
+/// The beginning of the keys. Four hexadecimal digits follow: 65,536 keys.
 const KEY: &str = "tcp_peer_stats.proofs.";
 
-/// How often a list is changed again that another VM changed at the same time.
-const ATTEMPTS: u32 = 8;
+/// The longest cluster name and address, in bytes. A server with longer ones has no proof.
+const MAX_NAME: usize = 1024;
 
 /// The proofs of a proxy.
 pub(super) struct Proofs<'a, H> {
     host: &'a H,
-    /// How long a proof is valid, in milliseconds.
+    /// How long a proof is valid, in nanoseconds.
     life: u64,
+}
+
+/// A proof that admits a frame on this connection.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Taken {
+    pub(super) server: Server,
+    /// When it was taken.
+    at: u64,
+}
+
+/// What is stored for a server. Times are in nanoseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    /// When the proof ends; 0 if it was taken.
+    until: u64,
+    /// When the last proof was taken; 0 if none was.
+    taken_at: u64,
 }
 
 /// A server as one cluster sees it. Two clusters may reach different servers by one address, by SNI
 /// for example.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Debug, Eq, PartialEq)]
 pub(super) struct Server {
     /// The cluster's name, a line feed and the address.
     name: String,
-}
-
-/// A valid proof.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) struct Proof {
-    pub(super) server: Server,
-    /// At least half of its life is left.
-    pub(super) is_fresh: bool,
 }
 
 impl Server {
@@ -56,18 +65,39 @@ impl Server {
         self.name.rsplit_once('\n').unwrap_or_default()
     }
 
-    /// The key of the list that has this server. Every VM computes the same one.
+    /// The key that may hold this server. Every VM computes the same one.
     fn key(&self) -> String {
         // FNV-1a.
         let hash = self.name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });
-        let mut key = String::with_capacity(KEY.len() + 2);
+        let hash = hash ^ (hash >> 16);
+        let mut key = String::with_capacity(KEY.len() + 4);
         key.push_str(KEY);
-        for digit in [hash / 16 % 16, hash % 16] {
-            key.extend(char::from_digit(digit, 16));
+        for shift in [12, 8, 4, 0] {
+            key.extend(char::from_digit((hash >> shift) % 16, 16));
         }
         key
+    }
+}
+
+impl Entry {
+    fn encode(self, server: &Server) -> Vec<u8> {
+        let mut raw = Vec::with_capacity(16 + server.name.len());
+        raw.extend(self.until.to_le_bytes());
+        raw.extend(self.taken_at.to_le_bytes());
+        raw.extend(server.name.as_bytes());
+        raw
+    }
+
+    /// `None` if these bytes are not those of the server.
+    fn decode(raw: &[u8], server: &Server) -> Option<Self> {
+        let (until, raw) = raw.split_first_chunk()?;
+        let (taken_at, name) = raw.split_first_chunk()?;
+        (name == server.name.as_bytes()).then(|| Self {
+            until: u64::from_le_bytes(*until),
+            taken_at: u64::from_le_bytes(*taken_at),
+        })
     }
 }
 
@@ -75,82 +105,83 @@ impl<'a, H: Host> Proofs<'a, H> {
     pub(super) fn new(host: &'a H, life: Duration) -> Self {
         Self {
             host,
-            life: millis(life),
+            life: nanos(life),
         }
     }
 
-    /// The time in milliseconds since the Unix epoch.
-    fn now(&self) -> Result<u64, Status> {
-        self.host.now().map(millis)
-    }
-
-    /// The valid proof of a server. A host that fails has none.
-    pub(super) fn find(&self, server: Server) -> Option<Proof> {
+    /// Takes the valid proof of a server, so that nobody else has it; `None` if there is none. A
+    /// host that fails has none.
+    pub(super) fn take(&self, server: Server) -> Option<Taken> {
         if self.life == 0 {
             return None;
         }
-        let (list, _) = self.read(&server.key()).ok()?;
-        let left = list.left(&server.name, self.now().ok()?)?;
+        let key = server.key();
+        let (raw, version) = self.host.shared_data(&key).ok()??;
+        let entry = Entry::decode(&raw, &server)?;
+        let at = nanos(self.host.now().ok()?);
+        let left = entry.until.checked_sub(at)?;
         // More is left if the clock went back, or another configuration has a longer life.
-        (left <= self.life).then_some(Proof {
-            server,
-            is_fresh: left > self.life / 2,
-        })
+        if left == 0 || left > self.life {
+            return None;
+        }
+        let entry = Entry {
+            until: 0,
+            taken_at: at,
+        };
+        let raw = entry.encode(&server);
+        self.host.set_shared_data(&key, &raw, version).ok()?;
+        Some(Taken { server, at })
     }
 
-    /// Whether a server has a valid proof of which at least half of its life is left.
-    pub(super) fn has_fresh(&self, server: &Server) -> bool {
-        self.find(server.clone())
-            .is_some_and(|proof| proof.is_fresh)
-    }
-
-    /// The server sent a frame.
+    /// The server sent a frame on a connection that was opened at `opened_at`.
     ///
     /// # Errors
     /// A hostcall failed. The proof is missing, which is safe.
-    pub(super) fn record(&self, server: &Server) -> Result<(), Status> {
-        if self.life == 0 {
+    pub(super) fn record(&self, server: &Server, opened_at: Duration) -> Result<(), Status> {
+        let opened_at = nanos(opened_at);
+        self.renew(server, opened_at, |entry| entry.taken_at < opened_at)
+    }
+
+    /// The server answered the frame that a proof admitted.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    pub(super) fn record_answer(&self, taken: &Taken, opened_at: Duration) -> Result<(), Status> {
+        let is_last = |entry: Entry| entry.taken_at == taken.at;
+        self.renew(&taken.server, nanos(opened_at), is_last)
+    }
+
+    /// Stores a proof, if the server's entry allows it.
+    fn renew(
+        &self,
+        server: &Server,
+        opened_at: u64,
+        allows: impl Fn(Entry) -> bool,
+    ) -> Result<(), Status> {
+        if self.life == 0 || server.name.len() > MAX_NAME {
             return Ok(());
         }
-        let now = self.now()?;
-        let until = now.saturating_add(self.life);
-        self.change(&server.key(), |list| list.with(&server.name, now, until))
-    }
-
-    /// The server answered without a frame.
-    pub(super) fn revoke(&self, server: &Server) {
         let key = server.key();
-        if self
-            .change(&key, |list| list.without(&server.name))
-            .is_err()
-        {
-            // No proof is better than a wrong one.
-            let _ = self.host.set_shared_data(&key, &[], 0);
+        let (raw, version) = self.host.shared_data(&key)?.unwrap_or_default();
+        let stored = Entry::decode(&raw, server);
+        if stored.is_some_and(|stored| !allows(stored)) {
+            return Ok(());
         }
-    }
-
-    fn read(&self, key: &str) -> Result<(List, u32), Status> {
-        let (raw, version) = self.host.shared_data(key)?.unwrap_or_default();
-        Ok((List::new(raw), version))
-    }
-
-    fn change(&self, key: &str, change: impl Fn(&List) -> List) -> Result<(), Status> {
-        let mut result = Ok(());
-        for _ in 0..ATTEMPTS {
-            let (list, version) = self.read(key)?;
-            result = self
-                .host
-                .set_shared_data(key, change(&list).as_bytes(), version);
-            if result != Err(Status::CAS_MISMATCH) {
-                break;
-            }
+        let entry = Entry {
+            until: opened_at.saturating_add(self.life),
+            ..stored.unwrap_or_default()
+        };
+        let raw = entry.encode(server);
+        match self.host.set_shared_data(&key, &raw, version) {
+            // Another VM changed the entry at the same time.
+            Err(Status::CAS_MISMATCH) => Ok(()),
+            stored => stored,
         }
-        result
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! workload's frame in the other.
 
 use std::fmt;
+use std::time::Duration;
 
 use peer_exchange::Payload;
 
@@ -22,6 +23,8 @@ use crate::series::{Diagnostics, Outcome};
 #[derive(Debug)]
 pub(crate) struct Exchange {
     reporter: Reporter,
+    /// When the connection was opened, if that is known.
+    opened_at: Option<Duration>,
     /// Whether a frame of the peer may be read; `None` until its first bytes.
     reads: Option<bool>,
     peer: FirstBytes,
@@ -32,11 +35,13 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
+    /// `opened_at`: when the connection was opened; without it, the server's frame proves nothing.
     /// `unknown_direction`: the status with which reading the listener's direction failed; the
     /// reporter is a guess then.
     pub(crate) fn new(
         local: &LocalExchange,
         reporter: Reporter,
+        opened_at: Option<Duration>,
         unknown_direction: Option<Status>,
     ) -> Self {
         let reading = match (local.mode(), unknown_direction) {
@@ -48,6 +53,7 @@ impl Exchange {
         };
         Self {
             reporter,
+            opened_at,
             reads: None,
             peer: FirstBytes::Pending,
             reading,
@@ -137,16 +143,6 @@ impl Exchange {
         diagnostics.outcome(self.reporter, outcome);
     }
 
-    /// The proxy closes the connection: the upstream was reset, for example. A server that lost its
-    /// exchange filter may reset a connection on which it received a frame.
-    pub(crate) fn on_local_close<H: Host>(&self, context: &ExchangeContext<'_, H>) {
-        if let Writing::ByProof(proof) = &self.writing
-            && self.peer == FirstBytes::Pending
-        {
-            context.proofs().revoke(&proof.server);
-        }
-    }
-
     /// Closes a connection that was aborted in the callback of the upstream's last bytes.
     pub(crate) fn on_upstream_close<H: Host>(&mut self, host: &H) {
         if matches!(self.reading, Reading::AbortedInLastBytes) {
@@ -205,7 +201,7 @@ impl Exchange {
         self.writing = match permission {
             Permission::Denied => Writing::Denied,
             Permission::Granted => Writing::Done,
-            Permission::ByProof(proof) => Writing::ByProof(proof),
+            Permission::ByProof(taken) => Writing::ByProof(taken),
         };
         if matches!(self.writing, Writing::Denied) {
             return;
@@ -287,23 +283,27 @@ impl Exchange {
 
     /// The peer sent a frame. If it is a server, it reads frames of clients with a certificate.
     fn prove<H: Host>(&mut self, context: &ExchangeContext<'_, H>) {
-        if self.reporter != Reporter::Source
-            || context.local.mode() != Mode::Auto
-            || matches!(&self.writing, Writing::ByProof(proof) if proof.is_fresh)
-        {
+        if self.reporter != Reporter::Source || context.local.mode() != Mode::Auto {
+            return;
+        }
+        if let Writing::ByProof(taken) = &self.writing {
+            if let Some(opened_at) = self.opened_at {
+                let stored = context.proofs().record_answer(taken, opened_at);
+                context.check_stored(&taken.server, stored);
+            }
             return;
         }
         let facts = &mut self.facts;
         facts.server_reads = facts.upstream_is_spiffe(context) == Ok(true)
-            && (facts.is_listed(context) || facts.prove_server(context));
+            && (facts.is_listed(context) || facts.prove_server(context, self.opened_at));
     }
 
     /// The peer's first bytes, or its end, are no frame. A server with the exchange sends one even
     /// in front of its end.
     fn no_frame<H: Host>(&mut self, context: &ExchangeContext<'_, H>, outcome: Outcome) {
         self.peer = FirstBytes::Payload;
-        if let Writing::ByProof(proof) = &self.writing {
-            context.revoke(self.reporter, &proof.server);
+        if let Writing::ByProof(taken) = &self.writing {
+            context.unanswered(self.reporter, &taken.server);
         }
         context.diagnostics.outcome(self.reporter, outcome);
     }

@@ -4,12 +4,13 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use host_harness::chaos::{self, ChaosError, Violation};
-use host_harness::scenario::{Scenario, ScenarioError};
+use host_harness::scenario::Scenario;
 use host_harness::{LoadError, Module, artifact};
 
+use crate::files::{self, files};
 use crate::filter::Filter;
 use crate::output::outln;
-use crate::run::{self, files};
+use crate::verdict::{Counts, Verdict};
 
 /// The number of violations of a scenario that are printed.
 const SHOWN: usize = 5;
@@ -20,8 +21,10 @@ const SHOWN: usize = 5;
 /// each call: with each status, with each false result, and with all later calls failing too; and
 /// for each function: with all its calls failing. Checks that the filter does not trap or hang,
 /// that both applications receive the bytes of the run without a fault or the connection is closed,
-/// and that no context remains. Exits with 0 if this holds in every case, 1 if it does not, and 2
-/// if a scenario cannot be played.
+/// and that no context remains.
+///
+/// Exits with 0 if this holds in every case, 1 if it does not, or not even without a fault, and 2 if
+/// a scenario cannot be played.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   harness chaos --wasm filter.wasm scenarios/
@@ -38,15 +41,11 @@ pub(crate) struct Chaos {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
-    Files(#[from] run::Error),
+    Files(#[from] files::Error),
     #[error(transparent)]
     Build(#[from] artifact::BuildError),
     #[error(transparent)]
     Load(#[from] LoadError),
-    #[error("{path}: {source}")]
-    Scenario { path: String, source: ScenarioError },
-    #[error("{path}: {source}")]
-    Chaos { path: String, source: ChaosError },
 }
 
 /// The outcome of the cases.
@@ -66,28 +65,33 @@ struct Tally {
 impl Chaos {
     pub(crate) fn run(self) -> Result<ExitCode, Error> {
         let files = files(&self.scenarios)?;
-        let module = Module::from_file(self.filter.file()?)?;
+        let module = Module::from_file_cached(self.filter.file()?)?;
         let players = thread::available_parallelism().map_or(1, usize::from);
         let waiting = Mutex::new(files.iter());
-        let total = Mutex::new(Ok(Tally::default()));
+        let total = Mutex::new((Tally::default(), Counts::default()));
         thread::scope(|scope| {
             for _ in 0..players {
                 scope.spawn(|| {
                     while let Some(file) = next(&waiting) {
-                        let tally = play_all(file, &module);
+                        let played = play_all(file, &module);
                         let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-                        if let (Ok(total), Ok(tally)) = (&mut *total, &tally) {
-                            tally.print(file);
-                            total.add(tally);
-                        }
-                        if let (Ok(_), Err(error)) = (&*total, tally) {
-                            *total = Err(error);
-                        }
+                        let verdict = match &played {
+                            Ok(tally) => {
+                                tally.print(file);
+                                total.0.add(tally);
+                                tally.verdict()
+                            }
+                            Err(verdict) => {
+                                print_unplayed(file, verdict);
+                                verdict.clone()
+                            }
+                        };
+                        total.1.add(&verdict);
                     }
                 });
             }
         });
-        let total = total.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+        let (total, counts) = total.into_inner().unwrap_or_else(PoisonError::into_inner);
         outln!(
             "chaos: {} scenarios, {} cases, {} faults injected, {} refused to start, {} traps or hangs, {} losses",
             files.len(),
@@ -97,10 +101,16 @@ impl Chaos {
             total.traps,
             total.losses
         );
-        Ok(match total.losses {
-            0 => ExitCode::SUCCESS,
-            _ => ExitCode::FAILURE,
-        })
+        Ok(counts.exit_code())
+    }
+}
+
+fn print_unplayed(file: &Path, verdict: &Verdict) {
+    let file = file.display();
+    match verdict {
+        Verdict::Passed => {}
+        Verdict::Failed(reason) => outln!("FAILED  {file}: {}", reason.text),
+        Verdict::NotPlayed(reason) => outln!("ERROR   {file}: {}", reason.text),
     }
 }
 
@@ -112,17 +122,16 @@ fn next<'a>(waiting: &Mutex<impl Iterator<Item = &'a PathBuf>>) -> Option<&'a Pa
 }
 
 /// Plays every case of a scenario.
-fn play_all(file: &Path, module: &Module) -> Result<Tally, Error> {
-    let path = || file.display().to_string();
-    let unreadable = |source| Error::Scenario {
-        path: path(),
-        source,
+///
+/// # Errors
+/// The verdict without a fault, if the scenario cannot be played or the filter fails in it.
+fn play_all(file: &Path, module: &Module) -> Result<Tally, Verdict> {
+    let scenario = Scenario::read(file).map_err(Verdict::not_played)?;
+    let unplayable = |error: ChaosError| match error {
+        ChaosError::Start(error) => Verdict::of_start(&scenario, &error),
+        ChaosError::Undisturbed(_) => Verdict::failed(error),
+        _ => Verdict::not_played(error),
     };
-    let unplayable = |source| Error::Chaos {
-        path: path(),
-        source,
-    };
-    let scenario = Scenario::read(file).map_err(unreadable)?;
     let chaos = chaos::Chaos::new(&scenario, module).map_err(unplayable)?;
     let mut tally = Tally::default();
     for case in chaos.cases() {
@@ -130,7 +139,7 @@ fn play_all(file: &Path, module: &Module) -> Result<Tally, Error> {
         tally.cases += 1;
         tally.injected += outcome.injected;
         tally.refused += u64::from(outcome.refused);
-        let is_trap = |violation: &Violation| matches!(violation, Violation::Trap(_));
+        let is_trap = |violation: &Violation| matches!(violation, Violation::Failed(_));
         tally.traps += u64::from(outcome.violations.iter().any(is_trap));
         if let Some(violation) = outcome.violations.first() {
             tally.losses += 1;
@@ -141,6 +150,13 @@ fn play_all(file: &Path, module: &Module) -> Result<Tally, Error> {
 }
 
 impl Tally {
+    fn verdict(&self) -> Verdict {
+        match self.losses {
+            0 => Verdict::Passed,
+            losses => Verdict::failed(format!("{losses} losses")),
+        }
+    }
+
     fn add(&mut self, other: &Self) {
         self.cases += other.cases;
         self.injected += other.injected;
@@ -158,7 +174,7 @@ impl Tally {
             self.losses
         );
         for line in self.shown.iter().take(SHOWN) {
-            outln!("        {line}");
+            outln!("        {}", line.replace('\n', "\n        "));
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Exit codes beside success (0) and a failed verdict (1).
+//! Exit codes beside 0, everything passed, and 1, a scenario or the filter in it failed.
 
-/// A command failed, for example because a file cannot be read or a filter cannot be loaded. clap
-/// uses the same code for a wrong command line.
+/// Something could not be played: a file cannot be read, a filter cannot be loaded, there is no
+/// scenario. clap uses the same code for a wrong command line.
 pub(crate) const ERROR: u8 = 2;
 
 /// The reader closed standard output: the code with which a shell reports a program that SIGPIPE

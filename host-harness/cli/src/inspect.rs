@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::exit;
 use crate::output::{out, outln};
 use host_harness::{Import, Inspection, LoadError, Origin};
 use serde_json::{Value, json};
@@ -8,8 +9,8 @@ use serde_json::{Value, json};
 /// List the imports and exports of a compiled filter, without running it.
 ///
 /// Prints its ABI version, its imports and exports, and the reasons why the harness cannot load it.
-/// Exits with 0 if the harness can load it, 1 if something is missing and 2 if the file is not a
-/// WebAssembly module.
+/// Exits with 0 if the harness can load it, and 2 if it cannot: something is missing, or the file is
+/// not a WebAssembly module.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   harness inspect filter.wasm
@@ -32,7 +33,7 @@ impl Inspect {
         }
         Ok(match inspection.problems.is_empty() {
             true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
+            false => ExitCode::from(exit::ERROR),
         })
     }
 }

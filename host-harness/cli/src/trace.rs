@@ -1,21 +1,29 @@
+mod lines;
+
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use host_harness::scenario::{Emulated, Failure, Scenario, ScenarioError, run};
-use host_harness::{Event, LoadError, Module, StartError, artifact};
-use serde_json::json;
+use host_harness::scenario::{Scenario, ScenarioError, Timeline};
+use host_harness::{LoadError, Module, artifact};
 
 use crate::filter::Filter;
 use crate::output::outln;
+use crate::verdict::{Counts, Verdict};
 
-/// Print every callback and host call of a scenario.
+/// Print the callbacks and host calls of a scenario, from the end of the start on.
 ///
 /// Prints the fuel of each callback, about one per instruction. The host calls of a callback are
-/// printed before it. Exits with 0 if the scenario's expectations are met, 1 if one is not and 2 if
-/// the scenario cannot be played.
+/// printed before it. Of two sidecars, all lines are in the order in which they happen. Of the
+/// orders of a step `at_once`, only the first is played: `harness run` plays all.
+///
+/// Exits with 0 if the scenario passes, 1 if it fails, as in `harness run`, and 2 if it cannot be
+/// played.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   harness trace --wasm filter.wasm scenario.yaml
+  harness trace --wasm filter.wasm --html timeline.html scenario.yaml
   harness trace --wasm filter.wasm --json scenario.yaml | jq 'select(.fuel > 10000)'")]
 pub(crate) struct Trace {
     /// The scenario, a YAML file.
@@ -25,6 +33,10 @@ pub(crate) struct Trace {
     /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
+    /// Write a timeline to this file in place of the lines: a page that shows applications, bytes,
+    /// callbacks, host calls and times.
+    #[arg(long, value_name = "FILE", conflicts_with = "json")]
+    html: Option<PathBuf>,
 }
 
 /// The reason why a scenario cannot be traced.
@@ -36,86 +48,39 @@ pub(crate) enum Error {
     Build(#[from] artifact::BuildError),
     #[error(transparent)]
     Load(#[from] LoadError),
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error(transparent)]
-    Play(Failure),
+    #[error("cannot write {path}: {source}")]
+    Write { path: String, source: io::Error },
 }
 
 impl Trace {
     pub(crate) fn run(self) -> Result<ExitCode, Error> {
         let scenario = Scenario::read(&self.scenario)?;
-        let module = Module::from_file(self.filter.file()?)?;
-        let mut stage = Emulated::start(&scenario, &module)?;
-        for (_, sidecar) in stage.sidecars() {
-            sidecar.record_trace();
+        let module = Module::from_file_cached(self.filter.file()?)?;
+        let verdict = match Timeline::record(&scenario, &module) {
+            Ok(timeline) => {
+                self.show(&timeline)?;
+                Verdict::of(timeline.failure.map_or(Ok(()), Err))
+            }
+            Err(error) => Verdict::of_start(&scenario, &error),
+        };
+        if let Some(reason) = verdict.reason() {
+            eprintln!("{}", reason.text);
         }
-        let played = run(&scenario, &mut stage);
-        for (side, sidecar) in stage.sidecars() {
-            let side = format!("{side:?}").to_lowercase();
-            for event in sidecar.take_trace() {
-                match self.json {
-                    true => outln!("{}", to_json(&side, &event)),
-                    false => outln!("{}", to_text(&side, &event)),
-                }
+        Ok(Counts::of([&verdict]).exit_code())
+    }
+
+    fn show(&self, timeline: &Timeline) -> Result<(), Error> {
+        if let Some(path) = &self.html {
+            return fs::write(path, timeline.to_html()).map_err(|source| Error::Write {
+                path: path.display().to_string(),
+                source,
+            });
+        }
+        for entry in &timeline.entries {
+            if let Some(line) = lines::line(entry, self.json) {
+                outln!("{line}");
             }
         }
-        match played {
-            Ok(()) => Ok(ExitCode::SUCCESS),
-            Err(failure @ Failure::Unexpected { .. }) => {
-                eprintln!("{failure}");
-                Ok(ExitCode::FAILURE)
-            }
-            Err(failure) => Err(Error::Play(failure)),
-        }
-    }
-}
-
-fn to_json(side: &str, event: &Event) -> serde_json::Value {
-    match event {
-        Event::Callback {
-            name,
-            arguments,
-            result,
-            fuel,
-            ..
-        } => json!({
-            "sidecar": side, "callback": name, "arguments": arguments, "result": result, "fuel": fuel,
-        }),
-        Event::Hostcall {
-            name,
-            detail,
-            status,
-        } => json!({
-            "sidecar": side, "hostcall": name, "detail": detail, "status": format!("{status:?}"),
-        }),
-    }
-}
-
-fn to_text(side: &str, event: &Event) -> String {
-    match event {
-        Event::Callback {
-            name,
-            arguments,
-            result,
-            fuel,
-            ..
-        } => {
-            let arguments: Vec<_> = arguments.iter().map(u32::to_string).collect();
-            let result = result
-                .map(|result| format!(" = {result}"))
-                .unwrap_or_default();
-            format!(
-                "{side} {name}({}){result}, {fuel} fuel",
-                arguments.join(", ")
-            )
-        }
-        Event::Hostcall {
-            name,
-            detail,
-            status,
-        } => {
-            format!("{side}   {name}({detail}) = {status:?}")
-        }
+        Ok(())
     }
 }

@@ -1,6 +1,10 @@
 //! The command `harness inspect`.
 
-#![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a failed expectation of a test"
+)]
 
 use std::process::{Command, Output};
 
@@ -51,14 +55,14 @@ fn a_missing_import_is_named_and_fails() {
     // ABI 0.2.0 introduced proxy_continue_stream: the harness does not provide it for ABI 0.1.0.
     let module = r#"(module
         (import "env" "proxy_continue_stream" (func (param i32) (result i32)))
-        (import "wasi_snapshot_preview1" "sock_accept" (func (param i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "sock_open" (func (param i32 i32 i32) (result i32)))
         (func (export "proxy_abi_version_0_1_0")))"#;
     let output = inspect(module, &["--json"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     let found = json(&output);
     let missing = [
         "env.proxy_continue_stream",
-        "wasi_snapshot_preview1.sock_accept",
+        "wasi_snapshot_preview1.sock_open",
     ];
     assert_eq!(found["missing"], serde_json::json!(missing));
     assert_eq!(
@@ -66,6 +70,37 @@ fn a_missing_import_is_named_and_fails() {
         3,
         "imports, memory, allocator"
     );
+}
+
+#[test]
+fn a_file_of_another_format_is_named_with_its_format() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut tar = [0; 512];
+    tar[257..262].copy_from_slice(b"ustar");
+    for (name, bytes, format) in [
+        ("empty.wasm", &b""[..], "an empty file"),
+        ("packed.wasm", b"\x1f\x8b\x08\0", "a gzip archive"),
+        (
+            "component.wasm",
+            b"\0asm\x0d\0\x01\0",
+            "a WebAssembly component",
+        ),
+        ("program", b"\x7fELF\x02", "an ELF file"),
+        ("layer.tar", &tar, "a tar archive"),
+        ("filter.a", b"!<arch>\n", "a static library"),
+        ("text.wasm", b"\xff\xfe", "not a WebAssembly module"),
+    ] {
+        let file = dir.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        for command in [&["inspect"][..], &["bench", "--wasm"]] {
+            let mut harness = Command::new(env!("CARGO_BIN_EXE_harness"));
+            let output = harness.args(command).arg(&file).output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{name}");
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert!(error.contains(format), "{error}");
+            assert!(error.contains(&file.display().to_string()), "{error}");
+        }
+    }
 }
 
 #[test]

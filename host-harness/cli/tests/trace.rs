@@ -70,8 +70,87 @@ fn a_bench_has_a_line_without_a_filter_and_one_with_it() {
         .lines()
         .filter_map(|line| line.split_once(':')?.0.rsplit('/').next())
         .collect();
-    let expected = ["without a filter", "filter.wasm"];
-    assert_eq!(names, expected);
+    let data = "  outbound proxy_on_downstream_data";
+    assert_eq!(names, ["without the filter", "filter.wasm", data]);
+    // Six instructions, and those of the call: the figure of wasmtime is about one for each.
+    assert!(text.ends_with(" fuel and 1.00 host calls each\n"), "{text}");
+}
+
+#[test]
+fn a_bench_has_the_configuration_of_a_scenario_and_fails_with_the_filter() {
+    // It counts the bytes of its configuration, and traps in data of any size without one.
+    let filter = r#"(module
+        (memory (export "memory") 1)
+        (global $size (mut i32) (i32.const 0))
+        (func (export "malloc") (param i32) (result i32) i32.const 1024)
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "proxy_on_configure") (param i32 i32) (result i32)
+            (global.set $size (local.get 1)) i32.const 1)
+        (func (export "proxy_on_upstream_data") (param i32 i32 i32) (result i32)
+            (if (i32.eqz (global.get $size)) (then unreachable)) i32.const 0))"#;
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = "name: configured\ninbound: { configuration: text }\nsteps: []\n";
+    std::fs::write(dir.path().join("filter.wat"), filter).unwrap();
+    std::fs::write(dir.path().join("scenario.yaml"), scenario).unwrap();
+    let bench = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_harness"));
+        let arguments = ["bench", "--callbacks", "10", "--wasm", "filter.wat"];
+        command.args(arguments).args(more);
+        // Neither cargo nor anything else is on the path.
+        command
+            .env("PATH", "")
+            .current_dir(dir.path())
+            .output()
+            .unwrap()
+    };
+    let measured = bench(&["scenario.yaml"]);
+    let text = String::from_utf8(measured.stdout).unwrap();
+    assert_eq!(measured.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("  inbound proxy_on_upstream_data: "),
+        "{text}"
+    );
+    let failed = bench(&[]);
+    assert_eq!(failed.status.code(), Some(1));
+    let text = String::from_utf8(failed.stdout).unwrap();
+    assert!(
+        text.contains("FAILED: proxy_on_upstream_data trapped"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_timeline_is_written_to_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let page = dir.path().join("timeline.html");
+    let page_argument = page.display().to_string();
+    let arguments = [
+        "trace",
+        "--html",
+        &page_argument,
+        "--wasm",
+        "filter.wasm",
+        "scenario.yaml",
+    ];
+    let output = harness(&arguments, "hello");
+    assert!(
+        output.status.success() && output.stdout.is_empty(),
+        "{output:?}"
+    );
+    let text = std::fs::read_to_string(page).unwrap();
+    assert!(text.contains("<b>downstream_data</b>(2, 5, 0)"), "{text}");
+    let output = harness(
+        &[
+            "trace",
+            "--html",
+            "/no/folder",
+            "--wasm",
+            "filter.wasm",
+            "scenario.yaml",
+        ],
+        "hello",
+    );
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]

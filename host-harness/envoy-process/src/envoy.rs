@@ -16,6 +16,10 @@ use crate::poll::Look;
 use crate::process::{self, Process};
 
 const READY_LIMIT: Duration = Duration::from_secs(60);
+/// The time limit of a request. An Envoy whose main thread is stuck accepts it and never answers.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// The time limit of a question whether it is ready, which is repeated.
+const READY_ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running Envoy. Dropping it stops it.
 #[derive(Debug)]
@@ -38,11 +42,26 @@ impl Envoy {
         concurrency: u32,
         dir: &Path,
     ) -> Result<Self> {
+        Self::start_within(READY_LIMIT, binary, name, bootstrap, concurrency, dir)
+    }
+
+    /// Starts an Envoy and waits for this time until it is ready.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; a filter that hangs in its start is a timeout.
+    pub fn start_within(
+        limit: Duration,
+        binary: &EnvoyBinary,
+        name: &str,
+        bootstrap: &Value,
+        concurrency: u32,
+        dir: &Path,
+    ) -> Result<Self> {
         let (command, admin_file) = command(binary, name, bootstrap, concurrency, dir)?;
         let log = dir.join(format!("{name}.log"));
         let mut process = Process::spawn(&format!("Envoy {name}"), command, &log)?;
         let what = format!("Envoy {name} becoming ready");
-        let admin = process.until(&what, READY_LIMIT, || Ok(ready(&admin_file)))?;
+        let admin = process.until(&what, limit, || Ok(ready(&admin_file)))?;
         Ok(Self {
             process,
             name: name.to_owned(),
@@ -198,11 +217,18 @@ pub fn http_get(url: &str) -> Result<String> {
 /// # Errors
 /// There is no response, or its status is an error.
 pub fn http_query(url: &str, parameters: &[(&str, &str)]) -> Result<String> {
+    http_query_within(ANSWER_LIMIT, url, parameters)
+}
+
+fn http_query_within(limit: Duration, url: &str, parameters: &[(&str, &str)]) -> Result<String> {
     let failed = |error: ureq::Error| Error::Http {
         url: url.to_owned(),
         reason: error.to_string(),
     };
     let mut response = ureq::get(url)
+        .config()
+        .timeout_global(Some(limit))
+        .build()
         .query_pairs(parameters.iter().copied())
         .call()
         .map_err(failed)?;
@@ -219,7 +245,7 @@ fn ready(admin_file: &Path) -> Look<SocketAddr> {
     let Ok(admin) = text.trim().parse::<SocketAddr>() else {
         return Look::NotYet("no admin address".into());
     };
-    match http_get(&format!("http://{admin}/ready")) {
+    match http_query_within(READY_ANSWER_LIMIT, &format!("http://{admin}/ready"), &[]) {
         Ok(_live) => Look::Found(admin),
         Err(error) => Look::NotYet(error.to_string()),
     }

@@ -1,9 +1,11 @@
 //! Folders for installed programs and for the files of one run.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
@@ -31,6 +33,19 @@ fn data_at(current: &Path, cache: &Path) -> PathBuf {
     }
 }
 
+/// The folders of this process that are to be removed.
+static TO_REMOVE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Removes the folders of all [`Scratch`] values of this process, which is about to end without
+/// dropping them.
+pub fn remove_all() {
+    let folders = std::mem::take(&mut *TO_REMOVE.lock().unwrap_or_else(PoisonError::into_inner));
+    for folder in folders {
+        // A server may add a file meanwhile.
+        let _left = fs::remove_dir_all(&folder).or_else(|_| fs::remove_dir_all(&folder));
+    }
+}
+
 /// A folder of one run, for bootstraps, logs and databases. Dropping the value removes the folder,
 /// unless the thread panics.
 #[derive(Debug)]
@@ -45,13 +60,23 @@ impl Scratch {
     /// # Errors
     /// The folder cannot be created.
     pub fn new(name: &str) -> Result<Self> {
-        let parent = data().join("runs");
-        fs::create_dir_all(&parent).context(|| format!("cannot create {}", parent.display()))?;
+        Self::new_in(&data().join("runs"), name)
+    }
+
+    /// Creates the folder `<name>-<random>` in another one.
+    ///
+    /// # Errors
+    /// The folder cannot be created.
+    pub fn new_in(parent: &Path, name: &str) -> Result<Self> {
+        fs::create_dir_all(parent).context(|| format!("cannot create {}", parent.display()))?;
         let dir = tempfile::Builder::new()
             .prefix(&format!("{name}-"))
-            .tempdir_in(&parent)
+            .tempdir_in(parent)
             .context(|| format!("cannot create a folder in {}", parent.display()))?;
         let path = dir.path().to_owned();
+        let mut to_remove = TO_REMOVE.lock().unwrap_or_else(PoisonError::into_inner);
+        to_remove.insert(path.clone());
+        drop(to_remove);
         // Not private: a server that uses it may run as another user.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
             .context(|| format!("cannot open {}", path.display()))?;
@@ -88,6 +113,12 @@ impl Scratch {
         if let Some(dir) = self.dir.take() {
             let _kept = dir.keep();
         }
+        self.forget();
+    }
+
+    fn forget(&self) {
+        let mut to_remove = TO_REMOVE.lock().unwrap_or_else(PoisonError::into_inner);
+        to_remove.remove(&self.path);
     }
 }
 
@@ -96,6 +127,7 @@ impl Drop for Scratch {
         if std::thread::panicking() {
             self.keep();
         }
+        self.forget();
     }
 }
 

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-const INTERVAL: Duration = Duration::from_millis(20);
+/// The first pause between two checks. A check can cost an Envoy and this process more than the
+/// rest of a test, so each further pause is half as long again, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// The result of one check of the condition.
 #[derive(Debug)]
@@ -26,6 +29,7 @@ pub fn until<T>(
     mut look: impl FnMut() -> Result<Look<T>>,
 ) -> Result<T> {
     let deadline = Instant::now() + limit;
+    let mut pause = FIRST_PAUSE;
     loop {
         let seen = match look()? {
             Look::Found(found) => return Ok(found),
@@ -43,6 +47,7 @@ pub fn until<T>(
                 detail,
             });
         }
-        thread::sleep(INTERVAL);
+        thread::sleep(pause);
+        pause = LONGEST_PAUSE.min(pause * 3 / 2);
     }
 }

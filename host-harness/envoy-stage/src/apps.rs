@@ -11,9 +11,12 @@ use socket2::SockRef;
 /// The pause between two pieces. TCP does not join pieces with this pause.
 const BETWEEN_PIECES: Duration = Duration::from_millis(2);
 
+/// The time limit of a write. A proxy that does not read for so long does not read at all.
+const WRITE_LIMIT: Duration = Duration::from_secs(20);
+
 /// One end of a connection.
 pub(crate) struct App {
-    /// `None` after the application reset the connection.
+    /// `None` after the application closed the socket or reset the connection.
     stream: Option<TcpStream>,
     seen: Arc<Mutex<Seen>>,
     /// The maximum size of a write, in bytes. Longer writes are cut.
@@ -35,6 +38,7 @@ pub(crate) struct Server {
 impl App {
     pub(crate) fn new(stream: TcpStream, piece: Option<usize>) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(WRITE_LIMIT))?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (reader, arrivals) = (stream.try_clone()?, Arc::clone(&seen));
         thread::Builder::new().spawn(move || collect(reader, &arrivals))?;
@@ -45,7 +49,13 @@ impl App {
         })
     }
 
+    /// Writes bytes. After the other end has closed the connection they are lost, as are those that
+    /// the proxy does not read.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if_open(self.write_pieces(bytes))
+    }
+
+    fn write_pieces(&mut self, bytes: &[u8]) -> io::Result<()> {
         for (index, piece) in bytes.chunks(self.piece).enumerate() {
             if index > 0 {
                 thread::sleep(BETWEEN_PIECES);
@@ -56,14 +66,14 @@ impl App {
     }
 
     pub(crate) fn end(&mut self) -> io::Result<()> {
-        self.stream()?.shutdown(Shutdown::Write)
+        if_open(self.stream()?.shutdown(Shutdown::Write))
     }
 
     /// Closes the socket. Bytes that arrive later are answered with a reset.
     pub(crate) fn close(&mut self) -> io::Result<()> {
         if let Some(stream) = self.stream.take() {
             // Ends the collecting thread, whose handle of the socket is the last.
-            stream.shutdown(Shutdown::Both)?;
+            if_open(stream.shutdown(Shutdown::Both))?;
         }
         Ok(())
     }
@@ -73,7 +83,7 @@ impl App {
         if let Some(stream) = self.stream.take() {
             SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
             // Ends the collecting thread, whose handle of the socket is the last.
-            stream.shutdown(Shutdown::Read)?;
+            if_open(stream.shutdown(Shutdown::Read))?;
         }
         Ok(())
     }
@@ -100,6 +110,20 @@ impl App {
     }
 }
 
+/// An operation on a connection that the other end has closed has no effect.
+fn if_open(done: io::Result<()>) -> io::Result<()> {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    match done {
+        Err(error)
+            if [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected]
+                .contains(&error.kind()) =>
+        {
+            Ok(())
+        }
+        done => done,
+    }
+}
+
 impl Server {
     pub(crate) fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -111,8 +135,13 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Accepts the next connection from the proxies. `None`: there is none within this time.
-    pub(crate) fn accept(&self, within: Duration) -> io::Result<Option<TcpStream>> {
+    /// Accepts the next connection from the proxies. `None`: there is none within this time, or
+    /// there will be none, as `is_over` tells.
+    pub(crate) fn accept(
+        &self,
+        within: Duration,
+        is_over: impl Fn() -> bool,
+    ) -> io::Result<Option<TcpStream>> {
         let started = Instant::now();
         loop {
             match self.listener.accept() {
@@ -121,7 +150,7 @@ impl Server {
                     return Ok(Some(stream));
                 }
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-                Err(_) if started.elapsed() >= within => return Ok(None),
+                Err(_) if started.elapsed() >= within || is_over() => return Ok(None),
                 Err(_) => thread::sleep(BETWEEN_PIECES),
             }
         }

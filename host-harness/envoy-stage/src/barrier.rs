@@ -1,4 +1,4 @@
-//! Waiting until an Envoy is idle.
+//! Waiting until an Envoy is idle, and asking whether it hangs.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,12 +17,17 @@ pub struct Barrier(TcpStream);
 /// of the event loop each, and some defer work to the next.
 const TURNS: usize = 6;
 
+/// The time limit of an echo, for a busy machine.
+const ANSWER: Duration = Duration::from_secs(10);
+
 impl Barrier {
     /// The listener that echoes, for the bootstrap.
     #[must_use]
     pub fn listener() -> Value {
         json!({
             "name": BARRIER,
+            // Its connections are not those of other listeners.
+            "stat_prefix": BARRIER,
             "address": { "socket_address": { "address": "127.0.0.1", "port_value": 0 } },
             "filter_chains": [{ "filters": [{
                 "name": "echo",
@@ -38,9 +43,14 @@ impl Barrier {
     /// # Errors
     /// The connection fails.
     pub fn connect(address: SocketAddr) -> io::Result<Self> {
+        Self::within(ANSWER, address)
+    }
+
+    /// Connects likewise, and waits for each echo for at most this time.
+    pub(crate) fn within(limit: Duration, address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_read_timeout(Some(limit))?;
         Ok(Self(stream))
     }
 

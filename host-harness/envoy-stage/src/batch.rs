@@ -6,22 +6,25 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use envoy_process::mesh_ca::{Identity, MeshCa};
+use envoy_process::mesh_ca::MeshCa;
 use envoy_process::{EnvoyBinary, Scratch};
-use host_harness::scenario::{ChainFilter, Scenario, Side, SidecarSpec, StageError};
+use host_harness::scenario::{ChainFilter, Scenario, Side, SidecarSpec, StageError, Update};
 use serde_json::json;
 
 use crate::apps::Server;
 use crate::barrier::{BARRIER, Barrier};
-use crate::bootstrap::Parts;
+use crate::deployed::{Deployed, check_spec, is_updated};
 use crate::log::PluginLog;
 use crate::proxy::{Proxy, Setup};
-use crate::stage::{identity, is_updated, only_in_the_emulator};
 
 /// How often the Envoys of both sides echo, in turns, until they are idle: bytes between them need
 /// a turn of both for each way, and a TLS handshake has several.
 const TURNS: usize = 14;
+
+/// The time in which an Envoy starts all VMs, for a busy machine.
+const STARTING: Duration = Duration::from_secs(120);
 
 /// The Envoys of a batch: one for the sidecars of clients, one for those of servers.
 pub struct Batch<'a> {
@@ -44,12 +47,9 @@ pub(crate) struct Shared {
 /// The sidecar of a scenario.
 pub(crate) struct Member {
     entrance: SocketAddr,
-    upstream: SocketAddr,
-    identity: Option<Identity>,
+    deployed: Deployed,
     /// The names of its plugins.
     pub(crate) plugins: Vec<String>,
-    /// The configurations of wasm filters that were updated.
-    pub(crate) updated: BTreeMap<usize, Vec<u8>>,
 }
 
 impl<'a> Batch<'a> {
@@ -91,55 +91,45 @@ impl<'a> Batch<'a> {
         let mut setup = Setup {
             node: json!({ "id": "node", "cluster": "scenario" }),
             stats_tags: Vec::new(),
-            listeners: vec![Barrier::listener()],
+            listeners: Vec::new(),
             updatable: Vec::new(),
             clusters: Vec::new(),
+            starting: STARTING,
         };
         let mut members = BTreeMap::new();
         for (at, scenario) in self.scenarios.iter().enumerate() {
             let Some(spec) = scenario.sidecar(side) else {
                 continue;
             };
-            only_in_the_emulator(spec)?;
+            check_spec(spec, binary)?;
             let upstream = self.entrance(at).unwrap_or(server);
-            let identity = identity(scenario, side, ca, &format!("{side}{at}"))?;
-            let listener = Parts {
-                name: name(at),
-                scenario,
-                side,
-                spec,
-                wasm: &self.wasm,
-                updated: &BTreeMap::new(),
-                upstream,
-                identity: identity.as_ref(),
-            };
-            setup.clusters.extend(listener.clusters());
+            let deployed = Deployed::new(scenario, side, name(at), upstream, ca)?;
+            let parts = deployed.parts(scenario, spec, &self.wasm);
+            setup.clusters.extend(parts.clusters());
             match is_updated(scenario, side) {
-                true => setup.updatable.push(listener.listener()),
-                false => setup.listeners.push(listener.listener()),
+                true => setup.updatable.push(parts.listener()),
+                false => setup.listeners.push(parts.listener()),
             }
-            members.insert(at, (upstream, identity, plugins(spec)));
+            members.insert(at, (deployed, plugins(spec)));
         }
         if members.is_empty() {
             return Ok(None);
         }
-        let proxy = Proxy::start(binary, &side.to_string(), setup, self._scratch.path())?;
+        let proxy = Proxy::start(binary, &side.to_string(), setup, self._scratch.path());
+        let proxy = proxy.map_err(StageError::new)?;
         let addresses = proxy.envoy.listeners().map_err(StageError::new)?;
         let address = |name: &str| {
             let found = addresses.get(name).copied();
             found.ok_or_else(|| StageError::new(format!("there is no listener {name}")))
         };
-        let with_address = |(at, (upstream, identity, plugins))| {
-            Ok((
-                at,
-                Member {
-                    entrance: address(&name(at))?,
-                    upstream,
-                    identity,
-                    plugins,
-                    updated: BTreeMap::new(),
-                },
-            ))
+        let with_address = |(at, (deployed, plugins))| {
+            let entrance = address(&name(at))?;
+            let member = Member {
+                entrance,
+                deployed,
+                plugins,
+            };
+            Ok((at, member))
         };
         let members: Result<_, StageError> = members.into_iter().map(with_address).collect();
         Ok(Some(Shared {
@@ -176,22 +166,13 @@ impl Shared {
         at: usize,
         scenario: &Scenario,
         wasm: &Path,
+        update: &Update,
     ) -> Result<(), StageError> {
-        let (Some(member), Some(spec)) = (self.members.get(&at), scenario.sidecar(self.side))
-        else {
-            return Err(StageError::no_sidecar(self.side));
-        };
-        let parts = Parts {
-            name: name(at),
-            scenario,
-            side: self.side,
-            spec,
-            wasm,
-            updated: &member.updated,
-            upstream: member.upstream,
-            identity: member.identity.as_ref(),
-        };
-        self.proxy.update(parts.listener())
+        let member = self.members.get_mut(&at);
+        let member = member.ok_or_else(|| StageError::no_sidecar(self.side))?;
+        member
+            .deployed
+            .update(&mut self.proxy, scenario, wasm, update)
     }
 }
 

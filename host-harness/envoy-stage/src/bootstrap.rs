@@ -21,7 +21,7 @@ const CLUSTER: &str = "upstream";
 /// The inputs of a sidecar's configuration.
 pub(crate) struct Parts<'a> {
     /// The listener's name.
-    pub(crate) name: String,
+    pub(crate) name: &'a str,
     pub(crate) scenario: &'a Scenario,
     pub(crate) side: Side,
     pub(crate) spec: &'a SidecarSpec,
@@ -92,17 +92,15 @@ impl Parts<'_> {
         let mut filters = Vec::new();
         filters.extend(self.spec.ja4_filter_state.as_deref().map(fingerprint));
         for filter in &chain.filters {
-            match (filter, filter.own()) {
-                (_, Some(own)) => filters.extend(filters::own(&own)),
-                (ChainFilter::Wasm(wasm), None) => {
-                    let configuration = match self.updated.get(position) {
-                        Some(updated) => updated.clone(),
-                        None => self.scenario.configuration_of(self.side, wasm),
-                    };
-                    *position += 1;
-                    filters.push(filters::wasm(wasm, self.wasm, &configuration));
-                }
-                (_, None) => {}
+            if let ChainFilter::Wasm(wasm) = filter {
+                let configuration = match self.updated.get(position) {
+                    Some(updated) => updated.clone(),
+                    None => self.scenario.configuration_of(self.side, wasm),
+                };
+                *position += 1;
+                filters.push(filters::wasm(wasm, self.wasm, &configuration));
+            } else if let Some(own) = filter.own() {
+                filters.extend(filters::own(&own));
             }
         }
         let cluster = chain.cluster.as_deref();
@@ -150,14 +148,11 @@ impl Parts<'_> {
 
     fn tcp_proxy(&self, cluster: &str) -> Value {
         let mut config = json!({ "stat_prefix": LISTENER, "cluster": cluster });
-        let mode = match self.spec.upstream_connect_mode {
-            ConnectMode::Immediate => None,
-            ConnectMode::OnDownstreamData => Some("ON_DOWNSTREAM_DATA"),
-            ConnectMode::OnDownstreamTlsHandshake => Some("ON_DOWNSTREAM_TLS_HANDSHAKE"),
-        };
-        if let Some(mode) = mode {
+        let mode = self.spec.upstream_connect_mode;
+        // Older Envoys do not know the field.
+        if mode != ConnectMode::Immediate {
             let bytes = self.spec.max_early_data_bytes;
-            put(&mut config, "upstream_connect_mode", json!(mode));
+            put(&mut config, "upstream_connect_mode", json!(mode.name()));
             put(&mut config, "max_early_data_bytes", json!(bytes));
         }
         if let Some(timeout) = self.spec.idle_timeout {

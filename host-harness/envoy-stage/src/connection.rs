@@ -31,16 +31,23 @@ impl Connection {
         })
     }
 
-    /// Accepts the server's connection, if it comes within this time.
-    pub(crate) fn accept(&mut self, server: &Server, within: Duration) -> io::Result<()> {
+    /// Accepts the server's connection, if it comes within this time. Returns whether there will be
+    /// no other: it has come, or the client's connection has ended.
+    pub(crate) fn accept(&mut self, server: &Server, within: Duration) -> io::Result<bool> {
         if self.server.is_none()
-            && let Some(stream) = server.accept(within)?
+            && let Some(stream) = server.accept(within, || self.client.ended())?
         {
             let mut app = App::new(stream, self.piece)?;
             app.write(&self.greeting)?;
             self.server = Some(app);
         }
-        Ok(())
+        Ok(self.server.is_some() || self.client.ended())
+    }
+
+    /// Whether one of the applications has not seen the end.
+    pub(crate) fn is_open(&self) -> bool {
+        let served = self.server.as_ref();
+        !self.client.ended() || served.is_some_and(|server| !server.ended())
     }
 
     /// The application at this end. The server has none before the proxies are connected to it.
@@ -64,6 +71,8 @@ impl Connection {
             let served = match (server, by_server.peek()) {
                 (_, None) => None,
                 (Some(server), Some(_)) => Some(scope.spawn(|| perform(server, by_server))),
+                // The connection is over: what the server does is lost.
+                (None, Some(_)) if client.ended() => None,
                 (None, Some(_)) => {
                     return Err(StageError::no_server());
                 }

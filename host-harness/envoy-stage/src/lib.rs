@@ -10,14 +10,18 @@ mod barrier;
 mod batch;
 mod bootstrap;
 mod connection;
+mod deployed;
+mod failures;
 mod filters;
 mod log;
 mod program;
 mod proxy;
 mod stage;
+mod start;
 
 pub use barrier::{BARRIER, Barrier};
 pub use batch::Batch;
 pub use log::PluginLog;
 pub use program::Program;
 pub use stage::Envoys;
+pub use start::StartError;

@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use host_harness::Series;
 use host_harness::scenario::{
     Act, AtOnce, Connect, End, Scenario, Side, Stage, StageError, Update,
 };
+use host_harness::{FilterFailure, Series};
 
 use crate::apps::App;
 use crate::batch::{Batch, Shared};
@@ -38,7 +38,7 @@ impl<'b, 'a> Program<'b, 'a> {
         batch.settle()?;
         while batch
             .server
-            .accept(Duration::ZERO)
+            .accept(Duration::ZERO, || true)
             .map_err(StageError::new)?
             .is_some()
         {}
@@ -145,10 +145,7 @@ impl Stage for Program<'_, '_> {
         let (at, scenario) = (self.at, self.scenario);
         let wasm = self.batch.wasm.clone();
         let shared = self.shared(update.side)?;
-        if let Some(member) = shared.members.get_mut(&at) {
-            member.updated.insert(update.filter, update.bytes());
-        }
-        shared.update(at, scenario, &wasm)?;
+        shared.update(at, scenario, &wasm, update)?;
         self.settle(None)
     }
 
@@ -170,6 +167,13 @@ impl Stage for Program<'_, '_> {
         let metrics = self.shared(side)?.proxy.envoy.metrics();
         let metrics = metrics.map_err(StageError::new)?;
         Ok(metrics.iter().map(crate::stage::series).collect())
+    }
+
+    /// Fails: Envoy does not tell whose filter has failed.
+    fn failures(&mut self) -> Result<Vec<(Side, FilterFailure)>, StageError> {
+        Err(StageError::new(
+            "a batch does not tell which scenario's filter has failed: play the scenario alone",
+        ))
     }
 
     fn log(&mut self, side: Side) -> Result<Vec<String>, StageError> {

@@ -10,7 +10,10 @@ use envoy_process::{Envoy, EnvoyBinary};
 use host_harness::scenario::StageError;
 use serde_json::{Value, json};
 
+use crate::barrier::{BARRIER, Barrier};
 use crate::bootstrap::loopback;
+use crate::failures::STUCK_AFTER;
+use crate::start::StartError;
 
 /// The time limit of an update and of a drain, for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,6 +22,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The drain time of connections with an old configuration.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// The time in which a worker answers that does not hang.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// An Envoy with its listeners, those that are updated in a file of their own.
 pub(crate) struct Proxy {
@@ -38,6 +44,8 @@ pub(crate) struct Setup {
     /// Listeners that are updated.
     pub(crate) updatable: Vec<Value>,
     pub(crate) clusters: Vec<Value>,
+    /// The time limit of the start.
+    pub(crate) starting: Duration,
 }
 
 impl Proxy {
@@ -46,13 +54,16 @@ impl Proxy {
         name: &str,
         setup: Setup,
         folder: &Path,
-    ) -> Result<Self, StageError> {
+    ) -> Result<Self, StartError> {
         let file = folder.join(format!("{name}.listeners.json"));
+        let mut listeners = setup.listeners;
+        listeners.push(Barrier::listener());
         let mut bootstrap = json!({
             "node": setup.node,
             "admin": { "address": loopback(0) },
+            "watchdogs": { "worker_watchdog": watchdog(), "main_thread_watchdog": watchdog() },
             "stats_config": { "use_all_default_tags": false, "stats_tags": setup.stats_tags },
-            "static_resources": { "listeners": setup.listeners, "clusters": setup.clusters },
+            "static_resources": { "listeners": listeners, "clusters": setup.clusters },
         });
         let is_updatable = !setup.updatable.is_empty();
         write(&file, &setup.updatable, 0)?;
@@ -65,17 +76,34 @@ impl Proxy {
             true => binary.clone().drain_time(DRAIN),
             false => binary.clone(),
         };
-        let envoy = Envoy::start(&binary, name, &bootstrap, 1, folder);
+        let envoy = Envoy::start_within(setup.starting, &binary, name, &bootstrap, 1, folder);
         Ok(Self {
-            envoy: envoy.map_err(StageError::new)?,
+            envoy: envoy.map_err(StartError::of)?,
             updatable: setup.updatable,
             file,
             version: 0,
         })
     }
 
-    pub(crate) fn listener(&self, name: &str) -> Result<SocketAddr, StageError> {
-        self.envoy.listener(name).map_err(StageError::new)
+    pub(crate) fn listener(&self, name: &str) -> Result<SocketAddr, StartError> {
+        self.envoy.listener(name).map_err(StartError::of)
+    }
+
+    /// Whether the worker answers a connection.
+    pub(crate) fn answers(&self) -> bool {
+        let address = self.envoy.listener(BARRIER).ok();
+        let barrier = address.and_then(|address| Barrier::within(ANSWER, address).ok());
+        barrier.is_some_and(|mut barrier| barrier.turn().is_ok())
+    }
+
+    /// The number of open downstream connections of the scenario; 0 if Envoy does not tell.
+    pub(crate) fn active(&self) -> u64 {
+        let stats = self.envoy.get("/stats?filter=downstream_cx_active");
+        let stats = stats.unwrap_or_default();
+        let counts = stats.lines().filter_map(|line| line.split_once(": "));
+        let own =
+            counts.filter(|(name, _)| name.starts_with("listener.127") && !name.contains("worker"));
+        own.filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
     }
 
     /// Replaces a listener, and waits until Envoy has accepted or rejected it.
@@ -85,7 +113,8 @@ impl Proxy {
             .updatable
             .iter_mut()
             .find(|old| old.get("name") == name.as_ref());
-        *found.ok_or_else(|| StageError::new("the listener is not updatable"))? = listener;
+        let found = found.ok_or_else(|| StageError::new("the listener is not updatable"))?;
+        let old = std::mem::replace(found, listener);
         let [accepted, rejected] = self.updates()?;
         self.version += 1;
         write(&self.file, &self.updatable, self.version)?;
@@ -95,9 +124,15 @@ impl Proxy {
             Ok(now != [accepted, rejected])
         })?;
         match now {
-            [_, after] if after > rejected => Err(StageError::new(
-                "Envoy rejects the update, as it does if a filter rejects its configuration",
-            )),
+            [_, after] if after > rejected => {
+                let mut others = self.updatable.iter_mut();
+                if let Some(refused) = others.find(|other| other.get("name") == name.as_ref()) {
+                    *refused = old;
+                }
+                Err(StageError::new(
+                    "Envoy rejects the update, as it does if a filter rejects its configuration",
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -143,6 +178,11 @@ impl Proxy {
         }
         Ok(())
     }
+}
+
+/// A watchdog that only counts, and not before it is certain.
+fn watchdog() -> Value {
+    json!({ "miss_timeout": STUCK_AFTER, "megamiss_timeout": STUCK_AFTER })
 }
 
 /// Writes the file of the listeners. Envoy reads it when it is moved into place.

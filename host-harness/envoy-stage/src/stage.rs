@@ -1,22 +1,28 @@
 //! A scenario's sidecars as real Envoys.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
-use envoy_process::mesh_ca::{Identity, MeshCa};
+use envoy_process::mesh_ca::MeshCa;
 use envoy_process::{EnvoyBinary, Scratch, exposition};
 use host_harness::scenario::{
-    Act, AtOnce, Connect, End, Scenario, Side, SidecarSpec, Stage, StageError, Step, Update,
+    Act, AtOnce, Connect, End, Scenario, Side, Stage, StageError, Update,
 };
-use host_harness::{ConnectMode, Profile, Series};
+use host_harness::{ConnectMode, FilterFailure, Series};
 
 use crate::apps::{App, Server};
-use crate::bootstrap::{self, LISTENER, Parts};
+use crate::bootstrap::{self, LISTENER};
 use crate::connection::Connection;
+use crate::deployed::{Deployed, check_spec, is_updated};
+use crate::failures;
 use crate::proxy::{Proxy, Setup};
+use crate::start::StartError;
+
+/// The time in which an Envoy starts, for a busy machine.
+const STARTING: Duration = Duration::from_secs(30);
 
 /// The time limit of an expectation, for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,6 +30,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The time in which the proxies connect to the server after the client's bytes, unless a filter
 /// holds them.
 const CONNECTING: Duration = Duration::from_secs(2);
+
+/// The time limit for the last callbacks after the end of a scenario. Longer than the watchdog's, so
+/// that it tells of a callback that hangs.
+const SETTLING: Duration = Duration::from_secs(15);
+const POLLING: Duration = Duration::from_millis(50);
 
 /// A scenario's sidecars as real Envoys, with sockets as applications.
 pub struct Envoys {
@@ -42,10 +53,7 @@ pub struct Envoys {
 struct SideOf {
     side: Side,
     proxy: Proxy,
-    upstream: SocketAddr,
-    identity: Option<Identity>,
-    /// The configurations of wasm filters that were updated.
-    updated: BTreeMap<usize, Vec<u8>>,
+    deployed: Deployed,
 }
 
 impl Envoys {
@@ -57,8 +65,10 @@ impl Envoys {
         scenario: &Scenario,
         binary: &EnvoyBinary,
         wasm: &Path,
-    ) -> Result<Self, StageError> {
+    ) -> Result<Self, StartError> {
         let scratch = Scratch::new("scenario").map_err(StageError::new)?;
+        let wasm = binary_module(wasm, "filter", &scratch)?;
+        let scenario = with_binary_modules(scenario, &scratch)?;
         let ca = MeshCa::create(&scratch.path().join("ca")).map_err(StageError::new)?;
         let server = Server::start().map_err(StageError::new)?;
         let mut entrance = server.address().map_err(StageError::new)?;
@@ -68,53 +78,42 @@ impl Envoys {
             let Some(spec) = scenario.sidecar(side) else {
                 continue;
             };
-            only_in_the_emulator(spec)?;
-            let identity = identity(scenario, side, &ca, &side.to_string())?;
-            let updated = BTreeMap::new();
-            let parts = Parts {
-                name: LISTENER.to_owned(),
-                scenario,
-                side,
-                spec,
-                wasm,
-                updated: &updated,
-                upstream: entrance,
-                identity: identity.as_ref(),
-            };
-            let (listeners, updatable) = match is_updated(scenario, side) {
+            check_spec(spec, binary)?;
+            let deployed = Deployed::new(&scenario, side, LISTENER.to_owned(), entrance, &ca)?;
+            let parts = deployed.parts(&scenario, spec, &wasm);
+            let (listeners, updatable) = match is_updated(&scenario, side) {
                 true => (Vec::new(), vec![parts.listener()]),
                 false => (vec![parts.listener()], Vec::new()),
             };
             let setup = Setup {
                 node: bootstrap::node(spec),
-                stats_tags: bootstrap::tags(scenario),
+                stats_tags: bootstrap::tags(&scenario),
                 listeners,
                 updatable,
                 clusters: parts.clusters(),
+                starting: STARTING,
             };
             let proxy = Proxy::start(binary, &side.to_string(), setup, scratch.path())?;
-            let upstream = std::mem::replace(&mut entrance, proxy.listener(LISTENER)?);
+            entrance = proxy.listener(LISTENER)?;
             sides.push(SideOf {
                 side,
                 proxy,
-                upstream,
-                identity,
-                updated,
+                deployed,
             });
         }
         Ok(Self {
-            scenario: scenario.clone(),
-            wasm: wasm.to_owned(),
-            sides,
-            entrance,
-            server,
-            connections: HashMap::new(),
             is_lazy: [Side::Outbound, Side::Inbound].into_iter().any(|side| {
                 scenario.sidecar(side).is_some_and(|spec| {
                     let is_inspected = spec.listener_chains().len() > 1;
                     spec.upstream_connect_mode == ConnectMode::OnDownstreamData || is_inspected
                 })
             }),
+            scenario,
+            wasm,
+            sides,
+            entrance,
+            server,
+            connections: HashMap::new(),
             _scratch: scratch,
         })
     }
@@ -140,7 +139,8 @@ impl Envoys {
                 false => Duration::ZERO,
             };
             let failed = StageError::new;
-            connection.accept(&self.server, within).map_err(failed)?;
+            let sides = &mut self.sides;
+            accept(connection, &self.server, sides, within).map_err(failed)?;
             connection.act(&own)?;
             let has_written = own.iter().any(|(_, act)| act.write.is_some());
             let within = if has_written {
@@ -148,7 +148,7 @@ impl Envoys {
             } else {
                 Duration::ZERO
             };
-            connection.accept(&self.server, within).map_err(failed)?;
+            accept(connection, &self.server, sides, within).map_err(failed)?;
         }
         Ok(())
     }
@@ -166,7 +166,7 @@ impl Stage for Envoys {
         let client = TcpStream::connect(self.entrance).map_err(StageError::new)?;
         let mut connection = Connection::new(client, connect).map_err(StageError::new)?;
         if !self.is_lazy {
-            let accepted = connection.accept(&self.server, PATIENCE);
+            let accepted = accept(&mut connection, &self.server, &mut self.sides, PATIENCE);
             accepted.map_err(StageError::new)?;
         }
         self.connections
@@ -187,23 +187,10 @@ impl Stage for Envoys {
     }
 
     fn update(&mut self, update: &Update) -> Result<(), StageError> {
-        let spec = self.scenario.sidecar(update.side);
-        let of = self.sides.iter_mut().find(|of| of.side == update.side);
-        let (Some(of), Some(spec)) = (of, spec) else {
-            return Err(StageError::no_sidecar(update.side));
-        };
-        of.updated.insert(update.filter, update.bytes());
-        let parts = Parts {
-            name: LISTENER.to_owned(),
-            scenario: &self.scenario,
-            side: update.side,
-            spec,
-            wasm: &self.wasm,
-            updated: &of.updated,
-            upstream: of.upstream,
-            identity: of.identity.as_ref(),
-        };
-        of.proxy.update(parts.listener())
+        let found = self.sides.iter_mut().find(|of| of.side == update.side);
+        let of = found.ok_or_else(|| StageError::no_sidecar(update.side))?;
+        of.deployed
+            .update(&mut of.proxy, &self.scenario, &self.wasm, update)
     }
 
     fn drain(&mut self, side: Side) -> Result<(), StageError> {
@@ -237,42 +224,77 @@ impl Stage for Envoys {
         Ok(log.lines().map(str::to_owned).collect())
     }
 
+    fn failures(&mut self) -> Result<Vec<(Side, FilterFailure)>, StageError> {
+        let mut all = Vec::new();
+        for of in &mut self.sides {
+            let failures = failures::of(&mut of.proxy.envoy)?.into_iter();
+            all.extend(failures.map(|failure| (of.side, failure)));
+        }
+        Ok(all)
+    }
+
+    /// Waits until each worker has done what it had to do: it answers another connection, and has
+    /// closed what both applications have seen the end of. One that hangs does not, and the watchdog
+    /// tells.
+    fn settle(&mut self) {
+        let started = Instant::now();
+        let connections = self.connections.values();
+        let open = connections.filter(|connection| connection.is_open());
+        let open = open.count() as u64;
+        let is_settled = |of: &SideOf| of.proxy.answers() && of.proxy.active() <= open;
+        while started.elapsed() < SETTLING
+            && !self.sides.iter().all(is_settled)
+            && !has_failed(&mut self.sides)
+        {
+            thread::sleep(POLLING);
+        }
+    }
+
     fn patience(&self) -> Duration {
         PATIENCE
     }
 }
 
-/// Checks that real Envoys have everything that a sidecar asks for.
-pub(crate) fn only_in_the_emulator(spec: &SidecarSpec) -> Result<(), StageError> {
-    let seeded = !spec.filter_state.is_empty() || !spec.upstream_filter_state.is_empty();
-    match spec.profile != Profile::Xds || seeded || spec.fault.is_some() {
-        true => Err(StageError::new(
-            "real Envoys do not support `profile: legacy`, `filter_state` and `fault`: play it in the emulator",
-        )),
-        false => Ok(()),
+/// Accepts the server's connection, if it comes within this time. A filter that has failed opens
+/// none.
+fn accept(
+    connection: &mut Connection,
+    server: &Server,
+    sides: &mut [SideOf],
+    within: Duration,
+) -> io::Result<()> {
+    const LOOK: Duration = Duration::from_secs(1);
+    let deadline = Instant::now() + within;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let is_over = connection.accept(server, left.min(LOOK))?;
+        if is_over || left <= LOOK || has_failed(sides) {
+            return Ok(());
+        }
     }
 }
 
-/// Whether a step updates the listener of this side.
-pub(crate) fn is_updated(scenario: &Scenario, side: Side) -> bool {
-    let mut steps = scenario.steps.iter();
-    steps.any(|step| matches!(step, Step::Update(update) if update.side == side))
+fn has_failed(sides: &mut [SideOf]) -> bool {
+    failures::any(sides.iter_mut().map(|of| &mut of.proxy.envoy))
 }
 
-/// The certificate of a side, in a folder of this name.
-pub(crate) fn identity(
-    scenario: &Scenario,
-    side: Side,
-    ca: &MeshCa,
-    folder: &str,
-) -> Result<Option<Identity>, StageError> {
-    let Some(mtls) = &scenario.mtls else {
-        return Ok(None);
-    };
-    let names: Vec<_> = mtls.names(side).iter().map(String::as_str).collect();
-    ca.issue_for_uris(folder, &names)
-        .map(Some)
-        .map_err(StageError::new)
+/// The module in the binary format, which is all that Envoy reads, in a file of this name.
+fn binary_module(module: &Path, name: &str, scratch: &Scratch) -> Result<PathBuf, StageError> {
+    let bytes = wat::parse_file(module).map_err(StageError::new)?;
+    let path = scratch.path().join(format!("{name}.wasm"));
+    fs::write(&path, bytes).map_err(StageError::new)?;
+    Ok(path)
+}
+
+/// The scenario with all modules that it names in the binary format.
+fn with_binary_modules(scenario: &Scenario, scratch: &Scratch) -> Result<Scenario, StageError> {
+    let mut scenario = scenario.clone();
+    for (at, filter) in scenario.wasm_filters_mut().enumerate() {
+        if let Some(module) = &mut filter.module {
+            *module = binary_module(module, &format!("module{at}"), scratch)?;
+        }
+    }
+    Ok(scenario)
 }
 
 pub(crate) fn series(series: &exposition::Series) -> Series {

@@ -7,6 +7,7 @@ use super::invariants::Violation;
 
 /// The reason why a scenario cannot be tested.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ChaosError {
     /// The filter does not start without a fault.
     #[error(transparent)]

@@ -2,14 +2,16 @@
 
 use super::run::{ConnectionRecord, Run};
 use crate::bytes::show;
+use crate::failure::FilterFailure;
 use crate::scenario::End;
 
 /// An invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Violation {
-    /// The filter trapped, or consumed all fuel.
-    #[error("trap: {0}")]
-    Trap(String),
+    /// The filter trapped, a callback hangs, or the filter made a call that is not supported.
+    #[error("{0}")]
+    Failed(FilterFailure),
     /// An application received wrong bytes.
     #[error("connection {connection:?}: the {end} received {received}, not {expected}")]
     Bytes {
@@ -35,8 +37,8 @@ pub(super) fn of_run(run: &Run) -> impl Iterator<Item = Violation> + use<> {
     let may_hold = run.count(CLOSE) > 0 && run.injected > 0;
     let remaining = run.remaining_contexts;
     let contexts = (remaining > 0 && !may_hold).then_some(Violation::Contexts(remaining));
-    let trap = run.trap.clone().map(Violation::Trap);
-    trap.into_iter().chain(contexts)
+    let failed = run.failure.clone().map(Violation::Failed);
+    failed.into_iter().chain(contexts)
 }
 
 /// The invariant of a run with a fault: the received bytes are the written ones or those without a

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::bytes::Bytes;
+use crate::failure::FilterFailure;
 use crate::l4::{App, Connection};
 use crate::module::Module;
 use crate::scenario::{Act, Emulated, End, Failure, Scenario, Side, Step, play};
@@ -22,7 +23,8 @@ pub(super) struct Run {
     pub(super) hid_property: bool,
     /// Stream contexts that remain after all connections are closed.
     pub(super) remaining_contexts: usize,
-    pub(super) trap: Option<String>,
+    /// The first failure of a filter.
+    pub(super) failure: Option<FilterFailure>,
 }
 
 /// The record of a connection's applications.
@@ -83,7 +85,7 @@ impl Run {
         for (side, sidecar) in stage.sidecars() {
             run.hid_property |= sidecar.envoy().hid_property();
             run.injected += sidecar.injected_faults();
-            run.trap = run.trap.or_else(|| sidecar.failure());
+            run.failure = run.failure.or_else(|| sidecar.failure());
             if scenario.sidecar(side).is_some_and(|spec| spec.filter) {
                 run.calls.insert(side, sidecar.hostcalls());
             }

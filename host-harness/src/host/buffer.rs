@@ -4,34 +4,51 @@ use crate::abi::{HostResult, Status};
 
 /// Bytes that pass through the filters.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Buffer(Vec<u8>);
+pub(crate) struct Buffer {
+    bytes: Vec<u8>,
+    read: usize,
+    written: usize,
+}
 
 impl Buffer {
+    /// Adds bytes that a connection has read.
     pub(crate) fn append(&mut self, data: &[u8]) {
-        self.0.extend_from_slice(data);
+        self.read += data.len();
+        self.bytes.extend_from_slice(data);
     }
 
-    /// Removes and returns all bytes.
+    /// Removes and returns all bytes, which are written to the other connection.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.0)
+        self.written += self.bytes.len();
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// The number of bytes that were appended since the connection began.
+    pub(crate) fn total_read(&self) -> usize {
+        self.read
+    }
+
+    /// The number of bytes that were taken since the connection began.
+    pub(crate) fn total_written(&self) -> usize {
+        self.written
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Replaces a range. Envoy since 1.20 (`Buffer::copyFrom`): at the start, drains `length` bytes
     /// and prepends; at or past the end, appends; in between, fails with `BadArgument`.
     pub(crate) fn copy_from(&mut self, start: usize, length: usize, data: &[u8]) -> HostResult {
         if start == 0 {
-            self.0
-                .splice(..length.min(self.0.len()), data.iter().copied());
-        } else if start >= self.0.len() {
-            self.append(data);
+            self.bytes
+                .splice(..length.min(self.bytes.len()), data.iter().copied());
+        } else if start >= self.bytes.len() {
+            self.bytes.extend_from_slice(data);
         } else {
             return Err(Status::BadArgument);
         }
@@ -44,7 +61,8 @@ mod tests {
     use super::*;
 
     fn edit(start: usize, length: usize, data: &str) -> (HostResult, String) {
-        let mut buffer = Buffer(b"abcdef".to_vec());
+        let mut buffer = Buffer::default();
+        buffer.append(b"abcdef");
         let result = buffer.copy_from(start, length, data.as_bytes());
         (result, String::from_utf8(buffer.take()).unwrap())
     }

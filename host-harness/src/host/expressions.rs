@@ -49,6 +49,8 @@ pub(crate) struct Expression {
     source: String,
     /// The first function that Envoy does not have.
     unknown_function: Option<String>,
+    /// It computes with durations or timestamps, which are not emulated.
+    pub(crate) needs_time: bool,
 }
 
 /// The expressions of one VM. The tokens of each root count from 0.
@@ -96,6 +98,7 @@ impl Expression {
         Ok(Self {
             source: source.to_owned(),
             unknown_function: unknown_function(&program),
+            needs_time: needs_time(&program),
         })
     }
 
@@ -134,6 +137,16 @@ fn unknown_function(program: &Program) -> Option<String> {
     functions
         .find(|name| name.starts_with(char::is_alphabetic) && !STANDARD_FUNCTIONS.contains(name))
         .map(str::to_owned)
+}
+
+/// Whether a program calls a function of durations or timestamps.
+fn needs_time(program: &Program) -> bool {
+    let references = program.references();
+    let mut functions = references.functions().into_iter();
+    functions.any(|name| {
+        ["duration", "timestamp"].contains(&name)
+            || name.starts_with("get") && STANDARD_FUNCTIONS.contains(&name)
+    })
 }
 
 /// The property path, if the expression only selects fields. A path keeps Envoy's encoding, which a

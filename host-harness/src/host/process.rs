@@ -1,11 +1,12 @@
 //! The state that all VMs of one emulated Envoy share.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use super::shared_data::SharedData;
 use crate::clock::Clock;
-use crate::config::Profile;
 use crate::log::Logs;
+use crate::profile::Profile;
 use crate::property::Value;
 use crate::stats::Stats;
 
@@ -18,4 +19,6 @@ pub(crate) struct Process {
     pub(crate) stats: RefCell<Stats>,
     pub(crate) shared: RefCell<SharedData>,
     pub(crate) logs: Logs,
+    /// The names of the clusters.
+    pub(crate) clusters: RefCell<BTreeSet<String>>,
 }

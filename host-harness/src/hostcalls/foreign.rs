@@ -10,24 +10,6 @@ use crate::abi::{HostResult, Status};
 use crate::host::{Expression, Host};
 use crate::property::Prototype;
 
-/// Filter state keys with a registered object factory in stock Envoy 1.40, as listed in its node.
-const FILTER_STATE_FACTORIES: [&str; 14] = [
-    "envoy.filters.listener.original_dst.local_ip",
-    "envoy.filters.listener.original_dst.remote_ip",
-    "envoy.hashable_string",
-    "envoy.network.application_protocols",
-    "envoy.network.ip",
-    "envoy.network.network_namespace",
-    "envoy.network.transport_socket.original_dst_address",
-    "envoy.network.upstream_server_name",
-    "envoy.network.upstream_subject_alt_names",
-    "envoy.string",
-    "envoy.tcp_proxy.cluster",
-    "envoy.tcp_proxy.disable_tunneling",
-    "envoy.tcp_proxy.per_connection_idle_timeout_ms",
-    "envoy.upstream.dynamic_host",
-];
-
 /// A filter that does not need the result passes null pointers for it.
 pub(crate) fn proxy_call_foreign_function(
     guest: &mut impl Guest,
@@ -50,6 +32,9 @@ pub(crate) fn proxy_call_foreign_function(
 
 /// Calls a foreign function: `NotFound` for a name that is not registered.
 fn call(host: &mut Host, name: &str, argument: &[u8]) -> HostResult<Vec<u8>> {
+    if !host.process.profile.has_function(name) {
+        return Err(Status::NotFound);
+    }
     match name {
         "set_envoy_filter_state" => set_envoy_filter_state(host, argument).map(|()| Vec::new()),
         "declare_property" => declare_property(host, argument).map(|()| Vec::new()),
@@ -58,27 +43,53 @@ fn call(host: &mut Host, name: &str, argument: &[u8]) -> HostResult<Vec<u8>> {
         "expr_delete" => delete_expression(host, argument),
         // HTTP only: a TCP stream has no route.
         "clear_route_cache" => Ok(Vec::new()),
+        "compress" | "sign" | "uncompress" | "verify_signature" => {
+            host.lacks(format!("the foreign function {name}"));
+            Err(Status::NotFound)
+        }
         _ => Err(Status::NotFound),
     }
 }
 
 fn set_envoy_filter_state(host: &Host, argument: &[u8]) -> HostResult {
     let argument = SetEnvoyFilterState::decode(argument).map_err(|_| Status::BadArgument)?;
-    if !FILTER_STATE_FACTORIES.contains(&argument.path.as_str()) {
+    if !host.process.profile.has_object(&argument.path) {
         return Err(Status::NotFound);
     }
-    let value = match argument.path.as_str() {
-        // An address object without a port: its text has port 0.
-        "envoy.network.ip" => {
-            let ip: IpAddr = argument.value.parse().map_err(|_| Status::BadArgument)?;
-            SocketAddr::new(ip, 0).to_string()
-        }
-        _ => argument.value,
-    };
+    let value = object_text(&argument.path, argument.value).ok_or(Status::BadArgument)?;
     let stream = host.stream().ok_or(Status::NotFound)?;
     let state = &mut stream.borrow_mut().info.filter_state;
     state.set_string(argument.path, value);
     Ok(())
+}
+
+/// The text of the object that the factory of a key makes of a value; `None` if it rejects the
+/// value.
+fn object_text(key: &str, value: String) -> Option<String> {
+    match key {
+        // An address object without a port: its text has port 0.
+        "envoy.network.ip" => {
+            let ip: IpAddr = value.parse().ok()?;
+            Some(SocketAddr::new(ip, 0).to_string())
+        }
+        "envoy.filters.listener.original_dst.local_ip"
+        | "envoy.filters.listener.original_dst.remote_ip"
+        | "envoy.network.transport_socket.original_dst_address" => {
+            let address: SocketAddr = value.parse().ok()?;
+            Some(address.to_string())
+        }
+        "envoy.ratelimit.hits_addend"
+        | "envoy.tcp_proxy.per_connection_idle_timeout_ms"
+        | "envoy.upstream.dynamic_port" => value.parse::<u64>().ok().map(|_| value),
+        "envoy.network.transport_socket.http_11_proxy.info" => {
+            let (_, proxy) = value.split_once(',')?;
+            proxy.parse::<SocketAddr>().ok().map(|_| value)
+        }
+        "envoy.bool" => value.parse::<bool>().ok().map(|_| value),
+        // No value is known that it accepts.
+        "envoy.ai.llm_protocol.request" => None,
+        _ => Some(value),
+    }
 }
 
 /// Declares the type of a property. A context declares a name once. The life span has no effect in
@@ -101,6 +112,9 @@ fn declare_property(host: &mut Host, argument: &[u8]) -> HostResult {
 fn create_expression(host: &mut Host, argument: &[u8]) -> HostResult<Vec<u8>> {
     let source = std::str::from_utf8(argument).map_err(|_| Status::BadArgument)?;
     let expression = Expression::parse(source).map_err(|reason| reject(host, reason))?;
+    if expression.needs_time {
+        host.lacks("durations and timestamps in expressions");
+    }
     let root = host.running_context()?.root;
     let token = host.expressions.add(root, expression);
     let token = token.map_err(|reason| reject(host, reason))?;

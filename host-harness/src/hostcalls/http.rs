@@ -23,14 +23,50 @@ without_http! { BadArgument:
     proxy_get_header_map_size(u32, Word);
 }
 
-// The emulated Envoy has no cluster for HTTP or gRPC calls.
+// No call has a token, as all calls fail.
 without_http! { BadArgument:
-    proxy_http_call(Word, Word, Word, Word, Word, Word, Word, Word, u32, Word);
     proxy_grpc_send(u32, Word, Word, u32);
     proxy_grpc_cancel(u32);
     proxy_grpc_close(u32);
 }
-without_http! { InternalFailure:
+
+/// Envoy refuses a call to a cluster that it does not have. The emulated Envoy has one, and makes no
+/// HTTP calls to it.
+#[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
+pub(crate) fn proxy_http_call(
+    guest: &mut impl Guest,
+    cluster: Word,
+    cluster_size: Word,
+    _: Word,
+    _: Word,
+    _: Word,
+    _: Word,
+    _: Word,
+    _: Word,
+    _: u32,
+    _: Word,
+) -> HostResult {
+    let cluster = guest.text(cluster, cluster_size)?;
+    let mut host = guest.host();
+    host.trace.detail(|| cluster.clone());
+    if host.process.clusters.borrow().contains(&cluster) {
+        host.lacks(format!("proxy_http_call to {cluster}"));
+    }
+    Err(Status::BadArgument)
+}
+
+/// Defines host functions that Envoy has for network filters and the emulator has not.
+macro_rules! unsupported {
+    ($($name:ident($($type:ty),*);)*) => {
+        $(#[allow(clippy::too_many_arguments, reason = "the ABI's signature")]
+        pub(crate) fn $name(guest: &mut impl Guest, $(_: $type),*) -> HostResult {
+            guest.host().lacks(stringify!($name));
+            Err(Status::InternalFailure)
+        })*
+    };
+}
+
+unsupported! {
     proxy_grpc_call(Word, Word, Word, Word, Word, Word, Word, Word, Word, Word, u32, Word);
     proxy_grpc_stream(Word, Word, Word, Word, Word, Word, Word, Word, Word);
 }

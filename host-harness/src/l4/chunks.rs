@@ -2,6 +2,7 @@
 
 /// The division of an application's writes: each piece is one read event of the first proxy.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Chunks {
     /// One write is one event.
     #[default]

@@ -76,8 +76,8 @@ impl Filter {
         }
     }
 
-    pub(super) fn is_failed(&self) -> bool {
-        self.wasm().is_some_and(WasmFilter::is_failed)
+    pub(super) fn is_dead(&self) -> bool {
+        self.wasm().is_some_and(WasmFilter::is_dead)
     }
 
     /// Whether a newer root serves new connections.

@@ -227,7 +227,7 @@ impl Hop {
             (Toward::Server, Segment::Data { bytes, end }) => self.client_sent(&bytes, end),
             (Toward::Server, Segment::Close) => self.client_sent(&[], true),
             (Toward::Server, Segment::Reset) if self.is_reading() && !self.downstream.read_end => {
-                self.close_downstream(PeerType::Remote, Ending::Reset);
+                self.close_downstream(PeerType::Remote, self.after_reset());
             }
             (Toward::Server, Segment::Reset) => self.downstream.reset = true,
             (Toward::Client, Segment::Data { bytes, end }) => self.server_sent(&bytes, end),
@@ -235,9 +235,17 @@ impl Hop {
             (Toward::Client, Segment::Reset)
                 if !self.upstream.read_end && !self.from_server.is_full() =>
             {
-                self.on_upstream_closed(Ending::Reset);
+                self.on_upstream_closed(self.after_reset());
             }
             (Toward::Client, Segment::Reset) => self.upstream.reset = true,
+        }
+    }
+
+    /// How tcp_proxy ends the connection on the other side of one that was reset.
+    fn after_reset(&self) -> Ending {
+        match self.proxy.forwards_resets() {
+            true => Ending::Reset,
+            false => Ending::End,
         }
     }
 

@@ -17,6 +17,9 @@ pub(crate) trait Proxy {
     /// The connections to a cluster, and their highest number.
     fn connections_to(&self, cluster: &str) -> Option<(Count, u32)>;
 
+    /// Whether tcp_proxy forwards a reset, with the response flag `UR` if it is the server's.
+    fn forwards_resets(&self) -> bool;
+
     /// The time on the clock.
     fn now(&self) -> Duration;
 

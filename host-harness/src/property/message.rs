@@ -55,8 +55,9 @@ impl Node {
         self
     }
 
-    /// The node as a property: a message with fields.
-    pub(crate) fn to_value(&self) -> Value {
+    /// The node as a property: a message with fields. `release`: the numbers of Envoy's release;
+    /// `None` for an Envoy that does not name it.
+    pub(crate) fn to_value(&self, release: Option<[u32; 3]>) -> Value {
         let locality = self
             .locality
             .as_ref()
@@ -64,15 +65,16 @@ impl Node {
                 region: region.clone(),
                 zone: zone.clone(),
             });
-        let locality_value = locality.as_ref().map(|locality| {
-            message(
-                locality.encode_to_vec(),
-                [
-                    ("region", Value::from(locality.region.as_str())),
-                    ("zone", Value::from(locality.zone.as_str())),
-                ],
-            )
-        });
+        let set = locality.clone().unwrap_or_default();
+        let locality_value = message(
+            set.encode_to_vec(),
+            [
+                ("region", Value::from(set.region)),
+                ("zone", Value::from(set.zone)),
+                ("sub_zone", Value::from("")),
+            ],
+        );
+        let version = release.map(proto::BuildVersion::from);
         let extensions: Vec<_> = self
             .extensions
             .iter()
@@ -99,6 +101,8 @@ impl Node {
             cluster: self.cluster.clone(),
             metadata: Some(to_struct(&metadata)),
             locality,
+            user_agent_name: release.map_or("", |_| "envoy").to_owned(),
+            user_agent_build_version: version,
             extensions,
         }
         .encode_to_vec();
@@ -107,8 +111,16 @@ impl Node {
             ("cluster", Value::from(self.cluster.as_str())),
             ("metadata", Value::Map(metadata)),
             ("extensions", Value::List(extension_values)),
+            ("locality", locality_value),
+            ("dynamic_parameters", Value::map::<&str>([])),
+            ("client_features", Value::List(Vec::new())),
+            ("listening_addresses", Value::List(Vec::new())),
         ];
-        fields.extend(locality_value.map(|value| ("locality", value)));
+        if let Some(version) = version {
+            fields.push(("user_agent_name", "envoy".into()));
+            fields.push(("user_agent_version", "".into()));
+            fields.push(("user_agent_build_version", version.to_value()));
+        }
         message(encoded, fields)
     }
 }
@@ -221,6 +233,10 @@ fn struct_fields(json: &serde_json::Value) -> BTreeMap<String, Value> {
 mod proto {
     use std::collections::HashMap;
 
+    use prost::Message as _;
+
+    use crate::property::Value;
+
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct Node {
         #[prost(string, tag = "1")]
@@ -231,6 +247,10 @@ mod proto {
         pub(super) metadata: Option<prost_types::Struct>,
         #[prost(message, optional, tag = "4")]
         pub(super) locality: Option<Locality>,
+        #[prost(string, tag = "6")]
+        pub(super) user_agent_name: String,
+        #[prost(message, optional, tag = "8")]
+        pub(super) user_agent_build_version: Option<BuildVersion>,
         #[prost(message, repeated, tag = "9")]
         pub(super) extensions: Vec<Extension>,
     }
@@ -241,6 +261,48 @@ mod proto {
         pub(super) region: String,
         #[prost(string, tag = "2")]
         pub(super) zone: String,
+    }
+
+    #[derive(Clone, Copy, PartialEq, prost::Message)]
+    pub(super) struct BuildVersion {
+        #[prost(message, optional, tag = "1")]
+        version: Option<SemanticVersion>,
+    }
+
+    #[derive(Clone, Copy, PartialEq, prost::Message)]
+    struct SemanticVersion {
+        #[prost(uint32, tag = "1")]
+        major_number: u32,
+        #[prost(uint32, tag = "2")]
+        minor_number: u32,
+        #[prost(uint32, tag = "3")]
+        patch: u32,
+    }
+
+    impl From<[u32; 3]> for BuildVersion {
+        fn from([major_number, minor_number, patch]: [u32; 3]) -> Self {
+            Self {
+                version: Some(SemanticVersion {
+                    major_number,
+                    minor_number,
+                    patch,
+                }),
+            }
+        }
+    }
+
+    impl BuildVersion {
+        pub(super) fn to_value(self) -> Value {
+            let version = self.version.unwrap_or_default();
+            let numbers = [
+                ("major_number", version.major_number),
+                ("minor_number", version.minor_number),
+                ("patch", version.patch),
+            ];
+            let numbers = numbers.map(|(name, number)| (name, Value::Uint(number.into())));
+            let version = super::message(version.encode_to_vec(), numbers);
+            super::message(self.encode_to_vec(), [("version", version)])
+        }
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -268,7 +330,7 @@ mod tests {
         let node = Node::new("n")
             .metadata(json!({"LABELS": {"app": "x"}}))
             .extension("c", "e")
-            .to_value();
+            .to_value(Some([1, 40, 0]));
         assert_eq!(
             node.at(["metadata", "LABELS", "app"]),
             Some(&Value::from("x"))
@@ -277,6 +339,8 @@ mod tests {
             node.at(["extensions", "0", "name"]),
             Some(&Value::from("e"))
         );
+        let version = ["user_agent_build_version", "version", "minor_number"];
+        assert_eq!(node.at(version), Some(&Value::Uint(40)));
         let whole = proto::Node::decode(node.encode().unwrap().as_slice()).unwrap();
         assert_eq!(whole.id, "n");
         assert_eq!(whole.extensions[0].category, "c");

@@ -13,6 +13,7 @@ use crate::abi::{HostResult, Status, length};
 /// assert_eq!(labels.at(["port"]).unwrap().encode().unwrap(), 9080_i64.to_le_bytes());
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
 pub enum Value {
     /// `kNull`: the property exists, but has no encoding.
     #[default]
@@ -59,6 +60,14 @@ impl Value {
         entries: impl IntoIterator<Item = (K, Self)>,
     ) -> Self {
         Self::Attributes(collect(entries))
+    }
+
+    /// Returns a message without fields.
+    pub(crate) fn message() -> Self {
+        Self::Message {
+            encoded: Vec::new(),
+            fields: BTreeMap::new(),
+        }
     }
 
     /// Returns the value at a path below this one. Envoy: `Context::getProperty`.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::interleaving::Interleaving;
@@ -9,8 +10,9 @@ use super::roles::End;
 use crate::bytes::Bytes;
 
 /// An action of an application.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Act {
     /// The connection.
     #[serde(default)]
@@ -30,7 +32,7 @@ pub struct Act {
 }
 
 /// Actions of which none waits for another.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct AtOnce {
     acts: Vec<Acting>,
@@ -39,7 +41,7 @@ pub struct AtOnce {
 }
 
 /// An application and its action.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Acting {
     Client(Act),
@@ -49,6 +51,7 @@ enum Acting {
 /// The order in which the proxies of a path see what both applications do at once. The actions of
 /// one application stay in their order.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Order {
     /// Each proxy sees its own application first: the bytes cross between the proxies.
     #[default]
@@ -63,6 +66,19 @@ pub enum Order {
     /// One of the applications acts more than once: the actions of the other are between its own, in
     /// each proxy at another place.
     Interleaved(Interleaving),
+}
+
+impl Act {
+    /// Returns an action that only writes, on the connection without a name.
+    pub fn writing(bytes: Bytes) -> Self {
+        Self {
+            connection: String::new(),
+            write: Some(bytes),
+            end: false,
+            close: false,
+            reset: false,
+        }
+    }
 }
 
 impl AtOnce {

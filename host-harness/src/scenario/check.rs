@@ -1,9 +1,11 @@
 //! The check of expectations on a stage.
 
 use super::expectation::{Arrival, Expectation, Metric, Report};
+use super::model::{Scenario, Step};
 use super::roles::{End, Side};
 use super::stage::{Stage, StageError};
 use crate::bytes::{Bytes, show};
+use crate::failure::FilterFailure;
 use crate::stats::Series;
 
 impl Expectation {
@@ -26,6 +28,9 @@ impl Expectation {
                 return Ok(Some(format!("the {side} sidecar {wrong}")));
             }
         }
+        if let Some(wrong) = self.check_failure(stage)? {
+            return Ok(Some(wrong));
+        }
         self.check_alternatives(stage)
     }
 
@@ -40,6 +45,42 @@ impl Expectation {
         let wrong = all_wrong.join("; and ");
         Ok((!wrong.is_empty()).then(|| format!("none of the alternatives holds: {wrong}")))
     }
+
+    fn check_failure(&self, stage: &mut dyn Stage) -> Result<Option<String>, StageError> {
+        let Some(expected) = &self.failure else {
+            return Ok(None);
+        };
+        let failures = stage.failures()?;
+        let mut failures = failures
+            .iter()
+            .map(|(side, failure)| describe(*side, failure));
+        let is_there = failures.any(|failure| failure.contains(expected));
+        Ok((!is_there).then(|| format!("no filter has failed with {expected:?}")))
+    }
+}
+
+impl Expectation {
+    /// Whether the failure of a filter is expected, perhaps as one of several effects.
+    fn names(&self, failure: &str) -> bool {
+        let own = self.failure.as_ref();
+        own.is_some_and(|expected| failure.contains(expected))
+            || self.one_of.iter().any(|other| other.names(failure))
+    }
+}
+
+impl Scenario {
+    /// Whether an expectation names this failure of a sidecar's filter.
+    pub(super) fn expects(&self, failure: &str) -> bool {
+        self.steps.iter().any(|step| match step {
+            Step::Expect(expectation) => expectation.names(failure),
+            _ => false,
+        })
+    }
+}
+
+/// The text that `failure` in an expectation is compared with.
+pub(super) fn describe(side: Side, failure: &FilterFailure) -> String {
+    format!("the {side} sidecar: {failure}")
 }
 
 impl Arrival {

@@ -10,6 +10,7 @@ use super::proxy::builder;
 use super::roles::{End, Side};
 use super::stage::{Stage, StageError};
 use crate::bytes::Bytes;
+use crate::failure::FilterFailure;
 use crate::l4::{App, Chunks, Connection, Link};
 use crate::module::Module;
 use crate::rig::Rig;
@@ -231,6 +232,15 @@ impl Stage for Emulated {
 
     fn series(&mut self, side: Side) -> Result<Vec<Series>, StageError> {
         Ok(self.sidecar(side)?.series())
+    }
+
+    fn failures(&mut self) -> Result<Vec<(Side, FilterFailure)>, StageError> {
+        let sidecars = self.sidecars().into_iter();
+        let failures = sidecars.flat_map(|(side, sidecar)| {
+            let failures = sidecar.failures().into_iter();
+            failures.map(move |failure| (side, failure))
+        });
+        Ok(failures.collect())
     }
 
     fn log(&mut self, side: Side) -> Result<Vec<String>, StageError> {

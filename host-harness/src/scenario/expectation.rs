@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::bytes::Bytes;
 
 /// Conditions at a point of a scenario. A condition that is not given is not checked.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Expectation {
     /// The connection of `client` and `server`.
     #[serde(default)]
@@ -29,11 +31,18 @@ pub struct Expectation {
     /// in which the proxies see the bytes.
     #[serde(default)]
     pub one_of: Vec<Self>,
+    /// A filter has failed: a text that the description of the failure contains, such as
+    /// `proxy_on_downstream_data trapped`, `hangs` or `the inbound sidecar`. Without it, a scenario
+    /// in which a filter fails has failed. As the only step, it expects a filter that does not
+    /// start.
+    #[serde(default)]
+    pub failure: Option<String>,
 }
 
 /// Conditions for an application at one end of a connection.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Arrival {
     /// All bytes that it has received.
     #[serde(default)]
@@ -47,8 +56,9 @@ pub struct Arrival {
 }
 
 /// Conditions for a sidecar.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Report {
     /// Metrics and their values.
     #[serde(default)]
@@ -59,8 +69,9 @@ pub struct Report {
 }
 
 /// A metric, summed over all series with at least these labels.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Metric {
     /// The Prometheus name.
     pub name: String,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -12,8 +13,9 @@ use crate::chain::{EnvoyFilter, Rbac, TransportProtocol};
 use crate::config::FailurePolicy;
 
 /// A filter chain.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Chain {
     /// The name, which the attribute `xds.filter_chain_name` has.
     #[serde(default)]
@@ -38,8 +40,9 @@ pub struct Chain {
 }
 
 /// A filter of a chain: a map with its kind as the only key.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum ChainFilter {
     /// A wasm filter: the one under test, or that of `module`.
     Wasm(Box<WasmFilter>),
@@ -57,8 +60,9 @@ pub enum ChainFilter {
 }
 
 /// A wasm filter.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct WasmFilter {
     /// The file of its module, relative to the scenario; by default the filter under test.
     #[serde(default)]
@@ -84,11 +88,12 @@ pub struct WasmFilter {
     /// With `FAIL_RELOAD`, the least time between two starts of the VM (`base_interval`). Envoy 1.40
     /// waits up to half of it longer, and ends with a division by zero if it is below `2ms`.
     #[serde(default = "second", deserialize_with = "time::duration")]
+    #[schemars(with = "time::Text")]
     pub reload_backoff: Duration,
 }
 
 /// A failure policy by its name in Envoy's configuration.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Policy {
     /// New connections are closed.

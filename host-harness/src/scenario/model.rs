@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -13,14 +14,21 @@ use super::roles::{End, Side};
 use super::time;
 use super::tls::Mtls;
 use crate::bytes::Bytes;
-use crate::config::{ConnectMode, Profile};
+use crate::config::ConnectMode;
 use crate::fault::Fault;
+use crate::profile::Profile;
 
 /// A scenario: one file.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Scenario {
+    /// A file in the same folder that this one is merged into: maps are merged, all other values are
+    /// replaced. Only [`Scenario::read`] reads it.
+    #[serde(default)]
+    pub base: Option<String>,
     /// A short title.
+    #[serde(default)]
     pub name: String,
     /// The reason for the scenario, or the source of the rule.
     #[serde(default)]
@@ -41,12 +49,14 @@ pub struct Scenario {
     #[serde(default)]
     pub labels: BTreeSet<String>,
     /// The steps.
+    #[serde(default)]
     pub steps: Vec<Step>,
 }
 
 /// One sidecar.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct SidecarSpec {
     /// The identity.
     #[serde(default)]
@@ -66,9 +76,10 @@ pub struct SidecarSpec {
     /// The plugin's root id; a module with several filters selects one by it.
     #[serde(default)]
     pub root_id: String,
-    /// The generation of Envoy whose attribute names are in force.
+    /// The version of Envoy, such as `"1.36"`, or `legacy`; the newest by default. A real Envoy
+    /// plays only scenarios of its own version.
     #[serde(default)]
-    pub profile: Profile,
+    pub profile: Option<Profile>,
     /// Filter state of each new connection, in place of one of Envoy's own filters: strings, or
     /// objects for a Struct. Only the emulator supports it.
     #[serde(default)]
@@ -89,12 +100,14 @@ pub struct SidecarSpec {
     pub max_early_data_bytes: usize,
     /// The time without bytes after which tcp_proxy closes a connection; an hour by default.
     #[serde(default, deserialize_with = "time::optional")]
+    #[schemars(with = "Option<time::Text>")]
     pub idle_timeout: Option<Duration>,
     /// The length of a read buffer, in bytes, above which a connection is not read; 1 MiB by
     /// default.
     #[serde(default)]
     pub buffer_limit: Option<usize>,
-    /// A fault to inject into host calls of the filter. Only the emulator supports it.
+    /// A fault to inject into host calls of the filter, of several the last. Only the emulator
+    /// supports it.
     #[serde(default)]
     pub fault: Option<Fault>,
     /// The cluster that tcp_proxy routes to.
@@ -110,8 +123,9 @@ pub struct SidecarSpec {
 }
 
 /// The bootstrap's `node`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct NodeSpec {
     /// `node.id`
     #[serde(default)]
@@ -122,8 +136,9 @@ pub struct NodeSpec {
 }
 
 /// A cluster or a host.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Target {
     /// The cluster's name; a host has none.
     #[serde(default)]
@@ -137,7 +152,7 @@ pub struct Target {
 }
 
 /// One step.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
     /// The client application connects.
@@ -149,9 +164,9 @@ pub enum Step {
     /// Actions of both applications, of which none waits for another: a list of `client` and
     /// `server`. See [`Scenario::in_each_order`].
     AtOnce(AtOnce),
-    /// Time passes.
+    /// Time passes: `500ms`, `15s` or `2m`.
     #[serde(deserialize_with = "time::duration")]
-    Advance(Duration),
+    Advance(#[schemars(with = "time::Text")] Duration),
     /// The listener of a sidecar gets another configuration of a filter: new connections have it,
     /// the others keep the old one until `drain`.
     Update(Update),
@@ -163,8 +178,9 @@ pub enum Step {
 }
 
 /// Another configuration of a filter.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Update {
     /// The sidecar.
     pub side: Side,
@@ -176,8 +192,9 @@ pub struct Update {
 }
 
 /// The opening of a connection.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Connect {
     /// The connection's name in later steps. A single connection needs none.
     #[serde(default)]
@@ -206,6 +223,17 @@ impl Scenario {
         scenario
     }
 
+    /// Returns the scenario with this version of Envoy in the sidecars that do not name one.
+    #[must_use]
+    pub fn with_profile(&self, profile: Profile) -> Self {
+        let mut scenario = self.clone();
+        let sidecars = [&mut scenario.outbound, &mut scenario.inbound];
+        for sidecar in sidecars.into_iter().flatten() {
+            sidecar.profile.get_or_insert(profile);
+        }
+        scenario
+    }
+
     /// Returns the sidecar of a side.
     pub fn sidecar(&self, side: Side) -> Option<&SidecarSpec> {
         match side {
@@ -221,6 +249,13 @@ impl Scenario {
             .sidecar(side)
             .and_then(|sidecar| sidecar.configuration.as_ref());
         bytes(own.unwrap_or(&self.configuration))
+    }
+
+    /// Returns the wasm filters that the scenario lists, of both sidecars, to change them.
+    pub fn wasm_filters_mut(&mut self) -> impl Iterator<Item = &mut WasmFilter> {
+        let sidecars = [&mut self.outbound, &mut self.inbound];
+        let sidecars = sidecars.into_iter().flatten();
+        sidecars.flat_map(SidecarSpec::wasm_filters_mut)
     }
 
     /// Returns the configuration of this filter of a side, likewise.
@@ -254,8 +289,8 @@ impl SidecarSpec {
         }]
     }
 
-    /// Returns the wasm filters of all chains, in order.
-    pub(super) fn wasm_filters_mut(&mut self) -> impl Iterator<Item = &mut WasmFilter> {
+    /// The wasm filters of all chains, in order.
+    fn wasm_filters_mut(&mut self) -> impl Iterator<Item = &mut WasmFilter> {
         let chains = self.chains.iter_mut().flat_map(|chain| &mut chain.filters);
         let filters = self.filters.iter_mut().chain(chains);
         filters.filter_map(|filter| match filter {

@@ -32,7 +32,7 @@ pub(super) fn builder(
         .upstream_connect_mode(spec.upstream_connect_mode)
         .max_early_data_bytes(spec.max_early_data_bytes)
         .node(Node::new(&spec.node.id).metadata(spec.node.metadata.clone()))
-        .profile(spec.profile)
+        .profile(spec.profile.unwrap_or_default())
         .upstream_host(host(spec))
         .stats_tags(StatsTag::labels(scenario.labels.iter().map(String::as_str)));
     if let Some(timeout) = spec.idle_timeout {
@@ -79,14 +79,12 @@ fn with_chains(
             builder = builder.chain_cluster(cluster);
         }
         for filter in &chain.filters {
-            builder = match (filter, filter.own()) {
-                (_, Some(own)) => builder.envoy_filter(own),
-                (ChainFilter::Wasm(wasm), None) => {
-                    let configuration = scenario.configuration_of(side, wasm);
-                    with_wasm(builder, wasm, &configuration, module)?
-                }
-                (_, None) => builder,
-            };
+            if let ChainFilter::Wasm(wasm) = filter {
+                let configuration = scenario.configuration_of(side, wasm);
+                builder = with_wasm(builder, wasm, &configuration, module)?;
+            } else if let Some(own) = filter.own() {
+                builder = builder.envoy_filter(own);
+            }
         }
     }
     Ok(builder)

@@ -1,14 +1,18 @@
 //! Reading scenario files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::model::{Scenario, SidecarSpec};
+use super::model::Scenario;
 
 /// The highest number of orders in which a scenario is played: see [`Scenario::in_each_order`].
 const MOST_ORDERS: usize = 1024;
+
+/// The name of the text in the messages of the YAML reader.
+const SOURCE: &str = "<input>";
 
 /// The reason why a file is not a scenario.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +37,12 @@ pub enum ScenarioError {
     /// The scenario has no sidecar.
     #[error("scenario {0:?} has neither `outbound` nor `inbound`: add one of them")]
     NoSidecar(String),
+    /// The scenario has no name, or no step.
+    #[error("not a scenario: it has no key `{0}`")]
+    Lacks(&'static str),
+    /// The scenario has a `base`, but no folder.
+    #[error("only a file has a folder for its `base`: read it with `Scenario::read`")]
+    NoFolder,
 }
 
 impl Scenario {
@@ -42,19 +52,22 @@ impl Scenario {
     /// # Errors
     /// See [`ScenarioError`].
     pub fn read(path: &Path) -> Result<Self, ScenarioError> {
-        let text = read(path)?;
-        let mut document: Value = parse(&text)?;
+        let file = File::read(path.to_owned())?;
+        let mut document: Value = file.parse()?;
         let base = document
             .as_object_mut()
             .and_then(|document| document.remove("base"));
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let scenario = match base {
-            None => Self::parse(&text),
-            Some(Value::String(base)) => {
-                let base = folder.join(base);
-                let mut merged: Value = parse(&read(&base)?)?;
+            None => file.parse::<Self>()?.checked(&document),
+            Some(Value::String(name)) => {
+                let base = File::read(folder.join(name))?;
+                let mut merged: Value = base.parse()?;
                 merge(&mut merged, document);
-                Self::checked(serde_json::from_value(merged).map_err(malformed)?)
+                match Self::deserialize(&merged) {
+                    Ok(scenario) => scenario.checked(&merged),
+                    Err(error) => Err(locate(&[&file, &base], error)),
+                }
             }
             Some(other) => Err(malformed(format!(
                 "base: expected a file name, found {other}"
@@ -65,9 +78,7 @@ impl Scenario {
 
     /// The scenario with the files of modules relative to this folder.
     fn in_folder(mut self, folder: &Path) -> Self {
-        let sidecars = [&mut self.outbound, &mut self.inbound];
-        let filters = sidecars.into_iter().flatten();
-        for filter in filters.flat_map(SidecarSpec::wasm_filters_mut) {
+        for filter in self.wasm_filters_mut() {
             filter.module = filter.module.take().map(|file| folder.join(file));
         }
         self
@@ -78,10 +89,21 @@ impl Scenario {
     /// # Errors
     /// See [`ScenarioError`].
     pub fn parse(yaml: &str) -> Result<Self, ScenarioError> {
-        Self::checked(parse(yaml)?)
+        let scenario: Self = serde_saphyr::from_str(yaml).map_err(malformed)?;
+        match scenario.base {
+            None => scenario.checked(&serde_saphyr::from_str(yaml).map_err(malformed)?),
+            Some(_) => Err(ScenarioError::NoFolder),
+        }
     }
 
-    fn checked(self) -> Result<Self, ScenarioError> {
+    /// Checks what no single key tells. The keys `name` and `steps` are optional in a file with a
+    /// base only.
+    fn checked(self, document: &Value) -> Result<Self, ScenarioError> {
+        let needed = ["name", "steps"].into_iter();
+        let mut missing = needed.filter(|key| document.get(key).is_none());
+        if let Some(key) = missing.next() {
+            return Err(ScenarioError::Lacks(key));
+        }
         if self.outbound.is_none() && self.inbound.is_none() {
             return Err(ScenarioError::NoSidecar(self.name));
         }
@@ -93,15 +115,36 @@ impl Scenario {
     }
 }
 
-fn read(path: &Path) -> Result<String, ScenarioError> {
-    std::fs::read_to_string(path).map_err(|source| ScenarioError::Read {
-        path: path.display().to_string(),
-        source,
-    })
+/// A file and its text.
+struct File {
+    path: PathBuf,
+    text: String,
 }
 
-fn parse<T: DeserializeOwned>(yaml: &str) -> Result<T, ScenarioError> {
-    serde_saphyr::from_str(yaml).map_err(malformed)
+impl File {
+    fn read(path: PathBuf) -> Result<Self, ScenarioError> {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Self { path, text }),
+            Err(source) => Err(ScenarioError::Read {
+                path: path.display().to_string(),
+                source,
+            }),
+        }
+    }
+
+    fn parse<T: DeserializeOwned>(&self) -> Result<T, ScenarioError> {
+        serde_saphyr::from_str(&self.text).map_err(|error| {
+            let message = error.to_string();
+            malformed(message.replace(SOURCE, &self.path.display().to_string()))
+        })
+    }
+}
+
+/// The error in a merged document, which has no lines: that of one of its files, if it has it alone.
+fn locate(files: &[&File], error: serde_json::Error) -> ScenarioError {
+    let mut parsed = files.iter().map(|file| file.parse::<Scenario>());
+    let located = parsed.find_map(Result::err);
+    located.unwrap_or_else(|| malformed(error))
 }
 
 fn malformed(why: impl ToString) -> ScenarioError {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::at_once::{Act, AtOnce};
 use super::model::{Connect, Update};
 use super::roles::{End, Side};
+use crate::failure::FilterFailure;
 use crate::stats::Series;
 
 /// The reason why a stage cannot play a step; not a failed expectation.
@@ -74,6 +75,15 @@ pub trait Stage {
     /// # Errors
     /// The sidecar does not exist.
     fn log(&mut self, side: Side) -> Result<Vec<String>, StageError>;
+
+    /// Returns the failures of the filters so far, each with its sidecar.
+    ///
+    /// # Errors
+    /// The sidecars cannot be asked.
+    fn failures(&mut self) -> Result<Vec<(Side, FilterFailure)>, StageError>;
+
+    /// Waits, after the last step, until the sidecars have handled everything that happened.
+    fn settle(&mut self) {}
 
     /// Returns the time limit for an expectation; zero on a virtual clock.
     fn patience(&self) -> Duration {

@@ -1,13 +1,15 @@
 //! TLS between the sidecars.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::roles::Side;
 use crate::tls::Tls;
 
 /// TLS between the sidecars, or between the only one and its peer.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Mtls {
     /// The URI SANs of the client's certificate: one, or a list. An empty list: the client has no
     /// certificate.
@@ -27,7 +29,7 @@ pub struct Mtls {
 }
 
 /// One name, or a list of names.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Names {
     /// One.

@@ -15,10 +15,11 @@ use super::error::StartError;
 use super::filter_chain::FilterChain;
 use super::spec::{ChainSpec, ElementSpec};
 use crate::clock::Clock;
-use crate::config::{ConnectMode, Direction, Profile};
+use crate::config::{ConnectMode, Direction};
 use crate::host::{Process, SharedData};
 use crate::log::Logs;
 use crate::module::Module;
+use crate::profile::Profile;
 use crate::property::{Cluster, FilterState, Node, UpstreamHost, Value};
 use crate::stats::{Stats, StatsTag};
 use crate::tls::Tls;
@@ -58,7 +59,9 @@ impl SidecarBuilder {
     pub(crate) fn new(module: Option<Module>, direction: Direction) -> Self {
         let (cluster, port) = match direction {
             Direction::Inbound => ("inbound|8080||", 8080),
-            Direction::Outbound => ("outbound|8080||server.default.svc.cluster.local", 15001),
+            Direction::Outbound | Direction::Unspecified => {
+                ("outbound|8080||server.default.svc.cluster.local", 15001)
+            }
         };
         Self {
             chains: vec![ChainSpec {
@@ -98,7 +101,7 @@ impl SidecarBuilder {
         self
     }
 
-    /// Sets the generation of Envoy whose attribute names are in force.
+    /// Sets the version of Envoy that is emulated, by default the newest.
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
@@ -224,23 +227,27 @@ impl SidecarBuilder {
         let process = self.beside.unwrap_or_else(|| {
             Rc::new(Process {
                 profile: self.profile,
-                node: self.node.to_value(),
+                node: self.node.to_value(self.profile.release()),
                 clock: self.clock,
                 stats: RefCell::new(Stats::new(self.stats_tags)),
                 shared: RefCell::new(SharedData::default()),
                 logs: Logs::default(),
+                clusters: RefCell::default(),
             })
         });
+        let default = (self.cluster, self.upstream_host);
+        let routes: Vec<_> = std::iter::once(default).chain(self.clusters).collect();
+        let names = routes.iter().map(|(cluster, _)| cluster.name.clone());
+        process.clusters.borrow_mut().extend(names);
+        let routes = routes.into_iter();
+        let routes = routes
+            .map(|(cluster, host)| Route::new(cluster, host))
+            .collect();
         let mut chains = Vec::new();
         for chain in self.chains {
             let started = FilterChain::start(chain, &process, self.direction, self.workers);
             chains.push(started?);
         }
-        let default = (self.cluster, self.upstream_host);
-        let routes = std::iter::once(default).chain(self.clusters);
-        let routes: Vec<_> = routes
-            .map(|(cluster, host)| Route::new(cluster, host))
-            .collect();
         Ok(Sidecar::new(Envoy {
             process,
             routes,

@@ -10,6 +10,7 @@ use super::filter_chain::FilterChain;
 use super::pool::Pool;
 use crate::chain::{ChainMatch, ClientHello};
 use crate::config::ConnectMode;
+use crate::failure::FilterFailure;
 use crate::host::{Deferred, Process, Stream};
 use crate::l4::{Count, Dialing, Hop, Listener, Path, Proxy, pump};
 use crate::property::{Cluster, FilterState, UpstreamHost};
@@ -148,7 +149,8 @@ impl Envoy {
         let connection_id = self.last_connection.get() + 1;
         self.last_connection.set(connection_id);
         let turn = usize::try_from(connection_id - 1).unwrap_or_default();
-        let info = StreamInfo::new(connection_id, downstream, self.filter_state.clone());
+        let mut info = StreamInfo::new(connection_id, downstream, self.filter_state.clone());
+        info.accepted = self.process.clock.now();
         let filters = chain.admit(turn);
         Hop::new(self.clone(), filters, Stream::new(info), route, dialing)
             .connect_mode(self.connect_mode, self.max_early_data_bytes)
@@ -164,6 +166,11 @@ impl Envoy {
     /// The current workers.
     pub(crate) fn workers(&self) -> Vec<Rc<Worker>> {
         self.pools().flat_map(Pool::workers).collect()
+    }
+
+    /// The failures of all filters.
+    pub(super) fn failures(&self) -> Vec<FilterFailure> {
+        self.pools().flat_map(Pool::failures).collect()
     }
 
     /// The number of host calls with an injected fault.
@@ -318,6 +325,10 @@ impl Proxy for Envoy {
         let mut routes = self.routes.iter();
         let route = routes.find(|route| route.cluster.name == cluster)?;
         Some((route.count.clone(), limit))
+    }
+
+    fn forwards_resets(&self) -> bool {
+        self.process.profile.forwards_resets()
     }
 
     fn now(&self) -> Duration {

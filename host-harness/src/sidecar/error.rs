@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::attributes::PROXY_ATTRIBUTES;
+use crate::failure::FilterFailure;
 use crate::log::LogLine;
 use crate::module::LoadError;
 
@@ -14,19 +15,44 @@ pub enum StartError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// `proxy_on_vm_start` or `proxy_on_configure` returned false, or trapped.
-    #[error(
-        "the filter refuses its configuration; it logged:{}{}",
-        lines(logs),
-        missing(missing_properties)
-    )]
+    #[error("{}{}", refusal(failure.as_deref(), logs), missing(missing_properties))]
     Refused {
         /// The log lines up to then.
         logs: Vec<LogLine>,
         /// The properties that the filter requested and that do not exist.
         missing_properties: BTreeSet<String>,
-        /// The trap, if there was one.
-        trap: Option<String>,
+        /// The failure of the filter, if it did not return false.
+        failure: Option<Box<FilterFailure>>,
     },
+}
+
+impl StartError {
+    /// Returns the failure of the filter's VM, if that is the reason.
+    pub fn failure(&self) -> Option<&FilterFailure> {
+        match self {
+            Self::Refused { failure, .. } => failure.as_deref(),
+            Self::Load(LoadError::Trapped(failure)) => Some(failure),
+            Self::Load(_) => None,
+        }
+    }
+
+    /// Returns whether the filter is the reason: it trapped, or returned false. Any other filter
+    /// might start.
+    pub fn is_of_filter(&self) -> bool {
+        matches!(self, Self::Refused { .. }) || self.failure().is_some()
+    }
+}
+
+fn refusal(failure: Option<&FilterFailure>, logs: &[LogLine]) -> String {
+    failure.map_or_else(
+        || {
+            format!(
+                "the filter refuses its configuration; it logged:{}",
+                lines(logs)
+            )
+        },
+        ToString::to_string,
+    )
 }
 
 fn lines(logs: &[LogLine]) -> String {

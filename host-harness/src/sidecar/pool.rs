@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::error::StartError;
 use super::spec::FilterSpec;
 use crate::config::{FailurePolicy, Plugin};
+use crate::failure::{FailureKind, FilterFailure};
 use crate::fault::FaultInjection;
 use crate::host::{Process, Sandbox};
 use crate::l4::Admission;
@@ -21,6 +22,8 @@ pub(super) struct Pool {
     policy: FailurePolicy,
     sandbox: Sandbox,
     workers: RefCell<Vec<Loaded>>,
+    /// The failures of VMs that others have replaced, or that did not start.
+    past_failures: RefCell<Vec<FilterFailure>>,
 }
 
 #[derive(Clone)]
@@ -42,17 +45,25 @@ impl Pool {
             policy: filter.policy,
             sandbox: filter.sandbox,
             workers: RefCell::default(),
+            past_failures: RefCell::default(),
         };
         for _ in 0..workers {
-            let loaded = pool.load()?;
+            let loaded = pool.load(None)?;
             pool.workers.borrow_mut().push(loaded);
         }
         Ok(pool)
     }
 
-    fn load(&self) -> Result<Loaded, StartError> {
+    /// Starts a VM, perhaps in the place of one that has failed.
+    fn load(&self, failed: Option<&Worker>) -> Result<Loaded, StartError> {
         let worker = Worker::new(&self.module, self.process.clone(), self.sandbox.clone())?;
+        if let Some(failed) = failed {
+            worker.host_mut().trace.follow(&mut failed.host_mut().trace);
+        }
         if !worker.start(&self.plugin.borrow()) {
+            if let Some(failed) = failed {
+                failed.host_mut().trace.follow(&mut worker.host_mut().trace);
+            }
             return Err(self.refusal(&worker));
         }
         Ok(Loaded {
@@ -65,7 +76,7 @@ impl Pool {
         StartError::Refused {
             logs: self.process.logs.all(),
             missing_properties: worker.host().trace.missing_properties.clone(),
-            trap: worker.failure(),
+            failure: worker.failures().pop().map(Box::new),
         }
     }
 
@@ -88,7 +99,7 @@ impl Pool {
         let Some(loaded) = self.workers.borrow().get(turn).cloned() else {
             return Admission::PassThrough;
         };
-        if !loaded.worker.is_failed() {
+        if !loaded.worker.is_dead() {
             return Admission::Filtered(loaded.worker);
         }
         match self.policy {
@@ -98,20 +109,49 @@ impl Pool {
                 if self.process.clock.now() < loaded.at + backoff {
                     return Admission::Refused;
                 }
-                self.reload(turn)
+                self.reload(turn, &loaded.worker)
                     .map_or(Admission::Refused, Admission::Filtered)
             }
         }
     }
 
-    fn reload(&self, turn: usize) -> Option<Rc<Worker>> {
-        let loaded = self.load().ok()?;
+    fn reload(&self, turn: usize, failed: &Worker) -> Option<Rc<Worker>> {
+        let loaded = match self.load(Some(failed)) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                let failure = error.failure().cloned();
+                let failure = failure.unwrap_or_else(|| {
+                    let reason = format!("the filter cannot be loaded again: {error}");
+                    FilterFailure::new(FailureKind::Host, "", reason)
+                });
+                self.past_failures.borrow_mut().push(failure);
+                return None;
+            }
+        };
         let worker = loaded.worker.clone();
-        *self.workers.borrow_mut().get_mut(turn)? = loaded;
+        self.replace(turn, loaded);
         Some(worker)
     }
 
-    /// Updates the listener: each VM gets a new root with this configuration, for new connections.
+    /// Puts a VM in the place of one that has failed, and keeps what that one has to tell.
+    fn replace(&self, turn: usize, loaded: Loaded) {
+        if let Some(slot) = self.workers.borrow_mut().get_mut(turn) {
+            let replaced = std::mem::replace(slot, loaded);
+            let failures = replaced.worker.failures();
+            self.past_failures.borrow_mut().extend(failures);
+        }
+    }
+
+    /// The failures of all VMs of the plugin.
+    pub(super) fn failures(&self) -> Vec<FilterFailure> {
+        let mut failures = self.past_failures.borrow().clone();
+        let workers = self.workers.borrow();
+        failures.extend(workers.iter().flat_map(|loaded| loaded.worker.failures()));
+        failures
+    }
+
+    /// Updates the listener: each VM gets a new root with this configuration, for new connections; one
+    /// that has failed is replaced.
     ///
     /// # Errors
     /// The filter rejects the configuration.
@@ -122,21 +162,15 @@ impl Pool {
         };
         let plugin = Rc::new(plugin);
         let workers = self.workers();
-        for worker in workers.iter().filter(|worker| !worker.is_failed()) {
+        for worker in workers.iter().filter(|worker| !worker.is_dead()) {
             if !worker.start(&plugin) {
                 return Err(self.refusal(worker));
             }
         }
         *self.plugin.borrow_mut() = plugin;
-        // A VM that has failed is replaced.
-        for (turn, _) in workers
-            .iter()
-            .enumerate()
-            .filter(|(_, worker)| worker.is_failed())
-        {
-            let loaded = self.load()?;
-            if let Some(slot) = self.workers.borrow_mut().get_mut(turn) {
-                *slot = loaded;
+        for (turn, worker) in workers.iter().enumerate() {
+            if worker.is_dead() {
+                self.replace(turn, self.load(Some(worker))?);
             }
         }
         Ok(())

@@ -3,10 +3,13 @@
 use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 
-use wasmtime::{Caller, Memory, TypedFunc};
+use wasmtime::{Caller, Memory, StoreLimits, StoreLimitsBuilder, TypedFunc};
 
 use crate::host::Host;
 use crate::hostcalls::{Guest, Word};
+
+/// The size of a VM's memory beyond which it does not grow, as in Envoy (measured).
+const MEMORY_LIMIT: usize = 1 << 30;
 
 /// The data of a wasmtime store.
 pub(super) struct StoreData {
@@ -15,6 +18,7 @@ pub(super) struct StoreData {
     pub(super) memory: Option<Memory>,
     /// `None` during the instantiation.
     pub(super) allocator: Option<TypedFunc<u32, u32>>,
+    pub(super) limits: StoreLimits,
 }
 
 impl StoreData {
@@ -23,6 +27,7 @@ impl StoreData {
             host,
             memory: None,
             allocator: None,
+            limits: StoreLimitsBuilder::new().memory_size(MEMORY_LIMIT).build(),
         }
     }
 }

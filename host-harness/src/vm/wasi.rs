@@ -8,6 +8,7 @@ use crate::hostcalls::Guest;
 
 const SUCCESS: u32 = 0;
 const BADF: u32 = 8;
+const EXIST: u32 = 20;
 const FAULT: u32 = 21;
 const INVAL: u32 = 28;
 const NOENT: u32 = 44;
@@ -56,30 +57,48 @@ fn link_supported(linker: &mut Linker<StoreData>, module: &str) -> wasmtime::Res
     Ok(())
 }
 
-/// Functions for files and sockets, of which there are none.
+/// Functions for files and sockets, of which there are none. The signatures of Envoy's `path_link`
+/// and `path_symlink` are wrong, so no module can import them. Results are measured.
 fn link_unsupported(linker: &mut Linker<StoreData>, module: &str) -> wasmtime::Result<()> {
-    linker.func_wrap(module, "fd_close", |_: u32| SUCCESS)?;
-    linker.func_wrap(module, "fd_seek", |_: u32, _: u64, _: u32, _: u32| SUCCESS)?;
-    linker.func_wrap(module, "fd_read", |_: u32, _: u32, _: u32, _: u32| NOSYS)?;
-    linker.func_wrap(module, "fd_prestat_get", |_: u32, _: u32| BADF)?;
-    linker.func_wrap(module, "fd_prestat_dir_name", |_: u32, _: u32, _: u32| {
-        NOSYS
-    })?;
-    linker.func_wrap(module, "fd_filestat_get", |_: u32, _: u32| BADF)?;
-    linker.func_wrap(module, "fd_fdstat_set_flags", |_: u32, _: u32| NOSYS)?;
-    linker.func_wrap(
-        module,
-        "path_filestat_get",
-        |_: u32, _: u32, _: u32, _: u32, _: u32| NOTSUP,
-    )?;
-    linker.func_wrap(
-        module,
-        "path_open",
-        |_: u32, _: u32, _: u32, _: u32, _: u32, _: u64, _: u64, _: u32, _: u32| NOENT,
-    )?;
-    linker.func_wrap(module, "poll_oneoff", |_: u32, _: u32, _: u32, _: u32| {
-        NOSYS
-    })?;
+    macro_rules! link {
+        ($($name:ident($($type:ty),*) = $result:ident;)*) => {
+            $(linker.func_wrap(module, stringify!($name), |$(_: $type),*| $result)?;)*
+        };
+    }
+    link! {
+        fd_advise(u32, u64, u64, u32) = SUCCESS;
+        fd_allocate(u32, u64, u64) = BADF;
+        fd_close(u32) = SUCCESS;
+        fd_datasync(u32) = BADF;
+        fd_fdstat_set_flags(u32, u32) = NOSYS;
+        fd_fdstat_set_rights(u32, u64, u64) = BADF;
+        fd_filestat_get(u32, u32) = BADF;
+        fd_filestat_set_size(u32, u64) = BADF;
+        fd_filestat_set_times(u32, u64, u64, u32) = BADF;
+        fd_pread(u32, u32, u32, u64, u32) = NOSYS;
+        fd_prestat_dir_name(u32, u32, u32) = NOSYS;
+        fd_prestat_get(u32, u32) = BADF;
+        fd_pwrite(u32, u32, u32, u64, u32) = BADF;
+        fd_read(u32, u32, u32, u32) = NOSYS;
+        fd_readdir(u32, u32, u32, u64, u32) = EXIST;
+        fd_renumber(u32, u32) = BADF;
+        fd_seek(u32, u64, u32, u32) = SUCCESS;
+        fd_sync(u32) = BADF;
+        fd_tell(u32, u32) = BADF;
+        path_create_directory(u32, u32, u32) = NOTSUP;
+        path_filestat_get(u32, u32, u32, u32, u32) = NOTSUP;
+        path_filestat_set_times(u32, u32, u32, u32, u64, u64, u32) = NOTSUP;
+        path_open(u32, u32, u32, u32, u32, u64, u64, u32, u32) = NOENT;
+        path_readlink(u32, u32, u32, u32, u32, u32) = NOTSUP;
+        path_remove_directory(u32, u32, u32) = NOTSUP;
+        path_rename(u32, u32, u32, u32, u32, u32) = NOTSUP;
+        path_unlink_file(u32, u32, u32) = NOTSUP;
+        poll_oneoff(u32, u32, u32, u32) = SUCCESS;
+        sock_accept(u32, u32, u32) = NOTSUP;
+        sock_recv(u32, u32, u32, u32, u32, u32) = NOTSUP;
+        sock_send(u32, u32, u32, u32, u32) = NOTSUP;
+        sock_shutdown(u32, u32) = NOTSUP;
+    }
     Ok(())
 }
 

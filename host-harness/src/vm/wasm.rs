@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use wasmtime::{Caller, Engine, Func, Instance, Linker, Store, TypedFunc, Val};
+use wasmtime::{Caller, Engine, Func, Instance, Linker, Store, TypedFunc, Val, WasmBacktrace};
 
 use super::caller::{StoreData, WasmCaller};
 use super::{Trap, Vm, wasi};
@@ -12,10 +12,12 @@ use crate::abi::{AbiVersion, Callback, CallbackOutcome, Hostcall, for_each_hostc
 use crate::host::{Host, Sandbox};
 use crate::hostcalls;
 use crate::module::{Compiled, LoadError};
+use crate::profile::Profile;
 
-/// The fuel of one callback, some ten seconds' worth. A callback that consumes all of it hangs, and
-/// traps.
-const CALLBACK_FUEL: u64 = 10_000_000_000;
+/// The fuel of one callback: about two seconds. A callback that consumes all of it hangs, and traps.
+/// Envoy has no such limit, but reports a worker as stuck that does not respond for a second
+/// (`megamiss_timeout` of its watchdog).
+const CALLBACK_FUEL: u64 = 2_000_000_000;
 
 /// The export that returns the number of allocations, in filters that link `count-allocations`.
 const ALLOCATIONS: &str = "harness_allocations";
@@ -33,14 +35,16 @@ impl WasmVm {
     /// `WasmBase::startVm` does.
     pub(crate) fn new(compiled: &Compiled, host: Rc<RefCell<Host>>) -> Result<Self, LoadError> {
         let (module, version) = (&compiled.module, compiled.abi_version);
+        let profile = host.borrow().process.profile;
         let (mut store, linker) = prepare(module.engine(), version, host)?;
-        let imports = unlinked(module, &linker, &mut store);
+        let mut imports = unlinked(module, &linker, &mut store);
+        imports.extend(lacking(module, version, profile));
         if !imports.is_empty() {
             return Err(LoadError::UnknownImports { version, imports });
         }
         let instance = linker
             .instantiate(&mut store, module)
-            .map_err(LoadError::engine)?;
+            .map_err(|error| not_started("start", &error))?;
         let memory = instance
             .get_memory(&mut store, "memory")
             .ok_or(LoadError::NoMemory)?;
@@ -57,7 +61,7 @@ impl WasmVm {
             exports: HashMap::new(),
             allocations,
         };
-        vm.initialize().map_err(LoadError::engine)?;
+        vm.initialize()?;
         Ok(vm)
     }
 
@@ -71,17 +75,18 @@ impl WasmVm {
         Ok(unlinked(module, &linker, &mut store))
     }
 
-    fn initialize(&mut self) -> wasmtime::Result<()> {
-        if let Some(initialize) = self.instance.get_func(&mut self.store, "_initialize") {
-            initialize.call(&mut self.store, &[], &mut [])?;
-            if let Ok(main) = self
-                .instance
-                .get_typed_func::<(u32, u32), u32>(&mut self.store, "main")
-            {
-                main.call(&mut self.store, (0, 0))?;
+    fn initialize(&mut self) -> Result<(), LoadError> {
+        let (instance, store) = (self.instance, &mut self.store);
+        if let Some(initialize) = instance.get_func(&mut *store, "_initialize") {
+            let done = initialize.call(&mut *store, &[], &mut []);
+            done.map_err(|error| not_started("_initialize", &error))?;
+            if let Ok(main) = instance.get_typed_func::<(u32, u32), u32>(&mut *store, "main") {
+                let done = main.call(&mut *store, (0, 0));
+                done.map_err(|error| not_started("main", &error))?;
             }
-        } else if let Some(start) = self.instance.get_func(&mut self.store, "_start") {
-            start.call(&mut self.store, &[], &mut [])?;
+        } else if let Some(start) = instance.get_func(&mut *store, "_start") {
+            let done = start.call(&mut *store, &[], &mut []);
+            done.map_err(|error| not_started("_start", &error))?;
         }
         Ok(())
     }
@@ -113,17 +118,13 @@ impl Vm for WasmVm {
         let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
         let allocations = self.allocations();
         refuel(&mut self.store);
-        function
-            .call(&mut self.store, &arguments, &mut results)
-            .map_err(|error| Trap {
-                function: callback.name(),
-                reason: format!("{error:#}"),
-            })?;
-        let left = self.store.get_fuel().unwrap_or(CALLBACK_FUEL);
+        let called = function.call(&mut self.store, &arguments, &mut results);
+        let fuel = CALLBACK_FUEL - self.store.get_fuel().unwrap_or(CALLBACK_FUEL);
+        called.map_err(|error| trap(callback.name(), &error, fuel))?;
         Ok(CallbackOutcome {
             exported: true,
             result: results.first().and_then(Val::i32).map(i32::cast_unsigned),
-            fuel: CALLBACK_FUEL - left,
+            fuel,
             allocations: self.allocations() - allocations,
         })
     }
@@ -131,6 +132,43 @@ impl Vm for WasmVm {
     fn memory_size(&mut self) -> usize {
         let memory = self.store.data().memory;
         memory.map_or(0, |memory| memory.data_size(&self.store))
+    }
+}
+
+/// Describes an error of wasmtime in a function.
+fn trap(function: &'static str, error: &wasmtime::Error, fuel: u64) -> Trap {
+    let code = error.downcast_ref::<wasmtime::Trap>();
+    let is_hang = code == Some(&wasmtime::Trap::OutOfFuel);
+    let reason = match code {
+        Some(_) if is_hang => format!("it did not return within {CALLBACK_FUEL} instructions"),
+        Some(code) => code.to_string(),
+        // An error of a host function: `proc_exit`.
+        None => error.root_cause().to_string(),
+    };
+    let frames = error.downcast_ref::<WasmBacktrace>();
+    let frames = frames.map(WasmBacktrace::frames).unwrap_or_default();
+    let backtrace = frames.iter().zip(0..).map(|(frame, number): (_, u32)| {
+        let offset = frame.module_offset().unwrap_or_default();
+        let name = match frame.func_name() {
+            Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+            None => format!("function {}", frame.func_index()),
+        };
+        format!("{number}: {offset:#x} - {name}")
+    });
+    Trap {
+        function,
+        is_hang,
+        reason,
+        backtrace: backtrace.collect(),
+        fuel,
+    }
+}
+
+/// The initialisation ended in this function: by a trap, or by another error of wasmtime.
+fn not_started(function: &'static str, error: &wasmtime::Error) -> LoadError {
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(_) => LoadError::Trapped(Box::new(trap(function, error, 0).into_failure())),
+        None => LoadError::Start(format!("{error:#}")),
     }
 }
 
@@ -146,6 +184,7 @@ fn prepare(
     host: Rc<RefCell<Host>>,
 ) -> Result<(Store<StoreData>, Linker<StoreData>), LoadError> {
     let mut store = Store::new(engine, StoreData::new(host));
+    store.limiter(|data| &mut data.limits);
     refuel(&mut store);
     let mut linker = Linker::new(engine);
     link(&mut linker, version)
@@ -196,6 +235,22 @@ fn provides(version: AbiVersion, name: &str) -> bool {
         "proxy_get_log_level" => version == AbiVersion::V0_2_1,
         _ => true,
     }
+}
+
+/// `module.name` of each import that this version of Envoy lacks.
+fn lacking(module: &wasmtime::Module, version: AbiVersion, profile: Profile) -> Vec<String> {
+    let version = version.to_string();
+    let lacks = |import: &wasmtime::ImportType<'_>| {
+        let section = match import.module() {
+            "env" => &version,
+            other => other,
+        };
+        !profile.has_import(section, import.name())
+    };
+    let imports = module.imports().filter(lacks);
+    imports
+        .map(|import| format!("{}.{}", import.module(), import.name()))
+        .collect()
 }
 
 /// `module.name` of each import that is not linked.

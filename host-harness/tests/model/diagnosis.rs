@@ -8,7 +8,7 @@ fn a_failure_names_the_host_call_that_was_refused() {
     let script = "upstream_data: set downstream 0 0 X; trap";
     let sidecar = probe(script).start().unwrap();
     sidecar.connect().server.write("abc");
-    let failure = sidecar.failure().unwrap();
+    let failure = sidecar.failure().unwrap().reason;
     let refused = "; before, proxy_set_buffer_bytes had answered BadArgument";
     assert!(failure.ends_with(refused), "{failure}");
 }

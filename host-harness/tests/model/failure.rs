@@ -1,7 +1,7 @@
 //! Failed VMs, refused upstream connections, restricted capabilities, updated configurations.
 
 use super::{lines, probe, stream_lines};
-use host_harness::FailurePolicy;
+use host_harness::{Event, FailurePolicy};
 use std::time::Duration;
 
 const TRAP: &str = "downstream_data#1: trap";
@@ -45,16 +45,38 @@ fn fail_reload_starts_a_new_vm_once_the_backoff_is_over() {
         .failure_policy(FailurePolicy::FailReload { backoff })
         .start()
         .unwrap();
+    sidecar.record_trace();
     sidecar.connect().client.write("x");
     assert!(sidecar.connect().client.saw_close(), "too early");
     sidecar.advance(backoff);
     let again = sidecar.connect();
-    assert!(again.is_open() && !sidecar.is_failed());
+    assert!(again.is_open());
+    assert_eq!(sidecar.failures().len(), 1, "of the VM that was replaced");
     let starts = lines(&sidecar)
         .iter()
         .filter(|line| line.contains("configure("))
         .count();
     assert_eq!(starts, 2);
+    let trace = sidecar.take_trace();
+    let index = |is: &dyn Fn(&Event) -> bool| trace.iter().position(is).unwrap();
+    let trapped = index(&|event| matches!(event, Event::Callback { trap: Some(_), .. }));
+    let configured = index(
+        &|event| matches!(event, Event::Callback { name, .. } if *name == "proxy_on_configure"),
+    );
+    assert!(trapped < configured, "the trace has both VMs: {trace:?}");
+}
+
+#[test]
+fn an_update_replaces_a_vm_that_has_failed() {
+    let sidecar = probe(TRAP).start().unwrap();
+    sidecar.connect().client.write("x");
+    sidecar
+        .update_config("downstream_data: set downstream 0 0 new:")
+        .unwrap();
+    let connection = sidecar.connect();
+    connection.client.write("a");
+    assert_eq!(connection.server.received(), b"new:a");
+    assert_eq!(sidecar.failures().len(), 1, "of the VM that was replaced");
 }
 
 #[test]

@@ -230,3 +230,23 @@ steps:
         "{failure}"
     );
 }
+
+#[test]
+fn a_failure_may_be_one_of_several_effects() {
+    let yaml = |script: &str| {
+        format!(
+            "
+name: one of two
+configuration: '{script}'
+outbound: {{}}
+steps:
+  - connect: {{}}
+  - client: {{ write: a }}
+  - expect: {{ one_of: [{{ server: {{ received: a }} }}, {{ failure: trapped }}] }}
+"
+        )
+    };
+    play(&yaml(""));
+    play(&yaml("downstream_data: trap"));
+    play(&yaml("upstream_data: trap"));
+}

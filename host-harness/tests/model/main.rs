@@ -16,6 +16,7 @@ mod properties;
 mod relay;
 mod shared;
 mod toolchain;
+mod verdict;
 mod wasi;
 
 use host_harness::{Module, Sidecar, SidecarBuilder, artifact};

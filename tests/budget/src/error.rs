@@ -2,7 +2,7 @@ use std::io;
 use std::path::PathBuf;
 
 use host_harness::scenario::ScenarioError;
-use host_harness::{LoadError, StartError, artifact};
+use host_harness::{FilterFailure, LoadError, StartError, artifact};
 
 /// The reason why a measurement fails.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +24,9 @@ pub enum Error {
     /// The scenario has no node for one of the sidecars.
     #[error("{0} describes no {1} sidecar")]
     NoSidecar(PathBuf, &'static str),
-    /// A filter trapped.
+    /// A filter trapped, or hangs.
     #[error("the filter failed: {0}")]
-    Trap(String),
+    Trap(FilterFailure),
     /// Bytes did not arrive, so the measurement is invalid.
     #[error("{what}: {arrived} bytes arrived where {sent} were sent")]
     Lost {

@@ -49,15 +49,17 @@ impl Figures {
         let (plain, gzipped) = filters.sizes()?;
         figures.bytes.insert("wasm".into(), plain);
         figures.bytes.insert("wasm, gzipped".into(), gzipped);
-        let peers = situations::peers(&filters.shipped)?;
-        let [outbound, inbound] = [Side::Outbound, Side::Inbound].map(|side| {
-            let (filters, peers) = (filters.clone(), peers.clone());
-            thread::spawn(move || Self::of_side(side, &filters, &peers, churn))
+        let peers = &situations::peers(&filters.shipped)?;
+        let parts = thread::scope(|scope| {
+            let [outbound, inbound] = [Side::Outbound, Side::Inbound]
+                .map(|side| scope.spawn(move || Self::of_side(side, filters, peers, churn)));
+            let many = scope.spawn(|| Self::of_many(filters, peers));
+            [outbound, inbound, many].map(thread::ScopedJoinHandle::join)
         });
-        for side in [outbound, inbound] {
-            let side = side.join().map_err(|_| Error::Thread)??;
-            figures.bytes.extend(side.bytes);
-            figures.costs.extend(side.costs);
+        for part in parts {
+            let part = part.map_err(|_| Error::Thread)??;
+            figures.bytes.extend(part.bytes);
+            figures.costs.extend(part.costs);
         }
         Ok(figures)
     }
@@ -85,17 +87,27 @@ impl Figures {
             format!("{side}, growth after connections that came and went"),
             growth,
         );
-        // The following values are the same on both sides, and their measurement is slow.
-        if side == Side::Inbound {
-            let (tick, each) = situations::idle(&shipped, MANY)?;
-            figures
-                .costs
-                .insert("inbound, tick, 100 000 idle".into(), tick);
-            figures
-                .bytes
-                .insert("inbound, guest memory per open connection".into(), each);
-            figures.costs.extend(empty(&filters.empty)?);
-        }
+        Ok(figures)
+    }
+
+    /// The values that are the same on both sides. Their measurement is slow.
+    fn of_many(filters: &Filters, peers: &Peers) -> Result<Self, Error> {
+        let scene = Scene {
+            side: Side::Inbound,
+            module: &filters.shipped,
+            peers,
+        };
+        let (tick, each) = situations::idle(&scene, MANY)?;
+        let mut figures = Self {
+            costs: empty(&filters.empty)?,
+            ..Self::default()
+        };
+        figures
+            .costs
+            .insert("inbound, tick, 100 000 idle".into(), tick);
+        figures
+            .bytes
+            .insert("inbound, guest memory per open connection".into(), each);
         Ok(figures)
     }
 

@@ -31,7 +31,7 @@ impl Filters {
     pub fn build() -> Result<Self, Error> {
         let module = |package| -> Result<_, Error> {
             let file = artifact::build(package, PROFILE)?;
-            Ok((Module::from_file(&file)?, file))
+            Ok((Module::from_file_cached(&file)?, file))
         };
         let (shipped, file) = module("tcp-peer-stats")?;
         Ok(Self {

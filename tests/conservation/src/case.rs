@@ -18,7 +18,7 @@ pub struct Case {
     pub outbound: Proxy,
     /// The proxy of every server, until a connection replaces it.
     pub inbound: Proxy,
-    /// One connection after the other.
+    /// One connection after the other, unless they overlap.
     pub connections: Vec<Connection>,
 }
 
@@ -62,6 +62,8 @@ pub struct Connection {
     pub to: Server,
     /// The proxy that replaces the server's before it.
     pub replacement: Option<Proxy>,
+    /// Whether the events of this connection and of the one before take turns.
+    pub overlaps: bool,
     /// The server's first bytes, before any other event.
     pub greeting: Vec<Piece>,
     /// The events after it.
@@ -185,6 +187,7 @@ impl From<Vec<Step>> for Connection {
         Self {
             to: Server::First,
             replacement: None,
+            overlaps: false,
             greeting: Vec::new(),
             steps,
             polite: false,

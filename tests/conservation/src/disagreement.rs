@@ -51,6 +51,11 @@ pub enum Disagreement {
     /// An application got a frame of a proxy.
     #[error("connection {connection}: the {at:?} got the other side's frame")]
     Leaked { connection: usize, at: End },
+    /// A server that does not read frames got a second one by proof.
+    #[error(
+        "connection {connection}: a frame went by proof to a server that had not read the one before"
+    )]
+    LeakedTwice { connection: usize },
     /// The client's proxy did not count every frame by proof that was answered without one.
     #[error("{expected} frames by proof were answered without one, {found} are counted")]
     Uncounted { expected: u64, found: u64 },

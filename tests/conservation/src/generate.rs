@@ -91,10 +91,12 @@ fn connection() -> impl Strategy<Value = Connection> {
         1 => Just(Server::OtherCluster),
     ];
     let replacement = option::weighted(0.25, proxy());
-    (to, replacement, greeting, vec(step(), 0..8), any::<bool>()).prop_map(
-        |(to, replacement, greeting, steps, polite)| Connection {
+    let switches = (prop::bool::weighted(0.3), any::<bool>());
+    (to, replacement, greeting, vec(step(), 0..8), switches).prop_map(
+        |(to, replacement, greeting, steps, (overlaps, polite))| Connection {
             to,
             replacement,
+            overlaps,
             greeting,
             steps,
             polite,

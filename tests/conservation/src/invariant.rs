@@ -49,9 +49,15 @@ enum Reason {
 #[derive(Debug)]
 pub(crate) struct Invariant<'a> {
     case: &'a Case,
-    /// When, in milliseconds, the last frame of a server came, unless the server has answered a
-    /// frame without one since.
+    /// Until when, in milliseconds, the last frame of a server is a proof, unless a frame went to it
+    /// by that proof since.
     proofs: BTreeMap<Server, u64>,
+    /// The last frame by proof to a server: when, in milliseconds, and on which connection.
+    last: BTreeMap<Server, (u64, usize)>,
+    /// The connections whose frame by proof an application got, by server and its proxy.
+    leaks: Vec<(Server, &'a Proxy, usize)>,
+    /// Whether a server's application sent a frame, which no proxy can tell from one of a proxy.
+    is_forged: bool,
     unanswered: u64,
 }
 
@@ -61,6 +67,8 @@ pub(crate) struct Observed<'a> {
     pub(crate) index: usize,
     pub(crate) to: Server,
     pub(crate) inbound: &'a Proxy,
+    /// In milliseconds.
+    pub(crate) opened_at: u64,
     has_begun: bool,
     reason: Option<Reason>,
     /// The first bytes of the server's proxy.
@@ -68,11 +76,12 @@ pub(crate) struct Observed<'a> {
 }
 
 impl<'a> Observed<'a> {
-    pub(crate) fn new(index: usize, to: Server, inbound: &'a Proxy) -> Self {
+    pub(crate) fn new(index: usize, to: Server, inbound: &'a Proxy, opened_at: u64) -> Self {
         Self {
             index,
             to,
             inbound,
+            opened_at,
             has_begun: false,
             reason: None,
             answer: First::Pending,
@@ -85,6 +94,9 @@ impl<'a> Invariant<'a> {
         Self {
             case,
             proofs: BTreeMap::new(),
+            last: BTreeMap::new(),
+            leaks: Vec::new(),
+            is_forged: false,
             unanswered: 0,
         }
     }
@@ -97,20 +109,20 @@ impl<'a> Invariant<'a> {
     ///
     /// 1. if the side of that proxy is forced: its mode is `on`, or its configuration lists the
     ///    cluster;
-    /// 2. if the server's filter is not reading any more within the life of a proof. At the server's
-    ///    first bytes after that frame, the client's proxy counts it in
-    ///    `istio_tcp_unanswered_frames_total`, and it writes to this server no more until it reads a
-    ///    frame. So if the server answers every connection before the next one begins, one frame
-    ///    arrives per loss;
+    /// 2. if the server's filter is not reading any more within the life of a proof. **One frame
+    ///    arrives per loss**, whatever the number of connections. At the server's first bytes after
+    ///    that frame, the client's proxy counts it in `istio_tcp_unanswered_frames_total`;
     /// 3. if the application itself sends a frame: no proxy can tell it from one of a proxy.
     ///
     /// For this, the client's proxy in mode `auto` **writes its frame only** to a server with a
     /// SPIFFE id, and only if the cluster is listed, or, if it has a certificate, the server's frame
-    /// came before on this connection, or it came to this address of this cluster within `proof_duration` and this
-    /// connection's first bytes from the server are not something else.
+    /// came before on this connection, or it came from this address of this cluster on a connection
+    /// that was opened within `proof_duration`, and this connection's first bytes from the server are
+    /// not something else. Two frames by proof have a frame of the server between them, on a
+    /// connection that was opened after the first, or as the answer to it.
     pub(crate) fn check(
         &mut self,
-        observed: &mut Observed<'_>,
+        observed: &mut Observed<'a>,
         now: u64,
         between: [&[u8]; 2],
         sent: &Both<Vec<u8>>,
@@ -128,9 +140,10 @@ impl<'a> Invariant<'a> {
         let answer = First::of(back);
         if observed.answer == First::Pending && answer != First::Pending {
             observed.answer = answer;
-            self.learn(observed, now);
+            self.learn(observed);
         }
         let sends_frames = |end: End| First::of(sent.of(end)) == First::Frame;
+        self.is_forged |= sends_frames(End::Server);
         let is_unread = !self.is_read_by(observed.inbound);
         let may_reach_server = match observed.reason {
             Some(Reason::Forced) => true,
@@ -140,13 +153,31 @@ impl<'a> Invariant<'a> {
         };
         let may_reach_client = observed.inbound.mode() == Mode::On || sends_frames(End::Client);
         for (at, frame, may) in [
-            (End::Server, client_frame, may_reach_server),
-            (End::Client, server_frame, may_reach_client),
+            (End::Server, &client_frame, may_reach_server),
+            (End::Client, &server_frame, may_reach_client),
         ] {
-            if received.of(at).starts_with(&frame) && !may {
+            if received.of(at).starts_with(frame) && !may {
                 let connection = observed.index;
                 return Err(Disagreement::Leaked { connection, at });
             }
+        }
+        if received.of(End::Server).starts_with(&client_frame)
+            && observed.reason == Some(Reason::Proof)
+        {
+            self.leaks_once(observed)?;
+        }
+        Ok(())
+    }
+
+    fn leaks_once(&mut self, observed: &Observed<'a>) -> Result<(), Disagreement> {
+        let connection = observed.index;
+        let mut leaks = self.leaks.iter();
+        let found = leaks
+            .find(|(to, proxy, _)| *to == observed.to && std::ptr::eq(*proxy, observed.inbound));
+        match found {
+            None => self.leaks.push((observed.to, observed.inbound, connection)),
+            Some((_, _, first)) if *first == connection || self.is_forged => {}
+            Some(_) => return Err(Disagreement::LeakedTwice { connection }),
         }
         Ok(())
     }
@@ -161,7 +192,7 @@ impl<'a> Invariant<'a> {
     }
 
     /// The reason for the frame of the client's proxy, if there is one.
-    fn reason(&self, observed: &Observed<'_>, now: u64) -> Option<Reason> {
+    fn reason(&mut self, observed: &Observed<'_>, now: u64) -> Option<Reason> {
         let proxy = &self.case.outbound;
         if proxy.mode() == Mode::On {
             return Some(Reason::Forced);
@@ -172,27 +203,37 @@ impl<'a> Invariant<'a> {
         if self.case.is_listed(observed.to) {
             return Some(Reason::Forced);
         }
-        let life = u64::from(proxy.proof_seconds.unwrap_or(DEFAULT_PROOF_SECONDS)) * 1_000;
         match observed.answer {
             First::Frame => self.case.has_mutual_tls().then_some(Reason::Answer),
             First::Pending => {
-                let read_at = self.proofs.get(&observed.to)?;
-                (now < read_at + life).then_some(Reason::Proof)
+                let until = self.proofs.get(&observed.to).copied()?;
+                (now < until).then(|| {
+                    self.proofs.remove(&observed.to);
+                    self.last.insert(observed.to, (now, observed.index));
+                    Reason::Proof
+                })
             }
             First::Payload => None,
         }
     }
 
+    /// How long a proof is valid, in milliseconds.
+    fn life(&self) -> u64 {
+        let seconds = self.case.outbound.proof_seconds;
+        u64::from(seconds.unwrap_or(DEFAULT_PROOF_SECONDS)) * 1_000
+    }
+
     /// The first bytes of a server's proxy came to the client's.
-    fn learn(&mut self, observed: &Observed<'_>, now: u64) {
+    fn learn(&mut self, observed: &Observed<'_>) {
         match observed.answer {
             First::Frame => {
-                self.proofs.insert(observed.to, now);
+                let last = self.last.get(&observed.to);
+                if last.is_none_or(|(at, by)| *by == observed.index || *at < observed.opened_at) {
+                    let until = observed.opened_at + self.life();
+                    self.proofs.insert(observed.to, until);
+                }
             }
-            First::Payload if observed.reason == Some(Reason::Proof) => {
-                self.proofs.remove(&observed.to);
-                self.unanswered += 1;
-            }
+            First::Payload if observed.reason == Some(Reason::Proof) => self.unanswered += 1,
             First::Payload | First::Pending => {}
         }
     }

@@ -45,10 +45,11 @@ pub(crate) struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    pub(crate) fn new(case: &'a Case, server: Server, inbound: &'a Proxy) -> Self {
+    /// A connection that is opened at `now`, in milliseconds.
+    pub(crate) fn new(case: &'a Case, server: Server, inbound: &'a Proxy, now: u64) -> Self {
         Self {
-            outbound: Hop::new(case, &case.outbound, server, End::Client),
-            inbound: Hop::new(case, inbound, server, End::Server),
+            outbound: Hop::new(case, &case.outbound, server, End::Client, now),
+            inbound: Hop::new(case, inbound, server, End::Server, now),
             client: App::default(),
             server: App::default(),
             was_reset: false,
@@ -111,13 +112,10 @@ impl<'a> Model<'a> {
     }
 
     /// An application resets the connection. A proxy that has read its end does not see the reset.
-    pub(crate) fn reset(&mut self, by: End, memory: &mut Memory) {
+    pub(crate) fn reset(&mut self, by: End) {
         self.was_reset = true;
         if !self.has_ended(by) {
-            match by {
-                End::Client => self.outbound.closed = true,
-                End::Server => self.outbound.close_by_reset(memory),
-            }
+            self.outbound.closed = true;
             self.inbound.closed = true;
         }
     }

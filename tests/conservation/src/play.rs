@@ -23,30 +23,55 @@ const LONG_ENOUGH: Duration = Duration::from_secs(5);
 pub fn play(case: &Case, module: &Module) -> Result<(), Disagreement> {
     let mut rig = start(case, module)?;
     let mut servers = Servers::new(case, &rig);
-    let mut invariant = Invariant::new(case);
-    let mut memory = Memory::default();
-    let mut now = 0;
+    let mut state = State {
+        now: 0,
+        memory: Memory::default(),
+        invariant: Invariant::new(case),
+    };
     let mut source = Vec::new();
-    for (index, connection) in case.connections.iter().enumerate() {
-        let server = servers.prepare(connection, &mut rig, module)?;
-        let opened = open(&rig, server, connection);
-        let observed = Observed::new(index, connection.to, server.proxy);
-        let mut play = Play::new(case, &rig, observed, now);
-        play.run(&opened, connection, &mut memory, &mut invariant)?;
-        now = play.now;
-        let [outbound, inbound] = play.model.reports();
-        source.extend(outbound);
-        server.reports.extend(inbound);
+    let mut index = 0;
+    for group in case.connections.chunk_by(|_, next| next.overlaps) {
+        let mut plays = Vec::new();
+        for connection in group {
+            let server = servers.prepare(connection, &mut rig, module)?;
+            let opened = open(&rig, &server, connection);
+            let observed = Observed::new(index, connection.to, server.proxy, state.now);
+            index += 1;
+            let mut play = Play::new(case, opened, observed);
+            play.begin(connection, &mut state)?;
+            plays.push((connection, server, play));
+        }
+        let most = group.iter().map(|connection| connection.steps.len()).max();
+        for turn in 0..most.unwrap_or_default() {
+            for (connection, _, play) in &mut plays {
+                if let Some(step) = connection.steps.get(turn) {
+                    play.step(&rig, step, &mut state)?;
+                }
+            }
+        }
+        for (connection, server, mut play) in plays {
+            play.end(connection, &mut state)?;
+            let [outbound, inbound] = play.model.reports();
+            source.extend(outbound);
+            server.reports.borrow_mut().extend(inbound);
+        }
     }
     rig.advance(LONG_ENOUGH);
     let stats = rig.outbound.stats_text();
     compare("source", &case.outbound, &stats, &source)?;
     if case.outbound.extra != Extra::OnlyAtClose {
-        invariant.is_counted(unanswered(&case.outbound, &stats))?;
+        state
+            .invariant
+            .is_counted(unanswered(&case.outbound, &stats))?;
     }
     servers.all().try_for_each(|server| {
         let stats = server.sidecar.stats_text();
-        compare("destination", server.proxy, &stats, &server.reports)
+        compare(
+            "destination",
+            server.proxy,
+            &stats,
+            &server.reports.borrow(),
+        )
     })
 }
 
@@ -56,14 +81,20 @@ fn open(rig: &Rig, server: &Running<'_>, connection: &Connection) -> Opened {
     rig.connect_to(&server.sidecar, cluster, host, greeting)
 }
 
+/// What all connections of a case share.
+struct State<'a> {
+    /// In milliseconds.
+    now: u64,
+    memory: Memory,
+    invariant: Invariant<'a>,
+}
+
 /// A connection that is played on the rig and on the reference.
 struct Play<'a> {
     case: &'a Case,
-    rig: &'a Rig,
+    opened: Opened,
     observed: Observed<'a>,
     model: Model<'a>,
-    /// In milliseconds.
-    now: u64,
     /// Whether the server has sent first bytes.
     server_first: bool,
     /// The bytes that the client and the server have sent.
@@ -73,58 +104,51 @@ struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    fn new(case: &'a Case, rig: &'a Rig, observed: Observed<'a>, now: u64) -> Self {
+    fn new(case: &'a Case, opened: Opened, observed: Observed<'a>) -> Self {
         Self {
             case,
-            rig,
-            model: Model::new(case, observed.to, observed.inbound),
+            model: Model::new(case, observed.to, observed.inbound, observed.opened_at),
+            opened,
             observed,
-            now,
             server_first: false,
             sent: Both::default(),
             received: Both::default(),
         }
     }
 
-    fn run(
+    /// The events of the connection's beginning.
+    fn begin(
         &mut self,
-        opened: &Opened,
         connection: &Connection,
-        memory: &mut Memory,
-        invariant: &mut Invariant<'_>,
+        state: &mut State<'a>,
     ) -> Result<(), Disagreement> {
         let greeting = Piece::concat(&connection.greeting);
-        self.offered(opened)?;
+        self.offered()?;
         if !greeting.is_empty() {
-            self.note(End::Server, &greeting, false, memory);
+            self.note(End::Server, &greeting, false, state);
         }
-        self.agree(opened, invariant)?;
-        for step in &connection.steps {
-            self.step(opened, step, memory, invariant)?;
-        }
+        self.agree(state)
+    }
+
+    /// The events of its end.
+    fn end(&mut self, connection: &Connection, state: &mut State<'a>) -> Result<(), Disagreement> {
         let at_close = |proxy: &Proxy| proxy.extra == Extra::OnlyAtClose;
         if connection.polite || at_close(&self.case.outbound) || at_close(self.observed.inbound) {
-            self.send(opened, End::Client, &[], true, memory, invariant)?;
-            self.send(opened, End::Server, &[], true, memory, invariant)?;
+            self.send(End::Client, &[], true, state)?;
+            self.send(End::Server, &[], true, state)?;
         }
         Ok(())
     }
 
-    fn step(
-        &mut self,
-        opened: &Opened,
-        step: &Step,
-        memory: &mut Memory,
-        invariant: &mut Invariant<'_>,
-    ) -> Result<(), Disagreement> {
+    fn step(&mut self, rig: &Rig, step: &Step, state: &mut State<'a>) -> Result<(), Disagreement> {
         match step {
             Step::Wait(millis) => {
-                self.now += u64::from(*millis);
-                self.rig.advance(Duration::from_millis((*millis).into()));
+                state.now += u64::from(*millis);
+                rig.advance(Duration::from_millis((*millis).into()));
             }
             Step::Reset(by) if !self.model.is_over() && !self.model.was_reset => {
-                app(opened, *by).reset();
-                self.model.reset(*by, memory);
+                app(&self.opened, *by).reset();
+                self.model.reset(*by);
             }
             Step::Reset(_) => {}
             Step::Write {
@@ -137,26 +161,24 @@ impl<'a> Play<'a> {
                 let size = if *chunk == 0 { bytes.len() } else { *chunk };
                 let chunks: Vec<_> = bytes.chunks(size.max(1)).collect();
                 let Some((last, before)) = chunks.split_last() else {
-                    return self.send(opened, *by, &[], *end, memory, invariant);
+                    return self.send(*by, &[], *end, state);
                 };
                 for chunk in before {
-                    self.send(opened, *by, chunk, false, memory, invariant)?;
+                    self.send(*by, chunk, false, state)?;
                 }
-                self.send(opened, *by, last, *end, memory, invariant)?;
+                self.send(*by, last, *end, state)?;
             }
         }
-        self.agree(opened, invariant)
+        self.agree(state)
     }
 
     /// One event of an application, unless it has ended its half or the connection is over.
     fn send(
         &mut self,
-        opened: &Opened,
         by: End,
         bytes: &[u8],
         end: bool,
-        memory: &mut Memory,
-        invariant: &mut Invariant<'_>,
+        state: &mut State<'a>,
     ) -> Result<(), Disagreement> {
         if self.model.is_over()
             || self.model.was_reset
@@ -165,33 +187,30 @@ impl<'a> Play<'a> {
         {
             return Ok(());
         }
-        let app = app(opened, by);
+        let app = app(&self.opened, by);
         if end {
             app.write_and_end(bytes);
         } else {
             app.write(bytes);
         }
-        self.note(by, bytes, end, memory);
-        self.agree(opened, invariant)
+        self.note(by, bytes, end, state);
+        self.agree(state)
     }
 
-    fn note(&mut self, by: End, bytes: &[u8], end: bool, memory: &mut Memory) {
+    fn note(&mut self, by: End, bytes: &[u8], end: bool, state: &mut State<'a>) {
         self.server_first |= by == End::Server && !self.model.has_begun(End::Client);
         self.sent.of_mut(by).extend(bytes);
-        self.model.send(by, bytes, end, self.now, memory);
+        self.model
+            .send(by, bytes, end, state.now, &mut state.memory);
     }
 
     /// Checks that the bytes that arrived are the reference's and conserve the sent bytes, and that
     /// the invariant holds.
-    fn agree(
-        &mut self,
-        opened: &Opened,
-        invariant: &mut Invariant<'_>,
-    ) -> Result<(), Disagreement> {
-        let [onward, back] = opened.between_proxies();
+    fn agree(&mut self, state: &mut State<'a>) -> Result<(), Disagreement> {
+        let [onward, back] = self.opened.between_proxies();
         let mut arrived = Vec::new();
         for at in [End::Client, End::Server] {
-            let app = app(opened, at);
+            let app = app(&self.opened, at);
             if app.unread() > 0 {
                 self.received.of_mut(at).extend(app.read());
                 arrived.push(at);
@@ -199,7 +218,9 @@ impl<'a> Play<'a> {
         }
         let between = [onward.as_slice(), back.as_slice()];
         let (sent, received) = (&self.sent, &self.received);
-        invariant.check(&mut self.observed, self.now, between, sent, received)?;
+        state
+            .invariant
+            .check(&mut self.observed, state.now, between, sent, received)?;
         for at in [End::Client, End::Server] {
             let connection = self.observed.index;
             let expected = match at {
@@ -219,7 +240,7 @@ impl<'a> Play<'a> {
             if arrived.contains(&at) {
                 self.conserves(at, found)?;
             }
-            let found = app(opened, at).saw_end();
+            let found = app(&self.opened, at).saw_end();
             if !self.model.was_reset && found != expected.ended {
                 return Err(Disagreement::Ended {
                     connection,
@@ -262,14 +283,14 @@ impl<'a> Play<'a> {
 
     /// Checks that the exchange's ALPN is offered if it is configured, and the cluster's own
     /// otherwise.
-    fn offered(&self, opened: &Opened) -> Result<(), Disagreement> {
+    fn offered(&self) -> Result<(), Disagreement> {
         let proxy = &self.case.outbound;
         let expected: &[&str] = if proxy.offers() {
             &["istio-peer-exchange", "istio"]
         } else {
             &["istio"]
         };
-        let found = opened.offered_alpn();
+        let found = self.opened.offered_alpn();
         if found == expected {
             return Ok(());
         }

@@ -1,6 +1,8 @@
 //! The servers of a case, and the proxies that they have had.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use host_harness::{Module, Rig, Sidecar, StartError};
 
@@ -11,25 +13,25 @@ use crate::setup::inbound;
 /// The servers of a case, and the proxies that they have had.
 pub(crate) struct Servers<'a> {
     case: &'a Case,
-    running: BTreeMap<Server, Running<'a>>,
-    /// They keep their open connections.
-    replaced: Vec<Running<'a>>,
+    /// Those that were replaced keep their open connections.
+    proxies: Vec<Rc<Running<'a>>>,
+    current: BTreeMap<Server, Rc<Running<'a>>>,
 }
 
 /// A server's proxy.
 pub(crate) struct Running<'a> {
     pub(crate) proxy: &'a Proxy,
     pub(crate) sidecar: Sidecar,
-    pub(crate) reports: Vec<Report>,
+    pub(crate) reports: RefCell<Vec<Report>>,
 }
 
 impl<'a> Running<'a> {
-    fn new(proxy: &'a Proxy, sidecar: Sidecar) -> Self {
-        Self {
+    fn new(proxy: &'a Proxy, sidecar: Sidecar) -> Rc<Self> {
+        Rc::new(Self {
             proxy,
             sidecar,
-            reports: Vec::new(),
-        }
+            reports: RefCell::default(),
+        })
     }
 }
 
@@ -38,8 +40,8 @@ impl<'a> Servers<'a> {
         let first = Running::new(&case.inbound, rig.inbound.clone());
         Self {
             case,
-            running: BTreeMap::from([(Server::First, first)]),
-            replaced: Vec::new(),
+            proxies: vec![Rc::clone(&first)],
+            current: BTreeMap::from([(Server::First, first)]),
         }
     }
 
@@ -50,28 +52,23 @@ impl<'a> Servers<'a> {
         connection: &'a Connection,
         rig: &mut Rig,
         module: &Module,
-    ) -> Result<&mut Running<'a>, StartError> {
-        let to = connection.to;
-        let before = match &connection.replacement {
-            None => self.running.remove(&to),
-            Some(_) => {
-                self.replaced.extend(self.running.remove(&to));
-                None
-            }
-        };
-        let running = match before {
-            Some(running) => running,
-            None => {
-                let proxy = connection.replacement.as_ref();
-                let proxy = proxy.unwrap_or(&self.case.inbound);
-                Running::new(proxy, rig.start_inbound(inbound(self.case, proxy, module))?)
-            }
-        };
-        Ok(self.running.entry(to).or_insert(running))
+    ) -> Result<Rc<Running<'a>>, StartError> {
+        if connection.replacement.is_none()
+            && let Some(current) = self.current.get(&connection.to)
+        {
+            return Ok(Rc::clone(current));
+        }
+        let proxy = connection.replacement.as_ref();
+        let proxy = proxy.unwrap_or(&self.case.inbound);
+        let sidecar = rig.start_inbound(inbound(self.case, proxy, module))?;
+        let server = Running::new(proxy, sidecar);
+        self.proxies.push(Rc::clone(&server));
+        self.current.insert(connection.to, Rc::clone(&server));
+        Ok(server)
     }
 
     /// All proxies of servers.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Running<'a>> {
-        self.replaced.iter().chain(self.running.values())
+        self.proxies.iter().map(Rc::as_ref)
     }
 }

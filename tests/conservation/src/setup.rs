@@ -86,7 +86,7 @@ fn sidecar(case: &Case, proxy: &Proxy, with_filter: SidecarBuilder, name: &str) 
     let profile = if proxy.legacy {
         Profile::Legacy
     } else {
-        Profile::Xds
+        Profile::default()
     };
     sidecar.node(node).profile(profile)
 }

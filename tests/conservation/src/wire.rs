@@ -120,6 +120,14 @@ fn without_mistyped(message: Message, mut bytes: &[u8]) -> Option<Vec<u8>> {
             kept.extend(content);
             continue;
         }
+        if wire_type == WireType::Varint {
+            let value = varint(&mut bytes)?;
+            if known.is_some_and(|(expected, _)| expected == wire_type) {
+                encode_key(number, wire_type, &mut kept);
+                encode_varint(value, &mut kept);
+            }
+            continue;
+        }
         let before = bytes;
         skip_field(wire_type, number, &mut bytes, DecodeContext::default()).ok()?;
         if known.is_none_or(|(expected, _)| expected == wire_type) {
@@ -128,6 +136,16 @@ fn without_mistyped(message: Message, mut bytes: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(kept)
+}
+
+/// A varint, of which a receiver in C++ ignores the bits beyond 64, and prost rejects them. `None` if
+/// it is longer than ten bytes.
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let length = bytes.iter().take(10).position(|byte| *byte < 0x80)? + 1;
+    let (varint, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    let bits = varint.iter().map(|byte| u64::from(byte & 0x7f));
+    Some(bits.rev().fold(0, |value, bits| value << 7 | bits))
 }
 
 fn frame(payload: &[u8]) -> Vec<u8> {

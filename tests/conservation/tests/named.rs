@@ -119,6 +119,20 @@ fn a_cut_frame_ends_in_a_field_of_another_wire_type() {
     });
 }
 
+/// The end of a cut frame and the bytes after it make a varint of more than 64 bits. Receivers ignore
+/// the surplus bits, but the reference classified the frame as malformed.
+#[test]
+fn a_cut_frame_ends_in_a_varint_of_more_than_64_bits() {
+    let last = vec![0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02];
+    let middle = Piece::Header(0x388a_af80);
+    let frame = [
+        Piece::Cut(Payload::Metadata, 159),
+        middle,
+        Piece::Bytes(last),
+    ];
+    holds(Case::new([connection([Step::write(Client, frame)])]));
+}
+
 /// A client whose configuration lists no cluster.
 fn unlisted(connections: impl IntoIterator<Item = Connection>) -> Case {
     Case {
@@ -134,9 +148,13 @@ fn without_filter() -> Proxy {
     }
 }
 
-/// A query and its answer.
+/// A query and its answer. The next connection is opened later.
 fn exchange() -> Connection {
-    connection([query(), Step::write(Server, ["answer".into()])])
+    connection([
+        query(),
+        Step::write(Server, ["answer".into()]),
+        Step::Wait(1),
+    ])
 }
 
 fn replaced_by(proxy: Proxy, connection: Connection) -> Connection {
@@ -171,7 +189,7 @@ fn a_server_loses_its_filter_and_regains_it() {
 }
 
 #[test]
-fn the_end_of_a_server_without_filter_keeps_the_proof() {
+fn a_server_without_filter_ends_without_an_answer() {
     let ends = Step::write_and_end(Server, []);
     holds(unlisted([
         exchange(),
@@ -280,4 +298,41 @@ fn the_vms_of_a_proxy_share_their_proofs() {
             exchange(),
         ])
     });
+}
+
+/// Connections that the server accepted before it lost its filter show frames afterwards.
+#[test]
+fn older_connections_do_not_let_a_server_get_a_second_frame() {
+    let late = |at_once: &[Step]| Connection {
+        overlaps: true,
+        ..Connection::from([at_once, &[Step::write(Server, ["answer".into()])]].concat())
+    };
+    // Opened with the filter; its query and answer come after the loss.
+    let older = late(&[Step::Wait(1), Step::Wait(1), Step::Wait(1), query()]);
+    let first = connection([Step::Wait(1), Step::Wait(1)]);
+    let lost = replaced_by(without_filter(), late(&[query()]));
+    holds(unlisted([
+        exchange(),
+        first,
+        older.clone(),
+        older,
+        lost,
+        exchange(),
+        exchange(),
+    ]));
+}
+
+/// Connections that are opened before the server answers the first.
+#[test]
+fn a_server_that_loses_its_filter_gets_one_frame() {
+    let beside = |connection| Connection {
+        overlaps: true,
+        ..connection
+    };
+    for lost in [without_filter(), Proxy::default()] {
+        let mut connections = vec![exchange(), replaced_by(lost, exchange())];
+        connections.extend((0..5).map(|_| beside(exchange())));
+        connections.extend([exchange(), exchange()]);
+        holds(unlisted(connections));
+    }
 }

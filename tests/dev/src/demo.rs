@@ -3,7 +3,6 @@
 //! all of Bookinfo runs.
 
 mod bookinfo;
-mod checks;
 mod interrupt;
 mod keep;
 mod listing;
@@ -25,11 +24,12 @@ use std::time::Duration;
 use self::interrupt::Interrupt;
 use self::live::Live;
 use self::options::TopologyChoice;
-use self::report::{Check, Kept, Report};
+use self::report::{Kept, Report};
 use self::stage::Stage;
 use mesh::Scratch;
 use mesh::envoy::Envoy;
 use mesh::error::{Error, Result};
+use mesh::report::Check;
 
 pub use self::options::Options;
 

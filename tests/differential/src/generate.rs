@@ -5,9 +5,10 @@ mod script;
 use std::time::Duration;
 
 use fastrand::Rng;
-use host_harness::ConnectMode;
+use host_harness::{ConnectMode, Profile};
 
 use crate::scenario::{Act, Scenario, Step};
+use crate::version::has_connect_modes;
 
 /// Long enough for a timer of [`script::TICK`] to fire on a busy machine.
 const WAIT: Duration = Duration::from_millis(25);
@@ -17,14 +18,15 @@ const LONGEST: usize = 9;
 /// The highest number of steps in which both applications act: each doubles the orders.
 const AT_ONCE: usize = 3;
 
-/// Returns the `index`-th random scenario of a seed.
+/// Returns the `index`-th random scenario of a seed, for this version of Envoy.
 #[must_use]
-pub fn scenario(seed: u64, index: usize) -> Scenario {
+pub fn scenario(profile: Profile, seed: u64, index: usize) -> Scenario {
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index as u64);
     let ticks = rng.u8(0..10) == 0;
     let script = script::script(&mut rng, ticks);
     let connect_mode = match rng.u8(0..10) {
         0..=6 => ConnectMode::Immediate,
+        _ if !has_connect_modes(profile) => ConnectMode::Immediate,
         7..=8 => ConnectMode::OnDownstreamData,
         _ => ConnectMode::OnDownstreamTlsHandshake,
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use host_harness::{App, Cluster, Connection, Module, Node, Sidecar, UpstreamHost};
+use host_harness::{App, Cluster, Connection, Module, Node, Profile, Sidecar, UpstreamHost};
 
 use crate::envoy::Addresses;
 use crate::error::{Error, Result};
@@ -17,6 +17,7 @@ use crate::scenario::{self, Act, Scenario, Step};
 /// The filter rejects the script.
 pub(crate) fn run(
     module: &Module,
+    profile: Profile,
     scenario: &Scenario,
     index: usize,
     addresses: &Addresses,
@@ -24,6 +25,7 @@ pub(crate) fn run(
 ) -> Result<Observed> {
     let id = scenario::id(index);
     let sidecar = Sidecar::outbound(module)
+        .profile(profile)
         .plugin(&id, "", &id)
         .plugin_config(scenario.configuration(index))
         .node(Node::new("probe").cluster("probe"))

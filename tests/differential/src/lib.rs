@@ -19,6 +19,8 @@ mod program;
 mod run;
 mod scenario;
 mod shrink;
+mod stage;
+mod version;
 
 pub use error::{Error, Result};
 pub use exchange::{Exchange, Exchanges, Observation, random_exchange};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use host_harness::{Module, artifact};
+use host_harness::{Module, Profile, artifact};
 use mesh::EnvoyBinary;
 
 use crate::envoy::Batch;
@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::harness;
 use crate::observed::{Difference, Observed};
 use crate::scenario::Scenario;
+use crate::version;
 
 /// The number of scenarios per Envoy. Each needs three VMs.
 const BATCH: usize = 50;
@@ -20,6 +21,7 @@ pub struct Hosts {
     binary: EnvoyBinary,
     probe: PathBuf,
     module: Module,
+    profile: Profile,
 }
 
 /// A scenario with different observations in the two hosts.
@@ -42,11 +44,19 @@ impl Hosts {
     /// Envoy or the filter is not available.
     pub fn new(envoy_version: Option<&str>) -> Result<Self> {
         let probe = artifact::build("probe-filter", "wasm")?;
+        let binary = EnvoyBinary::find(envoy_version)?;
         Ok(Self {
-            binary: EnvoyBinary::find(envoy_version)?,
-            module: Module::from_file(&probe)?,
+            profile: version::profile(&binary),
+            binary,
+            module: Module::from_file_cached(&probe)?,
             probe,
         })
+    }
+
+    /// The profile of Envoy.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        self.profile
     }
 
     /// The Envoy that runs the scenarios.
@@ -72,7 +82,11 @@ impl Hosts {
                 };
                 let mut finding = None;
                 for order in scenario.orders() {
-                    let harness = harness::run(&self.module, scenario, index, &addresses, &order)?;
+                    let Self {
+                        module, profile, ..
+                    } = self;
+                    let harness =
+                        harness::run(module, *profile, scenario, index, &addresses, &order)?;
                     let Some(difference) = harness.difference(&envoy) else {
                         finding = None;
                         break;

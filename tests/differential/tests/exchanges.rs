@@ -7,7 +7,9 @@ use differential::{Exchanges, random_exchange};
 #[test]
 fn two_sidecars_behave_in_the_emulator_as_in_envoy() {
     let exchanges = Exchanges::new(None).unwrap();
-    let programs: Vec<_> = (0..16).map(|index| random_exchange(40, index)).collect();
+    let programs: Vec<_> = (0..16)
+        .map(|index| random_exchange(exchanges.profile(), 40, index))
+        .collect();
     let seen = Mutex::new((0, Vec::new()));
     exchanges
         .compare(&programs, |difference| {

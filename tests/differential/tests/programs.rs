@@ -1,11 +1,14 @@
 //! Random programs: a short run of `cargo differential`.
 
 use differential::{Programs, mix, random_program};
+use host_harness::Profile;
 
 #[test]
 fn random_programs_are_equal_in_the_emulator_and_in_envoy() {
     let programs = Programs::new(None).unwrap();
-    let all: Vec<_> = (0..50).map(|index| random_program(40, index)).collect();
+    let all: Vec<_> = (0..50)
+        .map(|index| random_program(programs.profile(), 40, index))
+        .collect();
     let (mut compared, mut differences) = (0, Vec::new());
     programs
         .compare(&all, |_, difference| {
@@ -22,7 +25,9 @@ const MANY: usize = 2_000;
 
 #[test]
 fn programs_have_every_feature_that_the_page_names() {
-    let all: Vec<_> = (0..MANY).map(|index| random_program(1, index)).collect();
+    let all: Vec<_> = (0..MANY)
+        .map(|index| random_program(Profile::default(), 1, index))
+        .collect();
     let rare: Vec<_> = mix(&all)
         .into_iter()
         .filter(|(_, count)| *count < 20)

@@ -5,7 +5,9 @@ use differential::{Hosts, random};
 #[test]
 fn random_scenarios_are_equal_in_the_harness_and_in_envoy() {
     let hosts = Hosts::new(None).unwrap();
-    let scenarios: Vec<_> = (0..60).map(|index| random(40, index)).collect();
+    let scenarios: Vec<_> = (0..60)
+        .map(|index| random(hosts.profile(), 40, index))
+        .collect();
     let (mut compared, mut findings) = (0, Vec::new());
     hosts
         .compare(&scenarios, |_, finding| {

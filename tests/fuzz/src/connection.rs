@@ -64,6 +64,7 @@ fn connections(source: &mut Source<'_>) -> Vec<Connection> {
         let replacement = source.maybe(proxy);
         let greeting = source.maybe(pieces).unwrap_or_default();
         let polite = source.yes();
+        let overlaps = source.yes();
         let mut steps = Vec::new();
         while !source.is_empty() && steps.len() < MAX_STEPS && source.byte() != 0xff {
             steps.push(step(source));
@@ -71,6 +72,7 @@ fn connections(source: &mut Source<'_>) -> Vec<Connection> {
         connections.push(Connection {
             to,
             replacement,
+            overlaps,
             greeting,
             steps,
             polite,

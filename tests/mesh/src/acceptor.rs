@@ -1,4 +1,4 @@
-//! A loopback listener with a thread per connection.
+//! A listener with a thread per connection.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -23,8 +23,19 @@ impl Acceptor {
     /// # Errors
     /// The listener or the thread cannot be created.
     pub fn start(handler: impl Fn(TcpStream) + Send + Sync + 'static) -> Result<Self> {
-        let what = || "cannot listen on 127.0.0.1";
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(what)?;
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), handler)
+    }
+
+    /// As [`Self::start`], on another address.
+    ///
+    /// # Errors
+    /// The listener or the thread cannot be created.
+    pub fn start_at(
+        address: SocketAddr,
+        handler: impl Fn(TcpStream) + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let what = || format!("cannot listen on {address}");
+        let listener = TcpListener::bind(address).context(what)?;
         let address = listener.local_addr().context(what)?;
         let stopping = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopping);

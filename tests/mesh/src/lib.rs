@@ -20,6 +20,7 @@ mod mesh;
 pub mod native;
 pub mod prometheus;
 pub mod registry;
+pub mod report;
 mod sidecar;
 pub mod situation;
 pub mod tap;

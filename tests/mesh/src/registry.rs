@@ -40,10 +40,17 @@ impl Registry {
     /// # Errors
     /// It is not installed ([`crate::Error::NotInstalled`]) or does not start.
     pub fn start(scratch: &Scratch, access: Access) -> Result<Self> {
+        Self::start_at(scratch, access, free_address()?)
+    }
+
+    /// As [`Self::start`], at an address that is free.
+    ///
+    /// # Errors
+    /// It is not installed ([`crate::Error::NotInstalled`]) or does not start.
+    pub fn start_at(scratch: &Scratch, access: Access, address: SocketAddr) -> Result<Self> {
         let program = tools::daemon("docker-registry", REMEDY)?;
         let dir = scratch.folder("registry")?;
         let storage = dir.join("storage");
-        let address = free_address()?;
         // JSON is YAML.
         let mut config = json!({
             "version": "0.1",

@@ -1,7 +1,7 @@
 //! A relay that counts and hashes the bytes that it passes on.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -68,9 +68,17 @@ impl Tap {
     /// # Errors
     /// The listener or the thread cannot be created.
     pub fn start(target: SocketAddr) -> Result<Self> {
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), target)
+    }
+
+    /// As [`Self::start`], with another address for clients.
+    ///
+    /// # Errors
+    /// The listener or the thread cannot be created.
+    pub fn start_at(address: SocketAddr, target: SocketAddr) -> Result<Self> {
         let flows = Arc::new(Mutex::new(Vec::new()));
         let recorded = Arc::clone(&flows);
-        let acceptor = Acceptor::start(move |near| {
+        let acceptor = Acceptor::start_at(address, move |near| {
             let Ok(far) = TcpStream::connect(target).and_then(|far| {
                 far.set_nodelay(true)?;
                 Ok(far)

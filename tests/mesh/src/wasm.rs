@@ -8,21 +8,21 @@ use crate::error::Result;
 const ARTEFACT: &str = "tcp_peer_stats.wasm";
 const EMPTY: &str = "empty_filter.wasm";
 
-/// Builds the filter with `cargo wasm` and returns the path of the .wasm.
+/// Builds the filter as `cargo wasm` does, and returns the path of the .wasm.
 ///
 /// # Errors
 /// The WebAssembly target is not installed or the filter does not compile.
 pub fn build() -> Result<PathBuf> {
-    cargo::build(&["wasm"], |file| file.ends_with(ARTEFACT))
+    compile("tcp-peer-stats", "wasm", ARTEFACT)
 }
 
-/// Builds the filter with `cargo wasm-symbols`: the module of [`build`] with symbols and debug
+/// Builds the filter as `cargo wasm-symbols` does: the module of [`build`] with symbols and debug
 /// information.
 ///
 /// # Errors
 /// See [`build`].
 pub fn build_with_symbols() -> Result<PathBuf> {
-    cargo::build(&["wasm-symbols"], |file| file.ends_with(ARTEFACT))
+    compile("tcp-peer-stats", "wasm-symbols", ARTEFACT)
 }
 
 /// Builds an empty filter on the same SDK and returns the path of the .wasm.
@@ -30,9 +30,15 @@ pub fn build_with_symbols() -> Result<PathBuf> {
 /// # Errors
 /// See [`build`].
 pub fn empty() -> Result<PathBuf> {
-    let package = ["build", "--package", "empty-filter", "--profile", "wasm"];
-    let target = ["--target", "wasm32-unknown-unknown"];
+    compile("empty-filter", "wasm", EMPTY)
+}
+
+/// Not with the aliases of cargo, which start cargo twice to check the target: every test program
+/// comes here.
+fn compile(package: &str, profile: &str, file_name: &str) -> Result<PathBuf> {
+    let package = ["build", "--package", package, "--profile", profile];
+    let target = ["--target", wasm_target::TARGET];
     cargo::build(&[&package[..], &target].concat(), |file| {
-        file.ends_with(EMPTY)
+        file.ends_with(file_name)
     })
 }

@@ -13,8 +13,8 @@ pub(in crate::l4) struct WasmFilter {
     worker: Rc<Worker>,
     /// The newest root at the time of the accept.
     root: u32,
-    /// The stream context, which exists from the accept on. It remains after `proxy_on_delete` until the current event is complete:
-    /// a filter that closes in the last `proxy_on_upstream_data` gets
+    /// The stream context, which exists from the accept on. It remains after `proxy_on_delete` until
+    /// the current event is complete: a filter that closes in the last `proxy_on_upstream_data` gets
     /// `proxy_on_upstream_connection_close` after it.
     context: Option<u32>,
     /// The iteration has reached the filter, and its VM knows the context.
@@ -41,8 +41,8 @@ impl WasmFilter {
         self.context.map(|_| self.root)
     }
 
-    pub(super) fn is_failed(&self) -> bool {
-        self.worker.is_failed()
+    pub(super) fn is_dead(&self) -> bool {
+        self.worker.is_dead()
     }
 
     pub(super) fn is_draining(&self) -> bool {

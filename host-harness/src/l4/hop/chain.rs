@@ -137,7 +137,7 @@ impl Hop {
         let Some(result) = self.call(filter, callback) else {
             return FilterStatus::Continue;
         };
-        if self.filters.get(filter).is_some_and(Filter::is_failed) {
+        if self.filters.get(filter).is_some_and(Filter::is_dead) {
             self.close_downstream(PeerType::Local, Ending::End);
             return FilterStatus::StopIteration;
         }

@@ -4,6 +4,7 @@ use super::{Dialing, Hop};
 use crate::abi::PeerType;
 use crate::l4::filter::{CLUSTER_KEY, FilterStatus};
 use crate::l4::segment::{Ending, Segment, Socket, Toward};
+use crate::property::{StateObject, Value};
 use crate::stream_info::Upstream;
 use crate::tls::Tls;
 
@@ -16,8 +17,8 @@ const UPSTREAM_REMOTE_RESET: i64 = 0x10;
 /// `UO`: the cluster has as many connections as it may have.
 const UPSTREAM_OVERFLOW: i64 = 0x80;
 
-/// `NC`: a filter named a cluster that does not exist.
-const NO_CLUSTER: i64 = 0x400_0000;
+/// `NC`: there is no cluster of the name that a filter chose. Measured with Envoy 1.40.
+const NO_CLUSTER_FOUND: i64 = 0x0100_0000;
 
 /// The failure of a connect to an address that does not listen.
 const REFUSED: &str = "delayed connect error: Connection refused";
@@ -30,7 +31,7 @@ impl Hop {
             return;
         }
         let Some(mut chosen) = self.choose_upstream() else {
-            return self.refuse_upstream(NO_CLUSTER);
+            return self.refuse_upstream(NO_CLUSTER_FOUND);
         };
         let has_room = self.count_connection(&chosen);
         if !has_room {
@@ -50,9 +51,11 @@ impl Hop {
 
     /// The upstream of the cluster that a filter named, otherwise that of the configuration.
     fn choose_upstream(&self) -> Option<Upstream> {
-        match self.filter_state(CLUSTER_KEY) {
-            Some(name) => self.proxy.route(&String::from_utf8_lossy(&name)),
-            None => Some(self.route.clone()),
+        let stream = self.stream.borrow();
+        let named = stream.info.filter_state.get(CLUSTER_KEY);
+        match named.map(StateObject::value) {
+            Some(Value::String(name)) if *name != self.route.cluster.name => self.proxy.route(name),
+            _ => Some(self.route.clone()),
         }
     }
 
@@ -108,7 +111,7 @@ impl Hop {
         self.is_active();
         self.send_early();
         if self.downstream.reset {
-            self.close_downstream(PeerType::Remote, Ending::Reset);
+            self.close_downstream(PeerType::Remote, self.after_reset());
         } else {
             self.read_client();
         }

@@ -81,19 +81,25 @@ pub(super) struct Half {
     pub(super) passed: usize,
 }
 
-/// The proofs of the client's proxy: until when, in milliseconds, a server is known to read frames.
+/// The proofs of the client's proxy. Times are in milliseconds.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(BTreeMap<Server, u64>);
+pub(crate) struct Memory(BTreeMap<Server, Proof>);
+
+/// A frame uses the proof up. The next one is the answer to it, or the server's frame on a connection
+/// that was opened after it.
+#[derive(Debug, Default)]
+struct Proof {
+    until: Option<u64>,
+    used_at: Option<u64>,
+}
 
 /// Why a proxy has written its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Written {
     /// The peer is known to read frames, or the operator says so.
     Known,
-    /// By a proof.
     ByProof {
-        /// Whether more than half of the proof's life was left. Then a frame does not renew it.
-        fresh: bool,
+        at: u64,
     },
 }
 
@@ -101,6 +107,7 @@ enum Written {
 #[derive(Debug)]
 pub(super) struct Hop<'a> {
     case: &'a Case,
+    opened_at: u64,
     pub(super) proxy: &'a Proxy,
     server: Server,
     /// The application of the proxy, whose bytes follow the proxy's frame.
@@ -113,9 +120,16 @@ pub(super) struct Hop<'a> {
 }
 
 impl<'a> Hop<'a> {
-    pub(super) fn new(case: &'a Case, proxy: &'a Proxy, server: Server, beside: End) -> Self {
+    pub(super) fn new(
+        case: &'a Case,
+        proxy: &'a Proxy,
+        server: Server,
+        beside: End,
+        opened_at: u64,
+    ) -> Self {
         Self {
             case,
+            opened_at,
             proxy,
             server,
             beside,
@@ -140,7 +154,7 @@ impl<'a> Hop<'a> {
     }
 
     /// Whether and why a frame is written in front of the first bytes.
-    fn writes(&self, now: u64, memory: &Memory) -> Option<Written> {
+    fn writes(&self, now: u64, memory: &mut Memory) -> Option<Written> {
         let is_known = match (self.proxy.mode(), self.beside) {
             (Mode::On, _) => true,
             (Mode::Receive | Mode::Off, _) => false,
@@ -160,27 +174,16 @@ impl<'a> Hop<'a> {
                 false
             }
             (Mode::Auto, End::Client) => {
-                let until = memory.0.get(&self.server).copied();
-                let left = until?.checked_sub(now).filter(|left| *left > 0)?;
-                let fresh = left * 2 > self.proof_millis();
-                return Some(Written::ByProof { fresh });
+                let proof = memory.0.get_mut(&self.server)?;
+                proof.until.filter(|until| *until > now)?;
+                *proof = Proof {
+                    until: None,
+                    used_at: Some(now),
+                };
+                return Some(Written::ByProof { at: now });
             }
         };
         is_known.then_some(Written::Known)
-    }
-
-    fn is_fresh(&self, now: u64, memory: &Memory) -> bool {
-        let until = memory.0.get(&self.server).copied().unwrap_or_default();
-        until.saturating_sub(now) * 2 > self.proof_millis()
-    }
-
-    /// The proxy closes the connection, because the server has reset it.
-    pub(super) fn close_by_reset(&mut self, memory: &mut Memory) {
-        let by_proof = matches!(self.written, Some(Written::ByProof { .. }));
-        if by_proof && !self.closed && self.head() == Some(Head::Undecided) {
-            memory.0.remove(&self.server);
-        }
-        self.closed = true;
     }
 
     fn proof_millis(&self) -> u64 {
@@ -219,7 +222,7 @@ impl<'a> Hop<'a> {
             payload = passes.get(half.passed..).unwrap_or_default().to_vec();
             self.closed |= head == Head::TooLarge;
             if before == Some(Head::Undecided) {
-                self.learn(head, now, memory);
+                self.learn(head, memory);
             }
         }
         self.halves.of_mut(from).passed += payload.len();
@@ -237,28 +240,30 @@ impl<'a> Hop<'a> {
         payload
     }
 
-    /// The first bytes of a server prove that it reads frames, or the reverse.
-    fn learn(&mut self, head: Head, now: u64, memory: &mut Memory) {
+    /// Handles the first bytes of a server: its frame is a proof.
+    fn learn(&mut self, head: Head, memory: &mut Memory) {
         let has_proofs = self.beside == End::Client && self.proxy.mode() == Mode::Auto;
-        let by_proof = matches!(self.written, Some(Written::ByProof { .. }));
         match head {
             Head::Frame(..)
                 if has_proofs
                     && self.case.has_spiffe_server()
                     && self.case.has_mutual_tls()
-                    && !self.case.is_listed(self.server)
-                    && self.written != Some(Written::ByProof { fresh: true })
-                    && !self.is_fresh(now, memory) =>
+                    && !self.case.is_listed(self.server) =>
             {
-                memory.0.insert(self.server, now + self.proof_millis());
+                let until = Some(self.opened_at + self.proof_millis());
+                let proof = memory.0.entry(self.server).or_default();
+                let is_next = match (self.written, proof.used_at) {
+                    (Some(Written::ByProof { at }), used_at) => used_at == Some(at),
+                    (_, used_at) => used_at.is_none_or(|used_at| used_at < self.opened_at),
+                };
+                if is_next {
+                    proof.until = until;
+                }
             }
-            Head::Absent | Head::CutInHeader if by_proof => {
-                memory.0.remove(&self.server);
+            Head::Absent | Head::CutInHeader
+                if matches!(self.written, Some(Written::ByProof { .. })) =>
+            {
                 self.unanswered = true;
-            }
-            // The proxy closes the connection.
-            Head::TooLarge if by_proof => {
-                memory.0.remove(&self.server);
             }
             _ => {}
         }

@@ -68,7 +68,7 @@ impl Options {
             hosts.envoy().path.display()
         );
         let scenarios: Vec<_> = (0..self.cases)
-            .map(|index| random(self.seed, index))
+            .map(|index| random(hosts.profile(), self.seed, index))
             .collect();
         let progress = ProgressBar::new(self.cases as u64).with_style(style());
         let mut findings = Vec::new();
@@ -95,7 +95,7 @@ impl Options {
     fn compare_programs(&self) -> Result<usize, Error> {
         let programs = Programs::new(self.envoy_version.as_deref())?;
         let all: Vec<_> = (0..self.programs)
-            .map(|index| random_program(self.seed, index))
+            .map(|index| random_program(programs.profile(), self.seed, index))
             .collect();
         let progress = ProgressBar::new(self.programs as u64).with_style(style());
         let mut differences = Vec::new();
@@ -120,7 +120,7 @@ impl Options {
     fn compare_exchanges(&self) -> Result<usize, Error> {
         let exchanges = Exchanges::new(self.envoy_version.as_deref())?;
         let programs: Vec<_> = (0..self.exchanges)
-            .map(|index| random_exchange(self.seed, index))
+            .map(|index| random_exchange(exchanges.profile(), self.seed, index))
             .collect();
         let progress = ProgressBar::new(self.exchanges as u64).with_style(style());
         let mut differences = Vec::new();

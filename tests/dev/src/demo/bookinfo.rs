@@ -12,10 +12,11 @@ use super::interrupt::Interrupt;
 use super::options::Options;
 use super::parts;
 use super::progress::step;
-use super::report::{Check, Findings, Kept, Report, Setup};
+use super::report::{Findings, Kept, Report, Setup};
 use mesh::envoy::Envoy;
 use mesh::error::Result;
 use mesh::prometheus::Prometheus;
+use mesh::report::Check;
 use mesh::topology::{self, BOOKINFO, Graph, Scrape, Topology};
 use mesh::{Mesh, Scratch};
 

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::interrupt::Interrupt;
-use super::report::{Check, Console};
+use super::report::Console;
 use super::snapshot::Snapshot;
 use mesh::error::Result;
 use mesh::exposition::Series;
 use mesh::labels::{CLOSED, OPENED};
 use mesh::poll::{self, Look};
 use mesh::prometheus::Prometheus;
+use mesh::report::Check;
 
 const SCRAPE_LIMIT: Duration = Duration::from_secs(20);
 

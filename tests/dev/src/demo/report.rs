@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use mesh::Counts;
 use mesh::Scratch;
 use mesh::exposition::Series;
-use mesh::labels::Reporter;
+use mesh::report::{Check, Reported};
 use mesh::topology::Graph;
 
 /// The whole report.
@@ -51,35 +50,12 @@ pub(super) struct Setup {
     pub(super) reporting_duration_ms: u128,
 }
 
-/// The report of one sidecar on one service.
-#[derive(Debug, Serialize)]
-pub(super) struct Reported {
-    pub(super) reporter: Reporter,
-    pub(super) sidecar: String,
-    pub(super) service: String,
-    /// The four metrics' series with all labels.
-    pub(super) metrics: Vec<Series>,
-    /// The counts of the tap between the application and this sidecar.
-    pub(super) expected: Counts,
-    /// The counts of the metrics.
-    pub(super) seen: Counts,
-}
-
 /// The listing of opened and closed connections.
 #[derive(Debug, Serialize)]
 pub(super) struct Console {
     /// The source of the listing.
     pub(super) source: String,
     pub(super) series: Vec<Series>,
-}
-
-/// The result of a check.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Check {
-    pub(super) what: String,
-    pub(super) ok: bool,
-    /// The compared values.
-    pub(super) detail: String,
 }
 
 /// The parts that `--keep` leaves running.
@@ -120,15 +96,5 @@ impl Kept {
     pub(super) fn with(mut self, name: &str, address: String) -> Self {
         self.addresses.insert(name.to_owned(), address);
         self
-    }
-}
-
-impl Check {
-    pub(super) fn new(what: impl Into<String>, ok: bool, detail: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            ok,
-            detail: detail.into(),
-        }
     }
 }

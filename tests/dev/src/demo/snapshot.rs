@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::checks;
 use super::interrupt::Interrupt;
-use super::report::{Check, Reported};
 use mesh::error::Result;
 use mesh::exposition::{Exposition, Series};
 use mesh::labels::{METRICS, Reporter};
+use mesh::report::{Check, Reported, checks};
 use mesh::{Counts, Mesh};
 
 /// The metrics of all sidecars while no traffic is in progress.

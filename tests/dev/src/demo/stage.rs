@@ -10,7 +10,7 @@ use serde_json::json;
 use super::interrupt::Interrupt;
 use super::options::Options;
 use super::progress::step;
-use super::report::{Check, Findings, Kept, Report, Setup};
+use super::report::{Findings, Kept, Report, Setup};
 use super::snapshot::{self, Snapshot};
 use super::{Demo, listing, parts, traffic};
 use mesh::Scratch;
@@ -19,6 +19,7 @@ use mesh::envoy::Envoy;
 use mesh::error::Result;
 use mesh::labels::Reporter;
 use mesh::prometheus::Prometheus;
+use mesh::report::Check;
 use mesh::workload::Workload;
 use mesh::{Mesh, Service};
 

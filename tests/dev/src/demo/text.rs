@@ -1,11 +1,9 @@
 //! The report as text.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::report::{Console, Findings, Kept, Report, Reported};
-use mesh::exposition::{Labels, Series};
-use mesh::labels::{CLOSED, OPENED, RECEIVED, SENT};
+use super::report::{Console, Findings, Kept, Report};
+use mesh::report::{Reported, table};
 use mesh::topology::{Graph, Link};
 
 /// The whole report.
@@ -18,11 +16,7 @@ pub(super) fn render(report: &Report) -> String {
     };
     text.push_str("\nChecked\n\n");
     for check in &report.checks {
-        let mark = if check.ok { "ok    " } else { "FAILED" };
-        line(
-            &mut text,
-            &format!("  {mark}  {}: {}", check.what, check.detail),
-        );
+        line(&mut text, &check.line());
     }
     if let Some(kept) = &report.kept {
         text.push_str(&still_running(kept));
@@ -37,7 +31,7 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 fn databases(reporters: &[Reported], listing: &Console) -> String {
-    let metrics = table(reporters);
+    let metrics = table::metrics(reporters);
     format!(
         "\nTCP metrics by reporter and peer\n\n{metrics}{}",
         console(listing)
@@ -47,42 +41,12 @@ fn databases(reporters: &[Reported], listing: &Console) -> String {
 fn links(graph: &Graph) -> String {
     let mut rows = vec![LINK_HEADER.map(str::to_owned)];
     rows.extend(graph.edges.iter().map(link));
-    let links = columns(&rows, LINK_FIRST_NUMBER);
+    let links = table::columns(&rows, LINK_FIRST_NUMBER);
     format!("\nTCP connections between workloads, from the metrics of all sidecars\n\n{links}")
-}
-
-fn table(reporters: &[Reported]) -> String {
-    let mut rows = vec![HEADER.map(str::to_owned)];
-    for reported in reporters {
-        let mut peers: BTreeMap<&Labels, Vec<&Series>> = BTreeMap::new();
-        for series in &reported.metrics {
-            peers.entry(&series.labels).or_default().push(series);
-        }
-        rows.extend(
-            peers
-                .into_iter()
-                .map(|(labels, series)| row(labels, &series)),
-        );
-    }
-    columns(&rows, FIRST_NUMBER)
 }
 
 /// The width at which the labels of a series are wrapped.
 const WIDTH: usize = 110;
-
-const HEADER: [&str; 9] = [
-    "REPORTER",
-    "SOURCE",
-    "DESTINATION",
-    "SERVICE",
-    "SECURITY",
-    "OPENED",
-    "CLOSED",
-    "RECEIVED B",
-    "SENT B",
-];
-/// The index of the first column with numbers.
-const FIRST_NUMBER: usize = 5;
 
 const LINK_HEADER: [&str; 11] = [
     "SOURCE",
@@ -118,54 +82,6 @@ fn link(link: &Link) -> [String; 11] {
         link.counts.received.to_string(),
         link.counts.sent.to_string(),
     ]
-}
-
-fn row(labels: &Labels, series: &[&Series]) -> [String; 9] {
-    let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
-    let value = |metric: &str| {
-        let found = series.iter().find(|series| series.name == metric);
-        found.map_or_else(|| "-".to_owned(), |series| series.value.to_string())
-    };
-    [
-        label("reporter"),
-        label("source_workload"),
-        label("destination_workload"),
-        label("destination_service_name"),
-        label("connection_security_policy"),
-        value(OPENED),
-        value(CLOSED),
-        value(RECEIVED),
-        value(SENT),
-    ]
-}
-
-/// Aligns rows in columns. Columns from `first_number` on have numbers.
-fn columns<const N: usize>(rows: &[[String; N]], first_number: usize) -> String {
-    let mut widths = [0; N];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.len().max(*width);
-        }
-    }
-    let mut text = String::new();
-    for row in rows {
-        let cells = row
-            .iter()
-            .zip(widths)
-            .enumerate()
-            .map(|(index, (cell, width))| {
-                if index < first_number {
-                    format!("{cell:<width$}")
-                } else {
-                    format!("{cell:>width$}")
-                }
-            });
-        line(
-            &mut text,
-            &format!("  {}", cells.collect::<Vec<_>>().join("  ")),
-        );
-    }
-    text
 }
 
 fn console(console: &Console) -> String {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::interrupt::Interrupt;
 use super::progress::step;
-use super::report::Check;
 use mesh::databases::{MariaDb, Postgres};
 use mesh::error::Result;
 use mesh::labels::Reporter;
 use mesh::poll::{self, Look};
 use mesh::process;
+use mesh::report::Check;
 use mesh::{Counts, Mesh};
 
 /// The number of times that the demo waits for a report of an open connection.

@@ -13,9 +13,9 @@ use mesh::testing::Result;
 use mesh::topology::{self, BOOKINFO, Topology};
 use mesh::{EnvoyBinary, Mesh, Scratch, available, wasm};
 
-use crate::kiali::{self, Rate};
-use crate::trouble::Trouble;
-use crate::{dashboard, docs, grafana, rules};
+use crate::bookinfo::kiali::{self, Rate};
+use crate::bookinfo::trouble::Trouble;
+use crate::bookinfo::{dashboard, docs, grafana, rules};
 
 /// Prometheus scrapes several times before all rates have values.
 const SCRAPES: Duration = Duration::from_secs(40);

@@ -12,7 +12,7 @@ use mesh::testing::Result;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::grafana;
+use crate::bookinfo::grafana;
 
 const FILE: &str = include_str!("../../../../envoy-config/grafana/tcp-peer-stats.json");
 

@@ -16,9 +16,9 @@ use mesh::{Scratch, available, workspace};
 use serde_json::Value;
 
 use self::page::Page;
-use crate::demo::{DEMO, EDGES};
+use crate::bookinfo::demo::{DEMO, EDGES};
 
-/// The picture in the README. `UPDATE_PICTURES=1 cargo test --test bookinfo live` updates it.
+/// The picture in the README. `UPDATE_PICTURES=1 cargo test --test commands live` updates it.
 const PICTURE: &str = "filter/docs/live-mesh.png";
 const PICTURE_SIZE: [u32; 2] = [1440, 526];
 const PICTURE_BYTES: u64 = 200_000;

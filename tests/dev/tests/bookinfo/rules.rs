@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::docs;
+use crate::bookinfo::docs;
 
 const RULES: &str = "tcp-peer-stats.rules.yaml";
 const CASES: [&str; 2] = [
@@ -78,7 +78,7 @@ fn rules() -> Result<Vec<Rule>> {
     Ok(groups.into_iter().flat_map(|group| group.rules).collect())
 }
 
-/// The alerts that the proxies in [`crate::trouble`] must fire. The others need hours, or a second
+/// The alerts that the proxies in [`super::trouble`] must fire. The others need hours, or a second
 /// event.
 const ALERTS: [&str; 7] = [
     "TcpConnectionsFail",

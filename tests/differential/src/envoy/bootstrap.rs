@@ -73,13 +73,10 @@ fn tcp_proxy(mode: ConnectMode) -> Value {
         "stat_prefix": "server",
         "cluster": "server",
     });
-    let lazy = match mode {
-        ConnectMode::Immediate => None,
-        ConnectMode::OnDownstreamData => Some("ON_DOWNSTREAM_DATA"),
-        ConnectMode::OnDownstreamTlsHandshake => Some("ON_DOWNSTREAM_TLS_HANDSHAKE"),
-    };
-    if let (Some(mode), Some(config)) = (lazy, config.as_object_mut()) {
-        config.insert("upstream_connect_mode".into(), json!(mode));
+    // Older Envoys do not know the field.
+    let lazy = mode != ConnectMode::Immediate;
+    if let Some(config) = config.as_object_mut().filter(|_| lazy) {
+        config.insert("upstream_connect_mode".into(), json!(mode.name()));
         config.insert("max_early_data_bytes".into(), json!(scenario::EARLY_DATA));
     }
     json!({ "name": "tcp_proxy", "typed_config": config })

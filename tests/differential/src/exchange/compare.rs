@@ -7,13 +7,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use envoy_stage::Envoys;
-use host_harness::Module;
 use host_harness::scenario::{Emulated, Scenario, Step};
+use host_harness::{Module, Profile};
 use mesh::EnvoyBinary;
 use serde_json::Value;
 
 use super::observation::{self, Observation};
 use crate::error::{Error, Result};
+use crate::stage::{connections, play};
+use crate::version;
 
 /// How many programs are played at once; most of their time is waiting for Envoys.
 const PLAYERS: usize = 3;
@@ -28,6 +30,7 @@ pub struct Exchanges {
     binary: EnvoyBinary,
     wasm: PathBuf,
     module: Module,
+    profile: Profile,
 }
 
 /// A program, and its observations if they differ.
@@ -48,11 +51,19 @@ impl Exchanges {
     /// Envoy or the filter is not available.
     pub fn new(envoy_version: Option<&str>) -> Result<Self> {
         let wasm = mesh::wasm::build()?;
+        let binary = EnvoyBinary::find(envoy_version)?;
         Ok(Self {
-            binary: EnvoyBinary::find(envoy_version)?,
-            module: Module::from_file(&wasm)?,
+            profile: version::profile(&binary),
+            binary,
+            module: Module::from_file_cached(&wasm)?,
             wasm,
         })
+    }
+
+    /// The profile of Envoy.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        self.profile
     }
 
     /// Plays programs in both hosts and calls `seen` for each with its difference.
@@ -89,6 +100,7 @@ impl Exchanges {
             what: what.to_string(),
         };
         let scenario = Scenario::parse(&program.to_string()).map_err(|error| failed(&error))?;
+        let scenario = scenario.with_profile(self.profile);
         let orders = scenario.in_each_order();
         let emulated: Result<Vec<_>> = orders
             .iter()
@@ -109,7 +121,7 @@ impl Exchanges {
         let mut stage = stage.map_err(|error| error.to_string())?;
         let mut observation = Observation::default();
         for (at, step) in scenario.steps.iter().enumerate() {
-            let played = observation::play(step, &mut stage);
+            let played = play(step, &mut stage);
             played.map_err(|error| error.to_string())?;
             let received = received(scenario, at, &mut stage)?;
             observation.steps.push(received);
@@ -130,7 +142,7 @@ impl Exchanges {
         let mut stage = stage.map_err(|error| error.to_string())?;
         let mut observation = Observation::default();
         for (at, step) in scenario.steps.iter().enumerate() {
-            let played = observation::play(step, &mut stage);
+            let played = play(step, &mut stage);
             played.map_err(|error| format!("step {}: {error}", at + 1))?;
             let expected = candidates.iter().filter_map(|one| one.steps.get(at));
             let expected: Vec<_> = expected.cloned().collect();
@@ -159,7 +171,7 @@ fn received(
         return Ok(Vec::new());
     }
     let steps: &[Step] = scenario.steps.get(..=at).unwrap_or_default();
-    let received = observation::received(stage, &observation::connections(steps));
+    let received = observation::received(stage, &connections(steps));
     received.map_err(|error| error.to_string())
 }
 

@@ -3,9 +3,12 @@
 mod steps;
 
 use fastrand::Rng;
+use host_harness::Profile;
 use mesh::labels::STANDARD;
 use serde_json::{Value, json};
 use steps::{Timing, steps};
+
+use crate::version::has_connect_modes;
 
 const CLUSTER: &str = "outbound|27017||mongodb.default.svc.cluster.local";
 
@@ -13,12 +16,19 @@ const IMMEDIATE: &str = "IMMEDIATE";
 const ON_DATA: &str = "ON_DOWNSTREAM_DATA";
 const ON_HANDSHAKE: &str = "ON_DOWNSTREAM_TLS_HANDSHAKE";
 
-/// Returns the `index`-th random program of a seed: a scenario without expectations, as JSON.
+/// Returns the `index`-th random program of a seed for this version of Envoy: a scenario without
+/// expectations, as JSON.
 #[must_use]
-pub fn program(seed: u64, index: usize) -> Value {
+pub fn program(profile: Profile, seed: u64, index: usize) -> Value {
     let rng = &mut Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ index as u64);
     let is_mtls = rng.u8(0..10) > 0;
-    let [outbound, inbound] = sidecars(rng, is_mtls);
+    let mut sidecars = sidecars(rng, is_mtls);
+    if !has_connect_modes(profile) {
+        for sidecar in &mut sidecars {
+            sidecar["upstream_connect_mode"] = json!(IMMEDIATE);
+        }
+    }
+    let [outbound, inbound] = sidecars;
     let lazy = |side: &Value| side["upstream_connect_mode"] == ON_DATA;
     let timing = Timing {
         is_lazy: lazy(&outbound) || lazy(&inbound),

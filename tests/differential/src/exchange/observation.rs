@@ -21,23 +21,6 @@ pub struct Observation {
     pub metrics: Vec<String>,
 }
 
-/// Performs a step.
-pub(super) fn play(step: &Step, stage: &mut dyn Stage) -> Result<(), StageError> {
-    match step {
-        Step::Connect(connect) => stage.connect(connect),
-        Step::Client(act) => stage.perform(End::Client, act),
-        Step::Server(act) => stage.perform(End::Server, act),
-        Step::AtOnce(at_once) => stage.at_once(at_once),
-        Step::Advance(by) => {
-            stage.advance(*by);
-            Ok(())
-        }
-        Step::Update(update) => stage.update(update),
-        Step::Drain(side) => stage.drain(*side),
-        Step::Expect(_) => Ok(()),
-    }
-}
-
 /// Whether the effects of this step are observed. What both applications do at once may come before
 /// the handshake of the connection is complete, so nothing waits for that.
 pub(super) fn is_observed(scenario: &Scenario, at: usize) -> bool {
@@ -83,15 +66,6 @@ fn show(bytes: &[u8]) -> String {
             )
         }
     }
-}
-
-/// The names of the connections that the first steps open.
-pub(super) fn connections(steps: &[Step]) -> Vec<String> {
-    let names = steps.iter().filter_map(|step| match step {
-        Step::Connect(connect) => Some(connect.connection.clone()),
-        _ => None,
-    });
-    names.collect()
 }
 
 /// The filters' series that are not zero, sorted.

@@ -24,7 +24,7 @@ const CALLBACKS: [&str; 16] = [
     "delete",
 ];
 
-const PROPERTIES: [&str; 47] = [
+const PROPERTIES: [&str; 49] = [
     "source",
     "source/address",
     "source/port",
@@ -67,6 +67,8 @@ const PROPERTIES: [&str; 47] = [
     "upstream/request_attempt_count",
     "upstream_filter_state",
     "request",
+    "request/size",
+    "response/size",
     "metadata",
     "xds/listener_metadata",
     "xds/upstream_host_locality_metadata",

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use envoy_stage::{self as envoy, Batch};
 use host_harness::scenario::{Emulated, Scenario, Side, Stage, Step};
-use host_harness::{Module, artifact};
+use host_harness::{Module, Profile, artifact};
 use mesh::EnvoyBinary;
 
 use super::generate::{OTHER, Program};
 use super::observation::observe;
 use crate::error::{Error, Result};
+use crate::version;
 
 /// The number of programs per Envoy. Each filter of them needs three VMs.
 const BATCH: usize = 25;
@@ -33,6 +34,7 @@ pub struct Programs {
     probe: PathBuf,
     other: PathBuf,
     module: Module,
+    profile: Profile,
 }
 
 /// A program, and its observations if they differ.
@@ -58,12 +60,20 @@ impl Programs {
     /// Envoy or a filter is not available.
     pub fn new(envoy_version: Option<&str>) -> Result<Self> {
         let probe = artifact::build("probe-filter", "wasm")?;
+        let binary = EnvoyBinary::find(envoy_version)?;
         Ok(Self {
-            binary: EnvoyBinary::find(envoy_version)?,
-            module: Module::from_file(&probe)?,
+            profile: version::profile(&binary),
+            binary,
+            module: Module::from_file_cached(&probe)?,
             other: artifact::build("sdk-filter", "wasm")?,
             probe,
         })
+    }
+
+    /// The profile of Envoy.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        self.profile
     }
 
     /// Plays programs in both hosts and calls `seen` for each with its difference, in order.
@@ -121,7 +131,9 @@ impl Programs {
     fn scenario(&self, program: &Program) -> Result<Scenario> {
         let other = self.other.display().to_string();
         let text = program.scenario.to_string().replace(OTHER, &other);
-        Scenario::parse(&text).map_err(|error| Error::Exchange {
+        let scenario = Scenario::parse(&text);
+        let scenario = scenario.map(|scenario| scenario.with_profile(self.profile));
+        scenario.map_err(|error| Error::Exchange {
             program: program.to_string(),
             what: error.to_string(),
         })
@@ -249,19 +261,7 @@ fn emulated_lines(stage: &Emulated) -> Vec<(&'static str, Vec<String>)> {
 /// Performs a step. An act of a server application that no proxy has connected to, and a refused
 /// update, have no effect in both hosts.
 fn perform(step: &Step, stage: &mut dyn Stage) {
-    let _without_effect = match step {
-        Step::Connect(connect) => stage.connect(connect),
-        Step::Client(act) => stage.perform(host_harness::scenario::End::Client, act),
-        Step::Server(act) => stage.perform(host_harness::scenario::End::Server, act),
-        Step::AtOnce(at_once) => stage.at_once(at_once),
-        Step::Update(update) => stage.update(update),
-        Step::Drain(side) => stage.drain(*side),
-        Step::Advance(by) => {
-            stage.advance(*by);
-            Ok(())
-        }
-        Step::Expect(_) => Ok(()),
-    };
+    let _without_effect = crate::stage::play(step, stage);
 }
 
 fn up_to(scenario: &Scenario, at: usize) -> &[Step] {

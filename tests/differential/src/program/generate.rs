@@ -8,10 +8,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use fastrand::Rng;
+use host_harness::Profile;
 use serde_json::{Value, json};
 
 use filters::{Kit, chains, filters};
 use steps::{Plan, steps};
+
+use crate::version::has_connect_modes;
 
 /// The place of the file of the second module in a program.
 pub(super) const OTHER: &str = "OTHER-MODULE";
@@ -39,9 +42,9 @@ impl fmt::Display for Program {
     }
 }
 
-/// Returns the `index`-th random program of a seed.
+/// Returns the `index`-th random program of a seed, for this version of Envoy.
 #[must_use]
-pub fn program(seed: u64, index: usize) -> Program {
+pub fn program(profile: Profile, seed: u64, index: usize) -> Program {
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (index as u64) << 20);
     let rng = &mut rng;
     let mut features = BTreeSet::new();
@@ -64,6 +67,7 @@ pub fn program(seed: u64, index: usize) -> Program {
                 is_tls: mtls.is_some() && side == "inbound",
                 has_tls: mtls.is_some(),
                 is_alone: !features.contains("two-sidecars"),
+                has_modes: has_connect_modes(profile),
             };
             let sidecar = sidecar(rng, &kit, &mut plan, &mut features);
             if let Some(scenario) = scenario.as_object_mut() {
@@ -106,6 +110,7 @@ fn sidecar(
         );
     }
     let mode = match (rng.u8(0..10), kit.is_tls) {
+        _ if !kit.has_modes => None,
         (0, _) => Some("ON_DOWNSTREAM_DATA"),
         (1, true) => Some("ON_DOWNSTREAM_TLS_HANDSHAKE"),
         _ => None,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use host_harness::scenario::{Act, End, Stage, StageError, Step};
 
 use crate::normal;
+use crate::stage::connections;
 
 /// The acts after which an application does not see its connection any more.
 fn leaves(act: &Act) -> bool {
@@ -61,13 +62,4 @@ fn without_reason(line: &str) -> &str {
 /// Whether the line is the second module's tick, which real Envoys have at any time.
 fn is_from_a_clock(line: &str) -> bool {
     line.ends_with(": tick")
-}
-
-/// The names of the connections that the steps open.
-fn connections(steps: &[Step]) -> Vec<String> {
-    let names = steps.iter().filter_map(|step| match step {
-        Step::Connect(connect) => Some(connect.connection.clone()),
-        _ => None,
-    });
-    names.collect()
 }

@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::demo::checks;
 use crate::demo::interrupt::Interrupt;
-use crate::demo::report::{Check, Reported};
 use mesh::Counts;
 use mesh::error::Result;
 use mesh::exposition::{Exposition, Series};
 use mesh::labels::{METRICS, Reporter};
 use mesh::poll::{self, Look};
 use mesh::prometheus::Prometheus;
+use mesh::report::{Check, Reported, checks};
 use mesh::topology::{Edge, Graph, Link, Scrape, Target, Topology};
 use mesh::workload::Workload;
 

@@ -7,7 +7,7 @@ use mesh::workspace;
 use serde_json::json;
 
 use super::*;
-use crate::docs;
+use crate::bookinfo::docs;
 
 /// The number of columns of Grafana's grid.
 const WIDTH: u32 = 24;

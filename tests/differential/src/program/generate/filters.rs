@@ -20,6 +20,8 @@ pub(super) struct Kit<'a> {
     pub(super) has_tls: bool,
     /// There is no other sidecar.
     pub(super) is_alone: bool,
+    /// tcp_proxy has `upstream_connect_mode`.
+    pub(super) has_modes: bool,
 }
 
 /// Two or three filter chains.

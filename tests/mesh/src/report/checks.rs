@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::report::{Check, Reported};
-use mesh::Counts;
-use mesh::exposition::{Labels, Series};
-use mesh::labels::METRICS;
+use super::{Check, Reported};
+use crate::Counts;
+use crate::exposition::{Labels, Series};
+use crate::labels::METRICS;
 
 /// The four values are equal to the counts of the tap at the application's end.
-pub(super) fn counts(reported: &Reported) -> Check {
+#[must_use]
+pub fn counts(reported: &Reported) -> Check {
     let Reported {
         reporter,
         service,
@@ -26,7 +27,8 @@ pub(super) fn counts(reported: &Reported) -> Check {
 }
 
 /// Each metric has one series, with exactly the expected labels.
-pub(super) fn labels(reported: &Reported, expected: &Labels) -> Check {
+#[must_use]
+pub fn labels(reported: &Reported, expected: &Labels) -> Check {
     let Reported {
         reporter,
         service,
@@ -84,8 +86,8 @@ fn difference(series: &Series, expected: &Labels) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mesh::labels::{self, CLOSED, Reporter, SENT};
-    use mesh::workload::Workload;
+    use crate::labels::{self, CLOSED, Reporter, SENT};
+    use crate::workload::Workload;
 
     fn expected() -> Labels {
         let server = Workload::bookinfo("mongodb", "v1");

@@ -1,0 +1,7 @@
+//! The commands for developers, and the metrics of their meshes in the tools of their users.
+
+mod bench_envoy;
+#[path = "bookinfo/main.rs"]
+mod bookinfo;
+mod demo;
+mod soak;

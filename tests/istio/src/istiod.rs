@@ -1,0 +1,194 @@
+//! Istio's control plane: its objects, istiod in a pod, and what istiod says of its proxies.
+
+mod proxies;
+
+use std::process::Command;
+use std::time::Duration;
+
+use mesh::process;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::cluster::until;
+use crate::error::{Error, Result};
+use crate::kubelet::{Kubelet, Pod, PodSpec};
+
+pub use self::proxies::Proxies;
+
+/// The namespace of istiod.
+pub const NAMESPACE: &str = "istio-system";
+
+/// The settings of `istioctl manifest generate`. Stock Envoy has none of Istio's own filters, so
+/// istiod must not configure them; it has no compressor for Istio's stats.
+pub const SETTINGS: [&str; 9] = [
+    "profile=minimal",
+    "values.telemetry.enabled=false",
+    "values.pilot.env.PILOT_ENABLE_METADATA_EXCHANGE=false",
+    "values.pilot.env.PILOT_ENABLE_ALPN_FILTER=false",
+    "values.pilot.env.PILOT_ENABLE_GATEWAY_API=false",
+    "values.pilot.env.ENABLE_LEADER_ELECTION=false",
+    "meshConfig.defaultConfig.statsCompression=false",
+    // Otherwise istiod and the agents ask the metadata servers of clouds at their start.
+    "values.pilot.env.CLOUD_PLATFORM=none",
+    "meshConfig.defaultConfig.proxyMetadata.CLOUD_PLATFORM=none",
+];
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A running istiod whose webhooks answer.
+#[derive(Debug)]
+pub struct Istiod {
+    pod: Pod,
+}
+
+#[derive(Deserialize)]
+struct Webhooks {
+    webhooks: Vec<Webhook>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Webhook {
+    client_config: ClientConfig,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClientConfig {
+    ca_bundle: Option<String>,
+}
+
+impl Istiod {
+    /// Creates Istio's objects, runs the pod of Deployment istiod, and waits until its injector
+    /// can be called.
+    ///
+    /// # Errors
+    /// An object is refused, or istiod does not become ready.
+    pub fn start(kubelet: &mut Kubelet, settings: &[&str]) -> Result<Self> {
+        let kubectl = kubelet.kubectl();
+        kubectl.run(&["create", "namespace", NAMESPACE])?;
+        let manifests = manifests(kubelet, settings)?;
+        apply(kubelet, &manifests)?;
+        let spec: PodSpec = kubelet.kubectl().until("a pod of Deployment istiod", || {
+            let mut pods = kubelet.kubectl().list(NAMESPACE, "pods", "app=istiod")?;
+            Ok(pods.pop())
+        })?;
+        let pod = kubelet.start(spec)?;
+        kubelet.name("istiod.istio-system.svc", pod.address())?;
+        kubelet.ready(&pod)?;
+        let istiod = Self { pod };
+        istiod.wait(kubelet)?;
+        Ok(istiod)
+    }
+
+    /// What istiod says of its proxies.
+    ///
+    /// # Errors
+    /// istiod does not answer.
+    pub fn proxies(&self) -> Result<Proxies> {
+        let sync = self.pod.get("http://127.0.0.1:8080/debug/syncz")?;
+        let metrics = self.pod.get("http://127.0.0.1:15014/metrics")?;
+        Proxies::parse(&sync, &metrics)
+    }
+
+    /// Waits until at least `number` proxies are connected, all have acknowledged everything that
+    /// istiod sent, and none has refused anything since istiod's start.
+    ///
+    /// # Errors
+    /// A proxy refused a resource, does not acknowledge one, or is not connected.
+    pub fn settled(&self, number: usize) -> Result<Proxies> {
+        let mut last = String::new();
+        let settled = until("all proxies acknowledging all resources", LIMIT, || {
+            let proxies = self.proxies()?;
+            proxies.check_rejects()?;
+            let pending = proxies.pending();
+            let connected = proxies.number();
+            last = format!(
+                "{connected} of {number} proxies connected, {}",
+                pending.join(", ")
+            );
+            Ok((pending.is_empty() && connected >= number).then_some(proxies))
+        });
+        settled.map_err(|error| match error {
+            Error::Testbed(timeout) if timeout.is_timeout() => {
+                Error::Check(format!("not acknowledged: {last}"))
+            }
+            other => other,
+        })
+    }
+
+    /// Kills it.
+    ///
+    /// # Errors
+    /// Its processes cannot be listed.
+    pub fn kill(&mut self) -> Result<()> {
+        self.pod.kill()
+    }
+
+    /// Starts it again.
+    ///
+    /// # Errors
+    /// It does not become ready.
+    pub fn restart(&mut self, kubelet: &Kubelet) -> Result<()> {
+        kubelet.restart(&mut self.pod)?;
+        self.wait(kubelet)
+    }
+
+    /// Its pod.
+    #[must_use]
+    pub fn pod(&self) -> &Pod {
+        &self.pod
+    }
+
+    /// Waits until the API server can call the injector.
+    fn wait(&self, kubelet: &Kubelet) -> Result<()> {
+        let kubectl = kubelet.kubectl();
+        kubectl.until("the injector's authority being known", || {
+            let object = "mutatingwebhookconfiguration/istio-sidecar-injector";
+            let found: Webhooks = kubectl.get(NAMESPACE, object)?;
+            let is_known = |webhook: &Webhook| {
+                let bundle = webhook.client_config.ca_bundle.as_deref();
+                bundle.is_some_and(|bundle| !bundle.is_empty())
+            };
+            Ok(found.webhooks.iter().all(is_known).then_some(()))
+        })?;
+        kubectl.until("the endpoint of Service istiod", || {
+            let selector = "kubernetes.io/service-name=istiod";
+            let slices: Vec<Value> = kubectl.list(NAMESPACE, "endpointslices", selector)?;
+            let mut endpoints = slices
+                .iter()
+                .filter_map(|slice| slice.get("endpoints")?.get(0));
+            let ready = endpoints
+                .any(|endpoint| endpoint.pointer("/conditions/ready") == Some(&Value::Bool(true)));
+            Ok(ready.then_some(()))
+        })
+    }
+}
+
+/// Renders Istio's objects.
+fn manifests(kubelet: &Kubelet, settings: &[&str]) -> Result<String> {
+    let mut command = Command::new(kubelet.tools().path("istioctl")?);
+    command
+        .args(["manifest", "generate"])
+        .args(settings.iter().flat_map(|setting| ["--set", setting]))
+        .env("HOME", kubelet.work());
+    let output = process::run("istioctl", command)?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Applies Istio's objects. The first attempt can fail, because the API server needs a moment to
+/// know the kinds that it creates.
+fn apply(kubelet: &Kubelet, manifests: &str) -> Result<()> {
+    let arguments = ["apply", "--server-side", "--filename"];
+    let mut last = None;
+    let applied = until("Istio's objects being applied", LIMIT, || {
+        match kubelet.kubectl().send(&arguments, manifests) {
+            Ok(_) => Ok(Some(())),
+            Err(error) => {
+                last = Some(error);
+                Ok(None)
+            }
+        }
+    });
+    applied.map_err(|timeout| last.unwrap_or(timeout))
+}

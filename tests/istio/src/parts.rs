@@ -1,0 +1,91 @@
+//! What a job needs and what is prepared outside of its namespaces, where the network is.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+use mesh::tools::mongodb_python;
+use mesh::{EnvoyBinary, process, wasm, workspace};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::progress::step;
+use crate::tools::Tools;
+
+/// The programs and files of a job.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Parts {
+    /// The programs of the control plane.
+    pub tools: Tools,
+    /// Envoy.
+    pub envoy: PathBuf,
+    /// Its version.
+    pub envoy_version: String,
+    /// The filter.
+    pub wasm: PathBuf,
+    /// The filter as an image, if the job needs it.
+    pub image: Option<Image>,
+}
+
+/// An image, and the program that pushes it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Image {
+    /// The program of `cargo oci`.
+    pub oci: PathBuf,
+    /// The layout.
+    pub layout: PathBuf,
+}
+
+impl Parts {
+    /// Finds the programs, fetches Envoy and builds the filter.
+    ///
+    /// # Errors
+    /// A part is missing and cannot be had.
+    pub fn prepare() -> Result<Self> {
+        let tools = Tools::find()?;
+        let envoy = EnvoyBinary::find(None)?;
+        step("Envoy", &format!("{} ({})", envoy.version, envoy.origin));
+        step("filter", "building it with `cargo wasm`");
+        let wasm = wasm::build()?;
+        Ok(Self {
+            tools,
+            envoy: envoy.path,
+            envoy_version: envoy.version,
+            wasm,
+            image: None,
+        })
+    }
+
+    /// Fetches the driver of the demo's client, which it later finds by itself.
+    ///
+    /// # Errors
+    /// Python or pip is missing or fails.
+    pub fn with_driver(self) -> Result<Self> {
+        mongodb_python()?;
+        Ok(self)
+    }
+
+    /// Adds the image.
+    ///
+    /// # Errors
+    /// It cannot be built.
+    pub fn with_image(self) -> Result<Self> {
+        step("image", "building it with `cargo oci build`");
+        let output = workspace::target().join("runs/istio-image");
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command
+            .args(["run", "--quiet", "--bin", "oci", "--", "build", "--output"])
+            .arg(&output)
+            .current_dir(workspace::root());
+        process::run("cargo oci build", command)?;
+        let image = Image {
+            oci: workspace::target().join("debug/oci"),
+            layout: output.join("layout"),
+        };
+        Ok(Self {
+            image: Some(image),
+            ..self
+        })
+    }
+}

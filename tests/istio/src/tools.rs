@@ -1,0 +1,127 @@
+//! The programs of the control plane, built from Go modules of exact versions.
+//!
+//! Each family of programs has a `go.mod` and a `go.sum` in `tests/istio/tools/`. Its programs are
+//! in a cache outside of the repository, in a folder whose name is a hash of these files and of the
+//! flags of the build. So they are built once per machine.
+
+mod build;
+mod family;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::progress;
+
+pub use self::family::{FAMILIES, Family};
+
+/// The variable with a folder of programs to use instead of the cache.
+pub const VARIABLE: &str = "ISTIO_TOOLS";
+
+/// The programs of all families.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Tools {
+    files: BTreeMap<String, PathBuf>,
+}
+
+impl Tools {
+    /// Finds the programs, in the folder of `ISTIO_TOOLS` or in the cache. Builds nothing.
+    ///
+    /// # Errors
+    /// A program is missing ([`Error::is_unmet`] if it is not built).
+    pub fn find() -> Result<Self> {
+        let folder = env::var_os(VARIABLE).filter(|folder| !folder.is_empty());
+        let mut files = BTreeMap::new();
+        for family in FAMILIES {
+            let at = match &folder {
+                Some(folder) => PathBuf::from(folder),
+                None => built(family)?,
+            };
+            for name in family.files() {
+                files.insert(name.to_owned(), existing(&at, name)?);
+            }
+        }
+        Ok(Self { files })
+    }
+
+    /// The path of a program or a file.
+    ///
+    /// # Errors
+    /// No family has it.
+    pub fn path(&self, name: &str) -> Result<&Path> {
+        let path = self.files.get(name).map(PathBuf::as_path);
+        path.ok_or_else(|| Error::object(name, "no family of programs has it"))
+    }
+}
+
+/// Builds the families with these names, or all, as far as they are not built. Says before what it
+/// costs.
+///
+/// # Errors
+/// There is no such family, Go is missing, or a build fails.
+pub fn build(names: &[String]) -> Result<()> {
+    let known = FAMILIES.map(|family| family.name);
+    if let Some(wrong) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        let reason = format!("there is no such family of programs: {}", known.join(", "));
+        return Err(Error::object(wrong, reason));
+    }
+    let wanted = FAMILIES
+        .into_iter()
+        .filter(|family| names.is_empty() || names.iter().any(|name| name == family.name));
+    let (ready, missing): (Vec<_>, Vec<_>) = wanted.partition(|family| family.folder().is_dir());
+    for family in ready {
+        progress::step(
+            family.name,
+            &format!("ready: {}", family.folder().display()),
+        );
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let go = build::go()?;
+    let minutes: u32 = missing.iter().map(|family| family.minutes).sum();
+    progress::say(&format!(
+        "builds {} from Go modules: about {minutes} minutes on two cores and up to 9 GB in Go's caches, if these are empty",
+        missing
+            .iter()
+            .map(|family| family.name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    ));
+    for family in missing {
+        let folder = build::build(&go, family)?;
+        progress::step(family.name, &format!("built: {}", folder.display()));
+    }
+    Ok(())
+}
+
+fn built(family: Family) -> Result<PathBuf> {
+    let folder = family.folder();
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    Err(Error::Unmet {
+        what: format!(
+            "the programs of Istio's control plane are not built ({})",
+            family.name
+        ),
+        remedy: format!(
+            "Build them once with `cargo istio tools` (Go, about 25 minutes on two cores), or set {VARIABLE} to a folder that has them"
+        ),
+    })
+}
+
+fn existing(folder: &Path, name: &str) -> Result<PathBuf> {
+    let path = folder.join(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(Error::IncompleteTools {
+        variable: VARIABLE,
+        folder: folder.to_owned(),
+        program: name.to_owned(),
+    })
+}

@@ -1,0 +1,67 @@
+//! The command line, and one check under a real control plane if its programs are built.
+
+use std::process::{Command, Output};
+
+use istio::isolation;
+use istio::tools::Tools;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn istio(arguments: &[&str]) -> Result<Output> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_istio"));
+    Ok(command.args(arguments).output()?)
+}
+
+#[test]
+fn the_exchange_is_complete_under_a_real_control_plane() -> Result {
+    // Not required by REQUIRE_ALL: the programs take half an hour to build.
+    if let Err(unmet) = isolation::check().and_then(|()| Tools::find()) {
+        assert!(unmet.is_unmet(), "{unmet}");
+        unmet::skip_always(unmet);
+        return Ok(());
+    }
+    let output = istio(&["suite", "exchange"])?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{errors}");
+    let expected = "ok exchange: 100 connections, all counted on both sides, ";
+    assert!(text.starts_with(expected), "{text}{errors}");
+    Ok(())
+}
+
+#[test]
+fn a_wrong_name_is_refused_before_anything_starts() -> Result {
+    let output = istio(&["suite", "no-such-check"])?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let expected = "error: no-such-check: there is no such check: exchange, exchange-strict, ";
+    assert!(errors.starts_with(expected), "{errors}");
+    assert_eq!(output.status.code(), Some(1));
+
+    let output = istio(&["tools", "no-such-family"])?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let expected = "error: no-such-family: there is no such family of programs: etcd, ";
+    assert!(errors.starts_with(expected), "{errors}");
+    Ok(())
+}
+
+#[test]
+fn programs_that_are_not_there_are_named_with_the_remedy() -> Result {
+    let empty = tempfile::tempdir()?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_istio"));
+    let output = command
+        .args(["demo"])
+        .env("ISTIO_TOOLS", empty.path())
+        .output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    // Without root or iptables, that is said first.
+    if let Err(unmet) = isolation::check() {
+        assert_eq!(errors.trim_end(), format!("error: {unmet}"));
+        return Ok(());
+    }
+    let folder = empty.path().display();
+    let expected = format!(
+        "error: ISTIO_TOOLS={folder} has no etcd. Put it there, or unset ISTIO_TOOLS and run `cargo istio tools`\n"
+    );
+    assert_eq!(errors, expected);
+    Ok(())
+}
