@@ -214,6 +214,17 @@ impl Hop {
         (stream.downstream.len(), stream.upstream.len())
     }
 
+    fn is_secured(&self) -> bool {
+        let info = &self.stream.borrow().info;
+        info.handshake_done || info.downstream_tls.is_none()
+    }
+
+    /// Whether a TLS handshake of the client can be completed: the connection is read. tcp_proxy reads
+    /// nothing before it has an upstream connection, unless that waits for the client.
+    pub(super) fn may_shake_hands(&self) -> bool {
+        self.is_secured() || self.may_read()
+    }
+
     pub(super) fn finish_handshake(&mut self) {
         self.stream.borrow_mut().info.handshake_done = true;
         if self.is_at_tcp_proxy && self.connect_mode == ConnectMode::OnDownstreamTlsHandshake {
@@ -247,6 +258,11 @@ impl Hop {
             true => Ending::Reset,
             false => Ending::End,
         }
+    }
+
+    /// Bytes or the end from the client are there, and not read yet.
+    pub(super) fn arrive(&mut self, bytes: &[u8], end: bool) {
+        self.from_client.arrive(bytes, end);
     }
 
     /// Bytes or the end from the client. A closed socket answers bytes with a reset.

@@ -141,15 +141,24 @@ impl Path {
     fn reach(&mut self) {
         loop {
             while self.reach_next() {}
-            let first = std::mem::replace(&mut self.secured, self.hops.len());
-            if first == self.secured {
+            if !self.secure_next() {
                 return;
             }
-            self.hops
-                .iter_mut()
-                .skip(first)
-                .for_each(Hop::finish_handshake);
         }
+    }
+
+    /// Completes the next TLS handshake, if its server reads.
+    fn secure_next(&mut self) -> bool {
+        let (earlier, later) = self.hops.split_at_mut(self.secured);
+        let Some(hop) = later.first_mut().filter(|hop| hop.may_shake_hands()) else {
+            return false;
+        };
+        if let Some(client) = earlier.last_mut().filter(|client| client.is_reaching()) {
+            client.reached();
+        }
+        hop.finish_handshake();
+        self.secured += 1;
+        true
     }
 
     /// Connects the last hop that has accepted the connection, if it asks for it.
@@ -172,9 +181,11 @@ impl Path {
         match next.accept(&hello) {
             Some(mut hop) => {
                 hop.open();
-                match hop.is_open() || !hello.is_tls {
-                    true => last.reached(),
-                    false => last.handshake_failed(HANDSHAKE_CLOSED),
+                match (hello.is_tls, hop.is_open()) {
+                    (false, _) => last.reached(),
+                    // The handshake follows.
+                    (true, true) => {}
+                    (true, false) => last.handshake_failed(HANDSHAKE_CLOSED),
                 }
                 self.hops.push(hop);
             }
@@ -219,11 +230,13 @@ impl Path {
             self.close_at_listener(Segment::Reset);
             return None;
         };
+        // They are in the kernel when the filters get the connection.
+        hop.arrive(&std::mem::take(&mut self.first_bytes), end);
         hop.open();
         self.hops.push(hop);
         self.listener = AtListener::None;
         self.reach();
-        let bytes = std::mem::take(&mut self.first_bytes);
+        let (bytes, end) = (Vec::new(), false);
         Some(Segment::Data { bytes, end })
     }
 
@@ -348,7 +361,10 @@ impl Path {
                 (false, Toward::Client) => None,
             };
             if let (Some(received), Some(hop)) = (received, self.hops.get_mut(node - 1)) {
-                hop.receive(toward, received);
+                match toward == Toward::Client && hop.is_reaching() {
+                    true => hop.handshake_failed(HANDSHAKE_CLOSED),
+                    false => hop.receive(toward, received),
+                }
             }
         }
         self.collect();

@@ -127,6 +127,17 @@ impl Emulated {
         done
     }
 
+    /// Checks that the server application has this connection, or that it is over: then what the
+    /// server does is lost.
+    fn check_served(&self, connection: &str) -> Result<(), StageError> {
+        let client = self.app(connection, End::Client)?;
+        let is_over = client.saw_end() || client.saw_close();
+        match is_over || self.reached_server(connection) {
+            true => Ok(()),
+            false => Err(StageError::no_server()),
+        }
+    }
+
     fn reached_server(&self, connection: &str) -> bool {
         let found = self.connections.get(connection);
         found.is_some_and(Connection::reached_server)
@@ -164,7 +175,7 @@ impl Stage for Emulated {
     fn perform(&mut self, end: End, act: &Act) -> Result<(), StageError> {
         let app = self.app(&act.connection, end)?;
         if end == End::Server && !self.reached_server(&act.connection) {
-            return Err(StageError::no_server());
+            return self.check_served(&act.connection);
         }
         if let Some(bytes) = &act.write {
             app.write(bytes.to_vec());
@@ -182,13 +193,9 @@ impl Stage for Emulated {
     }
 
     fn at_once(&mut self, at_once: &AtOnce) -> Result<(), StageError> {
-        let mut unserved = at_once
-            .acts()
-            .filter(|(end, act)| *end == End::Server && !self.reached_server(&act.connection));
-        if unserved.next().is_some() {
-            return Err(StageError::no_server());
-        }
-        drop(unserved);
+        let mut acts = at_once.acts().filter(|(end, _)| *end == End::Server);
+        acts.try_for_each(|(_, act)| self.check_served(&act.connection))?;
+        drop(acts);
         if let Order::Interleaved(interleaving) = at_once.order() {
             return self.interleave(at_once, interleaving);
         }

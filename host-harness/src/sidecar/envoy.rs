@@ -273,10 +273,15 @@ impl Envoy {
 
     /// Updates the listener: new connections get the new configuration, old ones keep their root.
     pub(super) fn update(&self, plugin: usize, configuration: &[u8]) -> Result<(), StartError> {
-        match self.pools().nth(plugin) {
-            Some(pool) => pool.update(configuration.to_vec()),
-            None => Ok(()),
+        let mut position = plugin;
+        for chain in &self.chains {
+            let count = chain.pools().count();
+            match position.checked_sub(count) {
+                Some(later) => position = later,
+                None => return chain.update(position, configuration),
+            }
         }
+        Ok(())
     }
 
     /// Ends the drain time: closes connections of old roots, then shuts the roots down.

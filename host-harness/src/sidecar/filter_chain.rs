@@ -1,5 +1,6 @@
 //! The filter chains of a listener.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::error::StartError;
@@ -23,7 +24,7 @@ pub(super) struct FilterChain {
 /// A filter of a chain.
 enum Element {
     Wasm(Box<Pool>),
-    Own(EnvoyFilter, Count),
+    Own(EnvoyFilter, RefCell<Count>),
 }
 
 impl FilterChain {
@@ -37,7 +38,7 @@ impl FilterChain {
         let mut elements = Vec::new();
         for element in spec.elements {
             elements.push(match element {
-                ElementSpec::Own(filter) => Element::Own(filter, Count::default()),
+                ElementSpec::Own(filter) => Element::Own(filter, RefCell::default()),
                 ElementSpec::Wasm(mut filter) => {
                     filter.plugin.direction = direction;
                     filter.sandbox.faults = FaultInjection::new(filter.fault.take());
@@ -61,11 +62,27 @@ impl FilterChain {
         })
     }
 
+    /// Gives one plugin, by its position among those of the chain, another configuration. All filters
+    /// of the chain are created anew: Envoy's own ones lose their counts, and VMs that have failed are
+    /// replaced.
+    pub(super) fn update(&self, plugin: usize, configuration: &[u8]) -> Result<(), StartError> {
+        let mut position = 0;
+        for element in &self.elements {
+            match element {
+                Element::Wasm(pool) if position == plugin => pool.update(configuration.to_vec())?,
+                Element::Wasm(pool) => pool.replace_failed()?,
+                Element::Own(_, count) => drop(count.take()),
+            }
+            position += usize::from(matches!(element, Element::Wasm(_)));
+        }
+        Ok(())
+    }
+
     /// Decides about each filter of a new connection. Workers get connections in turn.
     pub(super) fn admit(&self, turn: usize) -> Vec<Admission> {
         let admit = |element: &Element| match element {
             Element::Wasm(pool) => pool.admit(turn),
-            Element::Own(filter, count) => Admission::Own(filter.clone(), count.clone()),
+            Element::Own(filter, count) => Admission::Own(filter.clone(), count.borrow().clone()),
         };
         self.elements.iter().map(admit).collect()
     }

@@ -168,7 +168,15 @@ impl Pool {
             }
         }
         *self.plugin.borrow_mut() = plugin;
-        for (turn, worker) in workers.iter().enumerate() {
+        self.replace_failed()
+    }
+
+    /// Replaces each VM that has failed.
+    ///
+    /// # Errors
+    /// The filter does not start.
+    pub(super) fn replace_failed(&self) -> Result<(), StartError> {
+        for (turn, worker) in self.workers().iter().enumerate() {
             if worker.is_dead() {
                 self.replace(turn, self.load(Some(worker))?);
             }

@@ -33,21 +33,19 @@ impl Hop {
         if self.early.is_some() {
             self.is_active();
         }
-        let is_secured = {
-            let stream = &mut *self.stream.borrow_mut();
-            if let Some(early) = &mut self.early {
-                early.bytes.extend(stream.downstream.take());
-                early.end |= self.downstream.read_end;
-            }
-            stream.info.handshake_done || stream.info.downstream_tls.is_none()
-        };
+        if let Some(early) = &mut self.early {
+            early
+                .bytes
+                .extend(self.stream.borrow_mut().downstream.take());
+            early.end |= self.downstream.read_end;
+        }
         let is_due = match self.connect_mode {
             ConnectMode::Immediate => true,
             ConnectMode::OnDownstreamData => {
                 let early = self.early.as_ref();
                 early.is_some_and(|early| !early.bytes.is_empty())
             }
-            ConnectMode::OnDownstreamTlsHandshake => is_secured,
+            ConnectMode::OnDownstreamTlsHandshake => self.is_secured(),
         };
         if is_due {
             self.connect();

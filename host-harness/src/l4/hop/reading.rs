@@ -1,6 +1,8 @@
 //! Reading from the sockets, and the limit of the read buffers.
 
 use super::Hop;
+use crate::abi::PeerType;
+use crate::l4::segment::Ending;
 
 impl Hop {
     /// Sets the limit of the read buffers of both connections; 0 for none.
@@ -10,9 +12,16 @@ impl Hop {
         self
     }
 
-    /// Reads from the client as long as reading is enabled.
+    /// Reads from the client as long as reading is enabled. Before the TLS handshake it can only see
+    /// that the client has left.
     pub(super) fn read_client(&mut self) {
         while self.may_read() {
+            if !self.is_secured() {
+                if self.from_client.is_ended() {
+                    self.close_downstream(PeerType::Remote, Ending::End);
+                }
+                return;
+            }
             let buffered = self.stream.borrow().downstream.len();
             let Some(event) = self.from_client.next(self.downstream, buffered) else {
                 return;

@@ -51,6 +51,10 @@ impl Reading {
         !self.bytes.is_empty()
     }
 
+    pub(super) fn is_ended(&self) -> bool {
+        self.end
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.is_full
     }

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use host_harness::Profile;
 use serde_json::{Value, json};
 
-use filters::{Kit, chains, filters};
+use filters::{chains, filters};
 use steps::{Plan, steps};
 
 use crate::version::has_connect_modes;
@@ -26,6 +26,21 @@ pub struct Program {
     pub scenario: Value,
     /// The features of Envoy that it has, by the names in [`FEATURES`](crate::FEATURES).
     pub features: BTreeSet<&'static str>,
+}
+
+/// The sidecar whose filters are chosen.
+struct Kit<'a> {
+    /// A word that no other sidecar of a run has.
+    id: String,
+    side: &'a str,
+    /// The downstream connections of the sidecar have TLS.
+    is_tls: bool,
+    /// The connections between the sidecars have TLS.
+    has_tls: bool,
+    /// There is no other sidecar.
+    is_alone: bool,
+    /// tcp_proxy has `upstream_connect_mode`.
+    has_modes: bool,
 }
 
 impl Program {

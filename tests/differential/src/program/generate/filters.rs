@@ -7,22 +7,7 @@ use serde_json::{Value, json};
 
 use super::script::script;
 use super::steps::Plan;
-use super::{OTHER, any};
-
-/// The sidecar whose filters are chosen.
-pub(super) struct Kit<'a> {
-    /// A word that no other sidecar of a run has.
-    pub(super) id: String,
-    pub(super) side: &'a str,
-    /// The downstream connections of the sidecar have TLS.
-    pub(super) is_tls: bool,
-    /// The connections between the sidecars have TLS.
-    pub(super) has_tls: bool,
-    /// There is no other sidecar.
-    pub(super) is_alone: bool,
-    /// tcp_proxy has `upstream_connect_mode`.
-    pub(super) has_modes: bool,
-}
+use super::{Kit, OTHER, any};
 
 /// Two or three filter chains.
 pub(super) fn chains(
@@ -121,7 +106,7 @@ fn probe(
         "root_id": id,
         // Each has a VM of its own.
         "vm_configuration": id,
-        "configuration": script(rng, &kit.id, plan, policy.is_some(), features),
+        "configuration": script(rng, kit, plan, policy.is_some(), features),
     });
     if let (Some((policy, feature)), Some(keys)) = (policy, filter.as_object_mut()) {
         features.insert(feature);

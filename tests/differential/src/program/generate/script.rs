@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use fastrand::Rng;
 
-use super::any;
 use super::steps::Plan;
+use super::{Kit, any};
 
 const CALLBACKS: [&str; 13] = [
     "new_connection",
@@ -50,14 +50,15 @@ const PROPERTIES: [&str; 23] = [
     "xds/upstream_host_metadata",
 ];
 
-/// Lines for some callbacks. `vm`: the id of the VMs with which the filter shares data and queues.
+/// Lines for some callbacks. The filters of a sidecar share data and queues.
 pub(super) fn script(
     rng: &mut Rng,
-    vm: &str,
+    kit: &Kit<'_>,
     plan: &mut Plan,
     traps: bool,
     features: &mut BTreeSet<&'static str>,
 ) -> String {
+    let vm = kit.id.as_str();
     let mut lines: Vec<_> = (0..rng.usize(0..=4))
         .map(|_| line(rng, vm, features))
         .collect();
@@ -79,7 +80,8 @@ pub(super) fn script(
     // Of two timers that end at the same time, either may be first.
     if plan.has_ticks && !std::mem::replace(&mut plan.has_timer, true) {
         let callback = any(rng, &["new_connection", "downstream_data", "upstream_data"]);
-        let (first, second) = (rng.u8(1..6), rng.u8(1..6));
+        // Longer than a busy machine needs to connect, together shorter than a pause of the steps.
+        let (first, second) = (rng.u8(25..40), rng.u8(25..40));
         lines.push(format!("{callback}#1: tick {first}"));
         let resumes = match rng.bool() {
             true => "; effective 2; continue downstream",
@@ -104,6 +106,8 @@ pub(super) fn script(
         );
         lines.push(format!("{callback}#{}: trap", rng.u8(1..=2)));
     }
+    let pauses = |line: &String| line.starts_with("new_connection") && line.contains("pause");
+    plan.may_hold_handshake |= kit.is_tls && lines.iter().any(pauses);
     lines.join("\n")
 }
 

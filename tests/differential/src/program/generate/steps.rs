@@ -28,6 +28,9 @@ pub(super) struct Plan {
     /// A filter may close a connection while bytes are on their way.
     pub(super) may_close: bool,
     pub(super) least_connections: usize,
+    /// A proxy may not answer a TLS handshake. The pool of the proxy before it gives the next
+    /// connection that is ready to the client that waits longest, so there is one client only.
+    pub(super) may_hold_handshake: bool,
     /// The sides of the probe filters.
     probes: Vec<String>,
 }
@@ -44,6 +47,7 @@ impl Plan {
             has_long_writes: false,
             may_close: false,
             least_connections: 1,
+            may_hold_handshake: false,
             probes: Vec::new(),
         };
         let own = [(plan.is_idle, "idle-timeout"), (plan.has_ticks, "ticks")];
@@ -78,15 +82,15 @@ pub(super) fn steps(
     plan: &Plan,
     features: &mut BTreeSet<&'static str>,
 ) -> Vec<Value> {
-    let count = match plan.is_idle {
-        // Of two connections with the same timeout, either may be closed first.
+    let count = match plan.is_idle || plan.may_hold_handshake {
+        // Of two connections with the same idle timeout, either may be closed first.
         true => 1,
         false => rng.usize(plan.least_connections..=3),
     };
     let mut connections: Vec<Connection> = Vec::new();
     let mut steps = Vec::new();
     // Whether a connection that a filter closes is reset depends on the bytes in the kernel.
-    let may_be_at_once = !plan.has_ticks && !features.contains("close-by-a-filter");
+    let may_be_at_once = !plan.has_ticks && !plan.may_close;
     let mut at_once = if may_be_at_once { AT_ONCE } else { 0 };
     let mut update = plan.has_update;
     for _ in 0..rng.usize(3..=10) {
@@ -145,7 +149,7 @@ fn updated(rng: &mut Rng, plan: &Plan, features: &mut BTreeSet<&'static str>) ->
 /// Time for timers and timeouts.
 fn pause(rng: &mut Rng, plan: &Plan) -> Option<Value> {
     let time = if plan.has_ticks {
-        "60ms"
+        "100ms"
     } else if plan.is_idle && rng.u8(0..4) == 0 {
         any(rng, &["350ms", "900ms"])
     } else {
