@@ -284,9 +284,10 @@ impl Envoy {
         Ok(())
     }
 
-    /// Ends the drain time: closes connections of old roots, then shuts the roots down.
+    /// Ends the drain time: closes connections of old roots, the newest first, then shuts the roots
+    /// down.
     pub(super) fn finish_draining(&self) {
-        for path in self.live_paths() {
+        for path in self.live_paths().into_iter().rev() {
             path.borrow_mut().close_drained(self.identity());
             pump(&path);
         }

@@ -156,12 +156,16 @@ impl Hop {
         if !self.upstream.open {
             return self.before_upstream();
         }
+        // Envoy writes nothing behind the end: `ConnectionImpl::write`.
+        if self.upstream.write_end {
+            return;
+        }
         let bytes = self.stream.borrow_mut().downstream.take();
-        let end = self.downstream.read_end && !self.upstream.write_end;
+        let end = self.downstream.read_end;
         if bytes.is_empty() && !end {
             return;
         }
-        self.upstream.write_end |= end;
+        self.upstream.write_end = end;
         self.is_active();
         if self.upstream.reset {
             self.upstream.write_failed |= !bytes.is_empty();

@@ -28,9 +28,6 @@ pub(super) struct Plan {
     /// A filter may close a connection while bytes are on their way.
     pub(super) may_close: bool,
     pub(super) least_connections: usize,
-    /// A proxy may not answer a TLS handshake. The pool of the proxy before it gives the next
-    /// connection that is ready to the client that waits longest, so there is one client only.
-    pub(super) may_hold_handshake: bool,
     /// The sides of the probe filters.
     probes: Vec<String>,
 }
@@ -47,7 +44,6 @@ impl Plan {
             has_long_writes: false,
             may_close: false,
             least_connections: 1,
-            may_hold_handshake: false,
             probes: Vec::new(),
         };
         let own = [(plan.is_idle, "idle-timeout"), (plan.has_ticks, "ticks")];
@@ -82,8 +78,8 @@ pub(super) fn steps(
     plan: &Plan,
     features: &mut BTreeSet<&'static str>,
 ) -> Vec<Value> {
-    let count = match plan.is_idle || plan.may_hold_handshake {
-        // Of two connections with the same idle timeout, either may be closed first.
+    let count = match plan.is_idle {
+        // Of two connections with the same timeout, either may be closed first.
         true => 1,
         false => rng.usize(plan.least_connections..=3),
     };
