@@ -143,8 +143,15 @@ impl Profile {
         self != Self::Legacy
     }
 
-    /// Whether tcp_proxy forwards resets. Older versions turn them into ends (measured).
-    pub(crate) fn forwards_resets(self) -> bool {
+    /// Whether tcp_proxy resets the server's connection after the client's was reset. Older versions
+    /// end it (measured).
+    pub(crate) fn forwards_resets_of_clients(self) -> bool {
+        self >= Self::V1_40
+    }
+
+    /// Whether tcp_proxy resets the client's connection after the server's was reset, with the
+    /// response flag `UR`. Older versions end it (measured).
+    pub(crate) fn forwards_resets_of_servers(self) -> bool {
         self >= Self::V1_38
     }
 

@@ -238,7 +238,7 @@ impl Hop {
             (Toward::Server, Segment::Data { bytes, end }) => self.client_sent(&bytes, end),
             (Toward::Server, Segment::Close) => self.client_sent(&[], true),
             (Toward::Server, Segment::Reset) if self.is_reading() && !self.downstream.read_end => {
-                self.close_downstream(PeerType::Remote, self.after_reset());
+                self.close_downstream(PeerType::Remote, self.after_reset(toward));
             }
             (Toward::Server, Segment::Reset) => self.downstream.reset = true,
             (Toward::Client, Segment::Data { bytes, end }) => self.server_sent(&bytes, end),
@@ -246,15 +246,20 @@ impl Hop {
             (Toward::Client, Segment::Reset)
                 if !self.upstream.read_end && !self.from_server.is_full() =>
             {
-                self.on_upstream_closed(self.after_reset());
+                self.on_upstream_closed(self.after_reset(toward));
             }
             (Toward::Client, Segment::Reset) => self.upstream.reset = true,
         }
     }
 
-    /// How tcp_proxy ends the connection on the other side of one that was reset.
-    fn after_reset(&self) -> Ending {
-        match self.proxy.forwards_resets() {
+    /// How tcp_proxy ends the connection in this direction after the one behind it was reset.
+    fn after_reset(&self, toward: Toward) -> Ending {
+        let profile = self.proxy.profile();
+        let is_forwarded = match toward {
+            Toward::Server => profile.forwards_resets_of_clients(),
+            Toward::Client => profile.forwards_resets_of_servers(),
+        };
+        match is_forwarded {
             true => Ending::Reset,
             false => Ending::End,
         }

@@ -429,12 +429,13 @@ pub(super) fn deliver(path: &Rc<RefCell<Path>>, link: Link) {
 /// streams.
 pub(crate) fn pump(path: &Rc<RefCell<Path>>) {
     let proxies = path.borrow().proxies.clone();
+    let run_deferred = || proxies.iter().for_each(|proxy| proxy.run_deferred());
+    // A new connection has no events yet, but its filters may have requested actions.
+    run_deferred();
     let mut more = true;
     while more {
         more = path.borrow_mut().step();
-        for proxy in &proxies {
-            proxy.run_deferred();
-        }
+        run_deferred();
     }
     let observer = path.borrow().observer.clone();
     if let Some(observer) = observer {

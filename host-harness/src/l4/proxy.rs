@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::filter::Count;
 use crate::host::Deferred;
+use crate::profile::Profile;
 use crate::stream_info::Upstream;
 
 /// The proxy that a hop belongs to.
@@ -17,8 +18,8 @@ pub(crate) trait Proxy {
     /// The connections to a cluster, and their highest number.
     fn connections_to(&self, cluster: &str) -> Option<(Count, u32)>;
 
-    /// Whether tcp_proxy forwards a reset, with the response flag `UR` if it is the server's.
-    fn forwards_resets(&self) -> bool;
+    /// The version of Envoy.
+    fn profile(&self) -> Profile;
 
     /// The time on the clock.
     fn now(&self) -> Duration;

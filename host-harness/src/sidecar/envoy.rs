@@ -13,6 +13,7 @@ use crate::config::ConnectMode;
 use crate::failure::FilterFailure;
 use crate::host::{Deferred, Process, Stream};
 use crate::l4::{Count, Dialing, Hop, Listener, Path, Proxy, pump};
+use crate::profile::Profile;
 use crate::property::{Cluster, FilterState, UpstreamHost};
 use crate::stream_info::{Downstream, StreamInfo, Upstream};
 use crate::tls::Tls;
@@ -333,8 +334,8 @@ impl Proxy for Envoy {
         Some((route.count.clone(), limit))
     }
 
-    fn forwards_resets(&self) -> bool {
-        self.process.profile.forwards_resets()
+    fn profile(&self) -> Profile {
+        self.process.profile
     }
 
     fn now(&self) -> Duration {

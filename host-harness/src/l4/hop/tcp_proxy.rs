@@ -111,7 +111,7 @@ impl Hop {
         self.is_active();
         self.send_early();
         if self.downstream.reset {
-            self.close_downstream(PeerType::Remote, self.after_reset());
+            self.close_downstream(PeerType::Remote, self.after_reset(Toward::Server));
         } else {
             self.read_client();
         }
