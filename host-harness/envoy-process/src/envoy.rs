@@ -41,7 +41,8 @@ impl Envoy {
         concurrency: u32,
         dir: &Path,
     ) -> Result<Self> {
-        Self::start_within(READY_LIMIT, binary, name, bootstrap, concurrency, dir)
+        let limit = READY_LIMIT * binary.slowness();
+        Self::start_within(limit, binary, name, bootstrap, concurrency, dir)
     }
 
     /// Starts an Envoy and waits for this time until it is ready.
