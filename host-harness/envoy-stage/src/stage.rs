@@ -18,8 +18,9 @@ use crate::connection::Connection;
 use crate::failures;
 use crate::start::StartError;
 
-/// The time in which an Envoy starts, for a busy machine.
-const STARTING: Duration = Duration::from_secs(30);
+/// The CPU time that an Envoy may use in its start, for each MiB of the filter and beside it. V8 needs
+/// less than three seconds to compile one MiB.
+const STARTING: Duration = Duration::from_secs(6);
 
 /// The time limit of an expectation, for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +35,13 @@ const SETTLING: Duration = Duration::from_secs(15);
 const POLLING: Duration = Duration::from_millis(50);
 /// The time in which a worker answers that does not hang.
 const ANSWER: Duration = Duration::from_secs(2);
+
+/// The CPU time that an Envoy with this filter may use in its start.
+fn starting(wasm: &Path) -> Result<Duration, StageError> {
+    let size = fs::metadata(wasm).map_err(StageError::new)?.len();
+    let mebibytes = u32::try_from(size >> 20).unwrap_or(u32::MAX);
+    Ok(STARTING.saturating_mul(mebibytes.saturating_add(1)))
+}
 
 /// A scenario's sidecars as real Envoys, with sockets as applications.
 pub struct Envoys {
@@ -62,6 +70,7 @@ impl Envoys {
         let server = Server::start().map_err(StageError::new)?;
         let mut entrance = server.address().map_err(StageError::new)?;
         let mut envoys = Vec::new();
+        let starting = starting(wasm)?;
         // The server's sidecar first: a sidecar's bootstrap has the address of the next one.
         for side in [Side::Inbound, Side::Outbound] {
             let Some(spec) = scenario.sidecar(side) else {
@@ -93,7 +102,7 @@ impl Envoys {
             let bootstrap = parts.document();
             let name = side.to_string();
             let folder = scratch.path();
-            let envoy = Envoy::start_within(STARTING, binary, &name, &bootstrap, 1, folder);
+            let envoy = Envoy::start_within(starting, binary, &name, &bootstrap, 1, folder);
             let envoy = envoy.map_err(StartError::of)?;
             entrance = envoy.listener(LISTENER).map_err(StartError::of)?;
             envoys.push((side, envoy));
