@@ -166,15 +166,15 @@ impl<H: Host> Connection<H> {
         let Some(opening) = &mut self.opening else {
             return;
         };
-        let facts = opening.exchange.facts();
-        let (upstream_san, cluster) = (facts.upstream_san.take(), facts.cluster.take());
+        let before = std::mem::take(&mut opening.exchange.facts().attributes);
         let mut attributes = ConnectionAttributes::read(
             &shared.attributes(),
             shared.exchange.mode(),
             self.reporter,
-            upstream_san,
-            cluster,
+            before,
+            opening.metadata.as_deref(),
         );
+        attributes.service = shared.service(attributes.tls.cluster.as_deref());
         let metadata = shared.share_metadata(&attributes.tls, opening.metadata.clone());
         attributes.metadata = metadata.as_ref().map(|peer| peer.number);
         attributes.is_handshaking = is_handshaking;

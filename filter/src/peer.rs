@@ -14,7 +14,7 @@ mod sources;
 mod weighted_cache;
 
 pub(crate) use cache::{PeerCache, PeerMetadata};
-pub(crate) use connection_attributes::{ConnectionAttributes, TlsPair};
+pub(crate) use connection_attributes::{ConnectionAttributes, ReadBefore, TlsPair};
 pub(crate) use known_clients::{Client, KnownClients};
 pub(crate) use local_node::LocalNode;
 pub(crate) use resolved::ResolvedPeer;

@@ -114,7 +114,7 @@ impl<H: Host> Shared<H> {
     pub(crate) fn start_interval(&self) {
         self.ticks.set(self.ticks.get().wrapping_add(1));
         self.warnings.start_interval();
-        self.peers.borrow_mut().drop_local_sans();
+        self.peers.borrow_mut().drop_replaceable();
     }
 
     /// Reports all series, metrics and diagnostics that changed.
@@ -163,6 +163,16 @@ impl<H: Host> Shared<H> {
             return peers.local_san(pair, || self.attributes().text(path));
         }
         self.attributes().text(path).map(Rc::new)
+    }
+
+    /// The first of the `istio.services` of the cluster of the effective context, up to one reporting
+    /// interval old.
+    pub(crate) fn service(&self, cluster: Option<&str>) -> Option<Rc<Vec<u8>>> {
+        let read = || self.attributes().bytes(path::SERVICE);
+        match cluster {
+            Some(cluster) if self.is_ticking => self.peers.borrow_mut().service(cluster, read),
+            _ => read().map(Rc::new),
+        }
     }
 
     /// A connection whose client sent no frame waits for the metadata of another connection.

@@ -7,15 +7,14 @@ use super::context::ExchangeContext;
 use super::proofs::Server;
 use crate::host::attributes::path;
 use crate::host::{Host, Status};
+use crate::peer::ReadBefore;
 
 /// The facts that were read so far.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// The URI SAN of the upstream's certificate. A lazily connected upstream has none before it is
-    /// connected.
-    pub(crate) upstream_san: Option<String>,
-    /// The upstream's cluster.
-    pub(crate) cluster: Option<String>,
+    /// A lazily connected upstream has no SAN before it is connected, and no cluster before it is
+    /// chosen.
+    pub(crate) attributes: ReadBefore,
     client_offered: Option<bool>,
     /// Whether the server, which sent a frame, reads this workload's.
     pub(super) server_reads: bool,
@@ -30,18 +29,35 @@ impl Facts {
         &mut self,
         context: &ExchangeContext<'_, H>,
     ) -> Result<bool, Status> {
-        if self.upstream_san.is_none() {
-            self.upstream_san = context.attributes.upstream_uri_san()?;
+        if self.attributes.upstream_san.is_none() {
+            self.attributes.upstream_san = context.attributes.upstream_uri_san()?;
         }
-        Ok(is_spiffe(self.upstream_san.as_deref()))
+        Ok(is_spiffe(self.attributes.upstream_san.as_deref()))
+    }
+
+    /// Whether the client has a certificate. Its TLS handshake is over.
+    ///
+    /// # Errors
+    /// The hostcall failed.
+    pub(super) fn is_mtls<H: Host>(
+        &mut self,
+        context: &ExchangeContext<'_, H>,
+    ) -> Result<bool, Status> {
+        let attributes = &context.attributes;
+        // The labels need the SAN too, and a client with a SAN has a certificate. Without TLS, the
+        // version is empty, and an empty answer of the host takes less time than a byte.
+        let san = attributes.text(path::PEER_SAN);
+        let is_mtls = san.is_some() || attributes.has_tls()? && attributes.is_mtls()?;
+        self.attributes.client_san = Some(san);
+        Ok(is_mtls)
     }
 
     /// The upstream's cluster; `None` before it is chosen.
     pub(crate) fn cluster<H: Host>(&mut self, context: &ExchangeContext<'_, H>) -> Option<&str> {
-        if self.cluster.is_none() {
-            self.cluster = context.attributes.text(path::CLUSTER);
+        if self.attributes.cluster.is_none() {
+            self.attributes.cluster = context.attributes.text(path::CLUSTER);
         }
-        self.cluster.as_deref()
+        self.attributes.cluster.as_deref()
     }
 
     /// Whether the configuration says that the upstream's cluster reads frames.

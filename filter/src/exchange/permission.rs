@@ -56,7 +56,7 @@ pub(super) fn may_read<H: Host>(
                     .text(path::UPSTREAM_TLS_VERSION)
                     .is_some()),
         (Mode::Auto | Mode::Receive, Reporter::Destination | Reporter::Waypoint) => {
-            context.attributes.is_mtls()
+            facts.is_mtls(context)
         }
     }
 }

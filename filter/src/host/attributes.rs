@@ -79,6 +79,15 @@ impl<'a, H: Host> Attributes<'a, H> {
         integer(&self.bytes(path)?)
     }
 
+    /// Whether the downstream connection has TLS.
+    ///
+    /// # Errors
+    /// The hostcall failed.
+    pub(crate) fn has_tls(&self) -> Result<bool, Status> {
+        let version = self.get(path::TLS_VERSION)?;
+        Ok(version.is_some_and(|version| !version.is_empty()))
+    }
+
     /// Whether the downstream connection has mutual TLS.
     ///
     /// # Errors

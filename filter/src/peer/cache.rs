@@ -6,6 +6,7 @@ use peer_exchange::{InvalidFrame, Metadata, Payload};
 
 use super::connection_attributes::{ConnectionAttributes, TlsPair};
 use super::resolved::ResolvedPeer;
+use super::sources;
 use super::weighted_cache::WeightedCache;
 use crate::labels::Workload;
 
@@ -15,6 +16,8 @@ pub(crate) struct PeerMetadata {
     /// Frames with equal payloads have equal numbers, others have different ones.
     pub(crate) number: u64,
     pub(crate) metadata: Metadata,
+    /// The metadata has every field that the endpoint's metadata could have.
+    pub(super) is_complete: bool,
     /// About how many bytes it takes.
     pub(crate) weight: usize,
 }
@@ -27,6 +30,8 @@ pub(crate) struct PeerCache {
     resolved: WeightedCache<ConnectionAttributes, ResolvedPeer>,
     /// The URI SANs of this proxy's certificates.
     local_sans: WeightedCache<TlsPair, String>,
+    /// The services of the clusters.
+    services: WeightedCache<String, Vec<u8>>,
 }
 
 impl PeerCache {
@@ -48,6 +53,7 @@ impl PeerCache {
         let weight = weight(&payload, &metadata);
         let decoded = PeerMetadata {
             number: self.frames_decoded,
+            is_complete: sources::is_complete(&metadata),
             metadata,
             weight,
         };
@@ -69,9 +75,26 @@ impl PeerCache {
         Some(self.local_sans.insert(pair.clone(), san.len(), san))
     }
 
-    /// Drops the SANs of this proxy's certificates, because certificates are replaced.
-    pub(crate) fn drop_local_sans(&mut self) {
+    /// The first of the `istio.services` of `cluster`. Only the first call for a cluster calls
+    /// `read`: it is the dearest of the attributes, as Envoy reads it by reflection.
+    pub(crate) fn service(
+        &mut self,
+        cluster: &str,
+        read: impl FnOnce() -> Option<Vec<u8>>,
+    ) -> Option<Rc<Vec<u8>>> {
+        if let Some(service) = self.services.get(cluster) {
+            return Some(service);
+        }
+        let service = read()?;
+        let weight = cluster.len().saturating_add(service.len());
+        Some(self.services.insert(cluster.to_owned(), weight, service))
+    }
+
+    /// Drops what the control plane may replace: the SANs of this proxy's certificates and the
+    /// services of the clusters.
+    pub(crate) fn drop_replaceable(&mut self) {
         self.local_sans = WeightedCache::default();
+        self.services = WeightedCache::default();
     }
 
     /// Resolves the attributes of a connection. `metadata` is the peer's, `local` is this workload;

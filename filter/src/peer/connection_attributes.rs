@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::cache::PeerMetadata;
 use crate::config::Mode;
 use crate::host::Host;
 use crate::host::attributes::{Attributes, path};
@@ -24,7 +25,7 @@ pub(crate) struct ConnectionAttributes {
     /// The server's `istio.workload`.
     pub(super) endpoint: Option<String>,
     /// The first of the cluster's `istio.services`.
-    pub(super) service: Option<Vec<u8>>,
+    pub(crate) service: Option<Rc<Vec<u8>>>,
     pub(super) response_flags: ResponseFlags,
 }
 
@@ -38,18 +39,35 @@ pub(crate) struct TlsPair {
     pub(crate) peer_san: Option<String>,
 }
 
+/// Attributes of a connection that were read before its labels are computed: an answer of the host
+/// takes more time than the rest of a callback.
+#[derive(Debug, Default)]
+pub(crate) struct ReadBefore {
+    /// The URI SAN of the upstream's certificate.
+    pub(crate) upstream_san: Option<String>,
+    /// The URI SAN of the client's certificate, if it was read after the TLS handshake.
+    pub(crate) client_san: Option<Option<String>>,
+    /// The upstream's cluster.
+    pub(crate) cluster: Option<String>,
+}
+
 impl ConnectionAttributes {
-    /// Reads the attributes of the effective context. `upstream_san` is the URI SAN of the
-    /// upstream's certificate and `cluster` its cluster, if they were read before.
+    /// Reads the attributes of the effective context. `metadata` is that of the peer's frame on this
+    /// connection.
     ///
-    /// This proxy's SAN and the number of the metadata remain unset.
+    /// This proxy's SAN, the service and the number of the metadata remain unset.
     pub(crate) fn read<H: Host>(
         attributes: &Attributes<'_, H>,
         mode: Mode,
         reporter: Reporter,
-        upstream_san: Option<String>,
-        cluster: Option<String>,
+        before: ReadBefore,
+        metadata: Option<&PeerMetadata>,
     ) -> Self {
+        let ReadBefore {
+            upstream_san,
+            client_san,
+            cluster,
+        } = before;
         let native = match reporter {
             _ if mode != Mode::Off => None,
             Reporter::Source => attributes.bytes(path::NATIVE_UPSTREAM),
@@ -64,10 +82,13 @@ impl ConnectionAttributes {
         let (peer_san, server_san) = match reporter {
             Reporter::Source => (upstream_san, None),
             Reporter::Destination | Reporter::Waypoint => {
-                (attributes.text(path::PEER_SAN), upstream_san)
+                let peer_san = client_san.unwrap_or_else(|| attributes.text(path::PEER_SAN));
+                (peer_san, upstream_san)
             }
         };
         let endpoint = match reporter {
+            // The frame's metadata precedes it: `PeerSources::workload`.
+            Reporter::Source if metadata.is_some_and(|peer| peer.is_complete) => None,
             Reporter::Source | Reporter::Waypoint => attributes.text(path::ENDPOINT),
             Reporter::Destination => None,
         };
@@ -83,14 +104,14 @@ impl ConnectionAttributes {
             native,
             server_san,
             endpoint,
-            service: attributes.bytes(path::SERVICE),
+            service: None,
             response_flags: ResponseFlags(attributes.response_flags()),
         }
     }
 
     /// The length of the attributes that no label contains as they are.
     pub(super) fn raw_len(&self) -> usize {
-        let raw = [&self.native, &self.service].into_iter().flatten();
-        raw.map(Vec::len).sum()
+        let raw = [self.native.as_ref(), self.service.as_deref()];
+        raw.into_iter().flatten().map(Vec::len).sum()
     }
 }

@@ -105,6 +105,7 @@ mod tests {
 
     fn metadata(number: u64) -> Rc<PeerMetadata> {
         Rc::new(PeerMetadata {
+            is_complete: false,
             number,
             metadata: Metadata::default(),
             weight: 0,

@@ -35,7 +35,7 @@ pub(super) fn resolve(
         Reporter::Waypoint => (peer, server_of_waypoint(attributes)),
     };
     let cluster = attributes.tls.cluster.as_deref().unwrap_or_default();
-    let service = service::requested(attributes.service.as_deref(), cluster);
+    let service = service::requested(attributes.service.as_deref().map(Vec::as_slice), cluster);
     if reporter != Reporter::Destination && destination.cluster.is_empty() {
         destination.cluster.clone_from(&service.cluster);
     }

@@ -66,6 +66,19 @@ fn from_metadata(metadata: &Metadata) -> Workload {
     }
 }
 
+/// Whether the metadata has every field that [`from_endpoint`] reads.
+pub(super) fn is_complete(metadata: &Metadata) -> bool {
+    [
+        metadata.workload_name.as_str(),
+        metadata.namespace.as_str(),
+        metadata.canonical_name(),
+        metadata.canonical_revision(),
+        metadata.cluster_id.as_str(),
+    ]
+    .into_iter()
+    .all(|field| !field.is_empty())
+}
+
 /// Reads `workload;namespace;canonical-service;canonical-revision;cluster`, as Istio's control
 /// plane writes it into the endpoint metadata `istio.workload`; old ones leave the cluster out.
 fn from_endpoint(text: &str) -> Option<Workload> {

@@ -186,9 +186,11 @@ fn an_oversized_frame_closes_the_connection_and_passes_no_byte() {
 #[test]
 fn a_failed_read_of_direction_or_mtls_closes_the_connection() {
     let client = [peer_frame(), b"query".to_vec()].concat();
-    // The direction, then, after the filter chain's name, whether there is mutual TLS.
-    for nth in [1, 3] {
+    // The direction, then, after the filter chain's name and the SAN, whether there is TLS, and
+    // mutual TLS.
+    for nth in [1, 4, 5] {
         let host = inbound();
+        host.set("connection.uri_san_peer_certificate", "");
         let plugin = Plugin::configure(&host, 1, b"").expect("a good configuration");
         let call = host.hostcalls.get() + nth;
         host.fail_only.set(Some((call, Status(10))));

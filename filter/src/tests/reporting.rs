@@ -311,3 +311,30 @@ fn no_hostcall_status_loses_a_byte_or_a_count() {
         }
     }
 }
+
+#[test]
+fn a_changed_service_is_used_within_an_interval() {
+    const SERVICE: &str = "xds.cluster_metadata.filter_metadata.istio.services.0";
+    /// The map `{host: …}` with a host of one letter.
+    const MAP: &[u8] = b"\x01\0\0\0\x04\0\0\0\x01\0\0\0host\0";
+    let host = inbound();
+    host.set(SERVICE, [MAP, b"a\0"].concat());
+    let plugin = Plugin::configure(&host, 1, b"").expect("a good configuration");
+    let connect = || {
+        let connection = plugin.on_new_connection(2).expect("a connection");
+        connection.borrow_mut().on_close();
+    };
+    let closed = |service: &str| {
+        host.metric(&[
+            &format!("destination_service=.={service};"),
+            "istio_tcp_connections_closed_total",
+        ])
+    };
+    connect();
+    host.set(SERVICE, [MAP, b"b\0"].concat());
+    connect();
+    assert_eq!([closed("a"), closed("b")], [2, 0]);
+    plugin.on_tick();
+    connect();
+    assert_eq!([closed("a"), closed("b")], [2, 1]);
+}

@@ -10,8 +10,7 @@
 mod program;
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use program::harness;
 

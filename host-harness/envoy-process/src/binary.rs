@@ -27,6 +27,8 @@ pub struct EnvoyBinary {
     /// The drain time for connections of an old configuration. `None`: Envoy's ten minutes.
     drain_time: Option<Duration>,
     epoch: Option<Epoch>,
+    /// The program that runs the executable, and its arguments. Empty: none.
+    tool: Vec<String>,
 }
 
 /// The role of an Envoy in a hot restart.
@@ -103,10 +105,33 @@ impl EnvoyBinary {
         self
     }
 
+    /// Runs the executable in a tool such as valgrind: the tool's program and its arguments. The
+    /// tool replaces its own process, so that the id of the Envoy is that of the tool.
+    #[must_use]
+    pub fn under(mut self, tool: Vec<String>) -> Self {
+        self.tool = tool;
+        self
+    }
+
+    /// The factor by which everything takes longer: tools that count instructions are slow.
+    pub(crate) fn slowness(&self) -> u32 {
+        match self.tool.is_empty() {
+            true => 1,
+            false => 10,
+        }
+    }
+
     /// The command that runs a bootstrap and writes the admin address to a file.
     #[must_use]
     pub fn command(&self, bootstrap: &Path, admin_file: &Path, concurrency: u32) -> Command {
-        let mut command = Command::new(&self.path);
+        let mut command = match self.tool.split_first() {
+            None => Command::new(&self.path),
+            Some((tool, arguments)) => {
+                let mut command = Command::new(tool);
+                command.args(arguments).arg(&self.path);
+                command
+            }
+        };
         command
             .args(["--log-level", "warning"])
             .args(["--component-log-level", "wasm:info"])
@@ -147,6 +172,7 @@ impl EnvoyBinary {
             origin,
             drain_time: None,
             epoch: None,
+            tool: Vec::new(),
         })
     }
 }

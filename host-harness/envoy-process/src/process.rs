@@ -227,6 +227,29 @@ pub fn run(name: &str, mut command: Command) -> Result<Output> {
     })
 }
 
+/// The CPU time of all threads that a process has. Envoy ends no thread before its exit, so that the
+/// sum is complete.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn cpu_time(id: u32) -> Result<Duration> {
+    let tasks = format!("/proc/{id}/task");
+    let what = || format!("cannot read {tasks}");
+    let mut time = Duration::ZERO;
+    for task in fs::read_dir(&tasks).context(what)? {
+        let path = task.context(what)?.path().join("schedstat");
+        // A thread may end here.
+        let Ok(text) = fs::read_to_string(&path) else {
+            continue;
+        };
+        let nanoseconds = text.split_whitespace().next();
+        let nanoseconds = nanoseconds.and_then(|field| field.parse().ok());
+        let malformed = || Error::malformed(path.display(), &text);
+        time += Duration::from_nanos(nanoseconds.ok_or_else(malformed)?);
+    }
+    Ok(time)
+}
+
 /// The last lines of a file; "(nothing)" if it has none.
 #[must_use]
 pub fn tail(log: &Path) -> String {

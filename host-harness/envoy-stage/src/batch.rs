@@ -23,7 +23,7 @@ use crate::proxy::{Proxy, Setup};
 /// a turn of both for each way, and a TLS handshake has several.
 const TURNS: usize = 14;
 
-/// The time in which an Envoy starts all VMs, for a busy machine.
+/// The CPU time in which an Envoy starts all VMs.
 const STARTING: Duration = Duration::from_secs(120);
 
 /// The Envoys of a batch: one for the sidecars of clients, one for those of servers.

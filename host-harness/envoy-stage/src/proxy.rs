@@ -44,7 +44,7 @@ pub(crate) struct Setup {
     /// Listeners that are updated.
     pub(crate) updatable: Vec<Value>,
     pub(crate) clusters: Vec<Value>,
-    /// The time limit of the start.
+    /// The CPU time that the start may use.
     pub(crate) starting: Duration,
 }
 

@@ -19,6 +19,7 @@ use std::fs;
 use std::process::ExitCode;
 
 pub use self::contestant::Contestant;
+pub(crate) use self::contestant::Modules;
 pub use self::machine::Machine;
 pub use self::measure::{Measure, Ratio};
 pub use self::report::Report;

@@ -2,6 +2,7 @@
 //! of real Envoys. Each binary in `src/bin` is a few lines; the work is in these modules.
 
 pub mod bench;
+pub mod cost;
 pub mod demo;
 pub mod matrix;
 pub mod soak;

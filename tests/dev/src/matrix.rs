@@ -18,9 +18,7 @@ use mesh::EnvoyBinary;
 use mesh::error::{Context, Result};
 use mesh::situation::Situation;
 use mesh::workspace;
-
-/// The tested releases: the last of each minor version since 1.36.
-pub const VERSIONS: [&str; 5] = ["1.36.4", "1.37.0", "1.38.3", "1.39.3", "1.40.0"];
+pub use profiles::RELEASES;
 
 /// Runs the end-to-end tests in every supported release of stock Envoy, in plaintext, over mTLS
 /// with the exchange, and over mTLS with telemetry only, and prints the results as a table.
@@ -58,7 +56,7 @@ pub fn document() -> PathBuf {
 fn run_cells(options: &Options) -> Result<bool> {
     let mut versions = options.versions.clone();
     if versions.is_empty() {
-        versions = VERSIONS.map(str::to_owned).to_vec();
+        versions = RELEASES.map(str::to_owned).to_vec();
     }
     let mut cells = Vec::new();
     for version in &versions {

@@ -6,6 +6,7 @@ use differential::{Exchanges, random_exchange};
 
 #[test]
 fn two_sidecars_behave_in_the_emulator_as_in_envoy() {
+    let _alone = crate::alone();
     let exchanges = Exchanges::new(None).unwrap();
     let programs: Vec<_> = (0..16)
         .map(|index| random_exchange(exchanges.profile(), 40, index))

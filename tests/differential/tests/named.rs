@@ -9,6 +9,7 @@ use host_harness::ConnectMode;
 
 #[test]
 fn each_rule_holds_in_the_harness_and_in_envoy() {
+    let _alone = crate::alone();
     let hosts = Hosts::new(None).unwrap();
     let mut findings = Vec::new();
     hosts

@@ -5,6 +5,7 @@ use host_harness::Profile;
 
 #[test]
 fn random_programs_are_equal_in_the_emulator_and_in_envoy() {
+    let _alone = crate::alone();
     let programs = Programs::new(None).unwrap();
     let all: Vec<_> = (0..50)
         .map(|index| random_program(programs.profile(), 40, index))

@@ -25,8 +25,8 @@ pub use envoy::in_envoy;
 pub use error::{Error, Result};
 pub use survey::Survey;
 
-/// The surveyed releases: the last with V8 of each minor version, from PyPI. 1.38.3 there was built
-/// without V8.
+/// The tested releases: the last with V8 of each minor version since 1.36, from PyPI. 1.38.3 there
+/// was built without V8.
 pub const RELEASES: [&str; 5] = ["1.36.4", "1.37.0", "1.38.2", "1.39.3", "1.40.0"];
 
 /// The profile of a release such as `1.40.0`, by its minor version.

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use mesh::error::Result;
 use mesh::wasm;
 
 /// The filter in front of `tcp_proxy`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Contestant {
     /// No filter.
@@ -22,7 +22,7 @@ pub enum Contestant {
 
 /// The .wasm files.
 #[derive(Debug)]
-pub(super) struct Modules {
+pub(crate) struct Modules {
     filter: PathBuf,
     empty: PathBuf,
     configuration: Value,
@@ -34,7 +34,7 @@ impl Contestant {
 }
 
 impl Modules {
-    pub(super) fn build() -> Result<Self> {
+    pub(crate) fn build() -> Result<Self> {
         Ok(Self {
             filter: wasm::build()?,
             empty: wasm::empty()?,
@@ -43,7 +43,7 @@ impl Modules {
     }
 
     /// Returns the file of a contestant and its configuration, `None` without a filter.
-    pub(super) fn of(&self, contestant: Contestant) -> (&Path, Option<&Value>) {
+    pub(crate) fn of(&self, contestant: Contestant) -> (&Path, Option<&Value>) {
         match contestant {
             Contestant::NoFilter => (&self.filter, None),
             Contestant::EmptyFilter => (&self.empty, Some(&self.configuration)),

@@ -2,13 +2,11 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
-use std::time::Duration;
 use std::{fs, thread};
 
 use serde::Serialize;
 
-use mesh::envoy::Envoy;
-use mesh::error::{Context, Error, Result};
+use mesh::error::{Context, Result};
 
 /// The properties of the machine.
 #[derive(Clone, Debug, Serialize)]
@@ -53,23 +51,6 @@ impl Display for Machine {
             "{processors} × {processor}, Linux {kernel}, load {load} at the start"
         )
     }
-}
-
-/// The CPU time of all threads of an Envoy. Envoy ends no thread before its exit, so the sum is
-/// complete.
-pub(super) fn cpu_time(envoy: &Envoy) -> Result<Duration> {
-    let tasks = format!("/proc/{}/task", envoy.id());
-    let what = || format!("cannot read {tasks}");
-    let mut time = Duration::ZERO;
-    for task in fs::read_dir(&tasks).context(what)? {
-        let path = task.context(what)?.path().join("schedstat");
-        let text = read(&path)?;
-        let nanoseconds = text.split_whitespace().next();
-        let nanoseconds = nanoseconds.and_then(|field| field.parse().ok());
-        let malformed = || Error::malformed(path.display(), &text);
-        time += Duration::from_nanos(nanoseconds.ok_or_else(malformed)?);
-    }
-    Ok(time)
 }
 
 fn read(path: impl AsRef<Path>) -> Result<String> {

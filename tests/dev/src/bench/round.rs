@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use super::Options;
 use super::contestant::{Contestant, Modules};
-use super::machine::cpu_time;
 use super::measure::Measure;
 use super::statistics::quantile;
 use super::traffic;
 use crate::soak::{Load, Pair};
-use mesh::EnvoyBinary;
 use mesh::error::{Context, Result};
+use mesh::{Envoy, EnvoyBinary, Hop};
 
 /// The divisor of the work of the warm-up round, which fills compilers, caches and sessions.
 const WARM_UP: usize = 4;
@@ -90,7 +89,7 @@ fn start(
     load: &Load,
 ) -> Result<Pair> {
     let (wasm, configuration) = modules.of(contestant);
-    Pair::start(binary, wasm, configuration, load.application())
+    Pair::start(binary, wasm, configuration, load.application(), Hop::Mesh)
 }
 
 /// Does the work of a round, divided by `part`.
@@ -115,7 +114,7 @@ fn one(options: &Options, part: usize, pair: &Pair) -> Result<[f64; 5]> {
 
 /// Measures the CPU time of both sidecars during `work`.
 fn cpu<T>(pair: &Pair, work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)> {
-    let time = || -> Result<Duration> { pair.envoys().map(cpu_time).sum() };
+    let time = || -> Result<Duration> { pair.both()?.into_iter().map(Envoy::cpu_time).sum() };
     let before = time()?;
     let done = work()?;
     Ok((time()? - before, done))

@@ -14,7 +14,7 @@ use mesh::envoy::Envoy;
 use mesh::error::{Context, Error, Result};
 use mesh::labels::Reporter;
 use mesh::poll::{self, Look};
-use mesh::{Counts, EnvoyBinary, Filter, Mesh, Scratch, Service, Workload};
+use mesh::{Counts, EnvoyBinary, Filter, Hop, Mesh, Scratch, Service, Workload};
 
 const PORT: u16 = 7000;
 const SETTLE_LIMIT: Duration = Duration::from_secs(120);
@@ -50,11 +50,13 @@ impl Pair {
         wasm: &Path,
         configuration: Option<&Value>,
         application: SocketAddr,
+        hop: Hop,
     ) -> Result<Self> {
         let scratch = Scratch::new("pair")?;
         let filter =
             configuration.map_or(Filter::Absent, |value| Filter::Configured(value.clone()));
         let service = Service::new(Workload::bookinfo(SERVICE, "v1"), PORT, application)
+            .hop(hop)
             .filter(filter.clone())
             .edit(open_breakers);
         let mesh = Mesh::builder(binary, wasm)
@@ -125,14 +127,14 @@ impl Pair {
     }
 
     /// The client's and the server's Envoy.
-    pub(crate) fn envoys(&self) -> impl Iterator<Item = &Envoy> {
-        self.mesh.sidecars()
+    pub(crate) fn both(&self) -> Result<[&Envoy; 2]> {
+        Ok([self.mesh.client(), self.mesh.server(SERVICE)?])
     }
 
     /// The memory of the client's and the server's Envoy.
     pub(crate) fn memory(&self) -> Result<[Memory; 2]> {
-        let server = self.mesh.server(SERVICE)?;
-        Ok([memory(self.mesh.client())?, memory(server)?])
+        let [client, server] = self.both()?;
+        Ok([memory(client)?, memory(server)?])
     }
 }
 

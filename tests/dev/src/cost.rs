@@ -1,0 +1,87 @@
+//! The instructions of a connection in real Envoys: without a filter, with an empty Wasm filter and
+//! with this one.
+//!
+//! Both sidecars run in callgrind, which counts the instructions in user mode. It counts between
+//! two commands, around connections that follow each other, after a warm-up. The counts do not
+//! depend on the load or on the speed of the machine.
+
+mod callgrind;
+mod connections;
+mod figures;
+mod situation;
+
+use std::process::ExitCode;
+
+pub use self::figures::{Figures, Instructions};
+pub use self::situation::Situation;
+use crate::bench::{Contestant, Modules};
+use mesh::EnvoyBinary;
+use mesh::error::Result;
+
+/// Count the instructions that the filter costs Envoy.
+///
+/// Two sidecars in callgrind, in some situations: without a filter, with a Wasm filter that does
+/// nothing, and with this one. Prints the instructions per connection and their ratios. Exits with 1
+/// if a ratio exceeds the recorded one, in tests/dev/cost.yaml, by more than 1 %.
+#[derive(Clone, Debug, clap::Parser)]
+#[command(
+    name = "cargo cost",
+    bin_name = "cargo cost",
+    after_help = "Needs valgrind (Debian: `apt install valgrind`). Each situation takes some four minutes."
+)]
+pub struct Options {
+    /// Only this situation; can be repeated
+    #[arg(long = "situation", value_name = "NAME")]
+    situations: Vec<Situation>,
+    /// Number of connections that are counted
+    #[arg(long, default_value_t = 200)]
+    connections: u32,
+    /// Write the values to tests/dev/cost.yaml
+    #[arg(long)]
+    update: bool,
+    /// Version of Envoy on PyPI; default: ENVOY_BIN, then the PATH, then the pinned version
+    #[arg(long)]
+    envoy_version: Option<String>,
+}
+
+/// Counts, prints the table and compares it with the recorded values.
+///
+/// # Errors
+/// An Envoy does not start, a connection fails, or valgrind is missing.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let mut recorded = Figures::read()?;
+    let measured = measure(options)?;
+    print!("{measured}");
+    if options.update {
+        recorded.extend(measured);
+        recorded.write()?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let exceeded = measured.exceeded(&recorded);
+    for line in &exceeded {
+        println!("{line}");
+    }
+    Ok(match exceeded.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// Counts in every situation of the options, or in all.
+fn measure(options: &Options) -> Result<Figures> {
+    let binary = EnvoyBinary::find(options.envoy_version.as_deref())?;
+    let modules = Modules::build()?;
+    let situations = match options.situations.as_slice() {
+        [] => &Situation::ALL,
+        some => some,
+    };
+    let mut figures = Figures::default();
+    for situation in situations {
+        for contestant in Contestant::ALL {
+            let counted = situation.count(contestant, &binary, &modules, options.connections)?;
+            eprintln!("{situation}, {contestant:?}: {counted}");
+            figures.insert(*situation, contestant, counted);
+        }
+    }
+    Ok(figures)
+}

@@ -1,0 +1,81 @@
+//! Envoys in callgrind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mesh::EnvoyBinary;
+use mesh::envoy::Envoy;
+use mesh::error::{Context, Error, Result};
+use mesh::process;
+use mesh::tools::required;
+
+const REMEDY: &str = "Install valgrind (Debian: `apt install valgrind`).";
+/// The label of the only dump of a window.
+const WINDOW: &str = "window";
+
+/// Callgrind, which writes to a folder.
+#[derive(Debug)]
+pub(super) struct Callgrind<'a> {
+    dir: &'a Path,
+}
+
+impl<'a> Callgrind<'a> {
+    pub(super) fn new(dir: &'a Path) -> Self {
+        Self { dir }
+    }
+
+    /// The Envoy, run in callgrind.
+    pub(super) fn wrap(&self, binary: &EnvoyBinary) -> Result<EnvoyBinary> {
+        let valgrind = required("valgrind", REMEDY)?;
+        let file = self.dir.join("callgrind.%p");
+        Ok(binary.clone().under(vec![
+            valgrind.to_string_lossy().into_owned(),
+            "--tool=callgrind".into(),
+            // V8 writes machine code.
+            "--smc-check=all-non-file".into(),
+            format!("--callgrind-out-file={}", file.display()),
+        ]))
+    }
+
+    /// Sets the count of an Envoy to zero.
+    pub(super) fn start(&self, envoy: &Envoy) -> Result<()> {
+        control("--zero", envoy)
+    }
+
+    /// The instructions of an Envoy, all threads, since the start of the count.
+    pub(super) fn stop(&self, envoy: &Envoy) -> Result<u64> {
+        control(&format!("--dump={WINDOW}"), envoy)?;
+        let file = self.dump(envoy)?;
+        let what = || format!("cannot read {}", file.display());
+        let text = fs::read_to_string(&file).context(what)?;
+        fs::remove_file(&file).context(what)?;
+        text.lines()
+            .find_map(|line| line.strip_prefix("totals: ")?.trim().parse().ok())
+            .ok_or_else(|| Error::malformed(file.display(), "no totals"))
+    }
+
+    /// The only dump of an Envoy.
+    fn dump(&self, envoy: &Envoy) -> Result<PathBuf> {
+        let prefix = format!("callgrind.{}.", envoy.id());
+        let what = || format!("cannot read {}", self.dir.display());
+        for entry in fs::read_dir(self.dir).context(what)? {
+            let path = entry.context(what)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(&prefix) {
+                return Ok(path);
+            }
+        }
+        Err(Error::malformed(
+            "the output of callgrind",
+            "there is no dump",
+        ))
+    }
+}
+
+fn control(action: &str, envoy: &Envoy) -> Result<()> {
+    let mut command = Command::new(required("callgrind_control", REMEDY)?);
+    command.arg(action).arg(envoy.id().to_string());
+    process::run("callgrind_control", command)?;
+    Ok(())
+}

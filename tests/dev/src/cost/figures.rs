@@ -1,0 +1,184 @@
+//! The counted instructions, their table, and the file with the recorded ones.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::situation::Situation;
+use crate::bench::Contestant;
+use mesh::error::{Context, Error, Result};
+
+/// The percentage by which a ratio may exceed the recorded one.
+const TOLERANCE: f64 = 1.0;
+const HEAD: &str = "\
+# Instructions of a connection in stock Envoy, in user mode: `cargo cost` fails if the ratio of the
+# filter to no filter exceeds the ratio of these values by more than 1 %. `cargo cost --update`
+# writes this file.
+";
+
+/// Instructions of a connection, by situation and contestant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Figures(BTreeMap<Situation, BTreeMap<Contestant, Instructions>>);
+
+/// The instructions of a connection in both sidecars, in user mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instructions {
+    /// Of the client's sidecar.
+    pub client: u64,
+    /// Of the server's sidecar.
+    pub server: u64,
+}
+
+impl Instructions {
+    /// The client's, the server's and their sum, with their names.
+    fn parts(self) -> [(&'static str, u64); 3] {
+        let Self { client, server } = self;
+        [
+            ("client", client),
+            ("server", server),
+            ("both", client + server),
+        ]
+    }
+}
+
+impl Figures {
+    fn file() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("cost.yaml")
+    }
+
+    /// The recorded values.
+    pub(super) fn read() -> Result<Self> {
+        let file = Self::file();
+        let text =
+            fs::read_to_string(&file).context(|| format!("cannot read {}", file.display()))?;
+        serde_saphyr::from_str(&text).map_err(|error| Error::malformed(file.display(), error))
+    }
+
+    pub(super) fn write(&self) -> Result<()> {
+        let file = Self::file();
+        let mut text = HEAD.to_owned();
+        for (situation, contestants) in &self.0 {
+            text.push_str(&format!("{}:\n", name(situation)));
+            for (contestant, Instructions { client, server }) in contestants {
+                let contestant = name(contestant);
+                text.push_str(&format!(
+                    "  {contestant}: {{ client: {client}, server: {server} }}\n"
+                ));
+            }
+        }
+        fs::write(&file, text).context(|| format!("cannot write {}", file.display()))
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        situation: Situation,
+        contestant: Contestant,
+        counted: Instructions,
+    ) {
+        self.0
+            .entry(situation)
+            .or_default()
+            .insert(contestant, counted);
+    }
+
+    /// Replaces the values of the situations of `newer`.
+    pub(super) fn extend(&mut self, newer: Self) {
+        self.0.extend(newer.0);
+    }
+
+    /// A line for each ratio of the filter to no filter that exceeds the recorded one.
+    #[must_use]
+    pub fn exceeded(&self, recorded: &Self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (situation, row) in self.rows() {
+            let old = recorded
+                .rows()
+                .find(|(other, old)| *other == situation && old.part == row.part);
+            let (new, part) = (row.ratio(), row.part);
+            match old.map(|(_, row)| row.ratio()) {
+                Some(old) if new <= old * (1.0 + TOLERANCE / 100.0) => {}
+                Some(old) => lines.push(format!(
+                    "{situation}, {part}: ours ÷ none was {old:.3} and is {new:.3}. `cargo cost --update` accepts it"
+                )),
+                None => lines.push(format!(
+                    "{situation}, {part}: not recorded. `cargo cost --update` records it"
+                )),
+            }
+        }
+        lines
+    }
+
+    /// The rows of the table.
+    fn rows(&self) -> impl Iterator<Item = (Situation, Row)> {
+        self.0.iter().flat_map(|(situation, contestants)| {
+            let parts =
+                Contestant::ALL.map(|contestant| contestants.get(&contestant).map(|of| of.parts()));
+            let [none, empty, ours] = parts.map(|parts| parts.into_iter().flatten());
+            none.zip(empty).zip(ours).map(|((none, empty), ours)| {
+                let row = Row {
+                    part: none.0,
+                    none: none.1,
+                    empty: empty.1,
+                    ours: ours.1,
+                };
+                (*situation, row)
+            })
+        })
+    }
+}
+
+/// A row of the table: one or both sidecars.
+#[derive(Clone, Copy, Debug)]
+struct Row {
+    part: &'static str,
+    none: u64,
+    empty: u64,
+    ours: u64,
+}
+
+impl Row {
+    /// The ratio of the filter to no filter.
+    fn ratio(&self) -> f64 {
+        self.ours as f64 / self.none as f64
+    }
+}
+
+/// A table in Markdown, in thousands of instructions.
+impl Display for Figures {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "| k instructions per connection | no filter | empty filter | tcp-peer-stats | ours ÷ none |"
+        )?;
+        writeln!(f, "| --- | --- | --- | --- | --- |")?;
+        for (situation, row) in self.rows() {
+            let [none, empty, ours] = [row.none, row.empty, row.ours].map(|count| count / 1000);
+            writeln!(
+                f,
+                "| {situation}, {} | {none} | {empty} | {ours} | {:.3} |",
+                row.part,
+                row.ratio()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Instructions {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { client, server } = self;
+        write!(f, "{client} client, {server} server")
+    }
+}
+
+/// The name in the file.
+fn name(key: &impl Serialize) -> String {
+    match serde_json::to_value(key) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,93 @@
+//! The situations in which instructions are counted.
+
+use std::fmt::{self, Display, Formatter};
+use std::thread;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use super::callgrind::Callgrind;
+use super::connections::{self, First};
+use super::figures::Instructions;
+use crate::bench::{Contestant, Modules};
+use crate::soak::Pair;
+use mesh::error::{Context, Result};
+use mesh::{EnvoyBinary, Hop, Scratch};
+
+/// The number of connections before the count: caches, TLS sessions and series are known then.
+const WARM_UP: u32 = 80;
+/// The wait until both Envoys have closed the last connection.
+const REST: Duration = Duration::from_secs(1);
+
+/// The traffic between two sidecars.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Situation {
+    /// Mutual TLS and the exchange, with a peer that is known.
+    MutualTls,
+    /// As `MutualTls`; the server writes first.
+    ServerFirst,
+    /// No TLS.
+    Plaintext,
+}
+
+impl Situation {
+    /// All situations.
+    pub const ALL: [Self; 3] = [Self::MutualTls, Self::ServerFirst, Self::Plaintext];
+
+    fn hop(self) -> Hop {
+        match self {
+            Self::MutualTls | Self::ServerFirst => Hop::Mesh,
+            Self::Plaintext => Hop::Plaintext,
+        }
+    }
+
+    fn first(self) -> First {
+        match self {
+            Self::MutualTls | Self::Plaintext => First::Client,
+            Self::ServerFirst => First::Server,
+        }
+    }
+
+    /// Counts the instructions of this number of connections, by connection.
+    pub(super) fn count(
+        self,
+        contestant: Contestant,
+        binary: &EnvoyBinary,
+        modules: &Modules,
+        connections: u32,
+    ) -> Result<Instructions> {
+        let scratch = Scratch::new("cost")?;
+        let dir = scratch.folder("callgrind")?;
+        let callgrind = Callgrind::new(&dir);
+        let binary = callgrind.wrap(binary)?;
+        let (wasm, configuration) = modules.of(contestant);
+        let application = connections::serve(self.first())?;
+        let pair = Pair::start(&binary, wasm, configuration, application, self.hop())?;
+        let (to, first) = (pair.address(), self.first());
+        let what = || "a connection through both sidecars";
+        connections::warm_up(to, first, WARM_UP).context(what)?;
+        thread::sleep(REST);
+        let [client, server] = pair.both()?;
+        callgrind.start(client)?;
+        callgrind.start(server)?;
+        connections::connect(to, first, connections).context(what)?;
+        thread::sleep(REST);
+        let each = |total: u64| total / u64::from(connections);
+        Ok(Instructions {
+            client: each(callgrind.stop(client)?),
+            server: each(callgrind.stop(server)?),
+        })
+    }
+}
+
+impl Display for Situation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MutualTls => "mutual TLS",
+            Self::ServerFirst => "mutual TLS, server first",
+            Self::Plaintext => "plaintext",
+        })
+    }
+}
