@@ -47,12 +47,6 @@ impl Kubectl {
         }
     }
 
-    /// The file for `KUBECONFIG`.
-    #[must_use]
-    pub fn configuration(&self) -> &Path {
-        &self.configuration
-    }
-
     /// Runs kubectl and returns its output.
     ///
     /// # Errors
