@@ -13,6 +13,8 @@ mod dump;
 mod exchange;
 mod expect;
 mod faults;
+mod gateway;
+mod held;
 mod listeners;
 mod lost;
 mod manifests;
@@ -23,8 +25,11 @@ mod path;
 mod plugin;
 mod pods;
 mod reported;
+mod rollout;
 mod scraping;
+mod services;
 mod stream;
+mod table;
 mod telemetry;
 mod visit;
 
@@ -51,6 +56,10 @@ pub struct Options {
     /// The seed of the check `faults`; the default has two losses of a filter that a client knows
     #[arg(long, default_value_t = 34)]
     pub seed: u64,
+
+    /// Write the table in filter/docs/compatibility.md
+    #[arg(long, conflicts_with = "names")]
+    pub write: bool,
 
     /// List the checks
     #[arg(long)]
@@ -117,6 +126,9 @@ pub fn run(run: &Run, options: &Options) -> Result<bool> {
     }
     let sum = summary(passed.len(), &failed, &skipped);
     let _gone = writeln!(io::stdout(), "{sum}");
+    if options.write {
+        table::write(&passed, &failed)?;
+    }
     Ok(failed.is_empty())
 }
 
@@ -169,6 +181,7 @@ mod tests {
             names: vec![name.to_owned()],
             events: 0,
             seed: 0,
+            write: false,
             list: false,
         };
         assert!(known(&options("exchange")).is_ok());

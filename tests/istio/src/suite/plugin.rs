@@ -1,5 +1,7 @@
 //! `overlays/telemetry-only`: a WasmPlugin whose image the agents pull.
 
+mod changes;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
@@ -21,6 +23,8 @@ use crate::cluster::{Kubectl, settle, until};
 use crate::error::{Error, Result};
 use crate::kubelet::Pod;
 use crate::overlay::{self, Port};
+
+pub(super) use self::changes::{deleted, reconfigured};
 
 const OPENED: &str = "peer_stats_tcp_connections_opened_total";
 const LIMIT: Duration = Duration::from_secs(90);
