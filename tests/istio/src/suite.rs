@@ -92,8 +92,8 @@ pub fn known(options: &Options) -> Result<()> {
     )
 }
 
-/// Runs the checks, each with a line of its own. Returns whether all passed. A check is skipped if a
-/// program for it is missing; with `REQUIRE_ALL` it fails instead.
+/// Runs the checks, each with a line of its own. Returns whether all passed. A check is skipped if
+/// a program for it is missing; with `REQUIRE_ALL` it fails instead.
 ///
 /// # Errors
 /// The control plane does not start.

@@ -166,8 +166,8 @@ pub(crate) fn until<T>(
     }
 }
 
-/// As [`until`], but it is no error if `look` does not return `true` within the limit: what is missing
-/// shows in the expectations of the caller.
+/// As [`until`], but it is no error if `look` does not return `true` within the limit: what is
+/// missing shows in the expectations of the caller.
 ///
 /// # Errors
 /// `look` failed.

@@ -46,8 +46,8 @@ pub(super) struct Outcome {
     pub(super) destinations: Vec<Reported>,
 }
 
-/// Opens connections and waits until the sidecars have reported all of them, as far as they have the
-/// filter.
+/// Opens connections and waits until the sidecars have reported all of them, as far as they have
+/// the filter.
 pub(super) fn measure(
     bench: &Bench<'_>,
     from: Place,
@@ -99,8 +99,8 @@ pub(super) fn measure(
     })
 }
 
-/// Opens connections from the client's pod, one after another, while `change` runs. Gives metrics no
-/// time to settle.
+/// Opens connections from the client's pod, one after another, while `change` runs. Gives metrics
+/// no time to settle.
 pub(super) fn during(
     bench: &Bench<'_>,
     change: impl FnOnce() -> Result<()>,

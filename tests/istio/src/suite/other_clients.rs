@@ -79,8 +79,8 @@ pub(super) fn denied(bench: &mut Bench<'_>) -> Result<String> {
     bench.delete("authorizationpolicy", "deny")?;
     one_until(bench, "the end of the policy", Visits::all_succeeded)?;
     denied?;
-    // The server's filter reads the frame of the first denied connection. The connection ends before
-    // its own, so the client has no proof for the others.
+    // The server's filter reads the frame of the first denied connection. The connection ends
+    // before its own, so the client has no proof for the others.
     let counted = unanswered(bench, &before, FRAMES)?;
     expect::equal("frames without an answer", counted, FRAMES)?;
     Ok(format!(

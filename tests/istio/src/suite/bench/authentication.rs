@@ -19,8 +19,8 @@ pub(in crate::suite) enum Mode {
 }
 
 impl Bench<'_> {
-    /// Sets the PeerAuthentication of the namespace, and waits until the first server and the client
-    /// have it.
+    /// Sets the PeerAuthentication of the namespace, and waits until the first server and the
+    /// client have it.
     pub(in crate::suite) fn authenticate(&self, mode: Mode) -> Result<()> {
         let kubectl = self.kubectl();
         if mode == Mode::Permissive {
