@@ -42,7 +42,7 @@ const EVENTS: [Event; 9] = [
 ];
 
 /// What the applications saw in all events.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Totals {
     made: u64,
     ended: usize,
@@ -63,22 +63,9 @@ struct Server {
 
 pub(super) fn random(bench: &mut Bench<'_>) -> Result<String> {
     let (number, seed) = bench.faults();
-    let mut random = Rng::with_seed(seed);
     let before = bench.client().metrics()?;
-    let mut totals = Totals {
-        made: 0,
-        ended: 0,
-        frames: 0,
-        losses: 0,
-        server: Server {
-            is_configured: true,
-            has_label: true,
-        },
-    };
-    for index in 0..number {
-        let Some(&event) = random.choice(EVENTS.iter()) else {
-            continue;
-        };
+    let mut totals = Totals::default();
+    for (index, event) in events(number, seed).enumerate() {
         step("event", &format!("{} of {number}: {event:?}", index + 1));
         totals.happen(event, bench)?;
     }
@@ -99,21 +86,17 @@ pub(super) fn random(bench: &mut Bench<'_>) -> Result<String> {
 
 impl Totals {
     fn happen(&mut self, event: Event, bench: &mut Bench<'_>) -> Result<()> {
+        self.losses += usize::from(self.server.loses_filter(event));
         let seen = match event {
             Event::Authenticate(mode) => during(bench, || {
                 bench.authenticate(mode)?;
                 wait()
             })?,
-            Event::FilterLost => {
-                self.losses += usize::from(self.server.has_filter());
-                self.server.is_configured = false;
-                during(bench, || {
-                    bench.delete_filters(&["tcp-peer-stats-server", "--ignore-not-found"])?;
-                    wait()
-                })?
-            }
+            Event::FilterLost => during(bench, || {
+                bench.delete_filters(&["tcp-peer-stats-server", "--ignore-not-found"])?;
+                wait()
+            })?,
             Event::FilterBack | Event::Uninstall => {
-                self.server.is_configured = true;
                 let overlay = if event == Event::FilterBack {
                     "exchange"
                 } else {
@@ -125,8 +108,6 @@ impl Totals {
                 })?
             }
             Event::PodReplaced | Event::PodWithoutFilter => {
-                // At another address, which no client knows.
-                self.server.has_label = event == Event::PodReplaced;
                 bench.add_server(self.server.has_label, None)?;
                 bench.first_leaves()?;
                 let seen = during(bench, || {
@@ -162,13 +143,73 @@ impl Totals {
     }
 }
 
-impl Server {
-    fn has_filter(&self) -> bool {
-        self.is_configured && self.has_label
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            is_configured: true,
+            has_label: true,
+        }
     }
+}
+
+impl Server {
+    /// Whether an event takes the filter from the server. Another pod has another address, which no
+    /// client knows.
+    fn loses_filter(&mut self, event: Event) -> bool {
+        match event {
+            Event::FilterLost => {
+                let had_filter = self.is_configured && self.has_label;
+                self.is_configured = false;
+                return had_filter;
+            }
+            Event::FilterBack | Event::Uninstall => self.is_configured = true,
+            Event::PodReplaced => self.has_label = true,
+            Event::PodWithoutFilter => self.has_label = false,
+            Event::Authenticate(_) | Event::IstiodRestarted => {}
+        }
+        false
+    }
+}
+
+/// Random events.
+fn events(number: u32, seed: u64) -> impl Iterator<Item = Event> {
+    let mut random = Rng::with_seed(seed);
+    (0..number).filter_map(move |_| random.choice(EVENTS))
 }
 
 fn wait() -> Result<()> {
     thread::sleep(MOMENT);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Event::{FilterBack, FilterLost, PodWithoutFilter};
+    use super::*;
+
+    #[test]
+    fn the_default_has_all_events_and_two_losses() {
+        let events: Vec<_> = events(20, 34).collect();
+        assert_eq!(
+            events.iter().collect::<BTreeSet<_>>(),
+            EVENTS.iter().collect()
+        );
+        let mut server = Server::default();
+        let losses = events.iter().filter(|event| server.loses_filter(**event));
+        assert_eq!(losses.count(), 2);
+    }
+
+    #[test]
+    fn a_server_without_the_filter_loses_none() {
+        let losses = |events: &[Event]| {
+            let mut server = Server::default();
+            let lost = events.iter().filter(|event| server.loses_filter(**event));
+            lost.count()
+        };
+        assert_eq!(losses(&[FilterLost, FilterLost]), 1);
+        assert_eq!(losses(&[FilterLost, FilterBack, FilterLost]), 2);
+        assert_eq!(losses(&[PodWithoutFilter, FilterLost]), 0);
+    }
 }
