@@ -131,19 +131,30 @@ impl Drop for Scratch {
     }
 }
 
-/// Returns the folder with this name. If it is missing, calls `fill` to create its content.
-/// Processes that need the same folder wait for each other. An existing folder is complete: `fill`
-/// writes to a temporary folder, which is then renamed.
+/// [`filled_in`] the folder `tools` of [`data`].
 ///
 /// # Errors
 /// The folder cannot be created, or `fill` failed.
 pub fn filled(name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-    let tools = data().join("tools");
+    filled_in(&data().join("tools"), name, fill)
+}
+
+/// Returns the folder with this name in another one. If it is missing, calls `fill` to create its
+/// content. Processes that need the same folder wait for each other. An existing folder is complete:
+/// `fill` writes to a temporary folder, which is then renamed.
+///
+/// # Errors
+/// The folder cannot be created, or `fill` failed.
+pub fn filled_in(
+    tools: &Path,
+    name: &str,
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
     let dir = tools.join(name);
     if dir.is_dir() {
         return Ok(dir);
     }
-    fs::create_dir_all(&tools).context(|| format!("cannot create {}", tools.display()))?;
+    fs::create_dir_all(tools).context(|| format!("cannot create {}", tools.display()))?;
     let lock_path = tools.join(format!("{name}.lock"));
     let lock =
         File::create(&lock_path).context(|| format!("cannot create {}", lock_path.display()))?;
@@ -154,7 +165,7 @@ pub fn filled(name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Path
     }
     let staging = tempfile::Builder::new()
         .prefix(&format!(".{name}-"))
-        .tempdir_in(&tools)
+        .tempdir_in(tools)
         .context(|| format!("cannot create a folder in {}", tools.display()))?;
     fill(staging.path())?;
     // A temporary folder is private, but another user may run the installed programs: PostgreSQL

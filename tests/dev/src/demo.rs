@@ -10,7 +10,6 @@ pub mod live;
 mod options;
 mod parts;
 mod prepare;
-mod progress;
 mod report;
 mod snapshot;
 mod stage;
@@ -29,6 +28,7 @@ use self::stage::Stage;
 use mesh::Scratch;
 use mesh::envoy::Envoy;
 use mesh::error::{Error, Result};
+use mesh::progress;
 use mesh::report::Check;
 
 pub use self::options::Options;

@@ -6,16 +6,16 @@
 mod cell;
 mod table;
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 pub use self::cell::{Cell, Verdict};
-pub use self::table::{insert, table};
+pub use self::table::table;
 use mesh::EnvoyBinary;
-use mesh::error::{Context, Result};
+use mesh::error::Result;
+use mesh::page;
 use mesh::situation::Situation;
 use mesh::workspace;
 pub use profiles::RELEASES;
@@ -71,11 +71,7 @@ fn run_cells(options: &Options) -> Result<bool> {
     let table = table(&cells);
     print!("{table}");
     if options.write {
-        let file = document();
-        let text =
-            fs::read_to_string(&file).context(|| format!("cannot read {}", file.display()))?;
-        let text = insert(&text, &table, &file)?;
-        fs::write(&file, text).context(|| format!("cannot write {}", file.display()))?;
+        page::replace(&document(), "cargo matrix --write", &table)?;
     }
     Ok(cells.iter().all(Cell::is_good))
 }

@@ -7,7 +7,7 @@ mod network;
 mod pki;
 
 pub use self::kubectl::Kubectl;
-pub(crate) use self::kubectl::until;
+pub(crate) use self::kubectl::{settle, until};
 pub use self::kubernetes::Kubernetes;
 pub(crate) use self::kubernetes::{API_PORT, NODE};
 pub use self::network::{GATEWAY, Host, Network};

@@ -6,6 +6,7 @@ use std::process::{ExitCode, id};
 
 use clap::Parser;
 use mesh::error::Context;
+use mesh::progress::say;
 use mesh::workspace;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use crate::error::Result;
 use crate::isolation::{self, Entered, INSIDE};
 use crate::kubelet::container::{self, CONTAINER};
 use crate::parts::Parts;
-use crate::progress::{Stages, say};
+use crate::progress::Stages;
 use crate::run::Run;
 use crate::{demo, suite, tools};
 

@@ -30,6 +30,24 @@ pub enum Error {
         /// The missing file.
         program: String,
     },
+    /// The folder of a family in the cache lacks a program.
+    #[error("{folder} has no {program}. Remove the folder and run `cargo istio tools`", folder = folder.display())]
+    IncompleteCache {
+        /// The folder.
+        folder: PathBuf,
+        /// The missing file.
+        program: String,
+    },
+    /// The command line names something that does not exist.
+    #[error("there is no {kind} {name}. Use one of: {known}")]
+    Unknown {
+        /// What is named.
+        kind: &'static str,
+        /// The wrong name.
+        name: String,
+        /// The right names.
+        known: String,
+    },
     /// A Kubernetes object lacks a part, or has one that is not supported here.
     #[error("{object}: {reason}")]
     Object {
@@ -60,6 +78,26 @@ impl Error {
         Self::Object {
             object: object.into(),
             reason: reason.into(),
+        }
+    }
+
+    /// Checks that all names are known.
+    ///
+    /// # Errors
+    /// One is not; the message lists those that are.
+    pub(crate) fn unknown<'a>(
+        kind: &'static str,
+        names: &[String],
+        known: impl Iterator<Item = &'a str>,
+    ) -> Result<()> {
+        let known: Vec<_> = known.collect();
+        match names.iter().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(wrong) => Err(Self::Unknown {
+                kind,
+                name: wrong.clone(),
+                known: known.join(", "),
+            }),
         }
     }
 

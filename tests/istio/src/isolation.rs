@@ -14,7 +14,7 @@ use std::process::{Child, Command, ExitStatus, Stdio, exit};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mesh::error::Context;
 use mesh::process::die_with_parent;
@@ -29,8 +29,14 @@ use crate::error::{Error, Result};
 /// The hidden sub-command of the process inside.
 pub const INSIDE: &str = "inside";
 
+/// The time until the namespaces exist, and until they are gone after Ctrl-C.
+const LIMIT: Duration = Duration::from_secs(10);
+
 /// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
+
+/// The pause between two looks at a process.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The folder of a run's files, on the tmpfs at `/run`.
 const WORK: &str = "/run/istio";
@@ -103,12 +109,14 @@ pub fn run(job: &impl Serialize) -> Result<u8> {
     }
     let status = loop {
         if interrupted.load(Ordering::SeqCst) {
+            // The process inside ends with its input.
             input = None;
+            break end(&mut child)?;
         }
         if let Some(status) = ended(&mut child)? {
             break status;
         }
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(PAUSE);
     };
     drop(input);
     Ok(if interrupted.load(Ordering::SeqCst) {
@@ -167,10 +175,25 @@ fn line<T: DeserializeOwned>() -> Result<T> {
     Ok(serde_json::from_str(&line).map_err(|error| mesh::Error::malformed("the job", error))?)
 }
 
+/// Waits for the end of `unshare` and kills it, and so everything in the namespaces, if it does not
+/// end.
+fn end(unshare: &mut Child) -> Result<ExitStatus> {
+    let deadline = Instant::now() + LIMIT;
+    while Instant::now() < deadline {
+        if let Some(status) = ended(unshare)? {
+            return Ok(status);
+        }
+        thread::sleep(PAUSE);
+    }
+    let killed = unshare.kill().and_then(|()| unshare.wait());
+    Ok(killed.context(|| "cannot kill unshare")?)
+}
+
 /// The id of the process that `unshare` starts.
 fn first_child(unshare: &mut Child) -> Result<u32> {
     let id = unshare.id();
     let path = format!("/proc/{id}/task/{id}/children");
+    let deadline = Instant::now() + LIMIT;
     loop {
         let children = fs::read_to_string(&path).unwrap_or_default();
         if let Some(child) = children
@@ -186,7 +209,12 @@ fn first_child(unshare: &mut Child) -> Result<u32> {
                 remedy: "Give the capability CAP_SYS_ADMIN, for example to a container with `--privileged`".into(),
             });
         }
-        thread::sleep(Duration::from_millis(5));
+        if Instant::now() > deadline {
+            return Err(Error::Check(format!(
+                "unshare has started no process within {LIMIT:?}"
+            )));
+        }
+        thread::sleep(PAUSE);
     }
 }
 

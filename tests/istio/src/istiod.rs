@@ -33,6 +33,9 @@ pub const SETTINGS: [&str; 9] = [
     "meshConfig.defaultConfig.proxyMetadata.CLOUD_PLATFORM=none",
 ];
 
+/// The webhook that validates Istio's objects.
+const VALIDATION: &str = "validatingwebhookconfiguration/istio-validator-istio-system";
+
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running istiod whose webhooks answer.
@@ -50,6 +53,7 @@ struct Webhooks {
 #[serde(rename_all = "camelCase")]
 struct Webhook {
     client_config: ClientConfig,
+    failure_policy: String,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +73,7 @@ impl Istiod {
         kubectl.run(&["create", "namespace", NAMESPACE])?;
         let manifests = manifests(kubelet, settings)?;
         apply(kubelet, &manifests)?;
+        validate_all(kubelet)?;
         let spec: PodSpec = kubelet.kubectl().until("a pod of Deployment istiod", || {
             let mut pods = kubelet.kubectl().list(NAMESPACE, "pods", "app=istiod")?;
             Ok(pods.pop())
@@ -134,13 +139,7 @@ impl Istiod {
         self.wait(kubelet)
     }
 
-    /// Its pod.
-    #[must_use]
-    pub fn pod(&self) -> &Pod {
-        &self.pod
-    }
-
-    /// Waits until the API server can call the injector.
+    /// Waits until the API server can call the injector and the validation.
     fn wait(&self, kubelet: &Kubelet) -> Result<()> {
         let kubectl = kubelet.kubectl();
         kubectl.until("the injector's authority being known", || {
@@ -151,6 +150,12 @@ impl Istiod {
                 bundle.is_some_and(|bundle| !bundle.is_empty())
             };
             Ok(found.webhooks.iter().all(is_known).then_some(()))
+        })?;
+        // istiod sets it when its validation answers.
+        kubectl.until("the validation being required", || {
+            let found: Webhooks = kubectl.get(NAMESPACE, VALIDATION)?;
+            let is_required = |webhook: &Webhook| webhook.failure_policy == "Fail";
+            Ok(found.webhooks.iter().all(is_required).then_some(()))
         })?;
         kubectl.until("the endpoint of Service istiod", || {
             let selector = "kubernetes.io/service-name=istiod";
@@ -163,6 +168,17 @@ impl Istiod {
             Ok(ready.then_some(()))
         })
     }
+}
+
+/// Makes istiod's validation see all objects. `istioctl install` adds a second configuration for
+/// objects without the label of a revision; `istioctl manifest generate` has the first one only.
+fn validate_all(kubelet: &Kubelet) -> Result<()> {
+    let patch = r#"[{ "op": "remove", "path": "/webhooks/0/objectSelector" }]"#;
+    let flags = ["--type=json", "--patch", patch];
+    kubelet
+        .kubectl()
+        .run(&[&["patch", VALIDATION], &flags[..]].concat())?;
+    Ok(())
 }
 
 /// Renders Istio's objects.

@@ -1,15 +1,14 @@
 //! What a job needs and what is prepared outside of its namespaces, where the network is.
 
-use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
+use mesh::progress::step;
 use mesh::tools::mongodb_python;
-use mesh::{EnvoyBinary, process, wasm, workspace};
+use mesh::{EnvoyBinary, process, program, wasm, workspace};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::progress::step;
 use crate::tools::Tools;
 
 /// The programs and files of a job.
@@ -71,16 +70,16 @@ impl Parts {
     /// It cannot be built.
     pub fn with_image(self) -> Result<Self> {
         step("image", "building it with `cargo oci build`");
+        let oci = program::build("oci")?;
         let output = workspace::target().join("runs/istio-image");
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
+        let mut command = Command::new(&oci);
         command
-            .args(["run", "--quiet", "--bin", "oci", "--", "build", "--output"])
+            .args(["build", "--output"])
             .arg(&output)
             .current_dir(workspace::root());
         process::run("cargo oci build", command)?;
         let image = Image {
-            oci: workspace::target().join("debug/oci"),
+            oci,
             layout: output.join("layout"),
         };
         Ok(Self {

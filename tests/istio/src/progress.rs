@@ -1,17 +1,8 @@
-//! Progress messages on the standard error. The standard output has only the result.
+//! The clock of a run.
 
-use std::io::{self, Write};
 use std::time::Instant;
 
-/// Writes a line. Ignores a closed standard error.
-pub fn say(line: &str) {
-    let _unread = writeln!(io::stderr(), "{line}");
-}
-
-/// Writes a line about a part.
-pub fn step(part: &str, what: &str) {
-    say(&format!("{part:>14}  {what}"));
-}
+use mesh::progress::say;
 
 /// The clock of a run: writes lines with the seconds since its start.
 #[derive(Clone, Copy, Debug)]

@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
+use mesh::progress;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::progress;
 
 pub use self::family::{FAMILIES, Family};
 
@@ -36,12 +36,12 @@ impl Tools {
         let folder = env::var_os(VARIABLE).filter(|folder| !folder.is_empty());
         let mut files = BTreeMap::new();
         for family in FAMILIES {
-            let at = match &folder {
-                Some(folder) => PathBuf::from(folder),
-                None => built(family)?,
+            let (at, is_given) = match &folder {
+                Some(folder) => (PathBuf::from(folder), true),
+                None => (built(family)?, false),
             };
             for name in family.files() {
-                files.insert(name.to_owned(), existing(&at, name)?);
+                files.insert(name.to_owned(), existing(&at, name, is_given)?);
             }
         }
         Ok(Self { files })
@@ -63,11 +63,8 @@ impl Tools {
 /// # Errors
 /// There is no such family, Go is missing, or a build fails.
 pub fn build(names: &[String]) -> Result<()> {
-    let known = FAMILIES.map(|family| family.name);
-    if let Some(wrong) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        let reason = format!("there is no such family of programs: {}", known.join(", "));
-        return Err(Error::object(wrong, reason));
-    }
+    let known = FAMILIES.iter().map(|family| family.name);
+    Error::unknown("family of programs", names, known)?;
     let wanted = FAMILIES
         .into_iter()
         .filter(|family| names.is_empty() || names.iter().any(|name| name == family.name));
@@ -114,14 +111,38 @@ fn built(family: Family) -> Result<PathBuf> {
     })
 }
 
-fn existing(folder: &Path, name: &str) -> Result<PathBuf> {
+/// The path of a program in the folder of the variable or in the cache.
+fn existing(folder: &Path, name: &str, is_given: bool) -> Result<PathBuf> {
     let path = folder.join(name);
     if path.is_file() {
         return Ok(path);
     }
-    Err(Error::IncompleteTools {
-        variable: VARIABLE,
-        folder: folder.to_owned(),
-        program: name.to_owned(),
+    let (folder, program) = (folder.to_owned(), name.to_owned());
+    Err(if is_given {
+        Error::IncompleteTools {
+            variable: VARIABLE,
+            folder,
+            program,
+        }
+    } else {
+        Error::IncompleteCache { folder, program }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remedy_fits_the_folder_that_lacks_a_program() {
+        let folder = Path::new("/no-such-folder");
+        let message = |is_given| existing(folder, "etcd", is_given).unwrap_err().to_string();
+        assert!(
+            message(true).contains("or unset ISTIO_TOOLS"),
+            "{}",
+            message(true)
+        );
+        let cache = "/no-such-folder has no etcd. Remove the folder and run `cargo istio tools`";
+        assert_eq!(message(false), cache);
+    }
 }

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 
+use mesh::Workload;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -148,6 +149,15 @@ pub fn objects(app: &str, version: &str, port: Option<Port>) -> Vec<Value> {
         })
     }));
     objects
+}
+
+/// The names and labels of a workload, such as one of [`objects`], in this namespace.
+#[must_use]
+pub fn in_namespace(namespace: &str, workload: Workload) -> Workload {
+    Workload {
+        namespace: namespace.to_owned(),
+        ..workload
+    }
 }
 
 /// The cluster address of a Service. There is no DNS server in this cluster.

@@ -18,6 +18,9 @@ pub mod databases;
 pub mod labels;
 mod mesh;
 pub mod native;
+pub mod page;
+pub mod program;
+pub mod progress;
 pub mod prometheus;
 pub mod registry;
 pub mod report;
@@ -33,7 +36,7 @@ pub mod workspace;
 
 pub use envoy_process::{
     Envoy, EnvoyBinary, Epoch, Error, Exposition, Result, Scratch, envoy, error, exposition,
-    mesh_ca, poll, process,
+    folder, mesh_ca, poll, process,
 };
 
 pub use self::available::available;

@@ -20,7 +20,7 @@ use crate::{Scratch, workspace};
 const REMEDY: &str = "Install it (Debian: `apt install prometheus`) to run what needs it";
 const RULES: &str = "envoy-config/prometheus/tcp-peer-stats.rules.yaml";
 
-/// A Prometheus that scrapes Envoys and evaluates the rules of `envoy-config/` every second.
+/// A Prometheus that scrapes sidecars and evaluates the rules of `envoy-config/` every second.
 #[derive(Debug)]
 pub struct Prometheus {
     _server: Process,
@@ -36,20 +36,29 @@ impl Prometheus {
         scratch: &Scratch,
         envoys: impl IntoIterator<Item = &'a Envoy>,
     ) -> Result<Self> {
-        let prometheus = tools::daemon("prometheus", REMEDY)?;
-        let dir = scratch.folder("prometheus")?;
         let targets = envoys.into_iter().map(
             |envoy| json!({ "targets": [envoy.admin()], "labels": { "sidecar": envoy.name() } }),
         );
+        let scraping = json!([{
+            "job_name": "envoy",
+            "metrics_path": "/stats/prometheus",
+            "static_configs": targets.collect::<Vec<_>>(),
+        }]);
+        Self::start_with(scratch, &scraping)
+    }
+
+    /// Starts a Prometheus with these `scrape_configs`.
+    ///
+    /// # Errors
+    /// It is not installed ([`Error::NotInstalled`]) or does not start.
+    pub fn start_with(scratch: &Scratch, scraping: &Value) -> Result<Self> {
+        let prometheus = tools::daemon("prometheus", REMEDY)?;
+        let dir = scratch.folder("prometheus")?;
         // JSON is YAML.
         let config = json!({
             "global": { "scrape_interval": "1s", "evaluation_interval": "1s" },
             "rule_files": [workspace::root().join(RULES)],
-            "scrape_configs": [{
-                "job_name": "envoy",
-                "metrics_path": "/stats/prometheus",
-                "static_configs": targets.collect::<Vec<_>>(),
-            }],
+            "scrape_configs": scraping,
         });
         let file = dir.join("prometheus.yml");
         fs::write(&file, format!("{config:#}"))

@@ -26,6 +26,17 @@ pub struct Reported {
     pub seen: Counts,
 }
 
+/// The last line of a report: how many checks passed.
+#[must_use]
+pub fn sum(checks: &[Check]) -> String {
+    let failed = checks.iter().filter(|check| !check.ok).count();
+    let total = checks.len();
+    match failed {
+        0 => format!("All {total} checks passed."),
+        _ => format!("{failed} of {total} checks FAILED."),
+    }
+}
+
 /// The result of a check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{INTERRUPTED, progress};
+use super::INTERRUPTED;
 use mesh::error::{Error, Result};
+use mesh::progress;
 
 /// Whether a signal requested the end of the demo.
 #[derive(Clone, Debug, Default)]

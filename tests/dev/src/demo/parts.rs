@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::options::Options;
-use super::progress::step;
 use mesh::EnvoyBinary;
 use mesh::error::{Context, Result};
+use mesh::progress::step;
 use mesh::{wasm, workspace};
 
 /// Finds the Envoy of the options.

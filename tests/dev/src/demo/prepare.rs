@@ -1,9 +1,9 @@
 //! Creates the files that the bootstraps of `envoy-config/` need.
 
-use super::progress::step;
 use mesh::EnvoyBinary;
 use mesh::error::Result;
 use mesh::mesh_ca::MeshCa;
+use mesh::progress::step;
 use mesh::workload::Workload;
 use mesh::{wasm, workspace};
 

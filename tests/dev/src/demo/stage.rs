@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::interrupt::Interrupt;
 use super::options::Options;
-use super::progress::step;
 use super::report::{Findings, Kept, Report, Setup};
 use super::snapshot::{self, Snapshot};
 use super::{Demo, listing, parts, traffic};
@@ -18,6 +17,7 @@ use mesh::databases::{MariaDb, Mongo, MongoClient, Postgres};
 use mesh::envoy::Envoy;
 use mesh::error::Result;
 use mesh::labels::Reporter;
+use mesh::progress::step;
 use mesh::prometheus::Prometheus;
 use mesh::report::Check;
 use mesh::workload::Workload;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::report::{Console, Findings, Kept, Report};
-use mesh::report::{Reported, table};
+use mesh::report::{Reported, sum, table};
 use mesh::topology::{Graph, Link};
 
 /// The whole report.
@@ -21,12 +21,8 @@ pub(super) fn render(report: &Report) -> String {
     if let Some(kept) = &report.kept {
         text.push_str(&still_running(kept));
     }
-    let failed = report.checks.iter().filter(|check| !check.ok).count();
-    let total = report.checks.len();
-    text.push_str(&match failed {
-        0 => format!("\nAll {total} checks passed."),
-        _ => format!("\n{failed} of {total} checks FAILED."),
-    });
+    text.push('\n');
+    text.push_str(&sum(&report.checks));
     text
 }
 

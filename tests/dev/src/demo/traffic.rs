@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::interrupt::Interrupt;
-use super::progress::step;
 use mesh::databases::{MariaDb, Postgres};
 use mesh::error::Result;
 use mesh::labels::Reporter;
 use mesh::poll::{self, Look};
 use mesh::process;
+use mesh::progress::step;
 use mesh::report::Check;
 use mesh::{Counts, Mesh};
 

@@ -2,14 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::{Cell, Verdict};
-use mesh::error::{Error, Result};
 use mesh::situation::Situation;
-
-const BEGIN: &str = "<!-- made by `cargo matrix --write` -->\n";
-const END: &str = "<!-- end -->\n";
 
 /// What the exchange has to withstand, and the modules of the tests that show it.
 const EXCHANGE: [(&str, &[&str]); 6] = [
@@ -58,22 +53,6 @@ fn row(text: &mut String, first: &str, cells: impl IntoIterator<Item = String>) 
         let _infallible = write!(text, " {cell} |");
     }
     text.push('\n');
-}
-
-/// Replaces the table in a document.
-///
-/// # Errors
-/// The document has no place for a table.
-pub fn insert(document: &str, table: &str, file: &Path) -> Result<String> {
-    let parts = document.split_once(BEGIN).and_then(|(head, rest)| {
-        let (_, tail) = rest.split_once(END)?;
-        Some((head, tail))
-    });
-    let (head, tail) = parts.ok_or_else(|| {
-        let what = format!("{}: a place for the table", file.display());
-        Error::malformed(what, format!("no {BEGIN:?} and {END:?}"))
-    })?;
-    Ok(format!("{head}{BEGIN}{table}{END}{tail}"))
 }
 
 fn title(situation: Situation) -> &'static str {
@@ -127,13 +106,5 @@ mod tests {
         assert!(table.contains(row), "{table}");
         let row = "\n| 1.40.0 | 1 of 2; not `lazy::b` | 0 of 0 |";
         assert!(table.contains(row), "{table}");
-    }
-
-    #[test]
-    fn the_table_replaces_the_previous_one() {
-        let document = format!("before\n{BEGIN}old\n{END}after\n");
-        let inserted = insert(&document, "new\n", Path::new("page")).expect("there is a place");
-        assert_eq!(inserted, format!("before\n{BEGIN}new\n{END}after\n"));
-        assert!(insert("nothing", "new\n", Path::new("page")).is_err());
     }
 }

@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 /// The pause between two looks at an object.
 const PAUSE: Duration = Duration::from_millis(150);
 const LIMIT: Duration = Duration::from_secs(120);
+/// The time for one answer of the API server. kubectl waits for ever by default.
+const REQUEST_LIMIT: &str = "--request-timeout=30s";
 
 /// kubectl with the configuration of the administrator.
 #[derive(Debug)]
@@ -45,12 +47,6 @@ impl Kubectl {
         }
     }
 
-    /// The file for `KUBECONFIG`.
-    #[must_use]
-    pub fn configuration(&self) -> &Path {
-        &self.configuration
-    }
-
     /// Runs kubectl and returns its output.
     ///
     /// # Errors
@@ -59,6 +55,7 @@ impl Kubectl {
         let mut command = Command::new(&self.program);
         command
             .args(arguments)
+            .arg(REQUEST_LIMIT)
             .env("KUBECONFIG", &self.configuration)
             .env("HOME", &self.work)
             .current_dir(mesh::workspace::root());
@@ -166,6 +163,22 @@ pub(crate) fn until<T>(
         (Some(found), _) => Ok(found),
         (None, Some(error)) => Err(error),
         (None, None) => Err(Error::object(what, "the wait ended without a result")),
+    }
+}
+
+/// As [`until`], but it is no error if `look` does not return `true` within the limit: what is
+/// missing shows in the expectations of the caller.
+///
+/// # Errors
+/// `look` failed.
+pub(crate) fn settle(
+    what: &str,
+    limit: Duration,
+    mut look: impl FnMut() -> Result<bool>,
+) -> Result<()> {
+    match until(what, limit, || Ok(look()?.then_some(()))) {
+        Err(Error::Testbed(error)) if error.is_timeout() => Ok(()),
+        other => other,
     }
 }
 

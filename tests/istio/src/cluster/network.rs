@@ -169,19 +169,6 @@ impl Host {
         Ok(())
     }
 
-    /// The processes of the namespace whose program has this name.
-    ///
-    /// # Errors
-    /// The processes cannot be listed.
-    pub fn processes_named(&self, name: &str) -> Result<Vec<Pid>> {
-        let mut found = self.processes()?;
-        found.retain(|pid| {
-            let comm = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
-            comm.is_ok_and(|comm| comm.trim() == name)
-        });
-        Ok(found)
-    }
-
     fn processes(&self) -> Result<Vec<Pid>> {
         let entries = fs::read_dir("/proc").context(|| "cannot read /proc")?;
         let own = inode(&self.path());

@@ -5,23 +5,26 @@ use std::time::Duration;
 
 use mesh::exposition::{Exposition, Labels, Series};
 use mesh::labels::{self, METRICS, Reporter};
+use mesh::progress::say;
 use mesh::report::{Check, Reported, checks};
-use mesh::tools::on_path;
+use mesh::tools::daemon;
 use mesh::{Counts, Mesh, Scratch, Workload};
 
 use super::database::{Database, Server};
-use crate::cluster::{Kubectl, until};
-use crate::error::{Error, Result};
+use crate::cluster::{Kubectl, settle};
+use crate::error::Result;
 use crate::increase::increase;
 use crate::kubelet::{Kubelet, Pod};
 use crate::overlay::{self, Port};
 use crate::run::{ControlPlane, Run};
-use crate::workload;
+use crate::workload::{self, in_namespace};
 
 const NAMESPACE: &str = "shop";
 const MONGODB: &str = "mongodb";
 const MYSQLDB: &str = "mysqldb";
 const CLIENT: &str = "ratings-v2";
+/// How to get MariaDB, without which the demo has one database.
+const MARIADB: &str = "Install it (Debian: `apt install mariadb-server-core mariadb-client-core`) to see it in the table";
 /// The visits after the first one.
 const VISITS: u32 = 3;
 /// Longer than two reporting intervals of the filter.
@@ -47,7 +50,11 @@ impl Bookinfo {
     /// Applies Bookinfo's files and the overlay, and runs the pods with their databases.
     pub(super) fn start(run: &Run, control: &mut ControlPlane, scratch: &Scratch) -> Result<Self> {
         let kubelet = &mut control.kubelet;
-        let mysqldb = on_path("mariadbd").is_some();
+        let mysqldb = daemon("mariadbd", MARIADB);
+        if let Err(missing) = &mysqldb {
+            say(&format!("without MariaDB: {missing}"));
+        }
+        let mysqldb = mysqldb.is_ok();
         deploy(run, kubelet.kubectl(), mysqldb)?;
         run.stages.done("Bookinfo and the overlay are applied");
         let client = pod(run, kubelet, CLIENT)?;
@@ -71,7 +78,7 @@ impl Bookinfo {
         Ok(Self {
             databases,
             client,
-            workload: in_namespace(Workload::ratings_v2()),
+            workload: in_namespace(NAMESPACE, Workload::ratings_v2()),
             versions: BTreeMap::new(),
         })
     }
@@ -151,19 +158,15 @@ impl Bookinfo {
         let none = Exposition::default();
         let before = before.unwrap_or(&none);
         let what = format!("the metrics of {} having all bytes", database.service);
-        let settled = until(&what, SETTLE_LIMIT, || {
-            let metrics = self.pod(database, reporter).metrics()?;
+        let scrape = || self.pod(database, reporter).metrics();
+        let mut metrics = scrape()?;
+        settle(&what, SETTLE_LIMIT, || {
+            metrics = scrape()?;
             let added = Exposition::from(increase(before, &metrics));
             let seen = Counts::seen(&database.tap(reporter).tally());
-            let is_equal = Counts::reported(&added, &selector) == seen && seen.open() == 0;
-            Ok(is_equal.then_some(metrics))
-        });
-        match settled {
-            Err(Error::Testbed(error)) if error.is_timeout() => {
-                self.pod(database, reporter).metrics()
-            }
-            other => other,
-        }
+            Ok(Counts::reported(&added, &selector) == seen && seen.open() == 0)
+        })?;
+        Ok(metrics)
     }
 
     fn pod<'a>(&'a self, database: &'a Database, reporter: Reporter) -> &'a Pod {
@@ -253,16 +256,9 @@ fn database(
     port: Port,
     kubelet: &Kubelet,
 ) -> Result<Database> {
-    let workload = in_namespace(Workload::bookinfo(service, "v1"));
+    let workload = in_namespace(NAMESPACE, Workload::bookinfo(service, "v1"));
     let kubectl = kubelet.kubectl();
     let database = Database::connect((service, workload), pod, server, client, (port, kubectl))?;
     kubelet.ready(&database.pod)?;
     Ok(database)
-}
-
-fn in_namespace(workload: Workload) -> Workload {
-    Workload {
-        namespace: NAMESPACE.to_owned(),
-        ..workload
-    }
 }

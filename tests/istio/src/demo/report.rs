@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mesh::report::{Check, Reported, table};
+use mesh::report::{Check, Reported, sum, table};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -31,16 +31,11 @@ impl Report {
 
     pub(super) fn render(&self) -> String {
         let metrics = table::metrics(&self.reporters);
-        let checks: Vec<_> = self.checks.iter().map(Check::line).collect();
-        let failed = self.checks.iter().filter(|check| !check.ok).count();
-        let total = self.checks.len();
-        let sum = match failed {
-            0 => format!("All {total} checks passed."),
-            _ => format!("{failed} of {total} checks FAILED."),
-        };
+        let lines: Vec<_> = self.checks.iter().map(Check::line).collect();
         format!(
-            "\nTCP metrics by reporter and peer\n\n{metrics}\nChecked\n\n{}\n\n{sum}",
-            checks.join("\n")
+            "\nTCP metrics by reporter and peer\n\n{metrics}\nChecked\n\n{}\n\n{}",
+            lines.join("\n"),
+            sum(&self.checks)
         )
     }
 }
@@ -50,11 +45,11 @@ pub(super) fn acknowledged(istiod: &Istiod, proxies: usize) -> Result<Check> {
     let what = "istiod: everything sent is acknowledged, nothing was refused";
     Ok(match istiod.settled(proxies) {
         Ok(proxies) => {
-            let (number, kinds) = (proxies.number(), proxies.acknowledged());
+            let (number, subscriptions) = (proxies.number(), proxies.acknowledged());
             Check::new(
                 what,
                 number > 0,
-                format!("{number} proxies, {kinds} kinds of resources"),
+                format!("{number} proxies, {subscriptions} subscriptions"),
             )
         }
         Err(error) => Check::new(what, false, error.to_string()),

@@ -59,7 +59,8 @@ impl Proxies {
         self.proxies.iter().filter(acknowledges).count()
     }
 
-    /// The number of kinds of resources that all proxies together have acknowledged.
+    /// The number of subscriptions, one per proxy and kind of resource, of which everything sent is
+    /// acknowledged.
     #[must_use]
     pub fn acknowledged(&self) -> usize {
         self.resources()

@@ -80,12 +80,6 @@ impl Kubelet {
         &self.tools
     }
 
-    /// The folder of the logs.
-    #[must_use]
-    pub fn logs(&self) -> &Path {
-        &self.logs
-    }
-
     /// The folder for files of this run.
     #[must_use]
     pub fn work(&self) -> &Path {

@@ -76,22 +76,6 @@ impl Pod {
         self.inside(|| Ok(http_get(url)?))
     }
 
-    /// Sends a request that changes Envoy's state to its admin interface.
-    ///
-    /// # Errors
-    /// Envoy does not answer, or refuses.
-    pub fn change(&self, path: &str) -> Result<()> {
-        let url = format!("{ADMIN}{path}");
-        self.inside(|| {
-            let answer = ureq::post(&url).send_empty();
-            answer.map_err(|error| mesh::Error::Http {
-                url: url.clone(),
-                reason: error.to_string(),
-            })?;
-            Ok(())
-        })
-    }
-
     /// The metrics of its Envoy.
     ///
     /// # Errors

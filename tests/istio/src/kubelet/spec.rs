@@ -244,11 +244,4 @@ impl Container {
     pub(crate) fn is_sidecar(&self) -> bool {
         self.restart_policy.as_deref() == Some("Always")
     }
-
-    /// The literal value of a variable.
-    #[must_use]
-    pub fn literal(&self, variable: &str) -> Option<&str> {
-        let found = self.env.iter().find(|one| one.name == variable)?;
-        found.value.as_deref()
-    }
 }

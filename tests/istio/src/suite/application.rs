@@ -1,41 +1,59 @@
-//! The applications of the checks. The client sends a text of its own in each connection, and the
-//! server answers with the length and the digest of what it received.
+//! The servers of the checks. A client sends a text of its own in each connection, and the server
+//! answers with the length and the digest of what it received.
 
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Barrier, Mutex, PoisonError};
-use std::thread;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mesh::acceptor::Acceptor;
 use sha2::{Digest, Sha256};
 
+use super::stream::{self, Stream};
 use crate::error::Result;
 use crate::kubelet::Pod;
 
 /// The end of a client's text.
-const END: &[u8] = b"\n.END.\n";
-const START: &str = "PING ";
+pub(super) const END: &[u8] = b"\n.END.\n";
+/// The beginning of a client's text.
+pub(super) const START: &str = "PING ";
 /// What a server that sends first sends.
-const GREETING: &[u8] = b"greeting\n";
+pub(super) const GREETING: &[u8] = b"greeting\n";
+/// The beginning of a server's answer.
+pub(super) const ANSWER: &[u8] = b"GOT ";
 /// The first bytes of a frame of the metadata exchange.
 const MAGIC: &[u8] = &[0x3d, 0x23, 0x04, 0x67];
-const TIMEOUT: Duration = Duration::from_secs(60);
+/// The time that clients wait for bytes: longer than Envoy waits for a TLS handshake.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
+/// The time that servers wait for bytes: clients keep connections open while pods start.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The side that sends first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum First {
     Client,
     Server,
+    /// The client, with TLS of the application's own.
+    Tls,
 }
 
 /// A server in a pod.
 #[derive(Debug)]
 pub(super) struct Application {
     acceptor: Acceptor,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    connections: Connections,
     first: First,
+}
+
+/// What a server knows of its connections.
+#[derive(Clone, Debug, Default)]
+struct Connections(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The number of connections that have not ended.
+    open: u64,
+    ended: Vec<Seen>,
 }
 
 /// A connection as the server saw it, after its end.
@@ -49,32 +67,28 @@ pub(super) struct Seen {
     pub(super) bytes: usize,
 }
 
-/// The connections of a client.
-#[derive(Debug, Default)]
-pub(super) struct Visits {
-    pub(super) made: u64,
-    /// What went wrong, per connection.
-    pub(super) failed: Vec<String>,
-}
-
 impl Application {
     /// Starts a server at a port of the pod.
     pub(super) fn start(pod: &Pod, port: u16, first: First) -> Result<Self> {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let recorded = Arc::clone(&seen);
+        let connections = Connections::default();
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        let acceptor = pod.inside(|| {
-            Ok(Acceptor::start_at(address, move |stream| {
-                let connection = serve(stream, first);
-                recorded
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(connection);
-            })?)
-        })?;
+        let handler = connections.handler(first);
+        let acceptor = pod.inside(|| Ok(Acceptor::start_at(address, handler)?))?;
         Ok(Self {
             acceptor,
-            seen,
+            connections,
+            first,
+        })
+    }
+
+    /// Starts a server outside of all pods.
+    pub(super) fn start_outside(address: SocketAddr) -> Result<Self> {
+        let first = First::Client;
+        let connections = Connections::default();
+        let acceptor = Acceptor::start_at(address, connections.handler(first))?;
+        Ok(Self {
+            acceptor,
+            connections,
             first,
         })
     }
@@ -95,144 +109,60 @@ impl Application {
 
     /// The connections that ended, since the start or the last call of [`Self::take`].
     pub(super) fn seen(&self) -> Vec<Seen> {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.connections.lock().ended.clone()
+    }
+
+    /// The number of connections that have not ended.
+    pub(super) fn open(&self) -> u64 {
+        self.connections.lock().open
     }
 
     /// Removes and returns the connections that ended.
     pub(super) fn take(&self) -> Vec<Seen> {
-        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.connections.lock().ended)
     }
 }
 
-/// Opens `number` connections to a server, `parallel` at a time.
-pub(super) fn visit(address: SocketAddr, first: First, number: u64, parallel: u64) -> Visits {
-    let next = AtomicU64::new(0);
-    let begin = Barrier::new(usize::try_from(parallel).unwrap_or(1));
-    in_parallel(parallel, || {
-        let mut visits = Visits::default();
-        begin.wait();
-        loop {
-            let id = next.fetch_add(1, Ordering::SeqCst);
-            if id >= number {
-                return visits;
-            }
-            visits.add(id, one(address, first, id));
+impl Connections {
+    /// Serves and records each connection.
+    fn handler(&self, first: First) -> impl Fn(TcpStream) + Send + Sync + 'static {
+        let connections = self.clone();
+        move |stream| {
+            connections.lock().open += 1;
+            let seen = serve(stream, first);
+            let mut state = connections.lock();
+            state.open -= 1;
+            state.ended.push(seen);
         }
-    })
-}
-
-/// Opens connections, one at a time, until `stop` is set.
-pub(super) fn visit_until(address: SocketAddr, first: First, stop: &AtomicBool) -> Visits {
-    let mut visits = Visits::default();
-    while !stop.load(Ordering::SeqCst) {
-        visits.add(visits.made, one(address, first, visits.made));
-        thread::sleep(Duration::from_millis(20));
     }
-    visits
-}
 
-impl Visits {
-    fn add(&mut self, id: u64, result: Result<(), String>) {
-        self.made += 1;
-        self.failed.extend(
-            result
-                .err()
-                .map(|error| format!("connection {id}: {error}")),
-        );
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn in_parallel(parallel: u64, work: impl Fn() -> Visits + Sync) -> Visits {
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..parallel).map(|_| scope.spawn(&work)).collect();
-        let mut all = Visits::default();
-        for thread in threads {
-            match thread.join() {
-                Ok(visits) => {
-                    all.made += visits.made;
-                    all.failed.extend(visits.failed);
-                }
-                Err(_) => all
-                    .failed
-                    .push("a thread of the client panicked".to_owned()),
-            }
-        }
-        all
-    })
-}
-
-/// One connection. Every second one sends its text and the end separately.
-fn one(address: SocketAddr, first: First, id: u64) -> Result<(), String> {
-    let text = format!("{START}{id}");
-    let received = talk(address, first, &text, id % 2 == 1).map_err(|error| error.to_string())?;
-    let mut expected = Vec::new();
-    if first == First::Server {
-        expected.extend_from_slice(GREETING);
-    }
-    expected.extend_from_slice(answer(text.as_bytes()).as_bytes());
-    if received == expected {
-        Ok(())
-    } else if contains(&received, MAGIC) {
-        Err("the client received a frame".to_owned())
-    } else {
-        Err(format!(
-            "the client received {:?}",
-            String::from_utf8_lossy(&received)
-        ))
-    }
-}
-
-fn talk(address: SocketAddr, first: First, text: &str, apart: bool) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    let mut received = Vec::new();
-    if first == First::Server {
-        let mut greeting = vec![0; GREETING.len()];
-        stream.read_exact(&mut greeting)?;
-        received.extend(greeting);
-    }
-    if apart {
-        stream.write_all(text.as_bytes())?;
-        thread::sleep(Duration::from_millis(2));
-        stream.write_all(END)?;
-    } else {
-        stream.write_all(&[text.as_bytes(), END].concat())?;
-    }
-    // The answer comes before the client closes, as that of a database does.
-    let mut byte = [0];
-    let answered = received.len();
-    while received
-        .get(answered..)
-        .is_some_and(|answer| !answer.contains(&b'\n'))
-    {
-        if stream.read(&mut byte)? == 0 {
-            return Ok(received);
-        }
-        received.extend(byte);
-    }
-    stream.shutdown(Shutdown::Write)?;
-    stream.read_to_end(&mut received)?;
-    Ok(received)
-}
-
-fn serve(mut stream: TcpStream, first: First) -> Seen {
+fn serve(stream: TcpStream, first: First) -> Seen {
     let mut received = Vec::new();
     // An error shows in what was received.
-    let _broken = receive(&mut stream, first, &mut received);
+    let _broken = converse(stream, first, &mut received);
     let text = received.strip_suffix(END);
     Seen {
         ok: text.is_some_and(|text| text.starts_with(START.as_bytes()) && !contains(text, END)),
-        frame: contains(&received, MAGIC),
+        frame: has_frame(&received),
         bytes: received.len(),
     }
 }
 
-fn receive(stream: &mut TcpStream, first: First, received: &mut Vec<u8>) -> io::Result<()> {
-    stream.set_read_timeout(Some(TIMEOUT))?;
+fn converse(mut stream: TcpStream, first: First, received: &mut Vec<u8>) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    match first {
+        First::Tls => receive(&mut stream::server(stream)?, first, received),
+        First::Client | First::Server => receive(&mut stream, first, received),
+    }
+}
+
+fn receive(stream: &mut impl Stream, first: First, received: &mut Vec<u8>) -> io::Result<()> {
     if first == First::Server {
         stream.write_all(GREETING)?;
     }
@@ -241,7 +171,7 @@ fn receive(stream: &mut TcpStream, first: First, received: &mut Vec<u8>) -> io::
     loop {
         let size = stream.read(&mut buffer)?;
         let Some(chunk) = buffer.get(..size).filter(|chunk| !chunk.is_empty()) else {
-            return Ok(());
+            return stream.finish();
         };
         received.extend_from_slice(chunk);
         if let (false, Some(text)) = (is_answered, received.strip_suffix(END)) {
@@ -252,8 +182,14 @@ fn receive(stream: &mut TcpStream, first: First, received: &mut Vec<u8>) -> io::
     }
 }
 
-fn answer(text: &[u8]) -> String {
+/// The answer to a client's text.
+pub(super) fn answer(text: &[u8]) -> String {
     format!("GOT {} {}\n", text.len(), hex::encode(Sha256::digest(text)))
+}
+
+/// Whether there is the start of a frame.
+pub(super) fn has_frame(text: &[u8]) -> bool {
+    contains(text, MAGIC)
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
@@ -262,39 +198,45 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::Shutdown;
+    use std::thread;
+
+    use super::super::visit::visit;
     use super::*;
 
-    fn server(first: First) -> (Acceptor, Arc<Mutex<Vec<Seen>>>) {
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let recorded = Arc::clone(&seen);
-        let acceptor = Acceptor::start(move |stream| {
-            let connection = serve(stream, first);
-            recorded.lock().unwrap().push(connection);
-        });
-        (acceptor.unwrap(), seen)
+    fn server(first: First) -> (Acceptor, Connections) {
+        let connections = Connections::default();
+        let acceptor = Acceptor::start(connections.handler(first));
+        (acceptor.unwrap(), connections)
+    }
+
+    fn ended(connections: &Connections, number: usize) -> Vec<Seen> {
+        while connections.lock().ended.len() < number {
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(connections.lock().open, 0);
+        connections.lock().ended.clone()
     }
 
     #[test]
     fn clients_and_servers_agree_whichever_sends_first() {
-        for first in [First::Client, First::Server] {
-            let (server, seen) = server(first);
+        for first in [First::Client, First::Server, First::Tls] {
+            let (server, connections) = server(first);
             let visits = visit(server.address(), first, 7, 3);
-            assert_eq!((visits.made, visits.failed), (7, Vec::<String>::new()));
-            while seen.lock().unwrap().len() < 7 {
-                thread::sleep(Duration::from_millis(1));
-            }
+            assert_eq!((visits.made, visits.failed), (7, Vec::new()));
             let right = Seen {
                 ok: true,
                 frame: false,
                 bytes: "PING 0\n.END.\n".len(),
             };
-            assert_eq!(*seen.lock().unwrap(), vec![right; 7]);
+            assert_eq!(ended(&connections, 7), vec![right; 7]);
         }
     }
 
     #[test]
     fn a_frame_before_the_text_is_found() {
-        let (server, seen) = server(First::Client);
+        let (server, connections) = server(First::Client);
         let mut stream = TcpStream::connect(server.address()).unwrap();
         let frame = [MAGIC, b"\0\0\0\x01x"].concat();
         stream
@@ -309,9 +251,6 @@ mod tests {
             frame: true,
             bytes: 22,
         };
-        while seen.lock().unwrap().is_empty() {
-            thread::sleep(Duration::from_millis(1));
-        }
-        assert_eq!(*seen.lock().unwrap(), [expected]);
+        assert_eq!(ended(&connections, 1), [expected]);
     }
 }

@@ -1,21 +1,23 @@
 //! The pods of the checks: one client, and servers behind one Service.
 
+mod authentication;
+mod waits;
+
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
-
-use serde_json::json;
+use std::path::Path;
 
 use super::application::{Application, First};
-use super::listeners::{self, Chain};
 use super::telemetry::Telemetry;
-use crate::cluster::{Host, Kubectl, until};
+use crate::cluster::{Host, Kubectl};
 use crate::error::{Error, Result};
 use crate::istiod::Proxies;
 use crate::kubelet::Pod;
 use crate::overlay::{self, Port};
 use crate::run::{ControlPlane, Run};
 use crate::workload;
+
+pub(super) use self::authentication::Mode;
 
 /// The namespace of all workloads.
 pub(super) const NAMESPACE: &str = "shop";
@@ -27,9 +29,6 @@ pub(super) const PORT: Port = Port {
     service: 3306,
     target: 13306,
 };
-const AUTHENTICATION: &str = "mode";
-/// The time that istiod and a proxy may take to put a change into force.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// The control plane and the pods.
 pub(super) struct Bench<'a> {
@@ -47,7 +46,8 @@ pub(super) struct Bench<'a> {
 /// A server's pod.
 #[derive(Debug)]
 pub(super) struct Server {
-    deployment: String,
+    /// The label `version` of its pod.
+    pub(super) version: String,
     pub(super) pod: Pod,
     pub(super) application: Application,
     /// Whether its pod has the label of the overlay.
@@ -56,14 +56,6 @@ pub(super) struct Server {
     pub(super) reports: Cell<bool>,
     /// Whether the Service no longer has it.
     has_left: Cell<bool>,
-}
-
-/// The mode of a PeerAuthentication.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Mode {
-    Permissive,
-    Strict,
-    Disable,
 }
 
 impl<'a> Bench<'a> {
@@ -105,6 +97,11 @@ impl<'a> Bench<'a> {
         &self.client
     }
 
+    /// The folder for files of this run.
+    pub(super) fn work(&self) -> &Path {
+        &self.run.work
+    }
+
     /// The number and the seed of random faults.
     pub(super) fn faults(&self) -> (u32, u64) {
         self.faults
@@ -127,13 +124,22 @@ impl<'a> Bench<'a> {
         first.ok_or_else(|| Error::object(SERVICE, "it has no pod"))
     }
 
+    /// The server that started last.
+    pub(super) fn newest(&self) -> Result<&Server> {
+        let last = self.servers.last();
+        last.ok_or_else(|| Error::object(SERVICE, "it has no pod"))
+    }
+
     /// Brings everything into the state of an installed overlay: one server, with the filter, that
     /// lets clients send first, no PeerAuthentication.
     pub(super) fn reset(&mut self) -> Result<()> {
         self.authenticate(Mode::Permissive)?;
         self.apply("exchange")?;
-        let is_right =
-            |server: &Server| server.has_label && server.application.first() == First::Client;
+        let is_right = |server: &Server| {
+            server.has_label
+                && !server.has_left.get()
+                && server.application.first() == First::Client
+        };
         if !matches!(self.servers.as_slice(), [one] if is_right(one)) {
             self.add_server(true, None)?;
             while self.servers.len() > 1 {
@@ -159,7 +165,12 @@ impl<'a> Bench<'a> {
 
     /// Applies an overlay for the Service's port.
     pub(super) fn apply(&self, overlay: &str) -> Result<()> {
-        let objects = overlay::for_ports(self.kubectl(), overlay, &[PORT])?;
+        self.apply_for(overlay, &[PORT])
+    }
+
+    /// Applies an overlay for these ports.
+    pub(super) fn apply_for(&self, overlay: &str, ports: &[Port]) -> Result<()> {
+        let objects = overlay::for_ports(self.kubectl(), overlay, ports)?;
         self.kubectl().apply(NAMESPACE, &overlay::list(&objects))?;
         Ok(())
     }
@@ -169,67 +180,6 @@ impl<'a> Bench<'a> {
         let flags = ["delete", "envoyfilter", "--namespace", NAMESPACE];
         self.kubectl().run(&[&flags[..], names].concat())?;
         self.server_has_no_filter()
-    }
-
-    /// Waits until the filter of the first server and of the client has this mode in every chain.
-    pub(super) fn chains_have(&self, mode: &str) -> Result<()> {
-        self.inbound_chains(&format!("mode {mode}"), |chain| chain.has_mode(mode))?;
-        until(&format!("mode {mode} at the client"), LIMIT, || {
-            let chains = listeners::outbound(&self.client, PORT.service)?;
-            let all = chains.iter().all(|chain| chain.has_mode(mode));
-            Ok((!chains.is_empty() && all).then_some(()))
-        })
-    }
-
-    /// Waits until the server, which has the label, has no filter.
-    pub(super) fn server_has_no_filter(&self) -> Result<()> {
-        self.inbound_chains("no filter", |chain| chain.filter.is_none())?;
-        for server in &self.servers {
-            server.reports.set(false);
-        }
-        Ok(())
-    }
-
-    /// Waits until the client's listener has no filter.
-    pub(super) fn client_has_no_filter(&self) -> Result<()> {
-        until("no filter at the client", LIMIT, || {
-            let chains = listeners::outbound(&self.client, PORT.service)?;
-            let none = chains.iter().all(|chain| chain.filter.is_none());
-            Ok((!chains.is_empty() && none).then_some(()))
-        })
-    }
-
-    /// Sets the PeerAuthentication of the namespace, and waits until the first server has it.
-    pub(super) fn authenticate(&self, mode: Mode) -> Result<()> {
-        let kubectl = self.kubectl();
-        if mode == Mode::Permissive {
-            let object = ["peerauthentication", AUTHENTICATION, "--ignore-not-found"];
-            kubectl.run(&[&["delete", "--namespace", NAMESPACE], &object[..]].concat())?;
-        } else {
-            let object = json!({
-                "apiVersion": "security.istio.io/v1",
-                "kind": "PeerAuthentication",
-                "metadata": { "name": AUTHENTICATION },
-                "spec": { "mtls": { "mode": mode.name() } },
-            });
-            kubectl.apply(NAMESPACE, &object.to_string())?;
-        }
-        let Some(server) = self.servers.first() else {
-            return Ok(());
-        };
-        until(&format!("the chains of {}", mode.name()), LIMIT, || {
-            let chains = listeners::inbound(&server.pod, PORT.target)?;
-            let tls = chains
-                .iter()
-                .filter(|chain| chain.transport.as_deref() == Some("tls"));
-            let tls = tls.count();
-            let is_in_force = match mode {
-                Mode::Permissive => tls > 0 && tls < chains.len(),
-                Mode::Strict => tls > 0 && tls == chains.len(),
-                Mode::Disable => tls == 0 && !chains.is_empty(),
-            };
-            Ok(is_in_force.then_some(()))
-        })
     }
 
     /// Replaces the application of the first server by one with another side that sends first.
@@ -249,7 +199,7 @@ impl<'a> Bench<'a> {
     pub(super) fn add_server(&mut self, has_filter: bool, at: Option<&Host>) -> Result<()> {
         self.versions += 1;
         let version = format!("v{}", self.versions);
-        let deployment = format!("{SERVICE}-{version}");
+        let deployment = deployment(&version);
         let objects = workload::objects(SERVICE, &version, Some(PORT));
         self.kubectl().apply(NAMESPACE, &overlay::list(&objects))?;
         if has_filter {
@@ -264,7 +214,7 @@ impl<'a> Bench<'a> {
         let application = Application::start(&pod, PORT.target, First::Client)?;
         self.control.kubelet.ready(&pod)?;
         self.servers.push(Server {
-            deployment,
+            version,
             pod,
             application,
             has_label: has_filter,
@@ -276,32 +226,11 @@ impl<'a> Bench<'a> {
 
     /// Kills the first server and deletes its objects. Returns its network, which is gone.
     pub(super) fn remove_first(&mut self) -> Result<Host> {
-        let server = self.server()?;
-        let flags = ["--namespace", NAMESPACE, "--ignore-not-found"];
-        let delete = ["delete", "deployment", &server.deployment, "--wait=false"];
-        self.kubectl().run(&[&delete[..], &flags].concat())?;
-        let delete = [
-            "delete",
-            "pod",
-            server.pod.name(),
-            "--force",
-            "--grace-period=0",
-        ];
-        self.kubectl().run(&[&delete[..], &flags].concat())?;
+        self.server()?;
         let server = self.servers.remove(0);
         server.application.stop(&server.pod)?;
-        self.control.kubelet.remove(server.pod)
-    }
-
-    /// Waits until the client uses exactly the servers that have not left the Service.
-    pub(super) fn endpoints_are_the_servers(&self) -> Result<()> {
-        let used = self.servers.iter().filter(|server| !server.has_left.get());
-        let mut wanted: Vec<_> = used.map(|server| server.pod.address()).collect();
-        wanted.sort_unstable();
-        until("the endpoints of the Service", LIMIT, || {
-            let known = listeners::endpoints(&self.client, CLUSTER)?;
-            Ok((known == wanted).then_some(()))
-        })
+        let deployment = deployment(&server.version);
+        self.remove_pod(server.pod, &deployment)
     }
 
     /// Applies an object.
@@ -319,7 +248,17 @@ impl<'a> Bench<'a> {
 
     /// Takes the first server from the Service; it continues to run.
     pub(super) fn first_leaves(&self) -> Result<()> {
-        let server = self.server()?;
+        self.leaves(self.server()?)
+    }
+
+    /// Takes all servers but the newest from the Service; they continue to run.
+    pub(super) fn others_leave(&self) -> Result<()> {
+        let others = self.servers.iter().rev().skip(1);
+        let mut others = others.filter(|server| !server.has_left.get());
+        others.try_for_each(|server| self.leaves(server))
+    }
+
+    fn leaves(&self, server: &Server) -> Result<()> {
         server.has_left.set(true);
         self.control.kubelet.not_ready(&server.pod)
     }
@@ -335,26 +274,41 @@ impl<'a> Bench<'a> {
         istiod.restart(kubelet)
     }
 
+    /// Runs the pod of a Deployment.
+    pub(super) fn start_pod(&mut self, deployment: &str) -> Result<Pod> {
+        let spec = workload::pod(self.kubectl(), NAMESPACE, deployment)?;
+        let pod = self.control.kubelet.start(spec)?;
+        self.control.kubelet.ready(&pod)?;
+        Ok(pod)
+    }
+
+    /// Kills a pod and deletes it and its Deployment. Returns its network, which is gone.
+    pub(super) fn remove_pod(&self, pod: Pod, deployment: &str) -> Result<Host> {
+        let flags = ["--namespace", NAMESPACE, "--ignore-not-found"];
+        let delete = ["delete", "deployment", deployment, "--wait=false"];
+        self.kubectl().run(&[&delete[..], &flags].concat())?;
+        let force = ["--force", "--grace-period=0"];
+        let delete = ["delete", "pod", pod.name()];
+        self.kubectl()
+            .run(&[&delete[..], &force, &flags].concat())?;
+        self.control.kubelet.remove(pod)
+    }
+
     /// A second client, without the label of the overlay. It starts when it is first needed.
     pub(super) fn plain_client(&mut self) -> Result<&Pod> {
         if self.plain_client.is_none() {
             let objects = workload::objects("client", "v2", None);
             self.kubectl().apply(NAMESPACE, &overlay::list(&objects))?;
-            let spec = workload::pod(self.kubectl(), NAMESPACE, "client-v2")?;
-            let pod = self.control.kubelet.start(spec)?;
-            self.control.kubelet.ready(&pod)?;
+            let pod = self.start_pod("client-v2")?;
             self.plain_client = Some(pod);
         }
-        let pod = self.plain_client.as_ref();
-        pod.ok_or_else(|| Error::object("client-v2", "it has no pod"))
+        self.started_plain_client()
     }
 
-    fn inbound_chains(&self, what: &str, is_right: impl Fn(&Chain) -> bool) -> Result<()> {
-        let server = self.server()?;
-        until(&format!("{what} at the server"), LIMIT, || {
-            let chains = listeners::inbound(&server.pod, PORT.target)?;
-            Ok((!chains.is_empty() && chains.iter().all(&is_right)).then_some(()))
-        })
+    /// The second client, after [`Self::plain_client`].
+    pub(super) fn started_plain_client(&self) -> Result<&Pod> {
+        let pod = self.plain_client.as_ref();
+        pod.ok_or_else(|| Error::object("client-v2", "it has no pod"))
     }
 
     /// kubectl.
@@ -373,12 +327,14 @@ impl<'a> Bench<'a> {
     }
 }
 
-impl Mode {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Permissive => "PERMISSIVE",
-            Self::Strict => "STRICT",
-            Self::Disable => "DISABLE",
-        }
+impl Server {
+    /// The name of its Deployment.
+    pub(super) fn workload(&self) -> String {
+        deployment(&self.version)
     }
+}
+
+/// The name of a server's Deployment.
+fn deployment(version: &str) -> String {
+    format!("{SERVICE}-{version}")
 }

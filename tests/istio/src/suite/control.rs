@@ -6,10 +6,9 @@ use std::time::Duration;
 use super::bench::Bench;
 use super::expect;
 use super::lost;
-use super::measure::{Place, during, expect_unchanged, measure};
+use super::measure::{NUMBER, Place, during, expect_unchanged, measure};
 use crate::error::Result;
 
-const NUMBER: u64 = 100;
 /// The time that connections get before and after a change.
 const MOMENT: Duration = Duration::from_secs(2);
 
@@ -97,7 +96,7 @@ pub(super) fn patches_dropped(bench: &mut Bench<'_>) -> Result<String> {
     let before = bench.client().metrics()?;
     bench.apply_text(FOREIGN)?;
     bench.server_has_no_filter()?;
-    let lost = lost::at_most_one_frame(bench, &before, (NUMBER, 1));
+    let lost = lost::after_loss(bench, &before, (NUMBER, 1), lost::ONE);
     bench.delete("envoyfilter", "foreign")?;
     bench.chains_have("auto")?;
     lost

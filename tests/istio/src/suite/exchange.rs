@@ -3,16 +3,20 @@
 use std::thread;
 use std::time::Duration;
 
+use mesh::labels::Reporter;
 use serde_json::json;
 
 use super::application::First;
 use super::bench::{Bench, Mode, SERVICE};
+use super::clusters::Transport;
 use super::expect;
-use super::measure::{Outcome, Place, during, expect_unchanged, measure};
+use super::measure::{NUMBER, Place, during, frames, measure};
+use super::names;
 use crate::error::Result;
 
-const NUMBER: u64 = 100;
 const RULE: &str = "tls";
+/// The time that connections get in each mode.
+const MOMENT: Duration = Duration::from_secs(3);
 /// The client learns in its first connection that the server exchanges metadata.
 const FIRST: u64 = 1;
 
@@ -27,24 +31,23 @@ pub(super) fn strict(bench: &mut Bench<'_>) -> Result<String> {
 
 pub(super) fn disable(bench: &mut Bench<'_>) -> Result<String> {
     bench.authenticate(Mode::Disable)?;
-    // The client's endpoints follow, with a push of their own.
-    bench.settled()?;
-    thread::sleep(Duration::from_secs(2));
     without_tls(bench)
 }
 
-/// Both sidecars count every connection, in plaintext.
+/// Both sidecars count every connection, in plaintext: the server's without the client's names, the
+/// client's with those of the endpoint.
 fn without_tls(bench: &Bench<'_>) -> Result<String> {
     let outcome = measure(bench, Place::Mesh, (NUMBER, 1))?;
     outcome.expect_unchanged(NUMBER)?;
-    expect::equal("opened, source", outcome.source.opened(), NUMBER)?;
-    expect::equal(
-        "without TLS",
-        outcome.destination()?.with_security("none"),
-        NUMBER,
-    )?;
+    let version = &bench.server()?.version;
+    let source = names::by_endpoint(version);
+    outcome.source.expect_labels("source", &source, NUMBER)?;
+    let destination = names::nameless(version);
+    outcome
+        .destination()?
+        .expect_labels("destination", &destination, NUMBER)?;
     Ok(format!(
-        "{NUMBER} connections, all counted on both sides, 0 frames"
+        "{NUMBER} connections, all counted on both sides, by the server without names, 0 frames"
     ))
 }
 
@@ -52,8 +55,6 @@ pub(super) fn permissive_again(bench: &mut Bench<'_>) -> Result<String> {
     bench.authenticate(Mode::Strict)?;
     bench.authenticate(Mode::Disable)?;
     bench.authenticate(Mode::Permissive)?;
-    bench.settled()?;
-    thread::sleep(Duration::from_secs(2));
     complete(bench)
 }
 
@@ -64,25 +65,19 @@ pub(super) fn switched(bench: &mut Bench<'_>) -> Result<String> {
         Mode::Disable,
         Mode::Permissive,
     ];
-    let (visits, seen) = during(bench, || {
-        for mode in modes {
+    let (mut made, mut failed) = (0, 0);
+    for mode in modes {
+        let (visits, seen) = during(bench, || {
             bench.authenticate(mode)?;
-            thread::sleep(Duration::from_secs(3));
-        }
-        Ok(())
-    })?;
-    // A connection with the old kind of transport can fail, as it would without the filter.
-    let failed = visits.failed.len();
-    let frames = seen.iter().filter(|seen| seen.frame).count();
-    expect::equal("frames at an application", frames, 0)?;
-    let frames = visits
-        .failed
-        .iter()
-        .filter(|failed| failed.contains("frame"))
-        .count();
-    expect::equal("frames at the client", frames, 0)?;
+            thread::sleep(MOMENT);
+            Ok(())
+        })?;
+        expect::equal("frames at an application", frames(seen.iter()), 0)?;
+        // A connection with the old kind of transport can fail, as it would without the filter.
+        failed += visits.expect_ended(0)?;
+        made += visits.made;
+    }
     let outcome = complete(bench)?;
-    let made = visits.made;
     Ok(format!(
         "{made} connections during 4 changes, 0 frames, {failed} refused by Envoy; then {outcome}"
     ))
@@ -92,13 +87,12 @@ pub(super) fn plaintext(bench: &mut Bench<'_>) -> Result<String> {
     let outcome = measure(bench, Place::Outside, (NUMBER, 1))?;
     outcome.expect_unchanged(NUMBER)?;
     expect::equal("opened, source", outcome.source.opened(), 0)?;
-    expect::equal(
-        "without TLS",
-        outcome.destination()?.with_security("none"),
-        NUMBER,
-    )?;
+    let expected = names::nameless(&bench.server()?.version);
+    outcome
+        .destination()?
+        .expect_labels("destination", &expected, NUMBER)?;
     Ok(format!(
-        "{NUMBER} connections, all counted by the server, 0 frames"
+        "{NUMBER} connections, all counted by the server without names, 0 frames"
     ))
 }
 
@@ -107,18 +101,29 @@ pub(super) fn server_first(bench: &mut Bench<'_>) -> Result<String> {
     complete(bench)
 }
 
+/// An application with TLS of its own, through the mesh and from outside.
+pub(super) fn own_tls(bench: &mut Bench<'_>) -> Result<String> {
+    bench.sends_first(First::Tls)?;
+    let through = complete(bench)?;
+    let from_outside = plaintext(bench)?;
+    Ok(format!(
+        "through the mesh {through}; from outside {from_outside}"
+    ))
+}
+
 pub(super) fn rule_plaintext(bench: &mut Bench<'_>) -> Result<String> {
-    with_rule(bench, "DISABLE", without_tls)
+    with_rule(bench, "DISABLE", Transport::Plaintext, without_tls)
 }
 
 pub(super) fn rule_mutual(bench: &mut Bench<'_>) -> Result<String> {
-    with_rule(bench, "ISTIO_MUTUAL", complete)
+    with_rule(bench, "ISTIO_MUTUAL", Transport::Tls, complete)
 }
 
-/// Runs `work` under a DestinationRule with this TLS mode.
+/// Runs `work` under a DestinationRule with this TLS mode, which gives the cluster this transport.
 fn with_rule(
     bench: &Bench<'_>,
     mode: &str,
+    transport: Transport,
     work: impl FnOnce(&Bench<'_>) -> Result<String>,
 ) -> Result<String> {
     let rule = json!({
@@ -128,39 +133,34 @@ fn with_rule(
         "spec": { "host": SERVICE, "trafficPolicy": { "tls": { "mode": mode } } },
     });
     bench.apply_text(&rule.to_string())?;
-    let result = bench.settled().and_then(|_| {
-        // The proxy warms the cluster after the acknowledgement.
-        thread::sleep(Duration::from_secs(2));
-        work(bench)
-    });
+    let result = bench.transport_is(transport).and_then(|()| work(bench));
     bench.delete("destinationrule", RULE)?;
+    bench.transport_is(Transport::ByEndpoint)?;
     result
 }
 
-/// Every connection is counted on both sides, and all but the first have complete labels.
+/// Every connection is counted on both sides, and all but the first with all labels of both ends.
 fn complete(bench: &Bench<'_>) -> Result<String> {
     let outcome = measure(bench, Place::Mesh, (NUMBER, 1))?;
-    let Outcome {
-        visits,
-        arrived,
-        source,
-        ..
-    } = &outcome;
-    expect_unchanged(visits, arrived.iter().flatten())?;
     outcome.expect_unchanged(NUMBER)?;
-    let destination = outcome.destination()?;
-    expect::equal("opened, source", source.opened(), NUMBER)?;
-    expect::equal("opened, destination", destination.opened(), NUMBER)?;
-    expect::at_most("incomplete, source", source.incomplete(), FIRST)?;
-    expect::at_most("incomplete, destination", destination.incomplete(), FIRST)?;
+    let version = &bench.server()?.version;
+    let (source, destination) = (&outcome.source, outcome.destination()?);
+    let mut text = Vec::new();
+    for (reporter, reported) in Reporter::BOTH.into_iter().zip([source, destination]) {
+        let incomplete = reported.incomplete();
+        expect::equal(&format!("opened, {reporter}"), reported.opened(), NUMBER)?;
+        expect::at_most(&format!("incomplete, {reporter}"), incomplete, FIRST)?;
+        let labels = names::exchanged(reporter, version);
+        reported.expect_labels(reporter.as_str(), &labels, NUMBER - incomplete)?;
+        text.push(format!("{incomplete} at the {reporter}"));
+    }
     expect::equal(
         "with mutual TLS",
         destination.with_security("mutual_tls"),
         NUMBER,
     )?;
     Ok(format!(
-        "{NUMBER} connections, all counted on both sides, incomplete {} at the source and {} at the destination, 0 frames",
-        source.incomplete(),
-        destination.incomplete()
+        "{NUMBER} connections, all counted on both sides, incomplete {}, 0 frames",
+        text.join(" and ")
     ))
 }

@@ -1,14 +1,14 @@
-//! What istiod configured: the filter in the listeners of a proxy, and the endpoints of a cluster.
-
-use std::net::Ipv4Addr;
+//! The filter in the listeners of a proxy, as istiod configured it.
 
 use serde_json::Value;
 
+use super::dump::{dump, items, text};
 use crate::error::Result;
 use crate::kubelet::Pod;
 
 /// The name of the filter in the overlays.
 const FILTER: &str = "tcp_peer_stats";
+const LISTENERS: &str = "resource=dynamic_listeners";
 
 /// A filter chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) struct Chain {
     pub(super) transport: Option<String>,
     /// The configuration of the filter, if it has one.
     pub(super) filter: Option<String>,
+    /// The names of the filters whose configuration istiod sends separately: plugins.
+    pub(super) plugins: Vec<String>,
 }
 
 impl Chain {
@@ -38,49 +40,21 @@ pub(super) fn inbound(pod: &Pod, port: u16) -> Result<Vec<Chain>> {
         let own = chain.pointer("/filter_chain_match/destination_port");
         own.and_then(Value::as_u64) == Some(port.into())
     };
-    Ok(chains(&dump(pod)?, is_inbound, matches))
+    let listeners = dump(pod, LISTENERS)?;
+    Ok(chains(&listeners, is_inbound, matches))
+}
+
+/// The chains of a listener.
+pub(super) fn named(pod: &Pod, listener: &str) -> Result<Vec<Chain>> {
+    let listeners = dump(pod, LISTENERS)?;
+    Ok(chains(&listeners, |name| name == listener, |_| true))
 }
 
 /// The chains of the outbound listeners of a port.
 pub(super) fn outbound(pod: &Pod, port: u16) -> Result<Vec<Chain>> {
     let suffix = format!("_{port}");
-    Ok(chains(
-        &dump(pod)?,
-        |name| name.ends_with(&suffix),
-        |_| true,
-    ))
-}
-
-/// The addresses of a cluster that get connections.
-pub(super) fn endpoints(pod: &Pod, cluster: &str) -> Result<Vec<Ipv4Addr>> {
-    Ok(addresses(
-        &json("/clusters", &pod.admin("/clusters?format=json")?)?,
-        cluster,
-    ))
-}
-
-fn dump(pod: &Pod) -> Result<Value> {
-    let path = "/config_dump?resource=dynamic_listeners";
-    json(path, &pod.admin(path)?)
-}
-
-fn json(path: &str, text: &str) -> Result<Value> {
-    Ok(serde_json::from_str(text).map_err(|error| mesh::Error::malformed(path, error))?)
-}
-
-fn items<'a>(value: &'a Value, place: &str) -> impl Iterator<Item = &'a Value> {
-    value
-        .pointer(place)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-}
-
-fn text(value: &Value, place: &str) -> Option<String> {
-    value
-        .pointer(place)
-        .and_then(Value::as_str)
-        .map(str::to_owned)
+    let listeners = dump(pod, LISTENERS)?;
+    Ok(chains(&listeners, |name| name.ends_with(&suffix), |_| true))
 }
 
 fn chains(
@@ -100,24 +74,12 @@ fn chains(
             filter: items(chain, "/filters")
                 .find(|filter| text(filter, "/name").as_deref() == Some(FILTER))
                 .and_then(|filter| text(filter, "/typed_config/config/configuration/value")),
+            plugins: items(chain, "/filters")
+                .filter(|filter| filter.get("config_discovery").is_some())
+                .filter_map(|filter| text(filter, "/name"))
+                .collect(),
         })
         .collect()
-}
-
-fn addresses(clusters: &Value, cluster: &str) -> Vec<Ipv4Addr> {
-    let of = items(clusters, "/cluster_statuses")
-        .filter(|one| text(one, "/name").as_deref() == Some(cluster));
-    let hosts = of.flat_map(|one| items(one, "/host_statuses"));
-    // istiod can keep an endpoint that is not ready, as one that is not healthy.
-    let is_used = |host: &&Value| {
-        let status = text(host, "/health_status/eds_health_status");
-        status.is_none_or(|status| status == "HEALTHY")
-    };
-    let hosts = hosts.filter(is_used);
-    let address = |host: &Value| text(host, "/address/socket_address/address")?.parse().ok();
-    let mut addresses: Vec<_> = hosts.filter_map(address).collect();
-    addresses.sort_unstable();
-    addresses
 }
 
 #[cfg(test)]
@@ -130,13 +92,14 @@ mod tests {
     fn the_mode_of_the_filter_is_found_in_the_chains_of_a_port() {
         let configuration = r#"{ "peer_exchange": { "mode": "auto" } }"#;
         let filter = json!({ "name": "tcp_peer_stats", "typed_config": { "config": { "configuration": { "value": configuration } } } });
+        let plugin = json!({ "name": "shop.plugin", "config_discovery": {} });
         let chain = |port: u16, filters: Value| {
             let matched = json!({ "destination_port": port, "transport_protocol": "tls" });
             json!({ "filter_chain_match": matched, "filters": filters })
         };
         let listener = json!({ "name": "virtualInbound", "filter_chains": [
             chain(13306, json!([filter])),
-            chain(13306, json!([])),
+            chain(13306, json!([plugin])),
             chain(9080, json!([])),
         ] });
         let dump = json!({ "configs": [{ "active_state": { "listener": listener } }] });
@@ -149,20 +112,8 @@ mod tests {
         };
         assert!(with.has_mode("auto") && !with.has_mode("receive"));
         assert_eq!(with.transport.as_deref(), Some("tls"));
+        assert!(with.plugins.is_empty());
         assert_eq!(without.filter, None);
-    }
-
-    #[test]
-    fn the_endpoints_of_a_cluster_are_sorted_and_healthy() {
-        let host =
-            |address: &str| json!({ "address": { "socket_address": { "address": address } } });
-        let mut leaving = host("10.0.0.4");
-        leaving["health_status"] = json!({ "eds_health_status": "UNHEALTHY" });
-        let clusters = json!({ "cluster_statuses": [
-            { "name": "a", "host_statuses": [host("10.0.0.2"), host("10.0.0.1"), leaving] },
-            { "name": "b", "host_statuses": [host("10.0.0.3")] },
-        ] });
-        let expected = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)];
-        assert_eq!(addresses(&clusters, "a"), expected);
+        assert_eq!(without.plugins, ["shop.plugin"]);
     }
 }

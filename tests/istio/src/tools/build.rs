@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mesh::error::Context;
-use mesh::process;
 use mesh::tools::on_path;
+use mesh::{Scratch, folder, process, progress};
 
-use super::family::{Build, Family};
+use super::family::{Build, Family, cache};
 use crate::error::{Error, Result};
-use crate::progress;
 
 /// The path of Go.
 pub(super) fn go() -> Result<PathBuf> {
@@ -22,28 +21,23 @@ pub(super) fn go() -> Result<PathBuf> {
     })
 }
 
-/// Builds a family into its folder. A folder that exists is complete: the build is renamed at its
-/// end.
+/// Builds a family into its folder.
 pub(super) fn build(go: &Path, family: Family) -> Result<PathBuf> {
-    let folder = family.folder();
-    let staging = folder.with_extension(std::process::id().to_string());
-    let (module, out) = (staging.join("module"), staging.join("out"));
-    for dir in [&module, &out] {
-        fs::create_dir_all(dir).context(|| format!("cannot create {}", dir.display()))?;
-    }
-    for (name, content) in family.sources {
-        let file = module.join(name);
-        fs::write(&file, content).context(|| format!("cannot write {}", file.display()))?;
-    }
-    let built = programs(go, family, &module, &out).and_then(|()| {
-        fs::rename(&out, &folder).context(|| format!("cannot create {}", folder.display()))?;
-        Ok(folder)
-    });
-    fs::remove_dir_all(&staging).context(|| format!("cannot remove {}", staging.display()))?;
-    built
+    Ok(folder::filled_in(
+        &cache(),
+        &family.name_in_cache(),
+        |out| {
+            let module = Scratch::new_in(&cache(), family.name)?;
+            for (name, content) in family.sources {
+                let file = module.path().join(name);
+                fs::write(&file, content).context(|| format!("cannot write {}", file.display()))?;
+            }
+            programs(go, family, module.path(), out)
+        },
+    )?)
 }
 
-fn programs(go: &Path, family: Family, module: &Path, out: &Path) -> Result<()> {
+fn programs(go: &Path, family: Family, module: &Path, out: &Path) -> mesh::Result<()> {
     for Build {
         tags,
         ldflags,

@@ -16,7 +16,7 @@ pub struct Family {
     /// The time of a build with empty caches on two cores, in minutes.
     pub minutes: u32,
     /// The files of the module, by name.
-    pub(super) sources: &'static [(&'static str, &'static str)],
+    pub(crate) sources: &'static [(&'static str, &'static str)],
     pub(super) builds: &'static [Build],
     /// A file that is copied: its name, the module that has it, and its path there.
     pub(super) copied: Option<(&'static str, &'static str, &'static str)>,
@@ -111,6 +111,18 @@ pub const FAMILIES: [Family; 4] = [
     },
 ];
 
+/// The folder of all families: `$XDG_CACHE_HOME/tcp-peer-stats/istio-tools`; the default of the
+/// variable is `~/.cache`.
+pub(super) fn cache() -> PathBuf {
+    let cache = env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty());
+    let cache = match (cache, env::home_dir()) {
+        (Some(cache), _) => PathBuf::from(cache),
+        (None, Some(home)) => home.join(".cache"),
+        (None, None) => env::temp_dir(),
+    };
+    cache.join("tcp-peer-stats/istio-tools")
+}
+
 impl Family {
     /// The names of its programs and files.
     pub fn files(&self) -> impl Iterator<Item = &'static str> {
@@ -119,18 +131,15 @@ impl Family {
         programs.map(|(name, _)| *name).chain(copied)
     }
 
-    /// Its folder in the cache, `$XDG_CACHE_HOME/tcp-peer-stats/istio-tools/<name>-<hash>`; the
-    /// default of the variable is `~/.cache`. It exists if the programs are built.
+    /// Its folder, which exists if the programs are built.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
-        let cache = env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty());
-        let cache = match (cache, env::home_dir()) {
-            (Some(cache), _) => PathBuf::from(cache),
-            (None, Some(home)) => home.join(".cache"),
-            (None, None) => env::temp_dir(),
-        };
-        let name = format!("{}-{}", self.name, self.hash());
-        cache.join("tcp-peer-stats/istio-tools").join(name)
+        cache().join(self.name_in_cache())
+    }
+
+    /// The name of its folder, `<name>-<hash>`.
+    pub(super) fn name_in_cache(&self) -> String {
+        format!("{}-{}", self.name, self.hash())
     }
 
     /// A hash of everything that decides what is built.

@@ -68,7 +68,9 @@ fn sentence(counts: &Counts) -> String {
     format!("{opened} opened = {closed} closed + {open} open, {received} B received, {sent} B sent")
 }
 
-fn difference(series: &Series, expected: &Labels) -> String {
+/// The labels of a series that differ from the expected ones.
+#[must_use]
+pub fn difference(series: &Series, expected: &Labels) -> String {
     let names: BTreeSet<_> = series.labels.keys().chain(expected.keys()).collect();
     let value =
         |labels: &Labels, name| labels.get(name).map_or("absent", String::as_str).to_owned();

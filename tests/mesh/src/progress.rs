@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 
 /// Writes a line. Ignores a closed standard error.
-pub(super) fn say(line: &str) {
+pub fn say(line: &str) {
     let _unread = writeln!(io::stderr(), "{line}");
 }
 
-/// Writes a line about a part of the demo.
-pub(super) fn step(part: &str, what: &str) {
+/// Writes a line about a part.
+pub fn step(part: &str, what: &str) {
     say(&format!("{part:>14}  {what}"));
 }
