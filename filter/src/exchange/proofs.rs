@@ -6,6 +6,9 @@
 //! opened after it. So a server that loses its filter receives one frame at most, however many
 //! connections there are.
 //!
+//! Several servers can have one address, behind a gateway for example, and one of them no filter. So
+//! after a frame without an answer, nothing proves anything for the life of a proof.
+//!
 //! All VMs of the proxy with the same id share the proofs in the host's shared data. Shared data
 //! cannot be removed, so the number of keys is fixed, and each holds one server.
 
@@ -18,6 +21,9 @@ const KEY: &str = "tcp_peer_stats.proofs.";
 
 /// The longest cluster name and address, in bytes. A server with longer ones has no proof.
 const MAX_NAME: usize = 1024;
+
+/// How often an entry is changed if other VMs change it at the same time.
+const ATTEMPTS: usize = 4;
 
 /// The proofs of a proxy.
 pub(super) struct Proofs<'a, H> {
@@ -39,7 +45,8 @@ pub(super) struct Taken {
 struct Entry {
     /// When the proof ends; 0 if it was taken.
     until: u64,
-    /// When the last proof was taken; 0 if none was.
+    /// When the last proof was taken; 0 if none was. After a frame without an answer: until when no
+    /// connection that opens proves anything.
     taken_at: u64,
 }
 
@@ -139,7 +146,7 @@ impl<'a, H: Host> Proofs<'a, H> {
     /// A hostcall failed. The proof is missing, which is safe.
     pub(super) fn record(&self, server: &Server, opened_at: Duration) -> Result<(), Status> {
         let opened_at = nanos(opened_at);
-        self.renew(server, opened_at, |entry| entry.taken_at < opened_at)
+        self.renew(server, opened_at, |stored| stored.taken_at < opened_at)
     }
 
     /// The server answered the frame that a proof admitted.
@@ -147,8 +154,17 @@ impl<'a, H: Host> Proofs<'a, H> {
     /// # Errors
     /// As [`record`](Self::record).
     pub(super) fn record_answer(&self, taken: &Taken, opened_at: Duration) -> Result<(), Status> {
-        let is_last = |entry: Entry| entry.taken_at == taken.at;
+        let is_last = |stored: Entry| stored.taken_at == taken.at;
         self.renew(&taken.server, nanos(opened_at), is_last)
+    }
+
+    /// A server at this address did not answer the frame that a proof admitted.
+    ///
+    /// # Errors
+    /// A hostcall failed. Frames of other servers at this address remain proofs.
+    pub(super) fn refuse(&self, server: &Server) -> Result<(), Status> {
+        let taken_at = nanos(self.host.now()?).saturating_add(self.life);
+        self.update(server, |_| Some(Entry { until: 0, taken_at }))
     }
 
     /// Stores a proof, if the server's entry allows it.
@@ -158,25 +174,37 @@ impl<'a, H: Host> Proofs<'a, H> {
         opened_at: u64,
         allows: impl Fn(Entry) -> bool,
     ) -> Result<(), Status> {
+        self.update(server, |stored| {
+            stored.is_none_or(&allows).then(|| Entry {
+                until: opened_at.saturating_add(self.life),
+                ..stored.unwrap_or_default()
+            })
+        })
+    }
+
+    /// Stores what `change` returns for the server's entry, if it returns anything.
+    fn update(
+        &self,
+        server: &Server,
+        change: impl Fn(Option<Entry>) -> Option<Entry>,
+    ) -> Result<(), Status> {
         if self.life == 0 || server.name.len() > MAX_NAME {
             return Ok(());
         }
         let key = server.key();
-        let (raw, version) = self.host.shared_data(&key)?.unwrap_or_default();
-        let stored = Entry::decode(&raw, server);
-        if stored.is_some_and(|stored| !allows(stored)) {
-            return Ok(());
+        for _ in 0..ATTEMPTS {
+            let (raw, version) = self.host.shared_data(&key)?.unwrap_or_default();
+            let Some(entry) = change(Entry::decode(&raw, server)) else {
+                return Ok(());
+            };
+            let raw = entry.encode(server);
+            match self.host.set_shared_data(&key, &raw, version) {
+                // Another VM changed the entry at the same time.
+                Err(Status::CAS_MISMATCH) => {}
+                stored => return stored,
+            }
         }
-        let entry = Entry {
-            until: opened_at.saturating_add(self.life),
-            ..stored.unwrap_or_default()
-        };
-        let raw = entry.encode(server);
-        match self.host.set_shared_data(&key, &raw, version) {
-            // Another VM changed the entry at the same time.
-            Err(Status::CAS_MISMATCH) => Ok(()),
-            stored => stored,
-        }
+        Ok(())
     }
 }
 

@@ -304,6 +304,7 @@ impl Exchange {
         self.peer = FirstBytes::Payload;
         if let Writing::ByProof(taken) = &self.writing {
             context.unanswered(self.reporter, &taken.server);
+            context.check_stored(&taken.server, context.proofs().refuse(&taken.server));
         }
         context.diagnostics.outcome(self.reporter, outcome);
     }

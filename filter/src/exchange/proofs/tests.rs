@@ -134,9 +134,32 @@ fn a_proof_that_another_vm_changes_at_the_same_time_is_none() {
     assert_eq!(take(&host, a()), None);
     assert!(take(&host, a()).is_some());
     wait(&host, 1);
-    host.cas_mismatches.set(1);
+    host.cas_mismatches.set(ATTEMPTS as u32);
     record(&host);
     assert_eq!(take(&host, a()), None);
+    host.cas_mismatches.set(1);
+    record(&host);
+    assert!(take(&host, a()).is_some(), "the second attempt");
+}
+
+/// Several servers may have one address, and one of them no filter.
+#[test]
+fn nothing_is_a_proof_for_a_while_after_a_frame_without_an_answer() {
+    let host = FakeHost::default();
+    record(&host);
+    let taken = take(&host, a());
+    host.cas_mismatches.set(1);
+    assert_eq!(Proofs::new(&&host, LIFE).refuse(&a()), Ok(()));
+    wait(&host, LIFE.as_secs());
+    record(&host);
+    assert_eq!(take(&host, a()), None);
+    let opened_at = host.now.get();
+    let answered = taken.map(|taken| Proofs::new(&&host, LIFE).record_answer(&taken, opened_at));
+    assert_eq!(answered, Some(Ok(())));
+    assert_eq!(take(&host, a()), None, "an answer to an older frame");
+    wait(&host, 1);
+    record(&host);
+    assert!(take(&host, a()).is_some());
 }
 
 #[test]

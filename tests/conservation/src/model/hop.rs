@@ -86,7 +86,8 @@ pub(super) struct Half {
 pub(crate) struct Memory(BTreeMap<Server, Proof>);
 
 /// A frame uses the proof up. The next one is the answer to it, or the server's frame on a connection
-/// that was opened after it.
+/// that was opened after it; after an answer without a frame, on one that was opened when the life of
+/// a proof is over.
 #[derive(Debug, Default)]
 struct Proof {
     until: Option<u64>,
@@ -222,7 +223,7 @@ impl<'a> Hop<'a> {
             payload = passes.get(half.passed..).unwrap_or_default().to_vec();
             self.closed |= head == Head::TooLarge;
             if before == Some(Head::Undecided) {
-                self.learn(head, memory);
+                self.learn(head, now, memory);
             }
         }
         self.halves.of_mut(from).passed += payload.len();
@@ -241,7 +242,7 @@ impl<'a> Hop<'a> {
     }
 
     /// Handles the first bytes of a server: its frame is a proof.
-    fn learn(&mut self, head: Head, memory: &mut Memory) {
+    fn learn(&mut self, head: Head, now: u64, memory: &mut Memory) {
         let has_proofs = self.beside == End::Client && self.proxy.mode() == Mode::Auto;
         match head {
             Head::Frame(..)
@@ -264,6 +265,9 @@ impl<'a> Hop<'a> {
                 if matches!(self.written, Some(Written::ByProof { .. })) =>
             {
                 self.unanswered = true;
+                let used_at = Some(now + self.proof_millis());
+                let until = None;
+                memory.0.insert(self.server, Proof { until, used_at });
             }
             _ => {}
         }
