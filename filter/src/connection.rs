@@ -172,7 +172,10 @@ impl<H: Host> Connection<H> {
             shared.exchange.mode(),
             self.reporter,
             before,
-            opening.metadata.as_deref(),
+            opening
+                .metadata
+                .as_ref()
+                .is_some_and(|peer| peer.is_complete),
         );
         attributes.service = shared.service(attributes.tls.cluster.as_deref());
         let metadata = shared.share_metadata(&attributes.tls, opening.metadata.clone());

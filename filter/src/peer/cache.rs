@@ -17,7 +17,7 @@ pub(crate) struct PeerMetadata {
     pub(crate) number: u64,
     pub(crate) metadata: Metadata,
     /// The metadata has every field that the endpoint's metadata could have.
-    pub(super) is_complete: bool,
+    pub(crate) is_complete: bool,
     /// About how many bytes it takes.
     pub(crate) weight: usize,
 }

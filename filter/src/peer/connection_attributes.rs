@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::cache::PeerMetadata;
 use crate::config::Mode;
 use crate::host::Host;
 use crate::host::attributes::{Attributes, path};
@@ -52,8 +51,8 @@ pub(crate) struct ReadBefore {
 }
 
 impl ConnectionAttributes {
-    /// Reads the attributes of the effective context. `metadata` is that of the peer's frame on this
-    /// connection.
+    /// Reads the attributes of the effective context. `is_frame_complete`: the peer's frame has every
+    /// field that the endpoint's metadata could have.
     ///
     /// This proxy's SAN, the service and the number of the metadata remain unset.
     pub(crate) fn read<H: Host>(
@@ -61,7 +60,7 @@ impl ConnectionAttributes {
         mode: Mode,
         reporter: Reporter,
         before: ReadBefore,
-        metadata: Option<&PeerMetadata>,
+        is_frame_complete: bool,
     ) -> Self {
         let ReadBefore {
             upstream_san,
@@ -88,7 +87,7 @@ impl ConnectionAttributes {
         };
         let endpoint = match reporter {
             // The frame's metadata precedes it: `PeerSources::workload`.
-            Reporter::Source if metadata.is_some_and(|peer| peer.is_complete) => None,
+            Reporter::Source if is_frame_complete => None,
             Reporter::Source | Reporter::Waypoint => attributes.text(path::ENDPOINT),
             Reporter::Destination => None,
         };

@@ -111,12 +111,25 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// An application resets the connection. A proxy that has read its end does not see the reset.
-    pub(crate) fn reset(&mut self, by: End) {
+    /// An application resets the connection. A proxy that has read its end does not see the reset,
+    /// and an old one ends the connection to the next proxy.
+    pub(crate) fn reset(&mut self, by: End, now: u64, memory: &mut Memory) {
         self.was_reset = true;
-        if !self.has_ended(by) {
-            self.outbound.closed = true;
-            self.inbound.closed = true;
+        if self.has_ended(by) {
+            return;
+        }
+        let (near, far, receiver) = match by {
+            End::Client => (&mut self.outbound, &mut self.inbound, &mut self.server),
+            End::Server => (&mut self.inbound, &mut self.outbound, &mut self.client),
+        };
+        near.closed = true;
+        if near.proxy.legacy {
+            receiver
+                .received
+                .extend(far.on_data(by, &[], true, now, memory));
+            far.closed |= !far.halves.any(|half| !half.ended);
+        } else {
+            far.closed = true;
         }
     }
 

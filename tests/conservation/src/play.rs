@@ -148,7 +148,7 @@ impl<'a> Play<'a> {
             }
             Step::Reset(by) if !self.model.is_over() && !self.model.was_reset => {
                 app(&self.opened, *by).reset();
-                self.model.reset(*by);
+                self.model.reset(*by, state.now, &mut state.memory);
             }
             Step::Reset(_) => {}
             Step::Write {
