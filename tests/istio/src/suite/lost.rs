@@ -8,13 +8,13 @@ use mesh::Exposition;
 
 use super::bench::Bench;
 use super::expect;
-use super::measure::{NUMBER, Place, during, expect_unchanged, measure, since, unanswered};
+use super::measure::{
+    NUMBER, PROOF_DURATION, Place, during, expect_unchanged, measure, since, unanswered,
+};
 use crate::error::Result;
 
 /// The connections that make the client know the server.
 pub(super) const PROOF: u64 = 10;
-/// `proof_duration` of the overlay, and some time for the clocks of the workers.
-const PROOF_DURATION: Duration = Duration::from_secs(62);
 /// The time that connections get after the removal of the filter.
 const AFTERWARDS: Duration = Duration::from_secs(5);
 const FILTERS: [&str; 2] = ["tcp-peer-stats-client", "tcp-peer-stats-server"];

@@ -24,6 +24,8 @@ pub(super) const SETTLE_LIMIT: Duration = Duration::from_secs(40);
 const INTERVAL: Duration = Duration::from_secs(18);
 /// The time until a server accepts a connection that its client has closed.
 const MOMENT: Duration = Duration::from_millis(200);
+/// `proof_duration` of the overlay, and some time for the clocks of the workers.
+pub(super) const PROOF_DURATION: Duration = Duration::from_secs(62);
 
 /// The place of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,14 +203,19 @@ pub(super) fn frames<'a>(seen: impl Iterator<Item = &'a Seen>) -> usize {
 }
 
 /// The unanswered frames that the client has reported since `before`, a reporting interval after it
-/// has reported the expected number: a report of more would come in it.
+/// has reported the expected number: a report of more would come in it. After such a frame the
+/// client writes none for the life of a proof: waits for its end.
 pub(super) fn unanswered(bench: &Bench<'_>, before: &Exposition, expected: u64) -> Result<u64> {
     let count = || -> Result<u64> { Ok(since(bench, before)?.unanswered()) };
     settle("the unanswered frames being reported", SETTLE_LIMIT, || {
         Ok(count()? >= expected)
     })?;
     thread::sleep(INTERVAL);
-    count()
+    let counted = count()?;
+    if counted > 0 {
+        thread::sleep(PROOF_DURATION);
+    }
+    Ok(counted)
 }
 
 /// What the client has reported since `before`.
