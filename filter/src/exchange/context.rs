@@ -50,15 +50,29 @@ impl<H: Host> ExchangeContext<'_, H> {
         }
     }
 
-    /// The server answered a frame without one, so no proof admits another: counts it.
-    pub(super) fn unanswered(&self, reporter: Reporter, server: &Server) {
+    /// The server answered a frame without one: counts it. `refused`: whether it was stored that no
+    /// proof admits another for a while.
+    pub(super) fn unanswered(
+        &self,
+        reporter: Reporter,
+        server: &Server,
+        refused: Result<(), Status>,
+    ) {
         self.diagnostics.unanswered_frame(reporter);
-        if self.warnings.allow() {
-            let (cluster, address) = server.parts();
-            log::warn!(
+        if !self.warnings.allow() {
+            return;
+        }
+        let (cluster, address) = server.parts();
+        match refused {
+            Ok(()) => log::warn!(
                 "{address} (cluster {cluster}) did not answer a frame with one: if it lost its exchange filter, its \
-                 application received the frame; it gets no other"
-            );
+                 application received the frame; it gets no other for {:?}",
+                self.config.proof_duration
+            ),
+            Err(status) => log::warn!(
+                "{address} (cluster {cluster}) did not answer a frame with one: if it lost its exchange filter, its \
+                 application received the frame; storing this failed: {status}; it gets others if it sends one"
+            ),
         }
     }
 }

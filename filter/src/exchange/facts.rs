@@ -35,7 +35,7 @@ impl Facts {
         Ok(is_spiffe(self.attributes.upstream_san.as_deref()))
     }
 
-    /// Whether the client has a certificate. Its TLS handshake is over.
+    /// Whether the client showed a certificate. Its TLS handshake is over.
     ///
     /// # Errors
     /// The hostcall failed.

@@ -6,8 +6,9 @@
 //! opened after it. So a server that loses its filter receives one frame at most, however many
 //! connections there are.
 //!
-//! Several servers can have one address, behind a gateway for example, and one of them no filter. So
-//! after a frame without an answer, nothing proves anything for the life of a proof.
+//! Several servers can have one address, behind a gateway for example, and one of them may have no
+//! filter. So after an answer without a frame, no connection that opens within the life of a proof
+//! proves anything. A reset is no answer.
 //!
 //! All VMs of the proxy with the same id share the proofs in the host's shared data. Shared data
 //! cannot be removed, so the number of keys is fixed, and each holds one server.
@@ -22,7 +23,7 @@ const KEY: &str = "tcp_peer_stats.proofs.";
 /// The longest cluster name and address, in bytes. A server with longer ones has no proof.
 const MAX_NAME: usize = 1024;
 
-/// How often an entry is changed if other VMs change it at the same time.
+/// How often a change is tried while other VMs change the same entry.
 const ATTEMPTS: usize = 4;
 
 /// The proofs of a proxy.
@@ -45,9 +46,9 @@ pub(super) struct Taken {
 struct Entry {
     /// When the proof ends; 0 if it was taken.
     until: u64,
-    /// When the last proof was taken; 0 if none was. After a frame without an answer: until when no
-    /// connection that opens proves anything.
-    taken_at: u64,
+    /// A connection has to open after this to prove anything: when the last proof was taken, or when
+    /// the pause after a frame without an answer ends; 0 if neither.
+    after: u64,
 }
 
 /// A server as one cluster sees it. Two clusters may reach different servers by one address, by SNI
@@ -92,7 +93,7 @@ impl Entry {
     fn encode(self, server: &Server) -> Vec<u8> {
         let mut raw = Vec::with_capacity(16 + server.name.len());
         raw.extend(self.until.to_le_bytes());
-        raw.extend(self.taken_at.to_le_bytes());
+        raw.extend(self.after.to_le_bytes());
         raw.extend(server.name.as_bytes());
         raw
     }
@@ -100,10 +101,10 @@ impl Entry {
     /// `None` if these bytes are not those of the server.
     fn decode(raw: &[u8], server: &Server) -> Option<Self> {
         let (until, raw) = raw.split_first_chunk()?;
-        let (taken_at, name) = raw.split_first_chunk()?;
+        let (after, name) = raw.split_first_chunk()?;
         (name == server.name.as_bytes()).then(|| Self {
             until: u64::from_le_bytes(*until),
-            taken_at: u64::from_le_bytes(*taken_at),
+            after: u64::from_le_bytes(*after),
         })
     }
 }
@@ -133,7 +134,7 @@ impl<'a, H: Host> Proofs<'a, H> {
         }
         let entry = Entry {
             until: 0,
-            taken_at: at,
+            after: at,
         };
         let raw = entry.encode(&server);
         self.host.set_shared_data(&key, &raw, version).ok()?;
@@ -146,7 +147,7 @@ impl<'a, H: Host> Proofs<'a, H> {
     /// A hostcall failed. The proof is missing, which is safe.
     pub(super) fn record(&self, server: &Server, opened_at: Duration) -> Result<(), Status> {
         let opened_at = nanos(opened_at);
-        self.renew(server, opened_at, |stored| stored.taken_at < opened_at)
+        self.renew(server, opened_at, |stored| stored.after < opened_at)
     }
 
     /// The server answered the frame that a proof admitted.
@@ -154,7 +155,7 @@ impl<'a, H: Host> Proofs<'a, H> {
     /// # Errors
     /// As [`record`](Self::record).
     pub(super) fn record_answer(&self, taken: &Taken, opened_at: Duration) -> Result<(), Status> {
-        let is_last = |stored: Entry| stored.taken_at == taken.at;
+        let is_last = |stored: Entry| stored.after == taken.at;
         self.renew(&taken.server, nanos(opened_at), is_last)
     }
 
@@ -163,8 +164,8 @@ impl<'a, H: Host> Proofs<'a, H> {
     /// # Errors
     /// A hostcall failed. Frames of other servers at this address remain proofs.
     pub(super) fn refuse(&self, server: &Server) -> Result<(), Status> {
-        let taken_at = nanos(self.host.now()?).saturating_add(self.life);
-        self.update(server, |_| Some(Entry { until: 0, taken_at }))
+        let after = nanos(self.host.now()?).saturating_add(self.life);
+        self.update(server, |_| Some(Entry { until: 0, after }))
     }
 
     /// Stores a proof, if the server's entry allows it.
@@ -174,15 +175,23 @@ impl<'a, H: Host> Proofs<'a, H> {
         opened_at: u64,
         allows: impl Fn(Entry) -> bool,
     ) -> Result<(), Status> {
-        self.update(server, |stored| {
+        let stored = self.update(server, |stored| {
             stored.is_none_or(&allows).then(|| Entry {
                 until: opened_at.saturating_add(self.life),
                 ..stored.unwrap_or_default()
             })
-        })
+        });
+        match stored {
+            // The other VMs know as much of this server.
+            Err(Status::CAS_MISMATCH) => Ok(()),
+            stored => stored,
+        }
     }
 
     /// Stores what `change` returns for the server's entry, if it returns anything.
+    ///
+    /// # Errors
+    /// A hostcall failed, or other VMs change the entry all the time ([`Status::CAS_MISMATCH`]).
     fn update(
         &self,
         server: &Server,
@@ -204,7 +213,7 @@ impl<'a, H: Host> Proofs<'a, H> {
                 stored => return stored,
             }
         }
-        Ok(())
+        Err(Status::CAS_MISMATCH)
     }
 }
 

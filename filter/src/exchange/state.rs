@@ -303,8 +303,8 @@ impl Exchange {
     fn no_frame<H: Host>(&mut self, context: &ExchangeContext<'_, H>, outcome: Outcome) {
         self.peer = FirstBytes::Payload;
         if let Writing::ByProof(taken) = &self.writing {
-            context.unanswered(self.reporter, &taken.server);
-            context.check_stored(&taken.server, context.proofs().refuse(&taken.server));
+            let refused = context.proofs().refuse(&taken.server);
+            context.unanswered(self.reporter, &taken.server, refused);
         }
         context.diagnostics.outcome(self.reporter, outcome);
     }

@@ -177,7 +177,7 @@ fn a_frame_that_a_server_does_not_answer_is_logged_with_its_address() {
     assert_eq!(ask(&peer_frame()), [""; 0]);
     let line = "WARN 10.0.0.1:5432 (cluster outbound|5432||db.data.svc.cluster.local) did not \
                 answer a frame with one: if it lost its exchange filter, its application received \
-                the frame; it gets no other";
+                the frame; it gets no other for 60s";
     assert_has(&ask(b"what is this?"), line);
     assert_eq!(ask(b"answer"), [""; 0]);
 }
