@@ -66,7 +66,7 @@ impl Sidecar {
         Relay::open(path)
     }
 
-    /// Returns the time of the next tick on the clock.
+    /// Returns the time of the next tick or idle timeout on the clock.
     pub fn next_tick(&self) -> Option<Duration> {
         self.0.next_tick()
     }
@@ -81,8 +81,8 @@ impl Sidecar {
     }
 
     /// Updates the listener with another configuration of one plugin, by its position among the
-    /// wasm filters of all chains, from 0: every VM gets a new root, for new connections. The old root keeps its connections and its ticks until
-    /// [`Self::finish_draining`].
+    /// wasm filters of all chains, from 0: every VM gets a new root, for new connections. The old root
+    /// keeps its connections and its ticks until [`Self::finish_draining`].
     ///
     /// # Errors
     /// The filter rejects the configuration. The old one stays in force, as in Envoy.

@@ -106,14 +106,14 @@ impl EnvoyBinary {
     }
 
     /// Runs the executable in a tool such as valgrind: the tool's program and its arguments. The
-    /// tool replaces its own process, so that the id of the Envoy is that of the tool.
+    /// tool must replace its process by Envoy's (exec): its process id is used as that of Envoy.
     #[must_use]
     pub fn under(mut self, tool: Vec<String>) -> Self {
         self.tool = tool;
         self
     }
 
-    /// The factor by which everything takes longer: tools that count instructions are slow.
+    /// The factor of the time limit of the start: valgrind slows Envoy down.
     pub(crate) fn slowness(&self) -> u32 {
         match self.tool.is_empty() {
             true => 1,

@@ -235,7 +235,7 @@ pub fn run(name: &str, mut command: Command) -> Result<Output> {
 pub fn cpu_time(id: u32) -> Result<Duration> {
     let tasks = format!("/proc/{id}/task");
     let what = || format!("cannot read {tasks}");
-    let mut time = Duration::ZERO;
+    let mut time = None;
     for task in fs::read_dir(&tasks).context(what)? {
         let path = task.context(what)?.path().join("schedstat");
         // A thread may end here.
@@ -245,9 +245,10 @@ pub fn cpu_time(id: u32) -> Result<Duration> {
         let nanoseconds = text.split_whitespace().next();
         let nanoseconds = nanoseconds.and_then(|field| field.parse().ok());
         let malformed = || Error::malformed(path.display(), &text);
-        time += Duration::from_nanos(nanoseconds.ok_or_else(malformed)?);
+        let of_thread = Duration::from_nanos(nanoseconds.ok_or_else(malformed)?);
+        time = Some(time.unwrap_or_default() + of_thread);
     }
-    Ok(time)
+    time.ok_or_else(|| Error::malformed(&tasks, "no thread has a schedstat"))
 }
 
 /// The last lines of a file; "(nothing)" if it has none.

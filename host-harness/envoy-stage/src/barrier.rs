@@ -1,4 +1,4 @@
-//! Waiting until an Envoy is idle, and asking whether it hangs.
+//! Waiting until an Envoy is idle, and checking whether it hangs.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -104,3 +104,16 @@ fn perform<'a>(app: &mut App, acts: impl Iterator<Item = &'a (End, &'a Act)>) ->
     }
     Ok(())
 }
+
+/// The actions of each connection; the connections in the order of their first action.
+pub(crate) fn by_connection<'a>(acts: &[(End, &'a Act)]) -> Vec<(&'a str, Vec<(End, &'a Act)>)> {
+    let mut all: Vec<(&str, Vec<_>)> = Vec::new();
+    for (end, act) in acts.iter().copied() {
+        let name = act.connection.as_str();
+        match all.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, own)) => own.push((end, act)),
+            None => all.push((name, vec![(end, act)])),
+        }
+    }
+    all
+}

@@ -88,7 +88,7 @@ impl Deployed {
     }
 }
 
-/// Checks that this Envoy has everything that a sidecar asks for.
+/// Checks that this Envoy supports every key of the sidecar.
 pub(crate) fn check_spec(spec: &SidecarSpec, binary: &EnvoyBinary) -> Result<(), StageError> {
     let seeded = !spec.filter_state.is_empty() || !spec.upstream_filter_state.is_empty();
     if seeded || spec.fault.is_some() {

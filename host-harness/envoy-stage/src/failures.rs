@@ -32,7 +32,8 @@ pub(crate) fn of(envoy: &mut Envoy) -> Result<Vec<FilterFailure>, StageError> {
     Ok(failures)
 }
 
-/// Whether one of these Envoys' filters has failed. An Envoy that cannot be asked has not.
+/// Whether a filter of one of these Envoys has failed. An Envoy whose log or counters cannot be read
+/// counts as one without failures.
 pub(crate) fn any<'a>(envoys: impl IntoIterator<Item = &'a mut Envoy>) -> bool {
     let mut all = envoys.into_iter();
     all.any(|envoy| of(envoy).is_ok_and(|failures| !failures.is_empty()))

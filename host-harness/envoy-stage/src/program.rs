@@ -12,7 +12,7 @@ use host_harness::{FilterFailure, Series};
 
 use crate::apps::App;
 use crate::batch::{Batch, Shared};
-use crate::connection::Connection;
+use crate::connection::{Connection, by_connection};
 
 /// A scenario that is played in the Envoys of a batch. It has only its own log lines, each with the
 /// name of the plugin in front, and all series of the Envoys.
@@ -99,19 +99,13 @@ impl<'b, 'a> Program<'b, 'a> {
     }
 
     fn act(&mut self, acts: &[(End, &Act)]) -> Result<(), StageError> {
-        let mut names: Vec<_> = acts
-            .iter()
-            .map(|(_, act)| act.connection.as_str())
-            .collect();
-        names.dedup();
-        for name in &names {
-            let own = acts.iter().filter(|(_, act)| act.connection == *name);
-            let own: Vec<_> = own.copied().collect();
+        let acts = by_connection(acts);
+        for (name, own) in &acts {
             let found = self.connections.get_mut(*name);
             let connection = found.ok_or_else(|| StageError::no_connection(name))?;
-            connection.act(&own)?;
+            connection.act(own)?;
         }
-        self.settle(names.first().copied())
+        self.settle(acts.first().map(|(name, _)| *name))
     }
 }
 
@@ -169,10 +163,10 @@ impl Stage for Program<'_, '_> {
         Ok(metrics.iter().map(crate::stage::series).collect())
     }
 
-    /// Fails: Envoy does not tell whose filter has failed.
+    /// Fails: Envoy's log does not name the filter that failed.
     fn failures(&mut self) -> Result<Vec<(Side, FilterFailure)>, StageError> {
         Err(StageError::new(
-            "a batch does not tell which scenario's filter has failed: play the scenario alone",
+            "the scenarios of a batch share an Envoy, whose log does not name the filter that failed: play the scenario alone",
         ))
     }
 

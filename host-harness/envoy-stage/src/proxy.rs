@@ -96,7 +96,8 @@ impl Proxy {
         barrier.is_some_and(|mut barrier| barrier.turn().is_ok())
     }
 
-    /// The number of open downstream connections of the scenario; 0 if Envoy does not tell.
+    /// The number of open downstream connections of the scenario; 0 if the admin interface does not
+    /// respond.
     pub(crate) fn active(&self) -> u64 {
         let stats = self.envoy.get("/stats?filter=downstream_cx_active");
         let stats = stats.unwrap_or_default();

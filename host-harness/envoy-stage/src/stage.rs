@@ -15,14 +15,14 @@ use host_harness::{ConnectMode, FilterFailure, Series};
 
 use crate::apps::{App, Server};
 use crate::bootstrap::{self, LISTENER};
-use crate::connection::Connection;
+use crate::connection::{Connection, by_connection};
 use crate::deployed::{Deployed, check_spec, is_updated};
 use crate::failures;
 use crate::proxy::{Proxy, Setup};
 use crate::start::StartError;
 
-/// The CPU time that an Envoy may use in its start, for each MiB of the filter and beside it. V8 needs
-/// less than three seconds to compile one MiB.
+/// The CPU time that an Envoy may use in its start: this, and as much again for each MiB of its
+/// modules. V8 compiles one MiB in less than three seconds.
 const STARTING: Duration = Duration::from_secs(6);
 
 /// The time limit of an expectation, for a busy machine.
@@ -139,11 +139,7 @@ impl Envoys {
 
     /// Performs the actions of each connection, then waits for the connection to the server.
     fn act(&mut self, acts: &[(End, &Act)]) -> Result<(), StageError> {
-        let mut names: Vec<_> = acts.iter().map(|(_, act)| &act.connection).collect();
-        names.dedup();
-        for name in names {
-            let own = acts.iter().filter(|(_, act)| act.connection == *name);
-            let own: Vec<_> = own.copied().collect();
+        for (name, own) in by_connection(acts) {
             let found = self.connections.get_mut(name);
             let connection = found.ok_or_else(|| StageError::no_connection(name))?;
             let within = match own.iter().any(|(end, _)| *end == End::Server) {

@@ -340,7 +340,7 @@ impl Hop {
         if std::mem::take(&mut self.upstream.open) {
             self.send(Toward::Server, ending.segment());
         } else if self.dialing == Dialing::Reaching {
-            // The kernel has connected to the server before tcp_proxy gives up.
+            // The kernel has connected to the server before tcp_proxy closes.
             self.dialing = Dialing::Emulated;
             self.was_connected = true;
             self.send(Toward::Server, Segment::Close);

@@ -136,7 +136,7 @@ impl Path {
         self.change_first(Hop::open);
     }
 
-    /// Connects as far as the proxies ask for it. A greeting reaches the last hop before its
+    /// Connects the proxies whose tcp_proxy waits for an upstream connection. A greeting reaches the last hop before its
     /// handshake is complete, as the greeting of a fast server does on loopback.
     fn reach(&mut self) {
         loop {
@@ -161,7 +161,7 @@ impl Path {
         true
     }
 
-    /// Connects the last hop that has accepted the connection, if it asks for it.
+    /// Connects the last hop, if its tcp_proxy waits for that.
     fn reach_next(&mut self) -> bool {
         let next = self.proxies.get(self.hops.len()).cloned();
         let Some(last) = self.hops.last_mut().filter(|hop| hop.is_reaching()) else {

@@ -44,7 +44,7 @@ pub(super) fn store(module: &wasmtime::Module, folder: &Path, bytes: &[u8]) -> i
     let compiled = module.serialize().map_err(io::Error::other)?;
     fs::create_dir_all(folder)?;
     let name = name(bytes);
-    // Nobody sees half a file, and nobody else writes to this one.
+    // The file is renamed when it is complete, and its name is unique to this write.
     static WRITES: AtomicUsize = AtomicUsize::new(0);
     let number = WRITES.fetch_add(1, Ordering::Relaxed);
     let staged = folder.join(format!(".{name}.{}.{number}", std::process::id()));

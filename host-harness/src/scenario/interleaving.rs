@@ -5,6 +5,9 @@ use std::fmt;
 /// The longest interleaving; longer ones are not explored.
 const LONGEST: usize = 32;
 
+/// The most orders, or pairs of orders in two proxies, that are examined.
+const MOST: u64 = 1 << 16;
+
 /// An event at a proxy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Event {
@@ -31,6 +34,10 @@ impl Interleaving {
     /// two are independent, except that a proxy sees only what the other has sent.
     pub(super) fn all(clients: usize, servers: usize, proxies: usize) -> Vec<Self> {
         if (clients + servers) * proxies > LONGEST {
+            return Vec::new();
+        }
+        let merged = merge_count(clients, servers);
+        if merged.saturating_pow(if proxies < 2 { 1 } else { 2 }) > MOST {
             return Vec::new();
         }
         let merges = merges(clients, servers);
@@ -74,6 +81,13 @@ impl FromIterator<Event> for Interleaving {
         }
         interleaving
     }
+}
+
+/// The number of [`merges`]: the binomial coefficient.
+fn merge_count(clients: usize, servers: usize) -> u64 {
+    let all = (clients + servers) as u64;
+    let shorter = clients.min(servers) as u64;
+    (1..=shorter).fold(1, |count, at| count * (all + 1 - at) / at)
 }
 
 /// All orders of two sequences: whether the next item is of the first one.

@@ -97,7 +97,7 @@ fn with_wasm(
     module: &Module,
 ) -> Result<SidecarBuilder, StartError> {
     let builder = match &filter.module {
-        Some(file) => builder.filter(&Module::from_file(file)?),
+        Some(file) => builder.filter(&Module::from_file_cached(file)?),
         None => builder.filter(module),
     };
     Ok(builder

@@ -66,14 +66,15 @@ impl FilterChain {
     /// of the chain are created anew: Envoy's own ones lose their counts, and VMs that have failed are
     /// replaced.
     pub(super) fn update(&self, plugin: usize, configuration: &[u8]) -> Result<(), StartError> {
-        let mut position = 0;
+        // A rejected configuration leaves everything as it was.
+        if let Some(pool) = self.pools().nth(plugin) {
+            pool.update(configuration.to_vec())?;
+        }
         for element in &self.elements {
             match element {
-                Element::Wasm(pool) if position == plugin => pool.update(configuration.to_vec())?,
                 Element::Wasm(pool) => pool.replace_failed()?,
                 Element::Own(_, count) => drop(count.take()),
             }
-            position += usize::from(matches!(element, Element::Wasm(_)));
         }
         Ok(())
     }

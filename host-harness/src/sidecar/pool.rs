@@ -133,7 +133,7 @@ impl Pool {
         Some(worker)
     }
 
-    /// Puts a VM in the place of one that has failed, and keeps what that one has to tell.
+    /// Replaces a VM that has failed, and keeps its failures.
     fn replace(&self, turn: usize, loaded: Loaded) {
         if let Some(slot) = self.workers.borrow_mut().get_mut(turn) {
             let replaced = std::mem::replace(slot, loaded);

@@ -131,6 +131,16 @@ fn more_orders_than_are_explored_are_an_error() {
     let yaml = BOTH.replace("{ client: { write: a } }, ", &many);
     let error = Scenario::parse(&yaml).unwrap_err().to_string();
     assert!(error.contains("more orders"), "{error}");
+
+    // Within the longest order, and some hundred million of them.
+    let act = |by| format!("{{ {by}: {{ write: a }} }}, ").repeat(16);
+    let many = [act("client"), act("server")].concat();
+    let yaml = format!(
+        "name: many\ninbound: {{}}\nsteps:\n  - connect: {{}}\n  - at_once: [{}]\n",
+        many.trim_end_matches(", ")
+    );
+    let error = Scenario::parse(&yaml).unwrap_err().to_string();
+    assert!(error.contains("more orders"), "{error}");
 }
 
 #[test]

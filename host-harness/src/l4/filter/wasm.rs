@@ -7,8 +7,8 @@ use crate::abi::{BufferType, Callback, PeerType};
 use crate::host::{Deferred, FilterContext, Stream};
 use crate::worker::{Called, Worker};
 
-/// A filter in one connection. Envoy: `Wasm::Context`, which gets its id at the accept. The VM knows
-/// it from when the iteration first reaches the filter.
+/// A filter in one connection. Envoy: `Wasm::Context`, which gets its id at the accept. The context
+/// is created in the VM when the iteration first reaches the filter.
 pub(in crate::l4) struct WasmFilter {
     worker: Rc<Worker>,
     /// The newest root at the time of the accept.
@@ -17,7 +17,7 @@ pub(in crate::l4) struct WasmFilter {
     /// the current event is complete: a filter that closes in the last `proxy_on_upstream_data` gets
     /// `proxy_on_upstream_connection_close` after it.
     context: Option<u32>,
-    /// The iteration has reached the filter, and its VM knows the context.
+    /// The iteration has reached the filter: the context exists in the VM.
     is_initialized: bool,
 }
 

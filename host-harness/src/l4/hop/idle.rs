@@ -15,7 +15,7 @@ impl Hop {
 
     /// Starts the timeout, or starts it anew: the upstream is connected, or bytes reach tcp_proxy; a
     /// connection whose upstream is connected later has it from the accept on.
-    /// The proxy is told only of the first time: bytes are more frequent than timeouts.
+    /// A timer runs for the first deadline only, as bytes are more frequent than timeouts.
     pub(super) fn is_active(&mut self) {
         let Some(timeout) = self.idle.timeout else {
             return;
@@ -35,7 +35,8 @@ impl Hop {
         }
     }
 
-    /// The time that the proxy was told has come. Envoy: `TcpProxy::Filter::onIdleTimeout`.
+    /// The timer has ended: closes the connection, or starts the timer for a later deadline. Envoy:
+    /// `TcpProxy::Filter::onIdleTimeout`.
     pub(crate) fn wake(&mut self) {
         self.idle.woken_at = None;
         match self.idle.due {

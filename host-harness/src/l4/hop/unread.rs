@@ -87,7 +87,7 @@ impl Reading {
             let room = self.limit.saturating_sub(buffered + size);
             let read = match self.limit {
                 0 => LONGEST_READ,
-                _ => room.max(1).next_multiple_of(SLICE).min(LONGEST_READ),
+                _ => room.clamp(1, LONGEST_READ).next_multiple_of(SLICE),
             };
             size = (size + read).min(self.bytes.len());
             is_first = false;

@@ -32,10 +32,10 @@ impl SidecarBuilder {
     }
 
     /// Sets the time without bytes after which tcp_proxy closes a connection (`idle_timeout`), an
-    /// hour by default. `None` for never.
+    /// hour by default. `None` or zero: never, as in Envoy.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.idle_timeout = timeout;
+        self.idle_timeout = timeout.filter(|timeout| !timeout.is_zero());
         self
     }
 
@@ -59,7 +59,7 @@ impl SidecarBuilder {
     }
 
     /// Sets the highest number of connections to the cluster with this name
-    /// (`circuit_breakers`). 1024 by default.
+    /// (`circuit_breakers`). No limit by default; Envoy's default is 1024.
     #[must_use]
     pub fn max_connections(mut self, cluster: impl Into<String>, connections: u32) -> Self {
         self.max_connections.insert(cluster.into(), connections);
