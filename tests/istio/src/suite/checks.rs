@@ -183,7 +183,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         name: "gateway-shared-address",
         overlay: "overlays/exchange",
-        about: "the same with a second server without the filter: frames at its application, all counted",
+        about: "the same with a second server without the filter: one frame at its application, counted",
         run: gateway::shared_address,
     },
     Check {

@@ -124,7 +124,7 @@ pub(super) fn shared_address(bench: &mut Bench<'_>) -> Result<String> {
             .flat_map(|server| server.application.take())
             .collect();
         let frames = frames(seen.iter());
-        expect::at_most("frames", frames, 1)?;
+        expect::equal("frames", frames, 1)?;
         let ended = visits.expect_ended(frames)?;
         expect::equal("connections that ended early", ended, 0)?;
         let counted = unanswered(bench, &before, frames as u64)?;

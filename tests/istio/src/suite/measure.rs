@@ -12,7 +12,7 @@ use super::bench::Bench;
 use super::expect;
 use super::reported::Reported;
 use super::visit::{Visits, visit, visit_until};
-use crate::cluster::settle;
+use crate::cluster::{settle, until};
 use crate::error::{Error, Result};
 use crate::kubelet::Pod;
 
@@ -138,8 +138,9 @@ pub(super) fn visiting(
 /// Waits until all connections have ended at the servers, a moment after the client's side.
 pub(super) fn all_ended(bench: &Bench<'_>) -> Result<()> {
     thread::sleep(MOMENT);
-    settle("the end of all connections", SETTLE_LIMIT, || {
-        Ok(bench.servers.iter().all(|it| it.application.open() == 0))
+    until("the end of all connections", SETTLE_LIMIT, || {
+        let have_ended = bench.servers.iter().all(|it| it.application.open() == 0);
+        Ok(have_ended.then_some(()))
     })
 }
 

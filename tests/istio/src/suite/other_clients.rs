@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::application::First;
 use super::bench::Bench;
 use super::expect;
+use super::lost;
 use super::measure::{NUMBER, Place, all_ended, measure, unanswered};
 use super::names;
 use super::path::Path;
@@ -55,6 +56,7 @@ pub(super) fn without_filter(bench: &mut Bench<'_>) -> Result<String> {
 }
 
 pub(super) fn denied(bench: &mut Bench<'_>) -> Result<String> {
+    lost::prove(bench)?;
     let before = bench.client().metrics()?;
     bench.apply_text(DENY)?;
     let denied = bench.settled().and_then(|_| {

@@ -56,7 +56,8 @@ impl Bench<'_> {
         until(&what, LIMIT, || {
             let modes = clusters::tls_modes(self.client(), CLUSTER)?;
             let wanted = mode != Mode::Disable;
-            Ok(modes.iter().all(|tls| *tls == wanted).then_some(()))
+            let are_set = !modes.is_empty() && modes.iter().all(|tls| *tls == wanted);
+            Ok(are_set.then_some(()))
         })
     }
 }
