@@ -85,7 +85,8 @@ impl Sidecar {
     /// keeps its connections and its ticks until [`Self::finish_draining`].
     ///
     /// # Errors
-    /// The filter rejects the configuration. The old one stays in force, as in Envoy.
+    /// The filter rejects the configuration, or there is none at this position. The old one stays in
+    /// force, as in Envoy.
     pub fn update_plugin(
         &self,
         position: usize,

@@ -8,6 +8,8 @@ pub struct Tls {
     /// The URI SANs of the certificates; attributes have the first one.
     pub(crate) local_sans: Vec<String>,
     pub(crate) peer_sans: Vec<String>,
+    /// The ALPN protocols that a client outside of the harness offers.
+    pub(crate) offered_alpn: Vec<String>,
 }
 
 impl Tls {
@@ -27,6 +29,7 @@ impl Tls {
             server_name: String::new(),
             local_sans: Vec::new(),
             peer_sans: Vec::new(),
+            offered_alpn: Vec::new(),
         }
     }
 
@@ -68,6 +71,14 @@ impl Tls {
     #[must_use]
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = name.into();
+        self
+    }
+
+    /// Sets the ALPN protocols that the client offers, by which a listener chooses a filter chain,
+    /// if the client is an application. A proxy as client offers what its cluster or a filter has.
+    #[must_use]
+    pub fn offered_alpn<S: Into<String>>(mut self, protocols: impl IntoIterator<Item = S>) -> Self {
+        self.offered_alpn = protocols.into_iter().map(Into::into).collect();
         self
     }
 }

@@ -46,6 +46,7 @@ outbound:
     - connection_limit: { max_connections: 1 }
     - wasm: {}
 inbound:
+  clusters: [{ name: other }]
   chains:
     - name: chain
       server_names: [server.test]
@@ -62,7 +63,9 @@ inbound:
             vm_configuration: text
             failure_policy: FAIL_RELOAD
             reload_backoff: 500ms
+        - wasm: {}
 steps:
+  - connect: {}
   - connect: { connection: a, greeting: 220, chunks: 7 }
   - client: { connection: a, write: [text, { hex: 00 }, { repeat: a, times: 2 }], end: true, reset: true }
   - server: { write: text, close: true }
@@ -147,10 +150,10 @@ fn both_accept_every_key_and_refuse_an_unknown_one_anywhere() {
 fn both_refuse_values_of_another_form() {
     let validator = validator();
     for (place, value) in [
-        ("/steps/4/advance", json!("3")),
-        ("/steps/4/advance", json!(3)),
-        ("/steps/1/client/write", json!(5)),
-        ("/steps/1/client/write", json!({ "repeat": "a" })),
+        ("/steps/5/advance", json!("3")),
+        ("/steps/5/advance", json!(3)),
+        ("/steps/2/client/write", json!(5)),
+        ("/steps/2/client/write", json!({ "repeat": "a" })),
         ("/outbound/profile", json!("new")),
         ("/outbound/upstream_connect_mode", json!("later")),
         ("/outbound/max_early_data_bytes", json!(-1)),
@@ -166,7 +169,7 @@ fn both_refuse_values_of_another_form() {
             "/inbound/chains/0/filters/0/wasm/reload_backoff",
             json!("1"),
         ),
-        ("/steps/6/drain", json!("client")),
+        ("/steps/7/drain", json!("client")),
         ("/steps", json!({})),
         ("/mtls", json!({ "client": "spiffe://client" })),
     ] {

@@ -256,6 +256,10 @@ fn a_file_that_is_no_scenario_is_an_error_with_line_key_and_shapes() {
             &["wrong.yaml:5:", "`wait`"],
         ),
         ("about: no steps", &["no key `steps`"]),
+        (
+            "steps: [drain: outbound]",
+            &["`steps[0].drain`", "no sidecar \"outbound\"", "\"inbound\""],
+        ),
     ] {
         let yaml = format!("name: wrong\n# A comment.\ninbound: {{}}\n{text}\n");
         fs::write(folder.path().join("wrong.yaml"), yaml).unwrap();

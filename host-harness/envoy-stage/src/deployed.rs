@@ -78,6 +78,14 @@ impl Deployed {
     ) -> Result<(), StageError> {
         let spec = scenario.sidecar(self.side);
         let spec = spec.ok_or_else(|| StageError::no_sidecar(self.side))?;
+        if !spec.wasm_positions().contains(&update.filter) {
+            return Err(StageError::new(format!(
+                "there is no wasm filter {} in the {} sidecar: it has {}, counted from 0",
+                update.filter,
+                self.side,
+                spec.wasm_positions().len()
+            )));
+        }
         let old = self.updated.insert(update.filter, update.bytes());
         let updated = proxy.update(self.parts(scenario, spec, wasm).listener());
         if updated.is_err() {

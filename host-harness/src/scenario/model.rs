@@ -1,6 +1,7 @@
 //! The content of a scenario file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -287,6 +288,14 @@ impl SidecarSpec {
             filters,
             ..Chain::default()
         }]
+    }
+
+    /// Returns the positions of the wasm filters, as an [`Update`] counts them.
+    pub fn wasm_positions(&self) -> Range<usize> {
+        let chains = self.listener_chains();
+        let filters = chains.iter().flat_map(|chain| &chain.filters);
+        let wasm = filters.filter(|filter| matches!(filter, ChainFilter::Wasm(_)));
+        0..wasm.count()
     }
 
     /// The wasm filters of all chains, in order.

@@ -14,6 +14,9 @@ use crate::stats::StatsTag;
 /// The address of a host in the emulator.
 const HOST: &str = "127.0.0.1:8080";
 
+/// The name of a cluster to which the scenario gives none, as in real Envoys.
+const UNNAMED: &str = "upstream";
+
 /// The configuration of a side's proxy, with the filter under test; `None` if the scenario does not
 /// have that side.
 pub(super) fn builder(
@@ -117,19 +120,21 @@ fn with_clusters(
         let cluster = Cluster::new(name).metadata(target.metadata.clone());
         cluster.alpn(offered.into_iter().flatten())
     };
-    match &spec.cluster.name {
-        Some(name) => builder = builder.cluster(cluster(name, &spec.cluster)),
-        None if offered.is_some_and(|offered| !offered.is_empty()) => {
-            builder = builder.cluster(cluster("upstream", &spec.cluster));
-        }
-        None => {}
+    let is_set = offered.is_some_and(|offered| !offered.is_empty())
+        || spec.cluster.max_connections.is_some()
+        || !spec.cluster.metadata.is_null();
+    let own = spec.cluster.name.as_deref().or(is_set.then_some(UNNAMED));
+    if let Some(name) = own {
+        builder = builder.cluster(cluster(name, &spec.cluster));
     }
     for target in &spec.clusters {
         let name = target.name.as_deref().unwrap_or_default();
         builder = builder.other_cluster(cluster(name, target), host(spec));
     }
-    for target in spec.clusters.iter().chain([&spec.cluster]) {
-        if let (Some(name), Some(limit)) = (&target.name, target.max_connections) {
+    let others = spec.clusters.iter();
+    let named = others.map(|target| (target.name.as_deref(), target));
+    for (name, target) in named.chain([(own, &spec.cluster)]) {
+        if let (Some(name), Some(limit)) = (name, target.max_connections) {
             builder = builder.max_connections(name, limit);
         }
     }

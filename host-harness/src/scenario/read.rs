@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::model::Scenario;
+use super::names::UnknownName;
 
 /// The highest number of orders in which a scenario is played: see [`Scenario::in_each_order`].
 const MOST_ORDERS: usize = 1024;
@@ -37,6 +38,14 @@ pub enum ScenarioError {
     /// The scenario has no sidecar.
     #[error("scenario {0:?} has neither `outbound` nor `inbound`: add one of them")]
     NoSidecar(String),
+    /// A key refers to something that the scenario does not have.
+    #[error("scenario {scenario:?}: {unknown}")]
+    UnknownName {
+        /// The scenario's name.
+        scenario: String,
+        /// The key and its value.
+        unknown: UnknownName,
+    },
     /// The scenario has no name, or no step.
     #[error("not a scenario: it has no key `{0}`")]
     Lacks(&'static str),
@@ -110,6 +119,10 @@ impl Scenario {
         let is_bounded = self.order_count().is_some_and(|count| count <= MOST_ORDERS);
         if !is_bounded {
             return Err(ScenarioError::TooManyOrders(self.name));
+        }
+        if let Err(unknown) = self.check_names() {
+            let scenario = self.name;
+            return Err(ScenarioError::UnknownName { scenario, unknown });
         }
         Ok(self)
     }

@@ -75,6 +75,7 @@ impl Mtls {
             .local_sans(self.names(side))
             .peer_sans(self.names(peer))
             .server_name(&self.server_name)
+            .offered_alpn(&self.offered_alpn)
     }
 }
 

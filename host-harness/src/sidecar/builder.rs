@@ -191,7 +191,8 @@ impl SidecarBuilder {
     /// Stores the JA4 fingerprint of the ClientHello in the filter state of each new connection, as
     /// a `tls_inspector` with `enable_ja4_fingerprinting` and a `set_filter_state` filter with
     /// `%TLS_JA4_FINGERPRINT%` do. It tells the first ALPN protocol that the client offered: in a
-    /// [`Rig`](crate::Rig) the outbound proxy's offer, otherwise none.
+    /// [`Rig`](crate::Rig) the outbound proxy's offer, otherwise
+    /// [`Tls::offered_alpn`](crate::Tls::offered_alpn).
     #[must_use]
     pub fn ja4_filter_state(mut self, key: impl Into<String>) -> Self {
         self.fingerprint_key = Some(key.into());
@@ -222,7 +223,8 @@ impl SidecarBuilder {
     /// Starts the VMs and configures the filters.
     ///
     /// # Errors
-    /// A module cannot be loaded, or a filter rejects its configuration.
+    /// A module cannot be loaded, a filter rejects its configuration, or a chain has a cluster that
+    /// does not exist.
     pub fn start(self) -> Result<Sidecar, StartError> {
         let process = self.beside.unwrap_or_else(|| {
             Rc::new(Process {
@@ -238,6 +240,16 @@ impl SidecarBuilder {
         let default = (self.cluster, self.upstream_host);
         let routes: Vec<_> = std::iter::once(default).chain(self.clusters).collect();
         let names = routes.iter().map(|(cluster, _)| cluster.name.clone());
+        let names: Vec<_> = names.collect();
+        for chain in &self.chains {
+            if let Some(cluster) = chain.cluster.as_ref().filter(|own| !names.contains(own)) {
+                return Err(StartError::NoCluster {
+                    chain: chain.name.clone(),
+                    cluster: cluster.clone(),
+                    known: names,
+                });
+            }
+        }
         process.clusters.borrow_mut().extend(names);
         let routes = routes.into_iter();
         let routes = routes

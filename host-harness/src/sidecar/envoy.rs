@@ -82,15 +82,13 @@ impl Envoy {
         self.accept_to(cluster, host)
     }
 
-    /// Accepts a connection of an application, which offers what the listener's only chain needs.
-    /// tcp_proxy chooses this cluster and host.
+    /// Accepts a connection of an application likewise. tcp_proxy chooses this cluster and host.
     pub(crate) fn accept_to(self: &Rc<Self>, cluster: Cluster, host: UpstreamHost) -> Option<Hop> {
         let hello = self.client();
-        let chain = match self.chains.as_slice() {
-            [only] => only,
-            _ if self.needs_first_bytes() && !hello.is_tls => return None,
-            _ => self.find_chain(&hello)?,
-        };
+        if self.needs_first_bytes() && !hello.is_tls {
+            return None;
+        }
+        let chain = self.find_chain(&hello)?;
         Some(self.accept_in(chain, &hello, self.upstream(cluster, host)))
     }
 
@@ -282,7 +280,10 @@ impl Envoy {
                 None => return chain.update(position, configuration),
             }
         }
-        Ok(())
+        Err(StartError::NoFilter {
+            position: plugin,
+            count: self.pools().count(),
+        })
     }
 
     /// Ends the drain time: closes connections of old roots, the newest first, then shuts the roots
@@ -359,14 +360,13 @@ impl Listener for Envoy {
     }
 
     fn client(&self) -> ClientHello {
-        ClientHello {
-            is_tls: self.downstream_tls.is_some(),
-            server_name: match &self.downstream_tls {
-                Some(tls) => tls.server_name.clone(),
-                None => String::new(),
-            },
-            alpn: Vec::new(),
-        }
+        self.downstream_tls
+            .as_ref()
+            .map_or_else(ClientHello::default, |tls| ClientHello {
+                is_tls: true,
+                server_name: tls.server_name.clone(),
+                alpn: tls.offered_alpn.clone(),
+            })
     }
 
     fn needs_first_bytes(&self) -> bool {

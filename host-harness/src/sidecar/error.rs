@@ -7,13 +7,33 @@ use crate::failure::FilterFailure;
 use crate::log::LogLine;
 use crate::module::LoadError;
 
-/// The reason why an Envoy does not start.
+/// The reason why an Envoy does not start, or its listener is not updated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The module cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// A chain has the name of a cluster that does not exist.
+    #[error(
+        "filter chain {chain:?}: there is no cluster {cluster:?}, but {known:?}: add it with `other_cluster`"
+    )]
+    NoCluster {
+        /// The name of the chain.
+        chain: String,
+        /// The name of the cluster.
+        cluster: String,
+        /// The names of the clusters that exist.
+        known: Vec<String>,
+    },
+    /// An update names a wasm filter by a position at which there is none.
+    #[error("there is no wasm filter {position}: the sidecar has {count}, counted from 0")]
+    NoFilter {
+        /// The position.
+        position: usize,
+        /// The number of wasm filters in all chains.
+        count: usize,
+    },
     /// `proxy_on_vm_start` or `proxy_on_configure` returned false, or trapped.
     #[error("{}{}", refusal(failure.as_deref(), logs), missing(missing_properties))]
     Refused {
@@ -32,7 +52,7 @@ impl StartError {
         match self {
             Self::Refused { failure, .. } => failure.as_deref(),
             Self::Load(LoadError::Trapped(failure)) => Some(failure),
-            Self::Load(_) => None,
+            Self::Load(_) | Self::NoCluster { .. } | Self::NoFilter { .. } => None,
         }
     }
 

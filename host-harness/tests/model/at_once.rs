@@ -87,7 +87,8 @@ fn one_proxy_or_one_application_has_fewer_orders() {
     assert_eq!(orders(&BOTH.replace("outbound: {}", "")), 3);
     let alone = BOTH.replace("{ client: { write: a } }, ", "");
     assert_eq!(orders(&alone), 2);
-    assert_eq!(orders(&alone.replace("  - connect: {}\n", "")), 1);
+    let later = "  - connect: {}\n  - advance: 1s\n";
+    assert_eq!(orders(&alone.replace("  - connect: {}\n", later)), 1);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::probe_module;
 use host_harness::scenario::{Emulated, Scenario, run};
 
 /// Plays a scenario of the probe filter.
-fn play(yaml: &str) -> Emulated {
+pub(super) fn play(yaml: &str) -> Emulated {
     let scenario = Scenario::parse(yaml).unwrap();
     let mut stage = Emulated::start(&scenario, &probe_module()).unwrap();
     run(&scenario, &mut stage).unwrap();
@@ -249,4 +249,43 @@ steps:
     play(&yaml(""));
     play(&yaml("downstream_data: trap"));
     play(&yaml("upstream_data: trap"));
+}
+
+// Shows: host-harness/src/manual.md, "closes a connection that no chain"
+#[test]
+fn an_only_chain_with_a_condition_does_not_match_every_connection() {
+    let tls =
+        "mtls: { client: spiffe://c, server: spiffe://s, server_name: a.test, offered_alpn: [h2] }";
+    for (tls, condition, is_matched) in [
+        (tls, "server_names: [a.test]", true),
+        (tls, "server_names: [b.test]", false),
+        (tls, "application_protocols: [h2]", true),
+        (tls, "application_protocols: [istio]", false),
+        (tls, "transport_protocol: tls", true),
+        (tls, "transport_protocol: raw_buffer", false),
+        ("", "server_names: [a.test]", false),
+        ("", "application_protocols: [h2]", false),
+        ("", "transport_protocol: tls", false),
+        ("", "transport_protocol: raw_buffer", true),
+    ] {
+        // The client's own sidecar makes no difference.
+        for other in ["", "outbound: { filter: false }"] {
+            let stage = play(&format!(
+                "
+name: one chain
+{tls}
+{other}
+inbound: {{ chains: [{{ {condition}, filters: [wasm: {{ name: only }}] }}] }}
+steps:
+  - connect: {{}}
+  - client: {{ write: hello }}
+  - expect: {{ client: {{ ended: {} }} }}
+",
+                !is_matched
+            ));
+            let seen = plugins(&stage);
+            let expected = if is_matched { &["only"][..] } else { &[] };
+            assert_eq!(seen, expected, "{tls} {condition} {other}");
+        }
+    }
 }

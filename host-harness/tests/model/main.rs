@@ -1,5 +1,9 @@
 //! The L4 model, rule by rule, seen by a filter that logs everything.
-#![allow(clippy::unwrap_used, reason = "a failed expectation of a test")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation of a test"
+)]
 
 mod at_once;
 mod buffers;
@@ -12,6 +16,7 @@ mod foreign;
 mod lazy;
 mod life_cycle;
 mod listener;
+mod names;
 mod properties;
 mod relay;
 mod shared;

@@ -34,8 +34,9 @@ impl SidecarBuilder {
     }
 
     /// Restricts the filter chain to connections that offer one of these ALPN protocols
-    /// (`filter_chain_match.application_protocols`). In a [`Rig`](crate::Rig), the handshake of a
-    /// connection without a chain fails. None by default, which matches all connections.
+    /// (`filter_chain_match.application_protocols`): in a [`Rig`](crate::Rig) what the outbound proxy
+    /// offers, otherwise [`Tls::offered_alpn`](crate::Tls::offered_alpn). A connection without a
+    /// chain is closed. None by default, which matches all connections.
     #[must_use]
     pub fn application_protocols<S: Into<String>>(
         self,
@@ -61,7 +62,7 @@ impl SidecarBuilder {
     }
 
     /// Sets the cluster of the chain's tcp_proxy, one of [`Self::other_cluster`]. By default that of
-    /// [`Self::cluster`].
+    /// [`Self::cluster`]. With another name [`Self::start`] fails.
     #[must_use]
     pub fn chain_cluster(self, name: impl Into<String>) -> Self {
         self.last_chain(|chain| chain.cluster = Some(name.into()))
