@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
@@ -18,6 +18,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(20);
 pub(crate) struct App {
     /// `None` after the application closed the socket or reset the connection.
     stream: Option<TcpStream>,
+    /// The thread that reads. It has a handle of the socket.
+    reader: Option<JoinHandle<()>>,
     seen: Arc<Mutex<Seen>>,
     /// The maximum size of a write, in bytes. Longer writes are cut.
     piece: usize,
@@ -41,9 +43,10 @@ impl App {
         stream.set_write_timeout(Some(WRITE_LIMIT))?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (reader, arrivals) = (stream.try_clone()?, Arc::clone(&seen));
-        thread::Builder::new().spawn(move || collect(reader, &arrivals))?;
+        let reader = thread::Builder::new().spawn(move || collect(reader, &arrivals))?;
         Ok(Self {
             stream: Some(stream),
+            reader: Some(reader),
             seen,
             piece: piece.unwrap_or(usize::MAX),
         })
@@ -72,8 +75,7 @@ impl App {
     /// Closes the socket. Bytes that arrive later are answered with a reset.
     pub(crate) fn close(&mut self) -> io::Result<()> {
         if let Some(stream) = self.stream.take() {
-            // Ends the collecting thread, whose handle of the socket is the last.
-            if_open(stream.shutdown(Shutdown::Both))?;
+            self.leave(stream, Shutdown::Both)?;
         }
         Ok(())
     }
@@ -82,10 +84,20 @@ impl App {
     pub(crate) fn reset(&mut self) -> io::Result<()> {
         if let Some(stream) = self.stream.take() {
             SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
-            // Ends the collecting thread, whose handle of the socket is the last.
-            if_open(stream.shutdown(Shutdown::Read))?;
+            self.leave(stream, Shutdown::Read)?;
         }
         Ok(())
+    }
+
+    /// Closes both handles of the socket: the kernel closes it with the last one. The shutdown ends
+    /// the thread that reads.
+    fn leave(&mut self, stream: TcpStream, how: Shutdown) -> io::Result<()> {
+        if_open(stream.shutdown(how))?;
+        drop(stream);
+        match self.reader.take().map(JoinHandle::join) {
+            Some(Err(_)) => Err(io::Error::other("the thread that reads panicked")),
+            Some(Ok(())) | None => Ok(()),
+        }
     }
 
     fn stream(&mut self) -> io::Result<&mut TcpStream> {

@@ -60,14 +60,9 @@ impl Parts<'_> {
             .iter()
             .map(|chain| self.chain(chain, &mut position))
             .collect();
-        let has_match = |chain: &Chain| {
-            !chain.server_names.is_empty()
-                || !chain.application_protocols.is_empty()
-                || chain.transport_protocol.is_some()
-        };
         let has_tls = self.side == Side::Inbound && self.identity.is_some();
         let mut listener_filters = Vec::new();
-        if has_tls || chains.iter().any(has_match) {
+        if has_tls || chains.iter().any(Chain::has_condition) {
             listener_filters.push(json!({
                 "name": "envoy.filters.listener.tls_inspector",
                 "typed_config": {

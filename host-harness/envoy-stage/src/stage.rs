@@ -9,7 +9,7 @@ use std::{fs, io, thread};
 use envoy_process::mesh_ca::MeshCa;
 use envoy_process::{EnvoyBinary, Scratch, exposition};
 use host_harness::scenario::{
-    Act, AtOnce, Connect, End, Scenario, Side, Stage, StageError, Update,
+    Act, AtOnce, Chain, Connect, End, Scenario, Side, Stage, StageError, Update,
 };
 use host_harness::{ConnectMode, FilterFailure, Series};
 
@@ -116,7 +116,7 @@ impl Envoys {
         Ok(Self {
             is_lazy: [Side::Outbound, Side::Inbound].into_iter().any(|side| {
                 scenario.sidecar(side).is_some_and(|spec| {
-                    let is_inspected = spec.listener_chains().len() > 1;
+                    let is_inspected = spec.listener_chains().iter().any(Chain::has_condition);
                     spec.upstream_connect_mode == ConnectMode::OnDownstreamData || is_inspected
                 })
             }),

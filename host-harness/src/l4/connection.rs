@@ -43,6 +43,12 @@ impl Connection {
         self.path.borrow_mut().separates_ends = true;
     }
 
+    /// Lets a proxy that forwards a reset lose the bytes that it has written in the same event. Real
+    /// Envoys do either: it depends on which socket they handle first.
+    pub fn lose_unsent(&self) {
+        self.path.borrow_mut().loses_unsent = true;
+    }
+
     /// Lets both applications act before any byte of the one crosses bytes of the other between two
     /// proxies: each proxy sees the bytes of its own application first.
     ///

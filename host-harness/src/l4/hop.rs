@@ -265,6 +265,19 @@ impl Hop {
         }
     }
 
+    /// How tcp_proxy ends the connection in this direction after a write to the one behind it has
+    /// failed. A reset after the end of that peer's half is a broken pipe, as for any closed socket.
+    fn after_failed_write(&self, toward: Toward) -> Ending {
+        let (socket, reading) = match toward {
+            Toward::Server => (self.downstream, &self.from_client),
+            Toward::Client => (self.upstream, &self.from_server),
+        };
+        match socket.reset && !reading.is_ended() {
+            true => self.after_reset(toward),
+            false => Ending::End,
+        }
+    }
+
     /// Bytes or the end from the client are there, and not read yet.
     pub(super) fn arrive(&mut self, bytes: &[u8], end: bool) {
         self.from_client.arrive(bytes, end);
@@ -295,13 +308,14 @@ impl Hop {
     /// Performs the work that an event leaves to the event loop: closes connections whose writes
     /// failed (Envoy: `ConnectionImpl::onWriteReady`) and removes contexts of closed connections.
     fn settle(&mut self) {
-        self.read_client();
+        // Envoy handles the write event of a connection before its read event.
         if self.upstream.write_failed {
-            self.on_upstream_closed(Ending::End);
+            self.on_upstream_closed(self.after_failed_write(Toward::Client));
         }
         if self.downstream.write_failed {
-            self.close_downstream(PeerType::Remote, Ending::End);
+            self.close_downstream(PeerType::Remote, self.after_failed_write(Toward::Server));
         }
+        self.read_client();
         if !self.downstream.open {
             self.filters.iter_mut().for_each(Filter::remove);
         }

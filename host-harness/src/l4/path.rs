@@ -19,6 +19,8 @@ pub(crate) struct Path {
     pub(super) chunks: Chunks,
     /// A proxy sees the bytes of the other one and the end behind them as two events.
     pub(super) separates_ends: bool,
+    /// A proxy that forwards a reset loses what it has written in the same event.
+    pub(super) loses_unsent: bool,
     /// Called after every change.
     pub(super) observer: Option<Rc<dyn Fn()>>,
     /// The proxies of the path.
@@ -91,6 +93,7 @@ impl Path {
         Rc::new(RefCell::new(Self {
             chunks: Chunks::default(),
             separates_ends: false,
+            loses_unsent: false,
             observer: None,
             proxies: std::iter::once(first).chain(further).collect(),
             secured: 0,
@@ -375,7 +378,19 @@ impl Path {
         let several = self.hops.len() > 1;
         let [onward, back] = &mut self.between;
         for (index, hop) in self.hops.iter_mut().enumerate() {
-            for (toward, segment) in hop.take_sent() {
+            let sent = hop.take_sent();
+            let resets: Vec<_> = sent
+                .iter()
+                .filter(|(_, segment)| self.loses_unsent && *segment == Segment::Reset)
+                .map(|(toward, _)| *toward)
+                .collect();
+            let is_lost = |toward: &Toward, segment: &Segment| {
+                matches!(segment, Segment::Data { .. }) && resets.contains(toward)
+            };
+            for (toward, segment) in sent {
+                if is_lost(&toward, &segment) {
+                    continue;
+                }
                 let node = match toward {
                     Toward::Client => index,
                     Toward::Server => index + 2,

@@ -22,6 +22,7 @@ pub struct Emulated {
     proxies: Proxies,
     pub(crate) connections: HashMap<String, Connection>,
     separates_ends: bool,
+    loses_unsent: bool,
 }
 
 enum Proxies {
@@ -51,7 +52,14 @@ impl Emulated {
             proxies,
             connections: HashMap::new(),
             separates_ends: false,
+            loses_unsent: false,
         })
+    }
+
+    /// Lets a proxy that forwards a reset lose the bytes that it has written in the same event, in all
+    /// later connections: see [`Connection::lose_unsent`].
+    pub fn lose_unsent(&mut self) {
+        self.loses_unsent = true;
     }
 
     /// Lets a proxy see the last bytes of the other one and the end behind them as two events, in all
@@ -164,6 +172,9 @@ impl Stage for Emulated {
         };
         if self.separates_ends {
             opened.separate_ends();
+        }
+        if self.loses_unsent {
+            opened.lose_unsent();
         }
         if let Some(size) = connect.chunks {
             opened.chunks(Chunks::Size(size));

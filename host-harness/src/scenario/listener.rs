@@ -105,6 +105,15 @@ pub enum Policy {
     FailReload,
 }
 
+impl Chain {
+    /// Returns whether the chain matches only some connections.
+    pub fn has_condition(&self) -> bool {
+        !self.server_names.is_empty()
+            || !self.application_protocols.is_empty()
+            || self.transport_protocol.is_some()
+    }
+}
+
 impl ChainFilter {
     /// The filter, if it is one of Envoy's own.
     pub fn own(&self) -> Option<EnvoyFilter> {

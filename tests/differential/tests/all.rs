@@ -3,6 +3,7 @@
 mod exchanges;
 mod features;
 mod named;
+mod named_programs;
 mod programs;
 mod random;
 

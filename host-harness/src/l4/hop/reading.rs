@@ -2,7 +2,7 @@
 
 use super::Hop;
 use crate::abi::PeerType;
-use crate::l4::segment::Ending;
+use crate::l4::segment::{Ending, Toward};
 
 impl Hop {
     /// Sets the limit of the read buffers of both connections; 0 for none.
@@ -26,6 +26,9 @@ impl Hop {
             let Some(event) = self.from_client.next(self.downstream, buffered) else {
                 return;
             };
+            if event.reset {
+                return self.close_downstream(PeerType::Remote, self.after_reset(Toward::Server));
+            }
             self.stream.borrow_mut().downstream.append(&event.bytes);
             let end = self.downstream.read_end || event.end;
             self.on_downstream(end);
@@ -39,6 +42,9 @@ impl Hop {
             let Some(event) = self.from_server.next(self.upstream, buffered) else {
                 return;
             };
+            if event.reset {
+                return self.on_upstream_closed(self.after_reset(Toward::Client));
+            }
             self.stream.borrow_mut().upstream.append(&event.bytes);
             self.on_upstream(self.upstream.read_end || event.end);
         }

@@ -110,7 +110,7 @@ impl Hop {
         self.was_connected = true;
         self.is_active();
         self.send_early();
-        if self.downstream.reset {
+        if self.downstream.reset && self.downstream.read_end {
             self.close_downstream(PeerType::Remote, self.after_reset(Toward::Server));
         } else {
             self.read_client();

@@ -27,6 +27,8 @@ pub(super) struct Reading {
 pub(super) struct ReadEvent {
     pub(super) bytes: Vec<u8>,
     pub(super) end: bool,
+    /// The connection was reset. An event of its own, after the last bytes.
+    pub(super) reset: bool,
 }
 
 impl Default for Reading {
@@ -93,11 +95,14 @@ impl Reading {
             is_first = false;
         }
         let is_all = size == self.bytes.len() && (size == 0 || has_room(buffered + size));
-        let end = is_all && self.end && !socket.read_end;
-        let is_event = size > 0 || end || is_again;
+        let is_last = is_all && !socket.read_end;
+        let end = is_last && self.end;
+        let reset = is_last && socket.reset && !end && size == 0;
+        let is_event = size > 0 || end || reset || is_again;
         is_event.then(|| ReadEvent {
             bytes: self.bytes.drain(..size).collect(),
             end,
+            reset,
         })
     }
 }

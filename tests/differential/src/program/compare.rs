@@ -143,8 +143,10 @@ impl Programs {
     fn candidates(&self, scenario: &Scenario) -> Result<Vec<Observations>, String> {
         let mut candidates = Vec::new();
         for order in scenario.in_each_order() {
-            for separates_ends in [false, true] {
-                let observations = self.emulate(&order, separates_ends)?;
+            for (separates_ends, loses_unsent) in
+                [(false, false), (true, false), (false, true), (true, true)]
+            {
+                let observations = self.emulate(&order, separates_ends, loses_unsent)?;
                 if !candidates.contains(&observations) {
                     candidates.push(observations);
                 }
@@ -153,11 +155,19 @@ impl Programs {
         Ok(candidates)
     }
 
-    fn emulate(&self, scenario: &Scenario, separates_ends: bool) -> Result<Observations, String> {
+    fn emulate(
+        &self,
+        scenario: &Scenario,
+        separates_ends: bool,
+        loses_unsent: bool,
+    ) -> Result<Observations, String> {
         let stage = Emulated::start(scenario, &self.module);
         let mut stage = stage.map_err(|error| error.to_string())?;
         if separates_ends {
             stage.separate_ends();
+        }
+        if loses_unsent {
+            stage.lose_unsent();
         }
         let mut observations = Vec::new();
         for (at, step) in scenario.steps.iter().enumerate() {

@@ -44,6 +44,13 @@ struct Kit<'a> {
 }
 
 impl Program {
+    /// A program with this scenario, of no random feature.
+    #[must_use]
+    pub fn named(scenario: Value) -> Self {
+        let features = BTreeSet::new();
+        Self { scenario, features }
+    }
+
     /// Whether its effects depend on real time.
     pub(super) fn depends_on_time(&self) -> bool {
         let timed = ["idle-timeout", "ticks", "reload", "drain", "update"];

@@ -9,14 +9,13 @@ use super::script::script;
 use super::steps::Plan;
 use super::{Kit, OTHER, any};
 
-/// Two or three filter chains.
+/// One to three filter chains.
 pub(super) fn chains(
     rng: &mut Rng,
     kit: &Kit<'_>,
     plan: &mut Plan,
     features: &mut BTreeSet<&'static str>,
 ) -> Vec<Value> {
-    features.insert("filter-chains");
     let names: [&[&str]; 4] = [&["a.test"], &["*.a.test"], &["*.test"], &["c.test"]];
     let mut matches = vec![
         json!({ "server_names": names.get(rng.usize(0..4)) }),
@@ -25,8 +24,11 @@ pub(super) fn chains(
     ];
     rng.shuffle(&mut matches);
     matches.truncate(rng.usize(1..=2));
-    if rng.u8(0..5) > 0 || matches.len() < 2 {
+    if rng.u8(0..5) > 0 {
         matches.push(json!({}));
+    }
+    if matches.len() > 1 {
+        features.insert("filter-chains");
     }
     for (at, chain) in matches.iter_mut().enumerate() {
         let Some(chain) = chain.as_object_mut() else {

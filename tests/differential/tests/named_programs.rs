@@ -1,0 +1,190 @@
+//! Programs of one rule each, in the emulator and in real Envoy.
+
+use differential::{Program, Programs};
+use serde_json::{Value, json};
+
+/// A wasm filter with this script. The names of plugins and VMs differ between the programs of a
+/// run.
+fn probe(name: &str, script: &str) -> Value {
+    json!({ "wasm": {
+        "name": name,
+        "root_id": name,
+        "vm_id": name,
+        "vm_configuration": name,
+        "configuration": script,
+    } })
+}
+
+/// A program with one sidecar, or two, which have the keys of these objects.
+fn program(name: &str, sides: [(&str, Value); 2], mtls: Value, steps: Value) -> Program {
+    let mut scenario = json!({ "name": name, "mtls": mtls, "steps": steps });
+    let sides = sides.into_iter().filter(|(_, keys)| !keys.is_null());
+    for (side, mut keys) in sides {
+        keys["node"] = json!({ "id": "node" });
+        keys["cluster"]["name"] = json!(format!("{name}.{side}"));
+        scenario[side] = keys;
+    }
+    Program::named(scenario)
+}
+
+fn alone(name: &str, keys: Value, steps: Value) -> Program {
+    let sides = [("outbound", keys), ("inbound", Value::Null)];
+    program(name, sides, Value::Null, steps)
+}
+
+/// Plays the programs on both hosts.
+fn assert_equal(all: &[Program]) {
+    let _alone = crate::alone();
+    let programs = Programs::new(None).unwrap();
+    let (mut compared, mut differences) = (0, Vec::new());
+    programs
+        .compare(all, |_, difference| {
+            compared += 1;
+            differences.extend(difference.map(|difference| difference.to_string()));
+        })
+        .unwrap();
+    assert_eq!(compared, all.len());
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+#[test]
+fn an_only_chain_with_a_condition() {
+    let tls = json!({
+        "client": "spiffe://mesh/client",
+        "server": "spiffe://mesh/server",
+        "server_name": "a.test",
+        "offered_alpn": ["h2"],
+    });
+    let mut all = Vec::new();
+    for (mtls, key, values) in [
+        (
+            &tls,
+            "server_names",
+            vec![json!(["a.test"]), json!(["b.test"])],
+        ),
+        (
+            &tls,
+            "application_protocols",
+            vec![json!(["h2"]), json!(["istio"])],
+        ),
+        (
+            &tls,
+            "transport_protocol",
+            vec![json!("tls"), json!("raw_buffer")],
+        ),
+        (&Value::Null, "server_names", vec![json!(["a.test"])]),
+        (&Value::Null, "application_protocols", vec![json!(["h2"])]),
+        (
+            &Value::Null,
+            "transport_protocol",
+            vec![json!("tls"), json!("raw_buffer")],
+        ),
+    ] {
+        for value in values {
+            for has_outbound in [true, false] {
+                if !has_outbound && !mtls.is_null() {
+                    // Applications do not speak TLS.
+                    continue;
+                }
+                let name = format!("chain{}", all.len());
+                let chain = json!({ key: value, "filters": [probe(&name, "")] });
+                let outbound = match has_outbound {
+                    true => json!({ "filter": false }),
+                    false => Value::Null,
+                };
+                let sides = [
+                    ("outbound", outbound),
+                    ("inbound", json!({ "chains": [chain] })),
+                ];
+                all.push(program(
+                    &name,
+                    sides,
+                    mtls.clone(),
+                    json!([
+                        { "connect": { "connection": "c" } },
+                        { "client": { "connection": "c", "write": "four" } },
+                        { "client": { "connection": "c", "write": "more" } },
+                        { "server": { "connection": "c", "write": "answer" } },
+                        { "client": { "connection": "c", "end": true } },
+                    ]),
+                ));
+            }
+        }
+    }
+    assert_equal(&all);
+}
+
+/// A peer that leaves while its bytes fill the read buffer: Envoy does not read, and sees the end
+/// with its next write, or when a filter lets it read again.
+#[test]
+fn a_peer_leaves_while_the_read_buffer_is_full() {
+    let by = |end: &str, act: Value| {
+        let mut act = act;
+        act["connection"] = json!("c");
+        json!({ end: act })
+    };
+    let scripts = [
+        (
+            "client",
+            "downstream_data: pause\nupstream_data: continue downstream",
+        ),
+        (
+            "client",
+            "downstream_data#1: pause\nupstream_data: continue downstream",
+        ),
+        (
+            "client",
+            "downstream_data: pause\nupstream_data#2: continue downstream",
+        ),
+        (
+            "client",
+            "downstream_data: pause\nupstream_data: pause; continue downstream",
+        ),
+        (
+            "client",
+            "downstream_data: pause\nupstream_data: set downstream 0 99; continue downstream",
+        ),
+        ("server", "upstream_data: pause"),
+        (
+            "server",
+            "upstream_data#1: pause\ndownstream_data: continue upstream",
+        ),
+        (
+            "server",
+            "upstream_data: pause\ndownstream_data: pause; continue downstream",
+        ),
+    ];
+    let leaving = [
+        vec![json!({ "reset": true })],
+        vec![json!({ "close": true })],
+        vec![json!({ "end": true }), json!({ "reset": true })],
+        vec![json!({ "write": "late" }), json!({ "reset": true })],
+        vec![
+            json!({ "write": "late and more" }),
+            json!({ "close": true }),
+        ],
+    ];
+    let mut all = Vec::new();
+    for (from, script) in scripts {
+        let other = if from == "client" { "server" } else { "client" };
+        for acts in &leaving {
+            for limit in [4, 8, 12] {
+                let name = format!("full{}", all.len());
+                let script = format!("{script}\nlog: property response/flags");
+                let keys = json!({ "buffer_limit": limit, "filters": [probe(&name, &script)] });
+                let mut steps = vec![
+                    json!({ "connect": { "connection": "c" } }),
+                    by(from, json!({ "write": "0123456789" })),
+                ];
+                steps.extend(acts.iter().map(|act| by(from, act.clone())));
+                steps.extend([
+                    by(other, json!({ "write": "one" })),
+                    by(other, json!({ "write": "two" })),
+                    by(other, json!({ "end": true })),
+                ]);
+                all.push(alone(&name, keys, steps.into()));
+            }
+        }
+    }
+    assert_equal(&all);
+}
