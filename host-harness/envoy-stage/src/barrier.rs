@@ -15,7 +15,7 @@ pub struct Barrier(TcpStream);
 
 /// The number of echoes to wait for. Reading, forwarding, accepting and closing take one iteration
 /// of the event loop each, and some defer work to the next.
-const TURNS: usize = 6;
+const ECHOES_UNTIL_IDLE: usize = 6;
 
 /// The time limit of an echo, for a busy machine.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -59,14 +59,14 @@ impl Barrier {
     /// # Errors
     /// The Envoy does not echo.
     pub fn wait(&mut self) -> io::Result<()> {
-        (0..TURNS).try_for_each(|_| self.turn())
+        (0..ECHOES_UNTIL_IDLE).try_for_each(|_| self.echo())
     }
 
     /// Waits for one echo.
     ///
     /// # Errors
     /// The Envoy does not echo.
-    pub fn turn(&mut self) -> io::Result<()> {
+    pub fn echo(&mut self) -> io::Result<()> {
         self.0.write_all(b"?")?;
         self.0.read_exact(&mut [0])
     }

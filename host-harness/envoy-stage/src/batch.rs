@@ -11,17 +11,18 @@ use std::time::Duration;
 use envoy_process::mesh_ca::MeshCa;
 use envoy_process::{EnvoyBinary, Scratch};
 use host_harness::scenario::{ChainFilter, Scenario, Side, SidecarSpec, StageError, Update};
-use serde_json::json;
+use serde_json::Value;
 
 use crate::apps::Server;
 use crate::barrier::{BARRIER, Barrier};
+use crate::bootstrap;
 use crate::deployed::{Deployed, check_spec, is_updated};
 use crate::log::PluginLog;
 use crate::proxy::{Proxy, Setup};
 
 /// How often the Envoys of both sides echo, in turns, until they are idle: bytes between them need
 /// a turn of both for each way, and a TLS handshake has several.
-const TURNS: usize = 14;
+const ECHOES_UNTIL_IDLE: usize = 14;
 
 /// The CPU time in which an Envoy starts all VMs.
 const STARTING: Duration = Duration::from_secs(120);
@@ -58,7 +59,8 @@ impl<'a> Batch<'a> {
     /// Envoy logs the lines of a root under the one, those of a stream under the other.
     ///
     /// # Errors
-    /// An Envoy does not start. The message has the end of its log.
+    /// A node is not that of the other scenarios, or an Envoy does not start. The message has the end
+    /// of its log.
     pub fn start(
         binary: &EnvoyBinary,
         wasm: &Path,
@@ -88,8 +90,12 @@ impl<'a> Batch<'a> {
         ca: &MeshCa,
     ) -> Result<Option<Shared>, StageError> {
         let server = self.server.address().map_err(StageError::new)?;
+        let mut specs = self.scenarios.iter();
+        let Some(first) = specs.find_map(|scenario| scenario.sidecar(side)) else {
+            return Ok(None);
+        };
         let mut setup = Setup {
-            node: json!({ "id": "node", "cluster": "scenario" }),
+            node: bootstrap::node(first),
             stats_tags: Vec::new(),
             listeners: Vec::new(),
             updatable: Vec::new(),
@@ -103,6 +109,7 @@ impl<'a> Batch<'a> {
             };
             check_spec(spec, binary)?;
             let upstream = self.entrance(at).unwrap_or(server);
+            check_member(scenario, spec, &setup.node)?;
             let deployed = Deployed::new(scenario, side, name(at), upstream, ca)?;
             let parts = deployed.parts(scenario, spec, &self.wasm);
             setup.clusters.extend(parts.clusters());
@@ -111,9 +118,6 @@ impl<'a> Batch<'a> {
                 false => setup.listeners.push(parts.listener()),
             }
             members.insert(at, (deployed, plugins(spec)));
-        }
-        if members.is_empty() {
-            return Ok(None);
         }
         let proxy = Proxy::start(binary, &side.to_string(), setup, self._scratch.path());
         let proxy = proxy.map_err(StageError::new)?;
@@ -150,9 +154,9 @@ impl<'a> Batch<'a> {
 
     /// Waits until both Envoys are idle.
     pub(crate) fn settle(&mut self) -> Result<(), StageError> {
-        for _ in 0..TURNS {
+        for _ in 0..ECHOES_UNTIL_IDLE {
             for shared in &mut self.sides {
-                shared.barrier.turn().map_err(StageError::new)?;
+                shared.barrier.echo().map_err(StageError::new)?;
             }
         }
         Ok(())
@@ -176,6 +180,23 @@ impl Shared {
     }
 }
 
+/// Checks that the bootstrap of the batch is right for this scenario too.
+fn check_member(scenario: &Scenario, spec: &SidecarSpec, node: &Value) -> Result<(), StageError> {
+    let differs = |what: &str| {
+        let name = &scenario.name;
+        Err(StageError::new(format!(
+            "scenario {name:?} cannot be in this batch, whose Envoys have {what}: play it alone"
+        )))
+    };
+    if bootstrap::node(spec) != *node {
+        return differs(&format!("the node {node}"));
+    }
+    match scenario.labels.is_empty() {
+        true => Ok(()),
+        false => differs("no `labels`"),
+    }
+}
+
 /// The name of the listener of the scenario at this position.
 fn name(at: usize) -> String {
     format!("scenario{at}")
@@ -190,4 +211,24 @@ fn plugins(spec: &SidecarSpec) -> Vec<String> {
         _ => None,
     });
     names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_of_a_batch_has_the_node_of_the_batch() {
+        let checked = |keys: &str| {
+            let text = format!("name: one\ninbound: {{ {keys} }}\nsteps: []\n");
+            let scenario = Scenario::parse(&text).map_err(StageError::new)?;
+            let spec = scenario.sidecar(Side::Inbound);
+            let spec = spec.ok_or_else(|| StageError::no_sidecar(Side::Inbound))?;
+            check_member(&scenario, spec, &bootstrap::node(&SidecarSpec::default()))
+        };
+        assert!(checked("").is_ok());
+        let other = checked("node: { id: other }");
+        assert!(other.is_err_and(|error| error.to_string().contains("\"one\"")));
+        assert!(checked("node: { metadata: { a: b } }").is_err());
+    }
 }

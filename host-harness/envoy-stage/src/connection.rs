@@ -77,13 +77,26 @@ impl Connection {
                     return Err(StageError::no_server());
                 }
             };
-            perform(client, by_client).map_err(StageError::new)?;
-            match served.map(thread::ScopedJoinHandle::join) {
+            let by_client = perform(client, by_client);
+            let by_server = match served.map(thread::ScopedJoinHandle::join) {
                 None => Ok(()),
-                Some(Ok(done)) => done.map_err(StageError::new),
-                Some(Err(_)) => Err(StageError::new("the server application panicked")),
-            }
+                Some(Ok(done)) => done,
+                Some(Err(_)) => Err(io::Error::other("it panicked")),
+            };
+            both(by_client, by_server)
         })
+    }
+}
+
+/// The errors of both applications in one.
+fn both(client: io::Result<()>, server: io::Result<()>) -> Result<(), StageError> {
+    let failed = [(End::Client, client), (End::Server, server)]
+        .into_iter()
+        .filter_map(|(end, done)| Some(format!("the {end}: {}", done.err()?)));
+    let failed: Vec<_> = failed.collect();
+    match failed.as_slice() {
+        [] => Ok(()),
+        failed => Err(StageError::new(failed.join("; "))),
     }
 }
 
@@ -116,4 +129,19 @@ pub(crate) fn by_connection<'a>(acts: &[(End, &'a Act)]) -> Vec<(&'a str, Vec<(E
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_errors_of_both_applications_are_reported() {
+        let failed = || Err(io::Error::other("why"));
+        assert!(both(Ok(()), Ok(())).is_ok());
+        let text = |client, server| both(client, server).err().map(|error| error.to_string());
+        let both = "the client: why; the server: why";
+        assert_eq!(text(failed(), failed()).as_deref(), Some(both));
+        assert_eq!(text(Ok(()), failed()).as_deref(), Some("the server: why"));
+    }
 }

@@ -13,8 +13,10 @@ pub(crate) const TYPES: &str = "type.googleapis.com/envoy.extensions";
 /// The filter state object whose type is that of its own factory.
 const CLUSTER_KEY: &str = "envoy.tcp_proxy.cluster";
 
-/// A network filter with a configuration of this type.
-pub(crate) fn filter(name: &str, of_type: &str, mut config: Value) -> Value {
+/// A network filter of this name below `envoy.filters.network`, with a configuration of this type
+/// below the package of network filters, such as `tcp_proxy.v3.TcpProxy`.
+#[must_use]
+pub fn filter(name: &str, of_type: &str, mut config: Value) -> Value {
     put(
         &mut config,
         "@type",
@@ -23,8 +25,9 @@ pub(crate) fn filter(name: &str, of_type: &str, mut config: Value) -> Value {
     json!({ "name": format!("envoy.filters.network.{name}"), "typed_config": config })
 }
 
-/// A wasm filter with this module and configuration.
-pub(crate) fn wasm(spec: &WasmFilter, under_test: &Path, configuration: &[u8]) -> Value {
+/// A wasm filter with this configuration, and its own module or the one under test.
+#[must_use]
+pub fn wasm(spec: &WasmFilter, under_test: &Path, configuration: &[u8]) -> Value {
     let file = spec.module.as_deref().unwrap_or(under_test);
     let policy = match spec.failure_policy {
         Policy::FailClosed => "FAIL_CLOSED",

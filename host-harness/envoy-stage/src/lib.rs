@@ -21,6 +21,7 @@ mod start;
 
 pub use barrier::{BARRIER, Barrier};
 pub use batch::Batch;
+pub use filters::{filter as network_filter, wasm as wasm_filter};
 pub use log::PluginLog;
 pub use program::Program;
 pub use stage::Envoys;

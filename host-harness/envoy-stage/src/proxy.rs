@@ -93,7 +93,7 @@ impl Proxy {
     pub(crate) fn answers(&self) -> bool {
         let address = self.envoy.listener(BARRIER).ok();
         let barrier = address.and_then(|address| Barrier::within(ANSWER, address).ok());
-        barrier.is_some_and(|mut barrier| barrier.turn().is_ok())
+        barrier.is_some_and(|mut barrier| barrier.echo().is_ok())
     }
 
     /// The number of open downstream connections of the scenario; 0 if the admin interface does not

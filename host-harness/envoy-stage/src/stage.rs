@@ -9,7 +9,8 @@ use std::{fs, io, thread};
 use envoy_process::mesh_ca::MeshCa;
 use envoy_process::{EnvoyBinary, Scratch, exposition};
 use host_harness::scenario::{
-    Act, AtOnce, Chain, Connect, End, Scenario, Side, Stage, StageError, Update,
+    Act, AtOnce, Chain, ChainFilter, Connect, End, Scenario, Side, SidecarSpec, Stage, StageError,
+    Update,
 };
 use host_harness::{ConnectMode, FilterFailure, Series};
 
@@ -37,11 +38,22 @@ const CONNECTING: Duration = Duration::from_secs(2);
 const SETTLING: Duration = Duration::from_secs(15);
 const POLLING: Duration = Duration::from_millis(50);
 
-/// The CPU time that an Envoy with this filter may use in its start.
-fn starting(wasm: &Path) -> Result<Duration, StageError> {
-    let size = fs::metadata(wasm).map_err(StageError::new)?.len();
-    let mebibytes = u32::try_from(size >> 20).unwrap_or(u32::MAX);
-    Ok(STARTING.saturating_mul(mebibytes.saturating_add(1)))
+/// The CPU time that the Envoy of this sidecar may use in its start: each filter has a VM of its own,
+/// with the filter under test or its own module.
+fn starting(spec: &SidecarSpec, wasm: &Path) -> Result<Duration, StageError> {
+    let mut time = STARTING;
+    for chain in spec.listener_chains() {
+        for filter in &chain.filters {
+            let ChainFilter::Wasm(filter) = filter else {
+                continue;
+            };
+            let file = filter.module.as_deref().unwrap_or(wasm);
+            let size = fs::metadata(file).map_err(StageError::new)?.len();
+            let mebibytes = u32::try_from(size >> 20).unwrap_or(u32::MAX);
+            time = time.saturating_add(STARTING.saturating_mul(mebibytes.saturating_add(1)));
+        }
+    }
+    Ok(time)
 }
 
 /// A scenario's sidecars as real Envoys, with sockets as applications.
@@ -76,14 +88,10 @@ impl Envoys {
     ) -> Result<Self, StartError> {
         let scratch = Scratch::new("scenario").map_err(StageError::new)?;
         let wasm = binary_module(wasm, "filter", &scratch)?;
-        let mut scenario = with_binary_modules(scenario, &scratch)?;
+        let scenario = with_binary_modules(scenario, &scratch)?;
         let ca = MeshCa::create(&scratch.path().join("ca")).map_err(StageError::new)?;
         let server = Server::start().map_err(StageError::new)?;
         let mut entrance = server.address().map_err(StageError::new)?;
-        // Each filter has a VM of its own, whose module may be another one.
-        let filters = scenario.wasm_filters_mut().count().max(1);
-        let filters = u32::try_from(filters).unwrap_or(u32::MAX);
-        let starting = starting(&wasm)?.saturating_mul(filters);
         let mut sides = Vec::new();
         // The server's sidecar first: a sidecar's bootstrap has the address of the next one.
         for side in [Side::Inbound, Side::Outbound] {
@@ -103,7 +111,7 @@ impl Envoys {
                 listeners,
                 updatable,
                 clusters: parts.clusters(),
-                starting,
+                starting: starting(spec, &wasm)?,
             };
             let proxy = Proxy::start(binary, &side.to_string(), setup, scratch.path())?;
             entrance = proxy.listener(LISTENER)?;

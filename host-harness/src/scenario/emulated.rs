@@ -109,10 +109,9 @@ impl Emulated {
         let acts = |wanted| at_once.acts().filter(move |(end, _)| *end == wanted);
         let (mut clients, mut servers) = (acts(End::Client), acts(End::Server));
         let name = at_once.acts().next().map(|(_, act)| act.connection.clone());
-        let held = name.and_then(|name| self.connections.get(&name).cloned());
-        let Some(held) = held else {
-            return Ok(());
-        };
+        let name = name.unwrap_or_default();
+        let held = self.connections.get(&name).cloned();
+        let held = held.ok_or_else(|| StageError::no_connection(&name))?;
         held.hold();
         let mut done = Ok(());
         for event in order.events() {

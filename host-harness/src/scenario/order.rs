@@ -2,7 +2,7 @@
 
 use super::at_once::{AtOnce, Order};
 use super::interleaving::Interleaving;
-use super::model::{Scenario, SidecarSpec, Step};
+use super::model::{Scenario, Step};
 use super::roles::{End, Side};
 use crate::config::ConnectMode;
 
@@ -39,6 +39,44 @@ impl Scenario {
         (count > 0).then_some(count)
     }
 
+    /// The first step `at_once`, by its position, some of whose orders are not explored, and why.
+    pub(super) fn unexplored(&self) -> Option<(usize, &'static str)> {
+        let mut before = None;
+        for (at, step) in self.steps.iter().enumerate() {
+            if let Step::AtOnce(at_once) = step
+                && let Some(why) = self.has_unexplored(before, at_once)
+            {
+                return Some((at, why));
+            }
+            before = Some(step);
+        }
+        None
+    }
+
+    fn has_unexplored(&self, before: Option<&Step>, at_once: &AtOnce) -> Option<&'static str> {
+        let of = |wanted| {
+            at_once
+                .acts()
+                .filter(move |(end, _)| *end == wanted)
+                .count()
+        };
+        let (clients, servers) = (of(End::Client), of(End::Server));
+        if clients > 0 && servers > 0 && at_once.counts().is_none() {
+            return Some("actions of both applications on several connections");
+        }
+        let is_new = matches!(before, Some(Step::Connect(_)));
+        let is_several = clients.max(servers) > 1 && servers > 0;
+        (is_new && is_several && self.may_be_before_handshake())
+            .then_some("several actions of an application while the TLS handshake may be under way")
+    }
+
+    /// Whether the server can write before the TLS handshake between the sidecars is complete.
+    fn may_be_before_handshake(&self) -> bool {
+        let inbound = self.sidecar(Side::Inbound);
+        let mode = inbound.map(|sidecar| sidecar.upstream_connect_mode);
+        self.mtls.is_some() && mode == Some(ConnectMode::Immediate)
+    }
+
     fn orders(&self, at_once: &AtOnce) -> Vec<Order> {
         let has = |end| at_once.acts().any(|(by, _)| by == end);
         let proxies = self.outbound.iter().chain(&self.inbound).count();
@@ -56,9 +94,7 @@ impl Scenario {
                 orders.push(Order::Crossing);
             }
         }
-        let mode = |sidecar: &SidecarSpec| sidecar.upstream_connect_mode;
-        let inbound = self.sidecar(Side::Inbound).map(mode);
-        if self.mtls.is_some() && inbound == Some(ConnectMode::Immediate) {
+        if self.may_be_before_handshake() {
             orders.push(Order::BeforeHandshake);
         }
         orders

@@ -35,6 +35,18 @@ pub enum ScenarioError {
         "scenario {0:?} has more orders of its `at_once` steps than {MOST_ORDERS}: use fewer such steps, or fewer actions in them"
     )]
     TooManyOrders(String),
+    /// Real Envoys can produce orders of a step `at_once` that are not explored.
+    #[error(
+        "scenario {scenario:?}: `steps[{step}].at_once` has {why}, whose orders are not explored: use one connection and, behind `connect`, one action of each application"
+    )]
+    UnexploredOrders {
+        /// The scenario's name.
+        scenario: String,
+        /// The position of the step, from 0.
+        step: usize,
+        /// What the step has.
+        why: &'static str,
+    },
     /// The scenario has no sidecar.
     #[error("scenario {0:?} has neither `outbound` nor `inbound`: add one of them")]
     NoSidecar(String),
@@ -119,6 +131,14 @@ impl Scenario {
         let is_bounded = self.order_count().is_some_and(|count| count <= MOST_ORDERS);
         if !is_bounded {
             return Err(ScenarioError::TooManyOrders(self.name));
+        }
+        if let Some((step, why)) = self.unexplored() {
+            let scenario = self.name;
+            return Err(ScenarioError::UnexploredOrders {
+                scenario,
+                step,
+                why,
+            });
         }
         if let Err(unknown) = self.check_names() {
             let scenario = self.name;

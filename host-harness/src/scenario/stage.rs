@@ -10,7 +10,7 @@ use crate::failure::FilterFailure;
 use crate::stats::Series;
 
 /// The reason why a stage cannot play a step; not a failed expectation.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{0}")]
 pub struct StageError(String);
 

@@ -155,3 +155,28 @@ fn a_failure_names_the_order() {
         "{failure}"
     );
 }
+
+#[test]
+fn orders_that_are_not_explored_are_refused_by_name() {
+    let refused = |yaml: &str| {
+        let error = Scenario::parse(yaml).err();
+        error.map(|error| error.to_string()).unwrap_or_default()
+    };
+    let twice = "{ client: { write: a } }, { client: { write: c } }";
+    let twice = BOTH.replace("{ client: { write: a } }", twice);
+    let error = refused(&twice);
+    assert!(
+        error.contains("`steps[1].at_once` has several actions"),
+        "{error}"
+    );
+    let later = "  - connect: {}\n  - advance: 1s\n";
+    assert_eq!(refused(&twice.replace("  - connect: {}\n", later)), "");
+
+    let other = BOTH.replace(
+        "  - connect: {}\n",
+        "  - connect: {}\n  - connect: { connection: b }\n",
+    );
+    assert_eq!(refused(&other), "");
+    let error = refused(&other.replace("server: { write", "server: { connection: b, write"));
+    assert!(error.contains("on several connections"), "{error}");
+}

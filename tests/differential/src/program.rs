@@ -7,6 +7,7 @@
 mod compare;
 mod generate;
 mod observation;
+mod reached;
 
 pub use compare::{ProgramDifference, Programs};
 pub use generate::{Program, program as random_program};

@@ -1,5 +1,7 @@
 //! Programs of one rule each, in the emulator and in real Envoy.
 
+use std::collections::BTreeSet;
+
 use differential::{Program, Programs};
 use serde_json::{Value, json};
 
@@ -32,19 +34,20 @@ fn alone(name: &str, keys: Value, steps: Value) -> Program {
     program(name, sides, Value::Null, steps)
 }
 
-/// Plays the programs on both hosts.
-fn assert_equal(all: &[Program]) {
+/// Plays the programs on both hosts. Returns the features that each has reached.
+fn assert_equal(all: &[Program]) -> Vec<BTreeSet<&'static str>> {
     let _alone = crate::alone();
     let programs = Programs::new(None).unwrap();
-    let (mut compared, mut differences) = (0, Vec::new());
+    let (mut reached, mut differences) = (Vec::new(), Vec::new());
     programs
-        .compare(all, |_, difference| {
-            compared += 1;
+        .compare(all, |program, difference| {
+            reached.push(program.features.clone());
             differences.extend(difference.map(|difference| difference.to_string()));
         })
         .unwrap();
-    assert_eq!(compared, all.len());
+    assert_eq!(reached.len(), all.len());
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+    reached
 }
 
 #[test]
@@ -188,3 +191,57 @@ fn a_peer_leaves_while_the_read_buffer_is_full() {
     }
     assert_equal(&all);
 }
+
+/// Chains by server name, a second module, an update and a drain, in one program. The features
+/// count only because the run reached them.
+#[test]
+fn chains_a_module_an_update_and_a_drain() {
+    let tls = json!({ "client": "spiffe://mesh/c", "server": "spiffe://mesh/s", "server_name": "a.test" });
+    let all = ["a.test", "b.test"].map(|name| {
+        let id = format!("mixed-{name}");
+        let other = json!({ "wasm": {
+            "module": "OTHER-MODULE",
+            "name": format!("{id}-module"),
+            "root_id": format!("{id}-module"),
+            "vm_id": format!("{id}-module"),
+            "configuration": "ab",
+        } });
+        let chains = json!([
+            { "name": "named", "server_names": [name], "filters": [probe(&id, ""), other] },
+            { "name": "any", "filters": [probe(&format!("{id}-any"), "")] },
+        ]);
+        let sides = [
+            ("outbound", json!({ "filter": false })),
+            ("inbound", json!({ "chains": chains })),
+        ];
+        let steps = json!([
+            { "connect": { "connection": "old" } },
+            { "client": { "connection": "old", "write": "one" } },
+            { "update": {
+                "side": "inbound",
+                "filter": 0,
+                "configuration": "downstream_data: set downstream 0 0 new",
+            } },
+            { "connect": { "connection": "new" } },
+            { "client": { "connection": "new", "write": "two" } },
+            { "client": { "connection": "old", "write": "three" } },
+            { "drain": "inbound" },
+            { "client": { "connection": "new", "write": "four" } },
+        ]);
+        let mut program = program(&id, sides, tls.clone(), steps);
+        program.features = FEATURES.into();
+        program
+    });
+    let reached = assert_equal(&all);
+    // The server name of the second one is that of no chain with a condition or a module.
+    let others = ["drain", "filter-chains", "update"];
+    assert_eq!(reached, [FEATURES.into(), others.into()]);
+}
+
+const FEATURES: [&str; 5] = [
+    "another-module",
+    "chain-by-server-name",
+    "drain",
+    "filter-chains",
+    "update",
+];

@@ -98,8 +98,9 @@ impl Options {
             .map(|index| random_program(programs.profile(), self.seed, index))
             .collect();
         let progress = ProgressBar::new(self.programs as u64).with_style(style());
-        let mut differences = Vec::new();
-        programs.compare(&all, |_, difference| {
+        let (mut played, mut differences) = (Vec::new(), Vec::new());
+        programs.compare(&all, |program, difference| {
+            played.push(program.clone());
             differences.extend(difference);
             progress.set_message(differences.len().to_string());
             progress.inc(1);
@@ -110,8 +111,8 @@ impl Options {
         }
         let count = differences.len();
         println!("{} programs, {count} differences", self.programs);
-        for (feature, programs) in mix(&all) {
-            println!("  {programs:5} with {feature}");
+        for (feature, programs) in mix(&played) {
+            println!("  {programs:5} have reached {feature}");
         }
         Ok(count)
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use envoy_stage::Barrier;
 use host_harness::ConnectMode;
+use host_harness::scenario::WasmFilter;
 use serde_json::{Value, json};
 
 use crate::scenario::{self, Scenario};
@@ -50,36 +51,21 @@ fn listener(name: &str, filters: &[Value]) -> Value {
 
 /// Each filter has its own VM: a scenario must not affect the VM of another.
 fn wasm(id: &str, probe: &Path, script: &str) -> Value {
-    json!({
-        "name": "probe",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm",
-            "config": {
-                "name": id,
-                "vm_config": {
-                    "vm_id": id,
-                    "runtime": "envoy.wasm.runtime.v8",
-                    "code": { "local": { "filename": probe } },
-                },
-                "configuration": { "@type": "type.googleapis.com/google.protobuf.StringValue", "value": script },
-            },
-        },
-    })
+    let mut filter = WasmFilter::default();
+    filter.name = id.to_owned();
+    filter.vm_id = id.to_owned();
+    envoy_stage::wasm_filter(&filter, probe, script.as_bytes())
 }
 
 fn tcp_proxy(mode: ConnectMode) -> Value {
-    let mut config = json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-        "stat_prefix": "server",
-        "cluster": "server",
-    });
+    let mut config = json!({ "stat_prefix": "server", "cluster": "server" });
     // Older Envoys do not know the field.
     let lazy = mode != ConnectMode::Immediate;
     if let Some(config) = config.as_object_mut().filter(|_| lazy) {
         config.insert("upstream_connect_mode".into(), json!(mode.name()));
         config.insert("max_early_data_bytes".into(), json!(scenario::EARLY_DATA));
     }
-    json!({ "name": "tcp_proxy", "typed_config": config })
+    envoy_stage::network_filter("tcp_proxy", "tcp_proxy.v3.TcpProxy", config)
 }
 
 fn loopback(port: u16) -> Value {

@@ -6,12 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use envoy_stage::{self as envoy, Batch};
-use host_harness::scenario::{Emulated, Scenario, Side, Stage, Step};
+use host_harness::scenario::{Emulated, Scenario, Side, Stage, StageError, Step};
 use host_harness::{Module, Profile, artifact};
 use mesh::EnvoyBinary;
 
 use super::generate::{OTHER, Program};
 use super::observation::observe;
+use super::reached::reached;
 use crate::error::{Error, Result};
 use crate::version;
 
@@ -51,7 +52,7 @@ pub struct ProgramDifference {
 }
 
 /// The observations of a program: one for each step that is observed.
-type Observations = Vec<Option<Vec<String>>>;
+pub(super) type Observations = Vec<Option<Vec<String>>>;
 
 impl Programs {
     /// Finds Envoy (see [`EnvoyBinary::find`]) and builds the filters.
@@ -76,7 +77,8 @@ impl Programs {
         self.profile
     }
 
-    /// Plays programs in both hosts and calls `seen` for each with its difference, in order.
+    /// Plays programs in both hosts and calls `seen` for each with its difference, in order. The
+    /// features of the program are those that the run has reached.
     ///
     /// # Errors
     /// A program is no scenario, or a host does not play it.
@@ -103,6 +105,7 @@ impl Programs {
                 if difference.is_some() && program.depends_on_time() {
                     difference = self.again(scenario, &candidates).map_err(failed)?;
                 }
+                let program = &program.of(reached(program, scenario, &candidates));
                 seen(program, difference.map(|found| found.of(program)));
             }
         }
@@ -169,16 +172,16 @@ impl Programs {
         if loses_unsent {
             stage.lose_unsent();
         }
-        let mut observations = Vec::new();
+        let (mut observations, mut refusals) = (Vec::new(), 0);
         for (at, step) in scenario.steps.iter().enumerate() {
-            perform(step, &mut stage);
+            refusals += usize::from(perform(step, &mut stage)?);
             observations.push(match is_observed(scenario, at) {
                 true => {
                     let lines = emulated_lines(&stage);
-                    Some(
-                        observe(up_to(scenario, at), lines, &mut stage)
-                            .map_err(|e| e.to_string())?,
-                    )
+                    let seen = observe(up_to(scenario, at), lines, &mut stage);
+                    let mut seen = seen.map_err(|error| error.to_string())?;
+                    seen.push(refused(refusals));
+                    Some(seen)
                 }
                 false => None,
             });
@@ -216,8 +219,9 @@ fn play(
     let mut candidates: Vec<_> = candidates.iter().collect();
     let stage = envoy::Program::start(batch, at);
     let mut stage = stage.map_err(|error| error.to_string())?;
+    let mut refusals = 0;
     for (at, step) in scenario.steps.iter().enumerate() {
-        perform(step, &mut stage);
+        refusals += usize::from(perform(step, &mut stage)?);
         stage.check().map_err(|error| error.to_string())?;
         if !is_observed(scenario, at) {
             continue;
@@ -232,7 +236,8 @@ fn play(
                 }
             }
             let seen = observe(up_to(scenario, at), lines, &mut stage);
-            let seen = seen.map_err(|error| error.to_string())?;
+            let mut seen = seen.map_err(|error| error.to_string())?;
+            seen.push(refused(refusals));
             let agrees = |one: &&Observations| expected(one).as_ref() == Some(&seen);
             if candidates.iter().any(agrees) || started.elapsed() > PATIENCE {
                 break seen;
@@ -268,10 +273,20 @@ fn emulated_lines(stage: &Emulated) -> Vec<(&'static str, Vec<String>)> {
     lines.collect()
 }
 
-/// Performs a step. An act of a server application that no proxy has connected to, and a refused
-/// update, have no effect in both hosts.
-fn perform(step: &Step, stage: &mut dyn Stage) {
-    let _without_effect = crate::stage::play(step, stage);
+/// Performs a step. An act of a server application that no proxy has connected to has no effect in
+/// both hosts, and likewise a refused update. Returns whether the update was refused.
+fn perform(step: &Step, stage: &mut dyn Stage) -> Result<bool, String> {
+    match (crate::stage::play(step, stage), step) {
+        (Ok(()), _) => Ok(false),
+        (Err(_), Step::Update(_)) => Ok(true),
+        (Err(error), _) if error == StageError::no_server() => Ok(false),
+        (Err(error), _) => Err(error.to_string()),
+    }
+}
+
+/// The observation that updates were refused.
+pub(super) fn refused(updates: usize) -> String {
+    format!("{updates} updates were refused")
 }
 
 fn up_to(scenario: &Scenario, at: usize) -> &[Step] {

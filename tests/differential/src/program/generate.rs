@@ -51,6 +51,12 @@ impl Program {
         Self { scenario, features }
     }
 
+    /// The program with these features only.
+    pub(super) fn of(&self, features: BTreeSet<&'static str>) -> Self {
+        let scenario = self.scenario.clone();
+        Self { scenario, features }
+    }
+
     /// Whether its effects depend on real time.
     pub(super) fn depends_on_time(&self) -> bool {
         let timed = ["idle-timeout", "ticks", "reload", "drain", "update"];
