@@ -123,7 +123,11 @@ fn with_clusters(
     let is_set = offered.is_some_and(|offered| !offered.is_empty())
         || spec.cluster.max_connections.is_some()
         || !spec.cluster.metadata.is_null();
-    let own = spec.cluster.name.as_deref().or(is_set.then_some(UNNAMED));
+    let own = spec
+        .cluster
+        .name
+        .as_deref()
+        .or_else(|| is_set.then_some(UNNAMED));
     if let Some(name) = own {
         builder = builder.cluster(cluster(name, &spec.cluster));
     }

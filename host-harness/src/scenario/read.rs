@@ -132,6 +132,10 @@ impl Scenario {
         if !is_bounded {
             return Err(ScenarioError::TooManyOrders(self.name));
         }
+        if let Err(unknown) = self.check_names() {
+            let scenario = self.name;
+            return Err(ScenarioError::UnknownName { scenario, unknown });
+        }
         if let Some((step, why)) = self.unexplored() {
             let scenario = self.name;
             return Err(ScenarioError::UnexploredOrders {
@@ -139,10 +143,6 @@ impl Scenario {
                 step,
                 why,
             });
-        }
-        if let Err(unknown) = self.check_names() {
-            let scenario = self.name;
-            return Err(ScenarioError::UnknownName { scenario, unknown });
         }
         Ok(self)
     }

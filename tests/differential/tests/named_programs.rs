@@ -1,4 +1,9 @@
 //! Programs of one rule each, in the emulator and in real Envoy.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a failed expectation of a test"
+)]
 
 use std::collections::BTreeSet;
 
