@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use value::{Field, Object};
 
-use crate::labels::{FLAG_SEPARATORS, Naming, is_separator};
+use crate::labels::{FLAG_SEPARATORS, Naming, Reporter, is_separator};
 
 pub use cel::Cel;
 pub use definitions::Definition;
@@ -44,6 +44,14 @@ const WITHOUT_EFFECT: [(&str, &str); 4] = [
     ("graceful_deletion_interval", "series are kept"),
 ];
 
+/// The values of `reporter`. The first two are Istio's.
+const REPORTERS: [(&str, Option<Reporter>); 4] = [
+    ("UNSPECIFIED", None),
+    ("SERVER_GATEWAY", Some(Reporter::Waypoint)),
+    ("SOURCE", Some(Reporter::Source)),
+    ("DESTINATION", Some(Reporter::Destination)),
+];
+
 /// The plugin's configuration.
 ///
 /// An empty text and `{}` are the defaults: a `WasmPlugin` without `pluginConfig` delivers zero
@@ -59,8 +67,8 @@ pub struct Config {
     pub metrics: Vec<MetricConfig>,
     /// The user's own metrics.
     pub definitions: Vec<Definition>,
-    /// Whether the proxy is a gateway in front of servers: `reporter: SERVER_GATEWAY`.
-    pub server_gateway: bool,
+    /// The value of the label `reporter`; `None`: it follows from the direction of the listener.
+    pub(crate) reporter: Option<Reporter>,
     /// Whether every connection is logged.
     pub debug: bool,
     /// On which connections frames are read and written.
@@ -84,7 +92,7 @@ impl Default for Config {
             tcp_reporting_duration: DEFAULT_REPORTING_DURATION,
             metrics: Vec::new(),
             definitions: Vec::new(),
-            server_gateway: false,
+            reporter: None,
             debug: false,
             peer_exchange: PeerExchange::default(),
             additional_labels: Vec::new(),
@@ -155,8 +163,7 @@ impl Config {
             "tcp_reporting_duration" => self.tcp_reporting_duration = field.duration()?,
             "definitions" => self.definitions = definitions::definitions(field, &mut self.notices)?,
             "reporter" => {
-                self.server_gateway =
-                    field.one_of(&[("UNSPECIFIED", false), ("SERVER_GATEWAY", true)])?;
+                self.reporter = field.one_of(&REPORTERS)?;
             }
             "stat_prefix" => self.naming.prefix = field.identifier(field.string()?)?,
             "field_separator" => self.naming.field_separator = separator(field)?,

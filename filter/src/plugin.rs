@@ -9,7 +9,7 @@ use crate::config::{Config, ConfigError, GoDuration, Mode};
 use crate::connection::{Connection, Undecided};
 use crate::host::attributes::path;
 use crate::host::envoy::SetEnvoyFilterStateArguments;
-use crate::host::{ContextId, Host};
+use crate::host::{ContextId, Host, Status};
 use crate::labels::Reporter;
 use crate::peer::{LocalNode, filter_state};
 use crate::shared::Shared;
@@ -69,8 +69,10 @@ impl<H: Host> Plugin<H> {
                 return None;
             }
         }
-        let direction = attributes.listener_direction();
-        let reporter = self.reporter(direction.ok().flatten());
+        let (reporter, unknown_direction) = match self.shared.config.reporter {
+            Some(reporter) => (reporter, None),
+            None => of_direction(attributes.listener_direction()),
+        };
         self.introduce(reporter);
         if reporter == Reporter::Source {
             self.offer_alpn();
@@ -80,16 +82,8 @@ impl<H: Host> Plugin<H> {
             &self.undecided,
             id,
             reporter,
-            direction.err(),
+            unknown_direction,
         ))
-    }
-
-    fn reporter(&self, direction: Option<i64>) -> Reporter {
-        match direction {
-            _ if self.shared.config.server_gateway => Reporter::Waypoint,
-            Some(1) => Reporter::Destination,
-            _ => Reporter::Source,
-        }
     }
 
     /// Logs the filter chain of the first connection, which is unknown before.
@@ -100,6 +94,25 @@ impl<H: Host> Plugin<H> {
                 "tcp-peer-stats: first connection, filter chain {:?}, reporter {}",
                 chain.unwrap_or_default(),
                 reporter.name(),
+            );
+            self.check_reporter(reporter);
+        }
+    }
+
+    /// Warns of a configured reporter that contradicts the listener of the first connection.
+    fn check_reporter(&self, reporter: Reporter) {
+        if self.shared.config.reporter.is_none() || reporter == Reporter::Waypoint {
+            return;
+        }
+        let direction = self.shared.attributes().listener_direction();
+        if let (listener, None) = of_direction(direction)
+            && listener != reporter
+        {
+            log::warn!(
+                "reporter: the configuration says {}, the direction of the listener says {}: remove \
+                 the key reporter, or give this listener a configuration of its own",
+                reporter.name(),
+                listener.name(),
             );
         }
     }
@@ -144,6 +157,15 @@ impl<H: Host> Plugin<H> {
         if let Err(status) = self.shared.host.set_effective_context(self.id) {
             log::error!("returning to the plugin's own context failed: {status}");
         }
+    }
+}
+
+/// The reporter on a listener with this direction, and the status with which reading it failed.
+fn of_direction(direction: Result<Option<i64>, Status>) -> (Reporter, Option<Status>) {
+    match direction {
+        Ok(Some(1)) => (Reporter::Destination, None),
+        Ok(_) => (Reporter::Source, None),
+        Err(status) => (Reporter::Source, Some(status)),
     }
 }
 

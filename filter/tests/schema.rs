@@ -13,7 +13,7 @@ const VALUES: &str = r#"[
     "", "x", "a_b", "a-b", "1a", "a b", "ж",
     "0", "15s", "+1m30s", "1.5h", ".5s", "500ms", "5", "s", "-5s", "1d", "1s ", "5µs5ms",
     ";.;", "=.=", "||", ",", "/", ":", "_", ".", "a;", "\n;", "-", "->",
-    "COUNTER", "GAUGE", "HISTOGRAM", "counter", "UNSPECIFIED", "SERVER_GATEWAY",
+    "COUNTER", "GAUGE", "HISTOGRAM", "counter", "UNSPECIFIED", "SERVER_GATEWAY", "SOURCE", "DESTINATION",
     "auto", "on", "receive", "off", "AUTO",
     [], ["a"], [1], [0], [65535, 65536], [null], [[]], [{}],
     {}, {"a": "1"}, {"a b": "1"}, {"a": 1}, {"name": "mine"}, {"mode": "on"}, {"unknown": 1},

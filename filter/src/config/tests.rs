@@ -1,5 +1,6 @@
 use super::*;
 use crate::host::MetricKind;
+use crate::labels::Reporter;
 
 fn parsed(text: &str) -> Config {
     Config::parse(text.as_bytes()).expect(text)
@@ -78,7 +79,7 @@ fn every_key_is_read() {
             value: cel("definitions[0].value", "2"),
             kind: MetricKind::Gauge,
         }],
-        server_gateway: true,
+        reporter: Some(Reporter::Waypoint),
         debug: true,
         peer_exchange: PeerExchange {
             mode: Mode::Receive,

@@ -69,6 +69,24 @@ fn the_start_logs_node_mode_and_interval() {
 }
 
 #[test]
+fn a_reporter_that_contradicts_the_listener_is_logged() {
+    let contradiction = "WARN reporter: the configuration says destination, the direction of the \
+                         listener says source";
+    for (reporter, expected) in [
+        ("DESTINATION", true),
+        ("SOURCE", false),
+        ("UNSPECIFIED", false),
+    ] {
+        let lines = logged(|| {
+            let configuration = format!(r#"{{"reporter": "{reporter}"}}"#);
+            Sim::new(&host(&[]), &configuration);
+        });
+        let found = lines.iter().any(|line| line.contains(contradiction));
+        assert_eq!(found, expected, "{reporter}: {lines:#?}");
+    }
+}
+
+#[test]
 fn a_malformed_or_missing_node_is_logged() {
     let host = FakeHost::default();
     host.set("xds.node", [0xff]);
