@@ -10,7 +10,7 @@ use crate::exchange::{Exchange, Flow};
 use crate::host::attributes::path;
 use crate::host::{Buffer, ContextId, Host, Status};
 use crate::labels::{Metric, Reporter, ResponseFlags};
-use crate::peer::{ConnectionAttributes, PeerMetadata, filter_state};
+use crate::peer::{ConnectionAttributes, PeerMetadata, ReadAttributes, filter_state};
 use crate::series::Series;
 use crate::shared::Shared;
 
@@ -167,7 +167,7 @@ impl<H: Host> Connection<H> {
             return;
         };
         let before = std::mem::take(&mut opening.exchange.facts().attributes);
-        let mut attributes = ConnectionAttributes::read(
+        let (pair, read) = ReadAttributes::read(
             &shared.attributes(),
             shared.exchange.mode(),
             self.reporter,
@@ -177,11 +177,9 @@ impl<H: Host> Connection<H> {
                 .as_ref()
                 .is_some_and(|peer| peer.is_complete),
         );
-        attributes.service = shared.service(attributes.tls.cluster.as_deref());
-        let metadata = shared.share_metadata(&attributes.tls, opening.metadata.clone());
-        attributes.metadata = metadata.as_ref().map(|peer| peer.number);
-        attributes.is_handshaking = is_handshaking;
-        attributes.local_san = shared.local_san(&attributes.tls);
+        let metadata = shared.share_metadata(&pair, opening.metadata.clone());
+        let pair = shared.known_pair(pair);
+        let attributes = ConnectionAttributes::new(pair, metadata.as_deref(), is_handshaking, read);
         let peer = shared.resolve(attributes, metadata.as_deref());
         let written = filter_state::write(&shared.host, self.reporter, &peer.filter_state);
         if let Err(status) = written

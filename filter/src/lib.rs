@@ -7,7 +7,7 @@
 //! [`Host`](host::Host).
 //!
 //! A module may import from the modules below it in this order: `plugin`, `connection`, `shared`,
-//! `exchange`, `peer`, `series`, `config`, `labels`, `host`.
+//! `exchange`, `peer`, `series`, `config`, `labels`, `host`, `bytes`.
 #![forbid(unsafe_code)]
 
 /// The plugin's life cycle: configure, tick, new connection.
@@ -37,6 +37,9 @@ mod series;
 
 /// The host: its calls, its attributes and its messages.
 pub mod host;
+
+/// Bytes as a key that is compared eight at a time.
+mod bytes;
 
 #[cfg(test)]
 mod tests;

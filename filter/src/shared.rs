@@ -11,8 +11,8 @@ use crate::host::attributes::{Attributes, Roots, path};
 use crate::host::{Host, Warnings};
 use crate::labels::{Metric, Reporter, Workload};
 use crate::peer::{
-    Client, ConnectionAttributes, KnownClients, LocalNode, PeerCache, PeerMetadata, ResolvedPeer,
-    TlsPair,
+    Client, ConnectionAttributes, KnownClients, KnownPair, LocalNode, PeerCache, PeerMetadata,
+    Replaceable, ResolvedPeer, TlsPair,
 };
 use crate::series::{Diagnostics, ExtendedMetrics, LabelSelection, Outcome, Series, SeriesTable};
 
@@ -114,7 +114,6 @@ impl<H: Host> Shared<H> {
     pub(crate) fn start_interval(&self) {
         self.ticks.set(self.ticks.get().wrapping_add(1));
         self.warnings.start_interval();
-        self.peers.borrow_mut().drop_replaceable();
     }
 
     /// Reports all series, metrics and diagnostics that changed.
@@ -151,28 +150,33 @@ impl<H: Host> Shared<H> {
         decoded.ok().flatten()
     }
 
-    /// The URI SAN of this proxy's certificate on the connection of the effective context. If pair
-    /// has a cluster and the peer a certificate, it is up to one reporting interval old.
-    pub(crate) fn local_san(&self, pair: &TlsPair) -> Option<Rc<String>> {
-        let path = match pair.reporter {
-            Reporter::Source => path::UPSTREAM_LOCAL_SAN,
-            Reporter::Destination | Reporter::Waypoint => path::LOCAL_SAN,
-        };
-        if self.is_ticking && pair.peer_san.is_some() && pair.cluster.is_some() {
-            let mut peers = self.peers.borrow_mut();
-            return peers.local_san(pair, || self.attributes().text(path));
-        }
-        self.attributes().text(path).map(Rc::new)
+    /// The pair of the connection of the effective context, with its replaceable facts.
+    pub(crate) fn known_pair(&self, pair: TlsPair) -> Rc<KnownPair> {
+        let read = |pair: &TlsPair, current: Option<&Replaceable>| self.replaceable(pair, current);
+        self.peers.borrow_mut().pair(pair, self.ticks(), read)
     }
 
-    /// The first of the `istio.services` of the cluster of the effective context, up to one reporting
-    /// interval old.
-    pub(crate) fn service(&self, cluster: Option<&str>) -> Option<Rc<Vec<u8>>> {
-        let read = || self.attributes().bytes(path::SERVICE);
-        match cluster {
-            Some(cluster) if self.is_ticking => self.peers.borrow_mut().service(cluster, read),
-            _ => read().map(Rc::new),
+    /// Reads the replaceable facts of the effective context; `None` if they are the current ones.
+    ///
+    /// Those of a pair with a cluster are up to one reporting interval old: the service is the
+    /// dearest of the attributes, as Envoy reads it by reflection, and Envoy's TLS library keeps the
+    /// parsed certificate with each connection whose SAN is read.
+    fn replaceable(&self, pair: &TlsPair, current: Option<&Replaceable>) -> Option<Replaceable> {
+        let current = current.filter(|_| self.is_ticking && pair.cluster().is_some());
+        if current.is_some() && pair.peer_san().is_some() {
+            return None;
         }
+        let attributes = self.attributes();
+        let local_san = attributes.text(match pair.reporter {
+            Reporter::Source => path::UPSTREAM_LOCAL_SAN,
+            Reporter::Destination | Reporter::Waypoint => path::LOCAL_SAN,
+        });
+        let service = match current {
+            Some(current) if current.local_san == local_san => return None,
+            Some(current) => current.service.clone(),
+            None => attributes.bytes(path::SERVICE),
+        };
+        Some(Replaceable { local_san, service })
     }
 
     /// A connection whose client sent no frame waits for the metadata of another connection.
@@ -189,7 +193,7 @@ impl<H: Host> Shared<H> {
     ) -> Option<Rc<PeerMetadata>> {
         let mut clients = self.clients.borrow_mut();
         let are_needed = pair.reporter != Reporter::Source && clients.are_needed(self.ticks());
-        let principal = pair.peer_san.as_deref().filter(|_| are_needed);
+        let principal = pair.peer_san().filter(|_| are_needed);
         let address = principal.and_then(|_| self.attributes().text(path::SOURCE_ADDRESS));
         let (Some(principal), Some(address)) = (principal, address) else {
             return metadata;

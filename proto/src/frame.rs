@@ -36,6 +36,11 @@ impl Payload {
         &self.0
     }
 
+    /// The raw bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     /// Parses the payload.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::context::ExchangeContext;
 use super::proofs::Server;
+use crate::bytes::Bytes;
 use crate::host::attributes::path;
 use crate::host::{Host, Status};
 use crate::peer::ReadBefore;
@@ -64,9 +65,11 @@ impl Facts {
     pub(super) fn is_listed<H: Host>(&mut self, context: &ExchangeContext<'_, H>) -> bool {
         let clusters = &context.config.clusters;
         !clusters.is_empty()
-            && self
-                .cluster(context)
-                .is_some_and(|cluster| clusters.iter().any(|listed| listed == cluster))
+            && self.cluster(context).is_some_and(|cluster| {
+                clusters
+                    .iter()
+                    .any(|listed| Bytes(listed.as_str()) == Bytes(cluster))
+            })
     }
 
     /// The upstream, if its cluster and its address are known.

@@ -4,10 +4,12 @@ use std::rc::Rc;
 
 use peer_exchange::{InvalidFrame, Metadata, Payload};
 
-use super::connection_attributes::{ConnectionAttributes, TlsPair};
+use super::connection_attributes::ConnectionAttributes;
+use super::pair::{KnownPair, Replaceable, TlsPair};
 use super::resolved::ResolvedPeer;
 use super::sources;
 use super::weighted_cache::WeightedCache;
+use crate::bytes::Bytes;
 use crate::labels::Workload;
 
 /// The metadata of a peer's frame.
@@ -22,16 +24,14 @@ pub(crate) struct PeerMetadata {
     pub(crate) weight: usize,
 }
 
-/// The decoded frames and the resolved peers of earlier connections.
+/// The decoded frames, the pairs and the resolved peers of earlier connections.
 #[derive(Debug, Default)]
 pub(crate) struct PeerCache {
-    metadata: WeightedCache<Payload, PeerMetadata>,
+    metadata: WeightedCache<Bytes<Vec<u8>>, PeerMetadata>,
     frames_decoded: u64,
+    pairs: WeightedCache<TlsPair, KnownPair>,
+    pairs_numbered: u64,
     resolved: WeightedCache<ConnectionAttributes, ResolvedPeer>,
-    /// The URI SANs of this proxy's certificates.
-    local_sans: WeightedCache<TlsPair, String>,
-    /// The services of the clusters.
-    services: WeightedCache<String, Vec<u8>>,
 }
 
 impl PeerCache {
@@ -43,7 +43,7 @@ impl PeerCache {
         &mut self,
         payload: Payload,
     ) -> Result<Option<Rc<PeerMetadata>>, InvalidFrame> {
-        if let Some(cached) = self.metadata.get(&payload) {
+        if let Some(cached) = self.metadata.get(&Bytes(payload.as_bytes())) {
             return Ok(Some(cached));
         }
         let Some(metadata) = payload.frame()?.metadata() else {
@@ -57,44 +57,33 @@ impl PeerCache {
             metadata,
             weight,
         };
-        Ok(Some(self.metadata.insert(payload, weight, decoded)))
+        let key = Bytes(payload.into_bytes());
+        Ok(Some(self.metadata.insert(key, weight, decoded)))
     }
 
-    /// The URI SAN of this proxy's certificate on the connections of `pair`. Only the first call
-    /// for a pair calls `read`: Envoy's TLS library keeps the parsed certificate with each
-    /// connection whose SAN is read.
-    pub(crate) fn local_san(
+    /// A pair with what `read` returns in the reporting interval `interval`. `read` gets what was
+    /// read before in the same interval.
+    pub(crate) fn pair(
         &mut self,
-        pair: &TlsPair,
-        read: impl FnOnce() -> Option<String>,
-    ) -> Option<Rc<String>> {
-        if let Some(san) = self.local_sans.get(pair) {
-            return Some(san);
+        pair: TlsPair,
+        interval: u32,
+        read: impl FnOnce(&TlsPair, Option<&Replaceable>) -> Option<Replaceable>,
+    ) -> Rc<KnownPair> {
+        let known = self.pairs.get(&pair);
+        let current = known
+            .as_ref()
+            .filter(|known| known.read_in.get() == interval);
+        let facts = read(&pair, current.map(|known| &known.facts));
+        if let Some(known) = known
+            && facts.as_ref().is_none_or(|facts| *facts == known.facts)
+        {
+            known.read_in.set(interval);
+            return known;
         }
-        let san = read()?;
-        Some(self.local_sans.insert(pair.clone(), san.len(), san))
-    }
-
-    /// The first of the `istio.services` of `cluster`. Only the first call for a cluster calls
-    /// `read`: it is the dearest of the attributes, as Envoy reads it by reflection.
-    pub(crate) fn service(
-        &mut self,
-        cluster: &str,
-        read: impl FnOnce() -> Option<Vec<u8>>,
-    ) -> Option<Rc<Vec<u8>>> {
-        if let Some(service) = self.services.get(cluster) {
-            return Some(service);
-        }
-        let service = read()?;
-        let weight = cluster.len().saturating_add(service.len());
-        Some(self.services.insert(cluster.to_owned(), weight, service))
-    }
-
-    /// Drops what the control plane may replace: the SANs of this proxy's certificates and the
-    /// services of the clusters.
-    pub(crate) fn drop_replaceable(&mut self) {
-        self.local_sans = WeightedCache::default();
-        self.services = WeightedCache::default();
+        self.pairs_numbered += 1;
+        let facts = facts.unwrap_or_default();
+        let known = KnownPair::new(self.pairs_numbered, pair.clone(), facts, interval);
+        self.pairs.insert(pair, known.weight(), known)
     }
 
     /// Resolves the attributes of a connection. `metadata` is the peer's, `local` is this workload;
@@ -110,7 +99,9 @@ impl PeerCache {
             return cached;
         }
         let resolved = ResolvedPeer::new(&attributes, metadata, local, max_len);
-        let weight = resolved.weight().saturating_add(attributes.raw_len());
+        let weight = resolved
+            .weight()
+            .saturating_add(attributes.native().map_or(0, <[u8]>::len));
         self.resolved.insert(attributes, weight, resolved)
     }
 }

@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+use super::cache::PeerMetadata;
+use super::pair::{KnownPair, TlsPair};
+use crate::bytes::Bytes;
 use crate::config::Mode;
 use crate::host::Host;
 use crate::host::attributes::{Attributes, path};
@@ -10,32 +13,24 @@ use crate::labels::{Reporter, ResponseFlags};
 /// The attributes of one connection. Equal attributes mean equal labels.
 #[derive(Debug, Eq, Hash, PartialEq)]
 pub(crate) struct ConnectionAttributes {
-    pub(crate) tls: TlsPair,
-    /// The client's TLS handshake is not over: it could not show a certificate yet.
-    pub(crate) is_handshaking: bool,
-    /// The URI SAN of this proxy's certificate.
-    pub(crate) local_san: Option<Rc<String>>,
+    pub(super) pair: Rc<KnownPair>,
     /// The number of the peer's [`PeerMetadata`](super::PeerMetadata).
-    pub(crate) metadata: Option<u64>,
-    /// The peer that a native exchange filter found, in mode `off`.
-    pub(super) native: Option<Vec<u8>>,
-    /// The URI SAN of the server behind a waypoint.
-    pub(super) server_san: Option<String>,
-    /// The server's `istio.workload`.
-    pub(super) endpoint: Option<String>,
-    /// The first of the cluster's `istio.services`.
-    pub(crate) service: Option<Rc<Vec<u8>>>,
-    pub(super) response_flags: ResponseFlags,
+    pub(super) metadata: Option<u64>,
+    /// The client's TLS handshake is not over: it could not show a certificate yet.
+    pub(super) is_handshaking: bool,
+    pub(super) read: ReadAttributes,
 }
 
-/// The peer and the cluster of a connection: all connections of one pair use the same certificates.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct TlsPair {
-    pub(crate) reporter: Reporter,
-    /// The upstream cluster's name.
-    pub(crate) cluster: Option<String>,
-    /// The URI SAN of the peer's certificate.
-    pub(crate) peer_san: Option<String>,
+/// The attributes that are read for each connection, besides its pair.
+#[derive(Debug, Eq, Hash, PartialEq)]
+pub(crate) struct ReadAttributes {
+    /// The peer that a native exchange filter found, in mode `off`.
+    pub(super) native: Option<Bytes<Vec<u8>>>,
+    /// The URI SAN of the server behind a waypoint.
+    pub(super) server_san: Option<Bytes<String>>,
+    /// The server's `istio.workload`.
+    pub(super) endpoint: Option<Bytes<String>>,
+    pub(super) response_flags: ResponseFlags,
 }
 
 /// Attributes of a connection that were read before its labels are computed: an answer of the host
@@ -50,18 +45,17 @@ pub(crate) struct ReadBefore {
     pub(crate) cluster: Option<String>,
 }
 
-impl ConnectionAttributes {
-    /// Reads the attributes of the effective context. `is_frame_complete`: the peer's frame has every
-    /// field that the endpoint's metadata could have.
-    ///
-    /// This proxy's SAN, the service and the number of the metadata remain unset.
+impl ReadAttributes {
+    /// Reads the attributes of the effective context, and the pair of its connection.
+    /// `is_frame_complete`: the peer's frame has every field that the endpoint's metadata could
+    /// have.
     pub(crate) fn read<H: Host>(
         attributes: &Attributes<'_, H>,
         mode: Mode,
         reporter: Reporter,
         before: ReadBefore,
         is_frame_complete: bool,
-    ) -> Self {
+    ) -> (TlsPair, Self) {
         let ReadBefore {
             upstream_san,
             client_san,
@@ -91,26 +85,49 @@ impl ConnectionAttributes {
             Reporter::Source | Reporter::Waypoint => attributes.text(path::ENDPOINT),
             Reporter::Destination => None,
         };
-        Self {
-            tls: TlsPair {
-                reporter,
-                cluster: cluster.or_else(|| attributes.text(path::CLUSTER)),
-                peer_san,
-            },
-            is_handshaking: false,
-            local_san: None,
-            metadata: None,
-            native,
-            server_san,
-            endpoint,
-            service: None,
+        let cluster = cluster.or_else(|| attributes.text(path::CLUSTER));
+        let read = Self {
+            native: native.map(Bytes),
+            server_san: server_san.map(Bytes),
+            endpoint: endpoint.map(Bytes),
             response_flags: ResponseFlags(attributes.response_flags()),
+        };
+        (TlsPair::new(reporter, cluster, peer_san), read)
+    }
+}
+
+impl ConnectionAttributes {
+    /// `metadata` is the peer's.
+    pub(crate) fn new(
+        pair: Rc<KnownPair>,
+        metadata: Option<&PeerMetadata>,
+        is_handshaking: bool,
+        read: ReadAttributes,
+    ) -> Self {
+        Self {
+            pair,
+            metadata: metadata.map(|peer| peer.number),
+            is_handshaking,
+            read,
         }
     }
 
-    /// The length of the attributes that no label contains as they are.
-    pub(super) fn raw_len(&self) -> usize {
-        let raw = [self.native.as_ref(), self.service.as_deref()];
-        raw.into_iter().flatten().map(Vec::len).sum()
+    pub(super) fn reporter(&self) -> Reporter {
+        self.pair.pair.reporter
+    }
+
+    /// The server's `istio.workload`.
+    pub(super) fn endpoint(&self) -> Option<&str> {
+        Some(self.read.endpoint.as_ref()?.0.as_str())
+    }
+
+    /// The peer that a native exchange filter found, in mode `off`.
+    pub(super) fn native(&self) -> Option<&[u8]> {
+        Some(self.read.native.as_ref()?.0.as_slice())
+    }
+
+    /// The URI SAN of the server behind a waypoint.
+    pub(super) fn server_san(&self) -> Option<&str> {
+        Some(self.read.server_san.as_ref()?.0.as_str())
     }
 }

@@ -16,15 +16,15 @@ pub(super) fn resolve(
     metadata: Option<&Metadata>,
     local: &Workload,
 ) -> (LabelSet, bool) {
-    let reporter = attributes.tls.reporter;
+    let (reporter, pair) = (attributes.reporter(), &attributes.pair);
     let peer = PeerSources {
-        san: attributes.tls.peer_san.as_deref(),
+        san: pair.pair.peer_san(),
         metadata,
         endpoint: match reporter {
-            Reporter::Source => attributes.endpoint.as_deref(),
+            Reporter::Source => attributes.endpoint(),
             Reporter::Destination | Reporter::Waypoint => None,
         },
-        native: attributes.native.as_deref().and_then(native::read),
+        native: attributes.native().and_then(native::read),
         is_client: reporter != Reporter::Source,
     };
     let namespace_mismatch = peer.namespace_mismatch();
@@ -34,8 +34,8 @@ pub(super) fn resolve(
         Reporter::Destination => (peer, own(local, attributes)),
         Reporter::Waypoint => (peer, server_of_waypoint(attributes)),
     };
-    let cluster = attributes.tls.cluster.as_deref().unwrap_or_default();
-    let service = service::requested(attributes.service.as_deref().map(Vec::as_slice), cluster);
+    let cluster = pair.pair.cluster().unwrap_or_default();
+    let service = service::requested(pair.facts.service.as_deref(), cluster);
     if reporter != Reporter::Destination && destination.cluster.is_empty() {
         destination.cluster.clone_from(&service.cluster);
     }
@@ -44,15 +44,16 @@ pub(super) fn resolve(
         source,
         destination,
         service,
-        response_flags: attributes.response_flags,
+        response_flags: attributes.read.response_flags,
         security_policy: security_policy(attributes),
     };
     (labels, namespace_mismatch)
 }
 
 fn security_policy(attributes: &ConnectionAttributes) -> SecurityPolicy {
-    match (&attributes.local_san, &attributes.tls.peer_san) {
-        _ if attributes.tls.reporter == Reporter::Source => SecurityPolicy::Unknown,
+    let pair = &attributes.pair;
+    match (&pair.facts.local_san, pair.pair.peer_san()) {
+        _ if attributes.reporter() == Reporter::Source => SecurityPolicy::Unknown,
         (Some(_), Some(_)) => SecurityPolicy::MutualTls,
         _ if attributes.is_handshaking => SecurityPolicy::Unknown,
         _ => SecurityPolicy::None,
@@ -61,8 +62,8 @@ fn security_policy(attributes: &ConnectionAttributes) -> SecurityPolicy {
 
 fn server_of_waypoint(attributes: &ConnectionAttributes) -> Workload {
     let sources = PeerSources {
-        san: attributes.server_san.as_deref(),
-        endpoint: attributes.endpoint.as_deref(),
+        san: attributes.server_san(),
+        endpoint: attributes.endpoint(),
         ..PeerSources::default()
     };
     let mut server = sources.workload();
@@ -76,7 +77,8 @@ fn server_of_waypoint(attributes: &ConnectionAttributes) -> Workload {
 /// This workload with its principal.
 fn own(local: &Workload, attributes: &ConnectionAttributes) -> Workload {
     let mut own = local.clone();
-    own.principal = attributes.local_san.as_deref().cloned().unwrap_or_default();
+    let principal = &attributes.pair.facts.local_san;
+    own.principal = principal.clone().unwrap_or_default();
     // The metadata of a virtual machine may lack the namespace; its peers read it from the
     // certificate. Kiali drops a series with a workload and no namespace.
     if own.namespace.is_empty() && !own.workload.is_empty() {

@@ -36,7 +36,7 @@ impl ResolvedPeer {
     ) -> Self {
         let (labels, namespace_mismatch) = resolve(attributes, metadata, local);
         let mut peer = filter_state::peer(labels.peer(), metadata, max_len);
-        if let Some(native) = attributes.native.as_deref().and_then(native::fields) {
+        if let Some(native) = attributes.native().and_then(native::fields) {
             filter_state::add_native(&mut peer, &native, max_len);
         }
         Self {
