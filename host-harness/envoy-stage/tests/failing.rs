@@ -15,8 +15,8 @@ use filters::{CALLBACKS, Callback, End, STARTING, module};
 use host_harness::scenario::{Emulated, Failure, Scenario, run};
 use host_harness::{FailureKind, FilterFailure, Module};
 
-/// How many filters are played at once; most of their time in Envoy is waiting.
-const PLAYERS: usize = 4;
+/// How many filters are played at once: all, because most of their time is that of Envoy's watchdog.
+const PLAYERS: usize = CALLBACKS.len();
 
 /// A connection over which both applications write, and an end that all callbacks see.
 const SCENARIO: &str = "

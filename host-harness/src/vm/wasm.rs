@@ -14,10 +14,10 @@ use crate::hostcalls;
 use crate::module::{Compiled, LoadError};
 use crate::profile::Profile;
 
-/// The fuel of one callback: about two seconds. A callback that consumes all of it hangs, and traps.
+/// The fuel of one callback: about half a second. A callback that consumes all of it hangs, and traps.
 /// Envoy has no such limit, but reports a worker as stuck that does not respond for a second
 /// (`megamiss_timeout` of its watchdog).
-const CALLBACK_FUEL: u64 = 2_000_000_000;
+const CALLBACK_FUEL: u64 = 500_000_000;
 
 /// The export that returns the number of allocations, in filters that link `count-allocations`.
 const ALLOCATIONS: &str = "harness_allocations";
