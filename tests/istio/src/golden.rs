@@ -2,7 +2,8 @@
 //!
 //! A state is one installation: an overlay, the mode of the PeerAuthentication, and whether the
 //! proxies have Istio's own filters. Its file has what istiod sends to the sidecars of Bookinfo's
-//! ratings-v2 and mongodb. Tests without a control plane read the files.
+//! ratings-v2 and mongodb. One more file has what Envoy Gateway configures. Tests without a control
+//! plane read the files.
 
 mod files;
 mod normal;
@@ -11,13 +12,16 @@ mod states;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use clap::Args;
+use mesh::progress::say;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::pods::Pods;
 use self::states::{Installed, Label, STATES, State};
+use crate::envoy_gateway::EnvoyGateway;
 use crate::error::{Error, Result};
 use crate::istiod::Proxy;
 use crate::run::{ControlPlane, Run};
@@ -101,7 +105,25 @@ fn generate(run: &Run, control: &mut ControlPlane) -> Result<BTreeMap<String, St
         }
     }
     pods.remove(control)?;
+    if let Some(document) = gateway(run)? {
+        texts.insert(files::GATEWAY.to_owned(), files::text(&document)?);
+        run.stages.done(files::GATEWAY);
+    }
     Ok(texts)
+}
+
+/// What Envoy Gateway configures; nothing if it is not built.
+fn gateway(run: &Run) -> Result<Option<Value>> {
+    // No connection is made: the address is only in endpoints.
+    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    match EnvoyGateway::start(run, server) {
+        Ok(gateway) => gateway.configured(run).map(Some),
+        Err(error) if error.is_unmet() => {
+            say(&format!("{} stays as it is: {error}", files::GATEWAY));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The configuration of the pods with the label of a state. The other pods must have the same as

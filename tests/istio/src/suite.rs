@@ -10,6 +10,7 @@ mod checks;
 mod clusters;
 mod control;
 mod dump;
+mod envoy_gateway;
 mod exchange;
 mod expect;
 mod faults;

@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 /// The folder of the files.
 const FOLDER: &str = "tests/istio/golden";
 
+/// The file with the output of Envoy Gateway, which stays as it is where that is not built.
+pub(super) const GATEWAY: &str = "envoy-gateway.json";
+
 fn folder() -> PathBuf {
     workspace::root().join(FOLDER)
 }
@@ -27,7 +30,7 @@ pub(super) fn text(document: &Value) -> Result<String> {
 
 /// The names of the files that have another text, are missing, or are too many.
 pub(super) fn compare(texts: &BTreeMap<String, String>) -> Result<Vec<String>> {
-    let names: BTreeSet<_> = existing()?
+    let names: BTreeSet<_> = existing(texts)?
         .into_iter()
         .chain(texts.keys().cloned())
         .collect();
@@ -53,7 +56,7 @@ fn read(path: &std::path::Path) -> Result<String> {
 pub(super) fn write(texts: &BTreeMap<String, String>) -> Result<()> {
     let folder = folder();
     fs::create_dir_all(&folder).context(|| format!("cannot create {FOLDER}"))?;
-    for name in existing()? {
+    for name in existing(texts)? {
         let path = folder.join(name);
         fs::remove_file(&path).context(|| format!("cannot remove {}", path.display()))?;
     }
@@ -64,15 +67,18 @@ pub(super) fn write(texts: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
-fn existing() -> Result<Vec<String>> {
+/// The files that there are, without one that stays as it is.
+fn existing(texts: &BTreeMap<String, String>) -> Result<Vec<String>> {
     let folder = folder();
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
     let entries = fs::read_dir(&folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
     let entries = entries.context(|| format!("cannot list {FOLDER}"))?;
-    let names = entries.iter().map(|entry| entry.file_name());
+    let names = entries
+        .iter()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
     Ok(names
-        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| name != GATEWAY || texts.contains_key(name))
         .collect())
 }

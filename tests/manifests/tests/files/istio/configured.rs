@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use manifests::golden::{EXCHANGE, Golden, STATS, Side, list};
+use manifests::kustomize;
+use mesh::workspace;
 use serde_json::{Value, json};
 
 /// The plugin as istiod names it, from a WasmPlugin and from a TrafficExtension.
@@ -229,5 +231,68 @@ fn the_exchange_filter_is_in_the_only_chain_of_the_other_modes() {
                 ("virtualOutbound", &[PROXY]),
             ],
         );
+    }
+}
+
+/// The JSON names of protobuf's fields, as istiod writes them.
+fn camel_case(value: &Value) -> Value {
+    let name = |name: &str| {
+        let mut words = name.split('_');
+        let first = words.next().unwrap_or_default().to_owned();
+        words.fold(first, |mut whole, word| {
+            let (head, tail) = word.split_at(1);
+            whole.push_str(&head.to_uppercase());
+            whole + tail
+        })
+    };
+    match value {
+        Value::Object(members) => {
+            let members = members.iter();
+            let members = members.map(|(key, member)| (name(key), camel_case(member)));
+            Value::Object(members.collect())
+        }
+        Value::Array(items) => items.iter().map(camel_case).collect(),
+        other => other.clone(),
+    }
+}
+
+/// The files are as old as the overlays. Each filter is there as often as there are chains for it.
+#[test]
+fn the_filters_are_those_of_the_patches() {
+    for (file, overlay) in [
+        ("stock.exchange", "exchange"),
+        ("stock.uninstall", "uninstall"),
+        (
+            "native.exchange-instead-of-native",
+            "exchange-instead-of-native",
+        ),
+    ] {
+        let installed = golden(file);
+        let path = format!("envoy-config/istio/overlays/{overlay}");
+        let manifests = kustomize::build(&workspace::root().join(path)).unwrap();
+        let mut checked = 0;
+        for manifest in manifests.iter().filter(|it| it.kind() == "EnvoyFilter") {
+            for patch in manifest.document["spec"]["configPatches"]
+                .as_array()
+                .unwrap()
+            {
+                let value = &patch["patch"]["value"];
+                if patch["applyTo"] != "NETWORK_FILTER" || value.is_null() {
+                    continue;
+                }
+                let is_inbound = patch["match"]["context"] == "SIDECAR_INBOUND";
+                let side = if is_inbound {
+                    &installed.server
+                } else {
+                    &installed.client
+                };
+                let found = side.named(value["name"].as_str().unwrap());
+                let expected = camel_case(value);
+                let equal = found.iter().any(|(_, filter)| **filter == expected);
+                assert!(equal, "{file}: {expected} is not in {found:?}");
+                checked += 1;
+            }
+        }
+        assert_eq!(checked, 3, "{file}");
     }
 }
