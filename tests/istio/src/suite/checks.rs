@@ -3,7 +3,7 @@
 use super::bench::Bench;
 use super::{
     control, envoy_gateway, exchange, faults, gateway, lost, manifests, other_clients, plugin,
-    pods, rollout, scraping, services,
+    pods, rollout, scraping, services, signature,
 };
 use crate::error::Result;
 
@@ -278,6 +278,12 @@ pub(super) const CHECKS: &[Check] = &[
         overlay: "overlays/telemetry-only",
         about: "the registry stopped: connections pass uncounted",
         run: plugin::registry_down,
+    },
+    Check {
+        name: "cosign",
+        overlay: "overlays/telemetry-only",
+        about: "the image's signature: cosign verifies that of cargo oci, cargo oci verifies that of cosign",
+        run: signature::cosign,
     },
     Check {
         name: "envoy-gateway",
