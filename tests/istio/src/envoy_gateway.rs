@@ -2,19 +2,18 @@
 //! starts a stock Envoy, and configures it.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use mesh::Exposition;
 use mesh::envoy::http_get;
 use mesh::error::Context;
 use mesh::process::Process;
-use mesh::workspace;
+use mesh::{Exposition, Scratch, workspace};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
-use std::process::Command;
 
 use crate::cluster::until;
 use crate::error::{Error, Result};
@@ -26,7 +25,7 @@ const FILES: &str = "envoy-config/envoy-gateway";
 /// The file of the module in a pod.
 const MODULE: &str = "/var/lib/tcp-peer-stats/tcp_peer_stats.wasm";
 const CONTROLLER: &str = "gateway.envoyproxy.io/gatewayclass-controller";
-/// The listener that the policy names, and its port.
+/// The listener that the policy names.
 const LISTENER: &str = "default/eg/mongodb";
 /// The port of the listener.
 pub const PORT: u16 = 27017;
@@ -40,6 +39,7 @@ pub struct EnvoyGateway {
     _process: Process,
     /// The address of Envoy's admin interface.
     admin: String,
+    _scratch: Scratch,
 }
 
 impl EnvoyGateway {
@@ -49,12 +49,13 @@ impl EnvoyGateway {
     /// Its program is not built, or it does not start.
     pub fn start(run: &Run, server: SocketAddr) -> Result<Self> {
         let program = run.parts.tools.path(PROGRAM)?;
-        let folder = run.work.join(PROGRAM);
-        write_files(run, &folder, server)?;
+        let scratch = Scratch::new_in(&run.work, PROGRAM)?;
+        let folder = scratch.path();
+        write_files(run, folder, server)?;
         let config = folder.join("config");
         let command = || {
             let mut command = Command::new(program);
-            command.env("HOME", &folder);
+            command.env("HOME", folder);
             command
         };
         let mut certificates = command();
@@ -80,6 +81,7 @@ impl EnvoyGateway {
         Ok(Self {
             _process: process,
             admin,
+            _scratch: scratch,
         })
     }
 
