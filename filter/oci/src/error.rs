@@ -40,6 +40,26 @@ pub enum Error {
         /// The reason.
         reason: String,
     },
+    /// A key for signatures cannot be used.
+    #[error(
+        "{path} is not a usable public key: {reason}. It must be an ECDSA P-256 key in PEM; `openssl pkey -in KEY -pubout` and cosign write one", path = path.display()
+    )]
+    PublicKey {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
+    /// An image has no signature by a key.
+    #[error("{name} ({digest}) has no valid signature by {key}", key = key.display())]
+    NotSigned {
+        /// The image.
+        name: String,
+        /// Its digest.
+        digest: String,
+        /// The file of the key.
+        key: PathBuf,
+    },
     /// A file is not a WebAssembly module.
     #[error(
         "{what} is not a WebAssembly module: its {size} bytes do not start with the WebAssembly header"

@@ -23,7 +23,7 @@ pub struct Inspected {
     pub index_digest: Option<String>,
     /// Its module.
     pub module: InspectedModule,
-    /// Whether there is a signature. It is not verified.
+    /// Whether there is a signature, which [`crate::verify`] verifies.
     pub has_signature: bool,
     /// Whether there is an SBOM.
     pub has_sbom: bool,

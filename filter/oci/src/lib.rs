@@ -2,7 +2,8 @@
 //!
 //! [`build`] compiles the filter and writes a reproducible OCI image [`Layout`]: the same commit
 //! gives the same bytes on every machine. [`push`] copies a layout into a [`Registry`], byte for
-//! byte. [`inspect`] shows the module that an agent would use from a layout or a registry.
+//! byte. [`inspect`] shows the module that an agent would use from a layout or a registry, and
+//! [`verify`] checks its signature.
 //!
 //! `oci-spec`, `oci-client`, `http-auth`, `tar`, `flate2`, `cargo_metadata`, `ring` and `rustls` do
 //! most of the work. The modules `registry`, `registry::docker`, `agent`, `sbom` and `signature`
@@ -38,5 +39,5 @@ pub use self::layout::Layout;
 pub use self::module::Module;
 pub use self::push::{Pushed, push};
 pub use self::registry::{Login, Registry, is_reference};
-pub use self::signature::Key;
+pub use self::signature::{Key, PublicKey, verify};
 pub use self::store::{Manifest, Store};

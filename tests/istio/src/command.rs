@@ -16,7 +16,7 @@ use crate::kubelet::container::{self, CONTAINER};
 use crate::parts::Parts;
 use crate::progress::Stages;
 use crate::run::Run;
-use crate::{demo, suite, tools};
+use crate::{demo, golden, suite, tools};
 
 /// The filter under a real Istio control plane on this machine: etcd, the API server, istiod, its
 /// injector and its agents, redirection by iptables, and stock Envoys.
@@ -30,6 +30,8 @@ pub enum Options {
     },
     /// Run Bookinfo's ratings-v2 and its databases, and print and check the metrics of both ends
     Demo(demo::Options),
+    /// Write what istiod configures for every overlay, or compare it with what is in the tree
+    Golden(golden::Options),
     /// Run the named checks, or all
     Suite(suite::Options),
     /// Run a job in the namespaces of this process
@@ -55,6 +57,7 @@ struct Job {
 #[derive(Debug, Serialize, Deserialize)]
 enum Kind {
     Demo(demo::Options),
+    Golden(golden::Options),
     Suite(suite::Options),
 }
 
@@ -64,6 +67,7 @@ pub fn run(options: &Options) -> ExitCode {
     let result = match options {
         Options::Tools { families } => tools::build(families).map(|()| 0),
         Options::Demo(options) => outside(Kind::Demo(options.clone())),
+        Options::Golden(options) => outside(Kind::Golden(options.clone())),
         Options::Suite(options) if options.list => {
             suite::list();
             Ok(0)
@@ -90,7 +94,7 @@ fn outside(kind: Kind) -> Result<u8> {
     let parts = match &kind {
         Kind::Demo(_) => parts.with_driver()?,
         Kind::Suite(options) if suite::needs_image(options) => parts.with_image()?,
-        Kind::Suite(_) => parts,
+        Kind::Suite(_) | Kind::Golden(_) => parts,
     };
     let job = Job {
         parts,
@@ -121,6 +125,7 @@ fn inside() -> Result<u8> {
     };
     let result = match &job.kind {
         Kind::Demo(options) => demo::run(&run, options),
+        Kind::Golden(options) => golden::run(&run, options),
         Kind::Suite(options) => suite::run(&run, options),
     };
     if !matches!(result, Ok(true)) {

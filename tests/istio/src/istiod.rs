@@ -12,29 +12,48 @@ use serde_json::Value;
 use crate::cluster::until;
 use crate::error::{Error, Result};
 use crate::kubelet::{Kubelet, Pod, PodSpec};
+use crate::{overlay, workload};
 
 pub use self::proxies::Proxies;
 
 /// The namespace of istiod.
 pub const NAMESPACE: &str = "istio-system";
 
-/// The settings of `istioctl manifest generate`. Stock Envoy has none of Istio's own filters, so
-/// istiod must not configure them; it has no compressor for Istio's stats.
-pub const SETTINGS: [&str; 9] = [
+/// The settings of `istioctl manifest generate`.
+const SETTINGS: [&str; 7] = [
     "profile=minimal",
-    "values.telemetry.enabled=false",
-    "values.pilot.env.PILOT_ENABLE_METADATA_EXCHANGE=false",
     "values.pilot.env.PILOT_ENABLE_ALPN_FILTER=false",
     "values.pilot.env.PILOT_ENABLE_GATEWAY_API=false",
     "values.pilot.env.ENABLE_LEADER_ELECTION=false",
+    // Stock Envoy has no compressor for Istio's stats.
     "meshConfig.defaultConfig.statsCompression=false",
     // Otherwise istiod and the agents ask the metadata servers of clouds at their start.
     "values.pilot.env.CLOUD_PLATFORM=none",
     "meshConfig.defaultConfig.proxyMetadata.CLOUD_PLATFORM=none",
 ];
 
+/// The settings with which istiod does not configure the filters that only Istio's own proxy has.
+const WITHOUT_NATIVE_FILTERS: [&str; 2] = [
+    "values.telemetry.enabled=false",
+    "values.pilot.env.PILOT_ENABLE_METADATA_EXCHANGE=false",
+];
+
+/// The proxies that istiod configures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proxy {
+    /// Stock Envoy.
+    Stock,
+    /// Istio's own, which has its exchange filter and its stats filter. Stock Envoy refuses them.
+    Native,
+}
+
 /// The webhook that validates Istio's objects.
 const VALIDATION: &str = "validatingwebhookconfiguration/istio-validator-istio-system";
+
+/// Its name in the cluster.
+const HOST: &str = "istiod.istio-system.svc";
+/// Its debug interface, in its pod.
+const DEBUG: &str = "http://127.0.0.1:8080/debug";
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -68,10 +87,10 @@ impl Istiod {
     ///
     /// # Errors
     /// An object is refused, or istiod does not become ready.
-    pub fn start(kubelet: &mut Kubelet, settings: &[&str]) -> Result<Self> {
+    pub fn start(kubelet: &mut Kubelet) -> Result<Self> {
         let kubectl = kubelet.kubectl();
         kubectl.run(&["create", "namespace", NAMESPACE])?;
-        let manifests = manifests(kubelet, settings)?;
+        let manifests = manifests(kubelet, Proxy::Stock)?;
         apply(kubelet, &manifests)?;
         validate_all(kubelet)?;
         let spec: PodSpec = kubelet.kubectl().until("a pod of Deployment istiod", || {
@@ -79,11 +98,49 @@ impl Istiod {
             Ok(pods.pop())
         })?;
         let pod = kubelet.start(spec)?;
-        kubelet.name("istiod.istio-system.svc", pod.address())?;
+        kubelet.name(HOST, pod.address())?;
         kubelet.ready(&pod)?;
         let istiod = Self { pod };
         istiod.wait(kubelet)?;
         Ok(istiod)
+    }
+
+    /// Replaces it by an istiod for other proxies. Injected pods stay as they are.
+    ///
+    /// # Errors
+    /// An object is refused, or the new istiod does not become ready.
+    pub fn replace(&mut self, kubelet: &mut Kubelet, proxy: Proxy) -> Result<()> {
+        let manifests = manifests(kubelet, proxy)?;
+        let mut objects: Vec<Value> = serde_saphyr::from_multiple(&manifests)
+            .map_err(|error| mesh::Error::malformed("the output of istioctl", error))?;
+        // The webhooks have what this istiod and `validate_all` wrote.
+        objects.retain(|object| {
+            let kind = object.get("kind").and_then(Value::as_str);
+            matches!(kind, Some("ConfigMap" | "Deployment"))
+        });
+        let list = overlay::list(&objects);
+        let kubectl = kubelet.kubectl();
+        let apply = ["apply", "--server-side", "--force-conflicts", "--filename"];
+        kubectl.send(&apply, &list)?;
+        let spec = workload::pod(kubectl, NAMESPACE, "istiod")?;
+        self.pod.kill()?;
+        let force = ["--force", "--grace-period=0", "--namespace", NAMESPACE];
+        kubectl.run(&[&["delete", "pod", self.pod.name()], &force[..]].concat())?;
+        let pod = kubelet.start(spec)?;
+        kubelet.name(HOST, pod.address())?;
+        kubelet.ready(&pod)?;
+        kubelet.remove(std::mem::replace(&mut self.pod, pod))?;
+        self.wait(kubelet)
+    }
+
+    /// A page of its debug interface as JSON.
+    ///
+    /// # Errors
+    /// istiod does not answer, or not with JSON.
+    pub fn debug(&self, page: &str) -> Result<Value> {
+        let text = self.pod.get(&format!("{DEBUG}/{page}"))?;
+        Ok(serde_json::from_str(&text)
+            .map_err(|error| mesh::Error::malformed(format!("{page} of istiod"), error))?)
     }
 
     /// What istiod says of its proxies.
@@ -91,7 +148,7 @@ impl Istiod {
     /// # Errors
     /// istiod does not answer.
     pub fn proxies(&self) -> Result<Proxies> {
-        let sync = self.pod.get("http://127.0.0.1:8080/debug/syncz")?;
+        let sync = self.pod.get(&format!("{DEBUG}/syncz"))?;
         let metrics = self.pod.get("http://127.0.0.1:15014/metrics")?;
         Proxies::parse(&sync, &metrics)
     }
@@ -182,11 +239,15 @@ fn validate_all(kubelet: &Kubelet) -> Result<()> {
 }
 
 /// Renders Istio's objects.
-fn manifests(kubelet: &Kubelet, settings: &[&str]) -> Result<String> {
+fn manifests(kubelet: &Kubelet, proxy: Proxy) -> Result<String> {
+    let off = WITHOUT_NATIVE_FILTERS
+        .iter()
+        .filter(|_| proxy == Proxy::Stock);
+    let settings = SETTINGS.iter().chain(off);
     let mut command = Command::new(kubelet.tools().path("istioctl")?);
     command
         .args(["manifest", "generate"])
-        .args(settings.iter().flat_map(|setting| ["--set", setting]))
+        .args(settings.flat_map(|setting| ["--set", setting]))
         .env("HOME", kubelet.work());
     let output = process::run("istioctl", command)?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

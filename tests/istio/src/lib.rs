@@ -2,14 +2,17 @@
 //! modules, with stock Envoys and the filter.
 //!
 //! [`tools`] builds the programs. [`isolation`] runs a job in namespaces of its own. In them,
-//! [`cluster`] has the API server, [`kubelet`] runs the containers of pods, and [`istiod`] is the
-//! control plane; [`run`] starts all of them. [`overlay`] and [`workload`] have the objects that
-//! users apply. [`demo`] and [`suite`] are the jobs. Each imports only those before it.
+//! [`cluster`] has the API server and [`kubelet`] runs the containers of pods. [`overlay`] and
+//! [`workload`] have the objects that users apply, [`istiod`] is the control plane, and [`run`]
+//! starts all of them. [`envoy_gateway`] is another control plane. [`demo`], [`golden`] and [`suite`] are the jobs. Each imports only those
+//! before it.
 
 pub mod cluster;
 pub mod command;
 pub mod demo;
+pub mod envoy_gateway;
 pub mod error;
+pub mod golden;
 pub mod increase;
 pub mod isolation;
 pub mod istiod;

@@ -1,14 +1,17 @@
 //! What a job needs and what is prepared outside of its namespaces, where the network is.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use mesh::error::Context;
 use mesh::progress::step;
 use mesh::tools::mongodb_python;
 use mesh::{EnvoyBinary, process, program, wasm, workspace};
+use rcgen::KeyPair;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tools::Tools;
 
 /// The programs and files of a job.
@@ -33,6 +36,8 @@ pub struct Image {
     pub oci: PathBuf,
     /// The layout.
     pub layout: PathBuf,
+    /// The public key of its signatures.
+    pub key: PathBuf,
 }
 
 impl Parts {
@@ -72,19 +77,44 @@ impl Parts {
         step("image", "building it with `cargo oci build`");
         let oci = program::build("oci")?;
         let output = workspace::target().join("runs/istio-image");
+        let keys = workspace::target().join("runs/istio-key");
+        fs::create_dir_all(&keys).context(|| format!("cannot create {}", keys.display()))?;
+        let (private, public) = (keys.join("private.pem"), keys.join("public.pem"));
+        key_pair(&private, &public)?;
         let mut command = Command::new(&oci);
         command
             .args(["build", "--output"])
             .arg(&output)
+            .arg("--key")
+            .arg(&private)
             .current_dir(workspace::root());
         process::run("cargo oci build", command)?;
         let image = Image {
             oci,
             layout: output.join("layout"),
+            key: public,
         };
         Ok(Self {
             image: Some(image),
             ..self
         })
     }
+}
+
+/// Writes a new ECDSA P-256 key and its public key, in PEM.
+///
+/// # Errors
+/// A file cannot be written.
+pub fn key_pair(private: &Path, public: &Path) -> Result<()> {
+    let pair = KeyPair::generate().map_err(|source| Error::Certificate {
+        name: "the image's signature".into(),
+        source,
+    })?;
+    for (path, text) in [
+        (private, pair.serialize_pem()),
+        (public, pair.public_key_pem()),
+    ] {
+        fs::write(path, text).context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::cluster::{Kubernetes, Network};
 use crate::error::Result;
-use crate::istiod::{Istiod, SETTINGS};
+use crate::istiod::Istiod;
 use crate::kubelet::Kubelet;
 use crate::parts::Parts;
 use crate::progress::Stages;
@@ -46,7 +46,7 @@ impl Run {
         let folders = [self.work.as_path(), self.logs.as_path()];
         let (tools, envoy) = (&self.parts.tools, &self.parts.envoy);
         let mut kubelet = Kubelet::new(kubernetes, network, tools, envoy, folders)?;
-        let istiod = Istiod::start(&mut kubelet, &SETTINGS)?;
+        let istiod = Istiod::start(&mut kubelet)?;
         self.stages.done("istiod and its injector are ready");
         Ok(ControlPlane { kubelet, istiod })
     }

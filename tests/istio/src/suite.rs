@@ -10,6 +10,7 @@ mod checks;
 mod clusters;
 mod control;
 mod dump;
+mod envoy_gateway;
 mod exchange;
 mod expect;
 mod faults;
@@ -28,6 +29,7 @@ mod reported;
 mod rollout;
 mod scraping;
 mod services;
+mod signature;
 mod stream;
 mod table;
 mod telemetry;
@@ -70,7 +72,8 @@ pub struct Options {
 #[must_use]
 pub fn needs_image(options: &Options) -> bool {
     let names = &options.names;
-    names.is_empty() || names.iter().any(|name| name.starts_with("plugin-"))
+    let needs = |name: &String| name.starts_with("plugin-") || name == "cosign";
+    names.is_empty() || names.iter().any(needs)
 }
 
 /// Prints the names of all checks.

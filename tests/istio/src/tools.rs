@@ -31,15 +31,19 @@ impl Tools {
     /// Finds the programs, in the folder of `ISTIO_TOOLS` or in the cache. Builds nothing.
     ///
     /// # Errors
-    /// A program is missing ([`Error::is_unmet`] if it is not built).
+    /// A program of the control plane is missing ([`Error::is_unmet`] if it is not built).
     pub fn find() -> Result<Self> {
         let folder = env::var_os(VARIABLE).filter(|folder| !folder.is_empty());
         let mut files = BTreeMap::new();
         for family in FAMILIES {
             let (at, is_given) = match &folder {
                 Some(folder) => (PathBuf::from(folder), true),
+                None if family.is_optional => (family.folder(), false),
                 None => (built(family)?, false),
             };
+            if family.is_optional && !family.files().all(|name| at.join(name).is_file()) {
+                continue;
+            }
             for name in family.files() {
                 files.insert(name.to_owned(), existing(&at, name, is_given)?);
             }
@@ -50,10 +54,20 @@ impl Tools {
     /// The path of a program or a file.
     ///
     /// # Errors
-    /// No family has it.
+    /// No family has it, or its family is not built ([`Error::is_unmet`]).
     pub fn path(&self, name: &str) -> Result<&Path> {
-        let path = self.files.get(name).map(PathBuf::as_path);
-        path.ok_or_else(|| Error::object(name, "no family of programs has it"))
+        if let Some(path) = self.files.get(name) {
+            return Ok(path);
+        }
+        let mut families = FAMILIES.into_iter();
+        let family = families.find(|family| family.files().any(|own| own == name));
+        Err(match family {
+            Some(Family { name: family, .. }) => Error::Unmet {
+                what: format!("{name} is not built"),
+                remedy: format!("Build it once with `cargo istio tools {family}`"),
+            },
+            None => Error::object(name, "no family of programs has it"),
+        })
     }
 }
 
@@ -81,7 +95,7 @@ pub fn build(names: &[String]) -> Result<()> {
     let go = build::go()?;
     let minutes: u32 = missing.iter().map(|family| family.minutes).sum();
     progress::say(&format!(
-        "builds {} from Go modules: about {minutes} minutes on two cores and up to 9 GB in Go's caches, if these are empty",
+        "builds {} from Go modules: about {minutes} minutes on two cores and up to 12 GB in Go's caches, if these are empty",
         missing
             .iter()
             .map(|family| family.name)
@@ -132,6 +146,18 @@ fn existing(folder: &Path, name: &str, is_given: bool) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_of_one_check_is_missed_when_that_check_asks_for_it() {
+        let none = Tools {
+            files: BTreeMap::new(),
+        };
+        let unmet = none.path("cosign").unwrap_err();
+        assert!(unmet.is_unmet(), "{unmet}");
+        let remedy = "cosign is not built. Build it once with `cargo istio tools cosign`";
+        assert_eq!(unmet.to_string(), remedy);
+        assert!(!none.path("no-such-program").unwrap_err().is_unmet());
+    }
 
     #[test]
     fn the_remedy_fits_the_folder_that_lacks_a_program() {

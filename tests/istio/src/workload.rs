@@ -78,15 +78,19 @@ pub fn pod(kubectl: &Kubectl, namespace: &str, deployment: &str) -> Result<PodSp
         let is_observed = at("/status/observedGeneration") >= at("/metadata/generation");
         Ok(is_observed.then_some(found))
     })?;
+    let labels = wanted
+        .pointer("/spec/selector/matchLabels")
+        .and_then(Value::as_object);
+    let labels = labels.into_iter().flatten();
+    let labels: Vec<_> = labels
+        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    let selector = labels.join(",");
     let revision = wanted
         .pointer("/metadata/annotations")
         .and_then(|annotations| annotations.get(REVISION)?.as_str())
         .unwrap_or_default();
     kubectl.until(&format!("a pod of {deployment}"), || {
-        let app = wanted
-            .pointer("/spec/selector/matchLabels/app")
-            .and_then(Value::as_str);
-        let selector = format!("app={}", app.unwrap_or_default());
         let sets: Vec<ReplicaSet> = kubectl.list(namespace, "replicasets", &selector)?;
         let hash = sets.into_iter().find_map(|set| {
             let metadata = set.metadata;

@@ -46,7 +46,7 @@ fn a_wrong_name_is_refused_before_anything_starts() -> Result {
 
     let output = istio(&["tools", "no-such-family"])?;
     let errors = String::from_utf8_lossy(&output.stderr);
-    let expected = "error: there is no family of programs no-such-family. Use one of: etcd, mongodb, istio, kube\n";
+    let expected = "error: there is no family of programs no-such-family. Use one of: etcd, mongodb, istio, kube, envoy-gateway, cosign\n";
     assert_eq!(errors, expected);
     Ok(())
 }

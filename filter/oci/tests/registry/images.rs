@@ -230,6 +230,42 @@ fn openssl_verifies_the_signatures() -> Result {
     Ok(())
 }
 
+/// The key that signed, and another one.
+#[test]
+fn inspect_verifies_the_signatures() -> Result {
+    let layout = SIGNED.join("layout");
+    let layout = layout.to_str().ok_or("no UTF-8")?;
+    let of = |key: &Path| {
+        oci([
+            "inspect",
+            "--verify",
+            key.to_str().unwrap_or_default(),
+            layout,
+        ])
+    };
+    let key = KEY.join("public.pem");
+    let text = done(&mut of(&key))?;
+    let expected = format!("signed by {}", key.display());
+    assert!(text.trim_end().ends_with(&expected), "{text}");
+
+    let scratch = mesh::Scratch::new("oci-verify")?;
+    let other = scratch.path().join("other.pem");
+    fs::write(&other, rcgen::KeyPair::generate()?.public_key_pem())?;
+    let text = refused(&mut of(&other))?;
+    assert!(text.contains("has no valid signature by"), "{text}");
+    let unsigned = PLAIN.join("layout");
+    let unsigned = unsigned.to_str().ok_or("no UTF-8")?;
+    let key = key.to_str().ok_or("no UTF-8")?;
+    let text = refused(&mut oci(["inspect", "--verify", key, unsigned]))?;
+    assert!(text.contains("has no valid signature by"), "{text}");
+
+    let p384 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384)?;
+    fs::write(&other, p384.public_key_pem())?;
+    let text = refused(&mut of(&other))?;
+    assert!(text.contains("is not an ECDSA P-256 key"), "{text}");
+    Ok(())
+}
+
 #[test]
 fn an_unusable_key_is_rejected_before_the_build() -> Result {
     let text = refused(&mut oci(["build", "--key", "/nonexistent"]))?;

@@ -11,6 +11,7 @@ use super::application::{Application, First};
 use super::telemetry::Telemetry;
 use crate::cluster::{Host, Kubectl};
 use crate::error::{Error, Result};
+use crate::golden;
 use crate::istiod::Proxies;
 use crate::kubelet::Pod;
 use crate::overlay::{self, Port};
@@ -90,6 +91,11 @@ impl<'a> Bench<'a> {
         bench.address = workload::cluster_address(bench.kubectl(), NAMESPACE, SERVICE)?;
         run.stages.done("the client and the server are ready");
         Ok(bench)
+    }
+
+    /// The parts and folders of this run.
+    pub(super) fn run(&self) -> &Run {
+        self.run
     }
 
     /// The client's pod.
@@ -272,6 +278,11 @@ impl<'a> Bench<'a> {
     pub(super) fn restart_istiod(&mut self) -> Result<()> {
         let ControlPlane { kubelet, istiod } = &mut self.control;
         istiod.restart(kubelet)
+    }
+
+    /// Compares what istiod configures with the files in the repository. Returns their number.
+    pub(super) fn golden(&mut self) -> Result<usize> {
+        golden::check(self.run, &mut self.control)
     }
 
     /// Runs the pod of a Deployment.

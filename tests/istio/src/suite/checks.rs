@@ -2,15 +2,18 @@
 
 use super::bench::Bench;
 use super::{
-    control, exchange, faults, gateway, lost, manifests, other_clients, plugin, pods, rollout,
-    scraping, services,
+    control, envoy_gateway, exchange, faults, gateway, lost, manifests, other_clients, plugin,
+    pods, rollout, scraping, services, signature,
 };
 use crate::error::Result;
+
+/// The files for Envoy Gateway.
+pub(super) const ENVOY_GATEWAY: &str = "envoy-gateway";
 
 /// A named check. It returns the counts that it found.
 pub(super) struct Check {
     pub(super) name: &'static str,
-    /// What of `envoy-config/istio` it is about.
+    /// What of `envoy-config/istio` it is about, or [`ENVOY_GATEWAY`].
     pub(super) overlay: &'static str,
     pub(super) about: &'static str,
     pub(super) run: fn(&mut Bench<'_>) -> Result<String>,
@@ -275,5 +278,23 @@ pub(super) const CHECKS: &[Check] = &[
         overlay: "overlays/telemetry-only",
         about: "the registry stopped: connections pass uncounted",
         run: plugin::registry_down,
+    },
+    Check {
+        name: "cosign",
+        overlay: "overlays/telemetry-only",
+        about: "the image's signature: cosign verifies that of cargo oci, cargo oci verifies that of cosign",
+        run: signature::cosign,
+    },
+    Check {
+        name: "envoy-gateway",
+        overlay: ENVOY_GATEWAY,
+        about: "envoy-config/envoy-gateway under a real Envoy Gateway: a connection is counted under its route",
+        run: envoy_gateway::counted,
+    },
+    Check {
+        name: "golden",
+        overlay: "all",
+        about: "what istiod configures for every overlay, also on Istio's own proxy: as the files in tests/istio/golden",
+        run: manifests::golden,
     },
 ];

@@ -91,7 +91,7 @@ fn pod(control: &mut ControlPlane, deployment: &str) -> Result<Pod> {
 }
 
 /// Pushes the image to a registry on plain HTTP and returns the digest of its manifest.
-fn push(image: &Image, repository: &str) -> Result<String> {
+pub(super) fn push(image: &Image, repository: &str) -> Result<String> {
     let mut command = Command::new(&image.oci);
     command
         .args(["push", "--insecure", "--layout"])

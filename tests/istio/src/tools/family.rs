@@ -15,6 +15,8 @@ pub struct Family {
     pub name: &'static str,
     /// The time of a build with empty caches on two cores, in minutes.
     pub minutes: u32,
+    /// Whether a single check needs it, and not the control plane.
+    pub(super) is_optional: bool,
     /// The files of the module, by name.
     pub(crate) sources: &'static [(&'static str, &'static str)],
     pub(super) builds: &'static [Build],
@@ -39,10 +41,11 @@ macro_rules! sources {
 }
 
 /// All families. The tags and flags are those of the projects' own builds.
-pub const FAMILIES: [Family; 4] = [
+pub const FAMILIES: [Family; 6] = [
     Family {
         name: "etcd",
         minutes: 1,
+        is_optional: false,
         sources: sources!("etcd", "go.mod", "go.sum"),
         builds: &[Build {
             tags: "",
@@ -54,6 +57,7 @@ pub const FAMILIES: [Family; 4] = [
     Family {
         name: "mongodb",
         minutes: 2,
+        is_optional: false,
         sources: sources!("mongodb", "go.mod", "go.sum", "main.go"),
         builds: &[Build {
             tags: "",
@@ -65,6 +69,7 @@ pub const FAMILIES: [Family; 4] = [
     Family {
         name: "istio",
         minutes: 10,
+        is_optional: false,
         sources: sources!("istio", "go.mod", "go.sum"),
         builds: &[
             Build {
@@ -93,6 +98,7 @@ pub const FAMILIES: [Family; 4] = [
     Family {
         name: "kube",
         minutes: 13,
+        is_optional: false,
         sources: sources!("kube", "go.mod", "go.sum"),
         builds: &[Build {
             tags: "",
@@ -106,6 +112,33 @@ pub const FAMILIES: [Family; 4] = [
                 ),
                 ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
             ],
+        }],
+        copied: None,
+    },
+    Family {
+        name: "envoy-gateway",
+        minutes: 6,
+        is_optional: true,
+        sources: sources!("envoy-gateway", "go.mod", "go.sum"),
+        builds: &[Build {
+            tags: "",
+            ldflags: "-s -w",
+            programs: &[(
+                "envoy-gateway",
+                "github.com/envoyproxy/gateway/cmd/envoy-gateway",
+            )],
+        }],
+        copied: None,
+    },
+    Family {
+        name: "cosign",
+        minutes: 5,
+        is_optional: true,
+        sources: sources!("cosign", "go.mod", "go.sum"),
+        builds: &[Build {
+            tags: "",
+            ldflags: "-s -w",
+            programs: &[("cosign", "github.com/sigstore/cosign/v2/cmd/cosign")],
         }],
         copied: None,
     },

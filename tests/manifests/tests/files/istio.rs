@@ -1,11 +1,8 @@
-//! The manifests for Istio: the configuration of sidecars, and its effect in real Envoys.
+//! The manifests for Istio: what istiod makes of them, and its effect in real Envoys.
 
 mod bookinfo;
-mod chains;
-mod clients;
-mod exchange;
-mod running;
-mod support;
+mod configured;
+mod installations;
+mod replaced;
 mod tags;
 mod traffic;
-mod validate;

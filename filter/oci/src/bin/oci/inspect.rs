@@ -1,6 +1,6 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use oci::{Error, Inspected, Layout, Registry, inspect, is_reference};
+use oci::{Error, Inspected, Layout, PublicKey, Registry, Store, inspect, is_reference, verify};
 
 use crate::login::Access;
 use crate::output;
@@ -16,6 +16,7 @@ use crate::output;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   cargo oci inspect registry.example.com/mesh/tcp-peer-stats:0.1.0
+  cargo oci inspect --verify release.pub registry.example.com/mesh/tcp-peer-stats:0.1.0
   cargo oci inspect --json target/oci/layout | jq -r '.[0].manifest_digest'")]
 pub(crate) struct Inspect {
     /// An image, or the folder of a layout
@@ -24,18 +25,23 @@ pub(crate) struct Inspect {
     /// Print a JSON array of images
     #[arg(long)]
     json: bool,
+    /// Fail unless each image has a signature in cosign's format by this ECDSA P-256 key (PEM)
+    #[arg(long, value_name = "PUBLIC_KEY")]
+    verify: Option<PathBuf>,
     #[command(flatten)]
     access: Access,
 }
 
 impl Inspect {
     pub(crate) fn run(self) -> Result<(), Error> {
+        let key = self.verify.as_deref().map(PublicKey::read).transpose()?;
+        let key = key.as_ref();
         let path = Path::new(&self.image);
         let images = if path.exists() {
             let layout = Layout::open(path)?;
             let references = layout.references()?.into_iter();
             references
-                .map(|reference| inspect(&reference, &reference, &layout))
+                .map(|reference| inspected(&reference, &reference, &layout, key))
                 .collect::<Result<_, _>>()?
         } else if !is_reference(&self.image) {
             return Err(Error::NoFolder {
@@ -43,20 +49,27 @@ impl Inspect {
             });
         } else {
             let registry = self.access.registry(&self.image)?;
-            vec![pulled(self.image, &registry)?]
+            vec![pulled(self.image, &registry, key)?]
         };
         if self.json {
             return output::print(format_args!("{:#}", serde_json::json!(images)));
         }
-        let texts: Vec<_> = images.iter().map(to_text).collect();
+        let mut texts: Vec<_> = images.iter().map(to_text).collect();
+        if let Some(key) = &self.verify {
+            texts.push(format!("signed by {}", key.display()));
+        }
         output::print(texts.join("\n\n"))
     }
 }
 
 /// Inspects an image of a registry.
-fn pulled(argument: String, registry: &Registry) -> Result<Inspected, Error> {
+fn pulled(
+    argument: String,
+    registry: &Registry,
+    key: Option<&PublicKey>,
+) -> Result<Inspected, Error> {
     let wanted = registry.wanted();
-    let image = inspect(&registry.name(wanted), wanted, registry);
+    let image = inspected(&registry.name(wanted), wanted, registry, key);
     image.map_err(|source| match registry.is_repository() {
         true => Error::TakenForImage {
             argument,
@@ -65,6 +78,20 @@ fn pulled(argument: String, registry: &Registry) -> Result<Inspected, Error> {
         },
         false => source,
     })
+}
+
+/// Inspects an image and verifies its signature if there is a key.
+fn inspected(
+    name: &str,
+    reference: &str,
+    store: &impl Store,
+    key: Option<&PublicKey>,
+) -> Result<Inspected, Error> {
+    let image = inspect(name, reference, store)?;
+    if let Some(key) = key {
+        verify(name, reference, store, key)?;
+    }
+    Ok(image)
 }
 
 /// An image for people.

@@ -15,7 +15,7 @@ use mesh::poll::{self, Look};
 use mesh::{Envoy, Scratch, Workload, wasm};
 use serde_json::{Value, json};
 
-use super::support::{load, local, read, tags};
+use super::support::{local, read, tags};
 
 /// The `stats_config` of every proxy.
 fn stats() -> Value {
@@ -57,38 +57,6 @@ fn consul_sidecar(listeners: &str, filter: &Value, stats: &Value, scratch: &Scra
         }
     }
     bootstrap
-}
-
-#[test]
-fn envoy_loads_the_filters_of_consuls_entries() {
-    let scratch = Scratch::new("consul").unwrap();
-    let wasm = wasm::build().unwrap();
-    let stats = stats();
-    let mut sides = Vec::new();
-    for manifest in read("consul/service-defaults.yaml") {
-        for (listeners, mut filter) in consul::filters(&manifest).unwrap() {
-            assert_eq!(
-                filter["typed_config"]["config"]["fail_open"], false,
-                "{manifest}"
-            );
-            local(&mut filter, &wasm);
-            load(
-                &scratch,
-                &consul_sidecar(&listeners, &filter, &stats, &scratch),
-            )
-            .unwrap();
-            filter["typed_config"]["config"]["configuration"]["value"] =
-                json!("{ \"peer_exchange\": { \"mode\": \"maybe\" } }");
-            let refusal = load(
-                &scratch,
-                &consul_sidecar(&listeners, &filter, &stats, &scratch),
-            );
-            let refusal = refusal.unwrap_err().to_string();
-            assert!(refusal.contains("maybe"), "{refusal}");
-            sides.push(listeners);
-        }
-    }
-    assert_eq!(sides, ["inbound", "outbound"]);
 }
 
 /// The cluster that the client's entry names.
@@ -154,6 +122,7 @@ fn sidecars_of_consul_exchange_the_metadata_of_their_nodes() {
         .zip([("mongodb", "virtualInbound"), ("ratings", "mongodb")])
     {
         let (listeners, mut filter) = consul::filters(manifest).unwrap().remove(0);
+        assert_eq!(filter["typed_config"]["config"]["fail_open"], false);
         local(&mut filter, &wasm);
         let mut bootstrap = consul_sidecar(&listeners, &filter, &stats, &scratch);
         as_consul(&mut bootstrap, trust, &ca, service);

@@ -3,22 +3,12 @@
 use std::path::Path;
 
 use manifests::Manifest;
-use mesh::EnvoyBinary;
 use mesh::bootstrap::Bootstrap;
-use mesh::{Envoy, Scratch, workspace};
+use mesh::workspace;
 use serde_json::{Value, json};
 
 pub(super) fn read(path: &str) -> Vec<Manifest> {
     Manifest::read(&workspace::root().join("envoy-config").join(path)).unwrap()
-}
-
-pub(super) fn load(scratch: &Scratch, bootstrap: &Bootstrap) -> mesh::Result<()> {
-    Envoy::validate(
-        &EnvoyBinary::find(None)?,
-        "elsewhere",
-        bootstrap.document(),
-        scratch.path(),
-    )
 }
 
 /// Replaces the path of the module in a pod by a local path.
