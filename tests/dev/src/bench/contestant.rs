@@ -16,7 +16,7 @@ pub enum Contestant {
     NoFilter,
     /// An empty Wasm filter.
     EmptyFilter,
-    /// This filter with its default configuration.
+    /// This filter with its default configuration and the reporter of its side.
     Filter,
 }
 

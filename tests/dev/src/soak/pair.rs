@@ -44,7 +44,8 @@ pub struct Memory {
 }
 
 impl Pair {
-    /// Starts both sidecars with a filter, or without one if `configuration` is `None`.
+    /// Starts both sidecars with a filter, or without one if `configuration` is `None`. Each
+    /// configuration names the reporter of its side, as in `envoy-config/istio`.
     pub(crate) fn start(
         binary: &EnvoyBinary,
         wasm: &Path,
@@ -53,14 +54,16 @@ impl Pair {
         hop: Hop,
     ) -> Result<Self> {
         let scratch = Scratch::new("pair")?;
-        let filter =
-            configuration.map_or(Filter::Absent, |value| Filter::Configured(value.clone()));
+        let filter = |reporter| match configuration {
+            Some(value) => Filter::Configured(with_reporter(value, reporter)),
+            None => Filter::Absent,
+        };
         let service = Service::new(Workload::bookinfo(SERVICE, "v1"), PORT, application)
             .hop(hop)
-            .filter(filter.clone())
+            .filter(filter("DESTINATION"))
             .edit(open_breakers);
         let mesh = Mesh::builder(binary, wasm)
-            .client_filter(filter)
+            .client_filter(filter("SOURCE"))
             .edit_client(open_breakers)
             .service(service)
             .without_taps()
@@ -159,6 +162,14 @@ fn open_breakers(bootstrap: &mut Value) {
             );
         }
     }
+}
+
+fn with_reporter(configuration: &Value, reporter: &str) -> Value {
+    let mut own = configuration.clone();
+    if let Some(keys) = own.as_object_mut() {
+        keys.insert("reporter".into(), json!(reporter));
+    }
+    own
 }
 
 fn memory(envoy: &Envoy) -> Result<Memory> {
