@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::app::App;
 use super::chunks::Chunks;
+use super::grouping::Grouping;
 use super::hop::Hop;
 use super::path::{Link, Path, deliver, pump};
 use super::segment::Toward;
@@ -37,10 +38,9 @@ impl Connection {
         self.path.borrow_mut().chunks = chunks;
     }
 
-    /// Lets a proxy see the last bytes of the other one and the end behind them as two events in place
-    /// of one. Real Envoys do either: it depends on when the second one reads.
-    pub fn separate_ends(&self) {
-        self.path.borrow_mut().separates_ends = true;
+    /// Sets how a proxy sees what the other one sends.
+    pub fn grouping(&self, grouping: Grouping) {
+        self.path.borrow_mut().grouping = grouping;
     }
 
     /// Lets a proxy that forwards a reset lose the bytes that it has written in the same event. Real

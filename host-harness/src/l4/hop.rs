@@ -237,6 +237,14 @@ impl Hop {
         match (toward, segment) {
             (Toward::Server, Segment::Data { bytes, end }) => self.client_sent(&bytes, end),
             (Toward::Server, Segment::Close) => self.client_sent(&[], true),
+            (Toward::Server, Segment::Reset) if self.reads_reset_as_end(toward) => {
+                self.downstream.reset = true;
+                self.client_sent(&[], true);
+            }
+            (Toward::Client, Segment::Reset) if self.reads_reset_as_end(toward) => {
+                self.upstream.reset = true;
+                self.server_sent(&[], true);
+            }
             (Toward::Server, Segment::Reset) if self.is_reading() && !self.downstream.read_end => {
                 self.close_downstream(PeerType::Remote, self.after_reset(toward));
             }
@@ -250,6 +258,16 @@ impl Hop {
             }
             (Toward::Client, Segment::Reset) => self.upstream.reset = true,
         }
+    }
+
+    /// Whether a reset of the connection that sends in this direction reads as the end of its stream.
+    fn reads_reset_as_end(&self, toward: Toward) -> bool {
+        let info = &self.stream.borrow().info;
+        let has_tls = match toward {
+            Toward::Server => info.downstream_tls.is_some(),
+            Toward::Client => info.upstream.as_ref().is_some_and(|of| of.tls.is_some()),
+        };
+        has_tls && !self.proxy.profile().sees_resets_in_tls()
     }
 
     /// How tcp_proxy ends the connection in this direction after the one behind it was reset.

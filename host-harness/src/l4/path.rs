@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::app_state::AppState;
 use super::chunks::Chunks;
+use super::grouping::Grouping;
 use super::hop::Hop;
 use super::listener::Listener;
 use super::segment::{Segment, Toward};
@@ -17,8 +18,8 @@ const KEPT: usize = 128 * 1024;
 /// The hops of a connection, and the events in transit between them.
 pub(crate) struct Path {
     pub(super) chunks: Chunks,
-    /// A proxy sees the bytes of the other one and the end behind them as two events.
-    pub(super) separates_ends: bool,
+    /// How a proxy sees what the other one sends.
+    pub(super) grouping: Grouping,
     /// A proxy that forwards a reset loses what it has written in the same event.
     pub(super) loses_unsent: bool,
     /// Called after every change.
@@ -92,7 +93,7 @@ impl Path {
     ) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self {
             chunks: Chunks::default(),
-            separates_ends: false,
+            grouping: Grouping::default(),
             loses_unsent: false,
             observer: None,
             proxies: std::iter::once(first).chain(further).collect(),
@@ -228,7 +229,10 @@ impl Path {
             return None;
         }
         let hello = self.hops.last().map_or_else(|| next.client(), Hop::hello);
-        let Some(mut hop) = next.accept(&hello) else {
+        // An end that is there with the first bytes comes first. Envoy: `ListenerFilterBufferImpl`.
+        let is_ended = end && self.grouping == Grouping::Together;
+        let accepted = (!is_ended).then(|| next.accept(&hello)).flatten();
+        let Some(mut hop) = accepted else {
             // The bytes are unread when the listener closes the socket.
             self.close_at_listener(Segment::Reset);
             return None;
@@ -320,10 +324,20 @@ impl Path {
         self.reach();
         self.collect();
         let Some(event) = self.in_transit.pop_front() else {
-            return false;
+            return self.read_rest();
         };
         self.handle(event);
         true
+    }
+
+    /// Lets the hops read what their last read events have left.
+    fn read_rest(&mut self) -> bool {
+        let mut has_read = false;
+        for hop in &mut self.hops {
+            has_read |= hop.read_rest();
+        }
+        self.collect();
+        has_read
     }
 
     /// Handles the next event on a link. Returns false if there is none.
@@ -376,50 +390,39 @@ impl Path {
     /// Takes the events that the hops have sent.
     fn collect(&mut self) {
         let several = self.hops.len() > 1;
+        let proxies = 1..=self.proxies.len();
         let [onward, back] = &mut self.between;
         for (index, hop) in self.hops.iter_mut().enumerate() {
-            let sent = hop.take_sent();
-            let resets: Vec<_> = sent
-                .iter()
-                .filter(|(_, segment)| self.loses_unsent && *segment == Segment::Reset)
-                .map(|(toward, _)| *toward)
-                .collect();
-            let is_lost = |toward: &Toward, segment: &Segment| {
-                matches!(segment, Segment::Data { .. }) && resets.contains(toward)
+            let node = |toward| match toward {
+                Toward::Client => index,
+                Toward::Server => index + 2,
             };
-            for (toward, segment) in sent {
-                if is_lost(&toward, &segment) {
-                    continue;
-                }
-                let node = match toward {
-                    Toward::Client => index,
-                    Toward::Server => index + 2,
-                };
+            let mut sent = hop.take_sent();
+            if self.loses_unsent {
+                let resets = sent
+                    .iter()
+                    .filter(|(_, segment)| *segment == Segment::Reset);
+                let resets: Vec<_> = resets.map(|(toward, _)| *toward).collect();
+                sent.retain(|(toward, segment)| {
+                    !matches!(segment, Segment::Data { .. }) || !resets.contains(toward)
+                });
+            }
+            for (toward, segment) in &sent {
                 let kept = match (index, toward) {
                     (0, Toward::Server) if several => Some(&mut *onward),
                     (1, Toward::Client) => Some(&mut *back),
                     _ => None,
                 };
-                if let (Some(kept), Segment::Data { bytes, .. }) = (kept, &segment) {
+                if let (Some(kept), Segment::Data { bytes, .. }) = (kept, segment) {
                     kept.extend(bytes.iter().take(KEPT.saturating_sub(kept.len())));
                 }
-                let is_at_proxy = (1..=self.proxies.len()).contains(&node);
-                let split = match segment {
-                    Segment::Data { bytes, end: true }
-                        if self.separates_ends && is_at_proxy && !bytes.is_empty() =>
-                    {
-                        let (end, last) = (false, Vec::new());
-                        let bytes = Segment::Data { bytes, end };
-                        let end = Segment::Data {
-                            bytes: last,
-                            end: true,
-                        };
-                        vec![bytes, end]
-                    }
-                    whole => vec![whole],
-                };
-                let split = split.into_iter().map(|segment| (node, toward, segment));
-                self.in_transit.extend(split);
+            }
+            for (toward, segment) in sent {
+                let event = (node(toward), toward, segment);
+                match proxies.contains(&event.0) {
+                    true => self.grouping.send(&mut self.in_transit, event),
+                    false => self.in_transit.push_back(event),
+                }
             }
         }
     }

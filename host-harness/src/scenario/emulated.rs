@@ -11,7 +11,7 @@ use super::roles::{End, Side};
 use super::stage::{Stage, StageError};
 use crate::bytes::Bytes;
 use crate::failure::FilterFailure;
-use crate::l4::{App, Chunks, Connection, Link};
+use crate::l4::{App, Chunks, Connection, Grouping, Link};
 use crate::module::Module;
 use crate::rig::Rig;
 use crate::sidecar::{Sidecar, StartError};
@@ -21,7 +21,7 @@ use crate::stats::Series;
 pub struct Emulated {
     proxies: Proxies,
     pub(crate) connections: HashMap<String, Connection>,
-    separates_ends: bool,
+    grouping: Grouping,
     loses_unsent: bool,
 }
 
@@ -51,7 +51,7 @@ impl Emulated {
         Ok(Self {
             proxies,
             connections: HashMap::new(),
-            separates_ends: false,
+            grouping: Grouping::default(),
             loses_unsent: false,
         })
     }
@@ -62,10 +62,9 @@ impl Emulated {
         self.loses_unsent = true;
     }
 
-    /// Lets a proxy see the last bytes of the other one and the end behind them as two events, in all
-    /// later connections: see [`Connection::separate_ends`].
-    pub fn separate_ends(&mut self) {
-        self.separates_ends = true;
+    /// Sets how a proxy sees what the other one sends, in all later connections.
+    pub fn grouping(&mut self, grouping: Grouping) {
+        self.grouping = grouping;
     }
 
     /// Returns the sidecars, for data outside of scenarios: traces, fuel, memory.
@@ -134,6 +133,22 @@ impl Emulated {
         done
     }
 
+    /// The order of events if what a proxy sends for the one action is still in transit when it sees
+    /// the other one.
+    fn in_transit_together(&self, at_once: &AtOnce) -> Option<Interleaving> {
+        use Event::{Back, Client, Onward, Server};
+        let is_together = self.grouping == Grouping::Together;
+        let events = match at_once.order() {
+            Order::ClientFirst => [Client, Onward, Server, Back],
+            Order::ServerFirst => [Server, Back, Client, Onward],
+            Order::Crossing => [Client, Server, Back, Onward],
+            _ => return None,
+        };
+        let is_several = matches!(self.proxies, Proxies::Both(_));
+        let has_both = at_once.counts() == Some([1, 1]);
+        (is_together && is_several && has_both).then(|| events.into_iter().collect())
+    }
+
     /// Checks that the server application has this connection, or that it is over: then what the
     /// server does is lost.
     fn check_served(&self, connection: &str) -> Result<(), StageError> {
@@ -169,9 +184,7 @@ impl Stage for Emulated {
             (Proxies::One(_, sidecar), None) => sidecar.connect(),
             (Proxies::One(_, sidecar), Some(greeting)) => sidecar.connect_greeted(greeting),
         };
-        if self.separates_ends {
-            opened.separate_ends();
-        }
+        opened.grouping(self.grouping);
         if self.loses_unsent {
             opened.lose_unsent();
         }
@@ -207,6 +220,9 @@ impl Stage for Emulated {
         acts.try_for_each(|(_, act)| self.check_served(&act.connection))?;
         drop(acts);
         if let Order::Interleaved(interleaving) = at_once.order() {
+            return self.interleave(at_once, interleaving);
+        }
+        if let Some(interleaving) = self.in_transit_together(at_once) {
             return self.interleave(at_once, interleaving);
         }
         let is_held = matches!(at_once.order(), Order::Crossing | Order::BeforeHandshake);
