@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::app::App;
+use super::chances::Chances;
 use super::chunks::Chunks;
-use super::grouping::Grouping;
 use super::hop::Hop;
 use super::path::{Link, Path, deliver, pump};
 use super::segment::Toward;
@@ -38,15 +38,9 @@ impl Connection {
         self.path.borrow_mut().chunks = chunks;
     }
 
-    /// Sets how a proxy sees what the other one sends.
-    pub fn grouping(&self, grouping: Grouping) {
-        self.path.borrow_mut().grouping = grouping;
-    }
-
-    /// Lets a proxy that forwards a reset lose the bytes that it has written in the same event. Real
-    /// Envoys do either: it depends on which socket they handle first.
-    pub fn lose_unsent(&self) {
-        self.path.borrow_mut().loses_unsent = true;
+    /// Sets what happens between two proxies.
+    pub fn chances(&self, chances: Chances) {
+        self.path.borrow_mut().chances = chances;
     }
 
     /// Lets both applications act before any byte of the one crosses bytes of the other between two

@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::app_state::AppState;
+use super::chances::{Chance, Chances};
 use super::chunks::Chunks;
-use super::grouping::Grouping;
 use super::hop::Hop;
 use super::listener::Listener;
 use super::segment::{Segment, Toward};
+use super::transit::{Event, lose_unsent, send};
 
 /// How many of the bytes between the first two hops are kept per direction: more than the longest
 /// frame of an exchange.
@@ -18,10 +19,8 @@ const KEPT: usize = 128 * 1024;
 /// The hops of a connection, and the events in transit between them.
 pub(crate) struct Path {
     pub(super) chunks: Chunks,
-    /// How a proxy sees what the other one sends.
-    pub(super) grouping: Grouping,
-    /// A proxy that forwards a reset loses what it has written in the same event.
-    pub(super) loses_unsent: bool,
+    /// What happens between the proxies.
+    pub(super) chances: Chances,
     /// Called after every change.
     pub(super) observer: Option<Rc<dyn Fn()>>,
     /// The proxies of the path.
@@ -40,8 +39,9 @@ pub(crate) struct Path {
     is_held: bool,
     client: AppState,
     server: AppState,
-    /// Events by their receiver: 0 is the client, then the hops, last the server.
-    in_transit: VecDeque<(usize, Toward, Segment)>,
+    in_transit: VecDeque<Event>,
+    /// The ends that arrive after all that is in transit.
+    late: VecDeque<Event>,
     /// The first bytes from the first hop to the second, and back.
     between: [Vec<u8>; 2],
 }
@@ -93,8 +93,7 @@ impl Path {
     ) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self {
             chunks: Chunks::default(),
-            grouping: Grouping::default(),
-            loses_unsent: false,
+            chances: Chances::default(),
             observer: None,
             proxies: std::iter::once(first).chain(further).collect(),
             secured: 0,
@@ -106,6 +105,7 @@ impl Path {
             client: AppState::default(),
             server: AppState::default(),
             in_transit: VecDeque::new(),
+            late: VecDeque::new(),
             between: Default::default(),
         }))
     }
@@ -206,6 +206,9 @@ impl Path {
     /// receives, if there is a filter chain for the connection.
     fn inspect(&mut self, segment: Segment) -> Option<Segment> {
         let next = self.proxies.get(self.hops.len()).cloned()?;
+        if self.listener == AtListener::None && segment == Segment::Close {
+            return self.accept_ended(next).then_some(segment);
+        }
         let (bytes, end) = match segment {
             Segment::Data { bytes, end } => (bytes, end),
             Segment::Close | Segment::Reset => (Vec::new(), true),
@@ -230,7 +233,7 @@ impl Path {
         }
         let hello = self.hops.last().map_or_else(|| next.client(), Hop::hello);
         // An end that is there with the first bytes comes first. Envoy: `ListenerFilterBufferImpl`.
-        let is_ended = end && self.grouping == Grouping::Together;
+        let is_ended = end && self.chances.happens(Chance::EndFirst);
         let accepted = (!is_ended).then(|| next.accept(&hello)).flatten();
         let Some(mut hop) = accepted else {
             // The bytes are unread when the listener closes the socket.
@@ -245,6 +248,22 @@ impl Path {
         self.reach();
         let (bytes, end) = (Vec::new(), false);
         Some(Segment::Data { bytes, end })
+    }
+
+    /// The last hop has closed its upstream connection while it connected: the kernel has connected to
+    /// the next proxy before. That one accepts it, if it needs no bytes for that.
+    fn accept_ended(&mut self, next: Rc<dyn Listener>) -> bool {
+        let hello = self.hops.last().map_or_else(|| next.client(), Hop::hello);
+        if hello.is_tls || next.needs_first_bytes() {
+            return false;
+        }
+        let Some(mut hop) = next.accept(&hello) else {
+            return false;
+        };
+        hop.open();
+        self.hops.push(hop);
+        self.reach();
+        true
     }
 
     /// The listener behind the last hop closes the connection.
@@ -323,6 +342,9 @@ impl Path {
         self.collect();
         self.reach();
         self.collect();
+        if self.in_transit.is_empty() {
+            self.in_transit.extend(self.late.pop_front());
+        }
         let Some(event) = self.in_transit.pop_front() else {
             return self.read_rest();
         };
@@ -360,7 +382,7 @@ impl Path {
         true
     }
 
-    fn handle(&mut self, (node, toward, segment): (usize, Toward, Segment)) {
+    fn handle(&mut self, (node, toward, segment): Event) {
         let last = self.proxies.len() + 1;
         if node == 0 {
             if self.client.receive(segment) {
@@ -378,6 +400,12 @@ impl Path {
                 (false, Toward::Client) => None,
             };
             if let (Some(received), Some(hop)) = (received, self.hops.get_mut(node - 1)) {
+                if toward == Toward::Client
+                    && hop.has_unseen_reset()
+                    && self.chances.happens(Chance::SeeReset)
+                {
+                    hop.see_reset();
+                }
                 match toward == Toward::Client && hop.is_reaching() {
                     true => hop.handshake_failed(HANDSHAKE_CLOSED),
                     false => hop.receive(toward, received),
@@ -398,15 +426,7 @@ impl Path {
                 Toward::Server => index + 2,
             };
             let mut sent = hop.take_sent();
-            if self.loses_unsent {
-                let resets = sent
-                    .iter()
-                    .filter(|(_, segment)| *segment == Segment::Reset);
-                let resets: Vec<_> = resets.map(|(toward, _)| *toward).collect();
-                sent.retain(|(toward, segment)| {
-                    !matches!(segment, Segment::Data { .. }) || !resets.contains(toward)
-                });
-            }
+            lose_unsent(&mut sent, &self.chances);
             for (toward, segment) in &sent {
                 let kept = match (index, toward) {
                     (0, Toward::Server) if several => Some(&mut *onward),
@@ -420,7 +440,7 @@ impl Path {
             for (toward, segment) in sent {
                 let event = (node(toward), toward, segment);
                 match proxies.contains(&event.0) {
-                    true => self.grouping.send(&mut self.in_transit, event),
+                    true => send(&mut self.in_transit, &mut self.late, &self.chances, event),
                     false => self.in_transit.push_back(event),
                 }
             }

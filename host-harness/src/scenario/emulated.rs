@@ -11,7 +11,7 @@ use super::roles::{End, Side};
 use super::stage::{Stage, StageError};
 use crate::bytes::Bytes;
 use crate::failure::FilterFailure;
-use crate::l4::{App, Chunks, Connection, Grouping, Link};
+use crate::l4::{App, Chance, Chances, Chunks, Connection, Link};
 use crate::module::Module;
 use crate::rig::Rig;
 use crate::sidecar::{Sidecar, StartError};
@@ -21,8 +21,7 @@ use crate::stats::Series;
 pub struct Emulated {
     proxies: Proxies,
     pub(crate) connections: HashMap<String, Connection>,
-    grouping: Grouping,
-    loses_unsent: bool,
+    chances: Chances,
 }
 
 enum Proxies {
@@ -51,20 +50,13 @@ impl Emulated {
         Ok(Self {
             proxies,
             connections: HashMap::new(),
-            grouping: Grouping::default(),
-            loses_unsent: false,
+            chances: Chances::default(),
         })
     }
 
-    /// Lets a proxy that forwards a reset lose the bytes that it has written in the same event, in all
-    /// later connections: see [`Connection::lose_unsent`].
-    pub fn lose_unsent(&mut self) {
-        self.loses_unsent = true;
-    }
-
-    /// Sets how a proxy sees what the other one sends, in all later connections.
-    pub fn grouping(&mut self, grouping: Grouping) {
-        self.grouping = grouping;
+    /// Sets what happens between two proxies, from now on, in new connections.
+    pub fn chances(&mut self, chances: Chances) {
+        self.chances = chances;
     }
 
     /// Returns the sidecars, for data outside of scenarios: traces, fuel, memory.
@@ -137,7 +129,6 @@ impl Emulated {
     /// the other one.
     fn in_transit_together(&self, at_once: &AtOnce) -> Option<Interleaving> {
         use Event::{Back, Client, Onward, Server};
-        let is_together = self.grouping == Grouping::Together;
         let events = match at_once.order() {
             Order::ClientFirst => [Client, Onward, Server, Back],
             Order::ServerFirst => [Server, Back, Client, Onward],
@@ -146,7 +137,8 @@ impl Emulated {
         };
         let is_several = matches!(self.proxies, Proxies::Both(_));
         let has_both = at_once.counts() == Some([1, 1]);
-        (is_together && is_several && has_both).then(|| events.into_iter().collect())
+        let happens = is_several && has_both && self.chances.happens(Chance::Crossing);
+        happens.then(|| events.into_iter().collect())
     }
 
     /// Checks that the server application has this connection, or that it is over: then what the
@@ -184,10 +176,7 @@ impl Stage for Emulated {
             (Proxies::One(_, sidecar), None) => sidecar.connect(),
             (Proxies::One(_, sidecar), Some(greeting)) => sidecar.connect_greeted(greeting),
         };
-        opened.grouping(self.grouping);
-        if self.loses_unsent {
-            opened.lose_unsent();
-        }
+        opened.chances(self.chances.clone());
         if let Some(size) = connect.chunks {
             opened.chunks(Chunks::Size(size));
         }

@@ -40,10 +40,12 @@ impl Hop {
             if event.reset {
                 return self.close_downstream(PeerType::Remote, self.after_reset(Toward::Server));
             }
-            self.stream
-                .borrow_mut()
-                .downstream
-                .append(&event.bytes, event.room);
+            let buffered = {
+                let buffer = &mut self.stream.borrow_mut().downstream;
+                buffer.append(&event.bytes, event.room);
+                buffer.len()
+            };
+            self.from_client.measure(buffered);
             let end = self.downstream.read_end || event.end;
             self.on_downstream(end);
         }
@@ -61,10 +63,12 @@ impl Hop {
             if event.reset {
                 return self.on_upstream_closed(self.after_reset(Toward::Client));
             }
-            self.stream
-                .borrow_mut()
-                .upstream
-                .append(&event.bytes, event.room);
+            let buffered = {
+                let buffer = &mut self.stream.borrow_mut().upstream;
+                buffer.append(&event.bytes, event.room);
+                buffer.len()
+            };
+            self.from_server.measure(buffered);
             self.on_upstream(self.upstream.read_end || event.end);
         }
     }

@@ -73,7 +73,7 @@ impl Reading {
     }
 
     /// Compares the length of the read buffer with the watermarks. Envoy: `WatermarkBuffer`.
-    fn measure(&mut self, buffered: usize) {
+    pub(super) fn measure(&mut self, buffered: usize) {
         if self.limit == 0 {
             return;
         }

@@ -108,26 +108,60 @@ impl Programs {
         scenario: &Scenario,
         runs: &[Run],
     ) -> Result<Option<Found>, String> {
-        let difference = play(batch, at, scenario, runs)?;
+        let mut known = Known::new(&self.emulator, scenario, runs);
+        let difference = play(batch, at, &mut known)?;
         match difference.is_some() && program.depends_on_time() {
-            true => self.again(scenario, runs),
+            true => self.again(&mut known),
             false => Ok(difference),
         }
     }
 
     /// Plays a program in Envoys of its own, until it has no difference.
-    fn again(&self, scenario: &Scenario, runs: &[Run]) -> Result<Option<Found>, String> {
+    fn again(&self, known: &mut Known<'_>) -> Result<Option<Found>, String> {
         let mut difference = None;
         for _ in 1..ATTEMPTS {
-            let alone = std::slice::from_ref(scenario);
+            let alone = std::slice::from_ref(known.scenario);
             let batch = Batch::start(&self.binary, self.emulator.probe(), alone);
             let mut batch = batch.map_err(|error| error.to_string())?;
-            difference = play(&mut batch, 0, scenario, runs)?;
+            difference = play(&mut batch, 0, known)?;
             if difference.is_none() {
                 break;
             }
         }
         Ok(difference)
+    }
+}
+
+/// What the emulator observes of a scenario.
+struct Known<'a> {
+    emulator: &'a Emulator,
+    scenario: &'a Scenario,
+    observations: Vec<Observations>,
+    /// They are those of all combinations of chances.
+    is_all: bool,
+}
+
+impl<'a> Known<'a> {
+    fn new(emulator: &'a Emulator, scenario: &'a Scenario, runs: &[Run]) -> Self {
+        let observations = runs.iter().map(|run| run.observations.clone());
+        Self {
+            emulator,
+            scenario,
+            observations: observations.collect(),
+            is_all: false,
+        }
+    }
+
+    /// Whether a run of the emulator is observed so, after the first steps.
+    fn has(&mut self, envoy: &Observations) -> Result<bool, String> {
+        let is_known = |known: &Self| {
+            let mut observations = known.observations.iter();
+            observations.any(|one| one.starts_with(envoy))
+        };
+        if !is_known(self) && !std::mem::replace(&mut self.is_all, true) {
+            self.observations = self.emulator.all_observations(self.scenario)?;
+        }
+        Ok(is_known(self))
     }
 }
 
@@ -153,23 +187,22 @@ impl Found {
 /// emulator has.
 fn play(
     batch: &mut Batch<'_>,
-    at: usize,
-    scenario: &Scenario,
-    runs: &[Run],
+    position: usize,
+    known: &mut Known<'_>,
 ) -> Result<Option<Found>, String> {
-    let mut candidates: Vec<_> = runs.iter().map(|run| &run.observations).collect();
-    let stage = envoy::Program::start(batch, at);
+    let scenario = known.scenario;
+    let stage = envoy::Program::start(batch, position);
     let mut stage = stage.map_err(|error| error.to_string())?;
-    let mut refusals = 0;
+    let (mut envoy, mut refusals) = (Observations::new(), 0);
     for (at, step) in scenario.steps.iter().enumerate() {
         refusals += usize::from(perform(step, &mut stage)? == Effect::Refused);
         stage.check().map_err(|error| error.to_string())?;
         if !is_observed(scenario, at) {
+            envoy.push(None);
             continue;
         }
-        let expected = |one: &&Observations| one.get(at).cloned().flatten();
         let started = Instant::now();
-        let envoy = loop {
+        loop {
             let mut lines = Vec::new();
             for (name, side) in SIDES {
                 if scenario.sidecar(side).is_some() {
@@ -179,23 +212,30 @@ fn play(
             let seen = observe(up_to(scenario, at), lines, &mut stage);
             let mut seen = seen.map_err(|error| error.to_string())?;
             seen.push(refused(refusals));
-            let agrees = |one: &&Observations| expected(one).as_ref() == Some(&seen);
-            if candidates.iter().any(agrees) || started.elapsed() > PATIENCE {
-                break seen;
+            envoy.truncate(at);
+            envoy.push(Some(seen));
+            let mut observations = known.observations.iter();
+            if observations.any(|one| one.starts_with(&envoy)) || started.elapsed() > PATIENCE {
+                break;
             }
             thread::sleep(PAUSE);
+        }
+        let agreed = envoy.split_last().map_or(&[][..], |(_, before)| before);
+        let agreeing = |known: &Known<'_>| {
+            let agreeing = known.observations.iter();
+            let agreeing = agreeing.filter(|one| one.starts_with(agreed));
+            agreeing
+                .filter_map(|one| one.get(at).cloned().flatten())
+                .collect()
         };
-        let (agreeing, other): (Vec<_>, Vec<_>) = candidates
-            .into_iter()
-            .partition(|one| expected(one).as_ref() == Some(&envoy));
-        if agreeing.is_empty() {
+        let emulated: Vec<_> = agreeing(known);
+        if !known.has(&envoy)? {
             return Ok(Some(Found {
                 steps: at + 1,
-                envoy,
-                emulated: other.iter().filter_map(expected).collect(),
+                envoy: envoy.pop().flatten().unwrap_or_default(),
+                emulated,
             }));
         }
-        candidates = agreeing;
     }
     Ok(None)
 }

@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use host_harness::scenario::{Emulated, End, Scenario, Side, Stage, StageError, Step};
-use host_harness::{Grouping, Module, Profile, artifact};
+use host_harness::{Chance, Chances, Module, Profile, artifact};
 
 use super::generate::{OTHER, Program};
 use super::observation::{is_observed, observe, refused, up_to};
 use super::reached::reached;
 use crate::error::{Error, Result};
 use crate::stage::connections;
+
+/// The most runs of one program.
+const MOST: usize = 4096;
 
 /// The emulator of one version of Envoy, with the filters of the programs.
 pub struct Emulator {
@@ -60,7 +63,7 @@ impl Emulator {
     /// The program is no scenario, or the emulator does not play it.
     pub fn reach(&self, program: &Program) -> Result<Program> {
         let scenario = self.scenario(program)?;
-        let run = self.run(&scenario, Grouping::default(), false);
+        let run = self.run(&scenario, &Chances::default());
         let run = run.map_err(|what| program.failed(what))?;
         Ok(program.of(reached(program, &scenario, &run)))
     }
@@ -82,16 +85,23 @@ impl Emulator {
         scenario.map_err(|error| program.failed(error))
     }
 
-    /// The runs in all orders that real Envoys can produce, without those that are observed as
-    /// another one is.
+    /// The runs in all orders that real Envoys can produce, in which each chance always or never
+    /// happens, without those that are observed as another one is.
     pub(super) fn runs(&self, scenario: &Scenario) -> Result<Vec<Run>, String> {
+        use Chance::{Crossing, EndApart, EndFirst, LoseUnsent, Together};
+        let ways: [&[Chance]; 6] = [
+            &[],
+            &[LoseUnsent],
+            &[EndApart],
+            &[EndApart, LoseUnsent],
+            &[Together, Crossing, EndFirst],
+            &[Together, Crossing, EndFirst, LoseUnsent],
+        ];
         let mut runs: Vec<Run> = Vec::new();
         for order in scenario.in_each_order() {
-            let groupings = [Grouping::AsWritten, Grouping::EndsApart, Grouping::Together];
-            let ways = groupings.into_iter();
-            let ways = ways.flat_map(|grouping| [(grouping, false), (grouping, true)]);
-            for (grouping, loses_unsent) in ways {
-                let run = self.run(&order, grouping, loses_unsent)?;
+            for way in ways {
+                let chances = Chances::always(way.iter().copied());
+                let run = self.run(&order, &chances)?;
                 let mut known = runs.iter();
                 if !known.any(|known| known.observations == run.observations) {
                     runs.push(run);
@@ -101,18 +111,26 @@ impl Emulator {
         Ok(runs)
     }
 
-    fn run(
+    /// The observations in all orders, in all combinations of chances, but not more than [`MOST`].
+    pub(super) fn all_observations(
         &self,
         scenario: &Scenario,
-        grouping: Grouping,
-        loses_unsent: bool,
-    ) -> Result<Run, String> {
+    ) -> Result<Vec<Observations>, String> {
+        let mut all = Vec::new();
+        for order in scenario.in_each_order() {
+            let mut chances = Some(Chances::scripted());
+            while let Some(now) = chances.filter(|_| all.len() < MOST) {
+                all.push(self.run(&order, &now)?.observations);
+                chances = now.next();
+            }
+        }
+        Ok(all)
+    }
+
+    fn run(&self, scenario: &Scenario, chances: &Chances) -> Result<Run, String> {
         let stage = Emulated::start(scenario, &self.module);
         let mut stage = stage.map_err(|error| error.to_string())?;
-        stage.grouping(grouping);
-        if loses_unsent {
-            stage.lose_unsent();
-        }
+        stage.chances(chances.clone());
         let (mut observations, mut effects, mut refusals) = (Vec::new(), Vec::new(), 0);
         for (at, step) in scenario.steps.iter().enumerate() {
             let steps = up_to(scenario, at);
