@@ -17,6 +17,8 @@ pub enum Chance {
     /// What a proxy sends for an action of one application is in transit until it has seen that of
     /// the other one.
     Crossing,
+    /// The owner of a queue is notified after the next event.
+    NotifyLate,
     /// A proxy that closes the connection to a client sees that it was reset.
     SeeReset,
     /// A listener sees the end of a connection before the first bytes.

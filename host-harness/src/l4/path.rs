@@ -454,11 +454,25 @@ pub(super) fn deliver(path: &Rc<RefCell<Path>>, link: Link) {
     let proxies = path.borrow().proxies.clone();
     loop {
         let is_delivered = path.borrow_mut().step_on(link);
-        for proxy in &proxies {
-            proxy.run_deferred();
-        }
+        run_deferred(path, &proxies);
         if !is_delivered || matches!(link, Link::Onward | Link::Back) {
             return;
+        }
+    }
+}
+
+/// Performs what filters requested for other streams, and notifies the owners of queues, perhaps not
+/// before the next event.
+fn run_deferred(path: &Rc<RefCell<Path>>, proxies: &[Rc<dyn Listener>]) {
+    let (chances, has_more) = {
+        let path = path.borrow();
+        let has_more = path.is_held || !path.in_transit.is_empty();
+        (path.chances.clone(), has_more)
+    };
+    for proxy in proxies {
+        let may_be_late = has_more && proxy.has_notifications();
+        if !may_be_late || !chances.happens(Chance::NotifyLate) {
+            proxy.run_deferred();
         }
     }
 }
@@ -467,13 +481,12 @@ pub(super) fn deliver(path: &Rc<RefCell<Path>>, link: Link) {
 /// streams.
 pub(crate) fn pump(path: &Rc<RefCell<Path>>) {
     let proxies = path.borrow().proxies.clone();
-    let run_deferred = || proxies.iter().for_each(|proxy| proxy.run_deferred());
     // A new connection has no events yet, but its filters may have requested actions.
-    run_deferred();
+    run_deferred(path, &proxies);
     let mut more = true;
     while more {
         more = path.borrow_mut().step();
-        run_deferred();
+        run_deferred(path, &proxies);
     }
     let observer = path.borrow().observer.clone();
     if let Some(observer) = observer {

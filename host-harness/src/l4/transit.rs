@@ -15,9 +15,9 @@ pub(super) fn send(
     chances: &Chances,
     (node, toward, segment): Event,
 ) {
-    let is_before = |(to, other, _): &Event| (*to, *other) == (node, toward);
-    if let Some(at) = late.iter().position(is_before) {
-        in_transit.extend(late.remove(at));
+    let mut before = late.iter();
+    if before.any(|(to, other, _)| (*to, *other) == (node, toward)) {
+        return late.push_back((node, toward, segment));
     }
     let segment = match segment {
         Segment::Reset => return in_transit.push_back((node, toward, Segment::Reset)),

@@ -129,16 +129,18 @@ impl Emulated {
     /// the other one.
     fn in_transit_together(&self, at_once: &AtOnce) -> Option<Interleaving> {
         use Event::{Back, Client, Onward, Server};
-        let events = match at_once.order() {
-            Order::ClientFirst => [Client, Onward, Server, Back],
-            Order::ServerFirst => [Server, Back, Client, Onward],
-            Order::Crossing => [Client, Server, Back, Onward],
+        let is_several = matches!(self.proxies, Proxies::Both(_));
+        let events: &[Event] = match (at_once.order(), is_several) {
+            (Order::ClientFirst, true) => &[Client, Onward, Server, Back],
+            (Order::ServerFirst, true) => &[Server, Back, Client, Onward],
+            (Order::Crossing, true) => &[Client, Server, Back, Onward],
+            (Order::ClientFirst, false) => &[Client, Server],
+            (Order::ServerFirst, false) => &[Server, Client],
             _ => return None,
         };
-        let is_several = matches!(self.proxies, Proxies::Both(_));
         let has_both = at_once.counts() == Some([1, 1]);
-        let happens = is_several && has_both && self.chances.happens(Chance::Crossing);
-        happens.then(|| events.into_iter().collect())
+        let happens = has_both && self.chances.happens(Chance::Crossing);
+        happens.then(|| events.iter().copied().collect())
     }
 
     /// Checks that the server application has this connection, or that it is over: then what the

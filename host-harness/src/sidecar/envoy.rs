@@ -309,6 +309,10 @@ impl Proxy for Envoy {
         self.deferred.borrow_mut().push(action);
     }
 
+    fn has_notifications(&self) -> bool {
+        self.process.shared.borrow().has_notifications()
+    }
+
     fn notify_queues(&self) {
         self.notify_queue_owners();
     }
