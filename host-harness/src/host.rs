@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
+pub(crate) use buffer::Buffer;
 pub(crate) use deferred::{Deferred, FilterContext};
 pub(crate) use expressions::Expression;
 pub(crate) use process::Process;

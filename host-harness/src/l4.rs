@@ -3,20 +3,25 @@
 
 mod app;
 mod app_state;
+mod chances;
 mod chunks;
 mod connection;
 mod filter;
+mod generation;
 mod hop;
 mod listener;
 mod path;
 mod proxy;
 mod relay;
 mod segment;
+mod transit;
 
 pub use app::App;
+pub use chances::{Chance, Chances};
 pub use chunks::Chunks;
 pub use connection::Connection;
 pub(crate) use filter::{Admission, Count};
+pub(crate) use generation::{Generation, Updates};
 pub(crate) use hop::{Dialing, Hop};
 pub(crate) use listener::Listener;
 pub(crate) use path::{Link, Path, pump};

@@ -45,7 +45,7 @@ pub use config::{ConnectMode, Direction, FailurePolicy};
 pub use failure::{FailureKind, FilterFailure};
 pub use fault::{Answer, Calls, Fault};
 pub use inspect::{Import, Inspection, Origin};
-pub use l4::{App, Chunks, Connection, Relay};
+pub use l4::{App, Chance, Chances, Chunks, Connection, Relay};
 pub use log::LogLine;
 pub use module::{LoadError, Module};
 pub use profile::{Profile, UnknownProfile};

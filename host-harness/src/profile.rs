@@ -155,6 +155,12 @@ impl Profile {
         self >= Self::V1_38
     }
 
+    /// Whether a connection with TLS that is reset shows as such. Older versions read the end of the
+    /// stream (measured).
+    pub(crate) fn sees_resets_in_tls(self) -> bool {
+        self >= Self::V1_39
+    }
+
     /// Whether a foreign function is registered.
     pub(crate) fn has_function(self, name: &str) -> bool {
         let sheet = self.sheet();

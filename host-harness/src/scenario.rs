@@ -52,7 +52,7 @@ pub use expectation::{Arrival, Expectation, Metric, Report};
 pub use interleaving::Interleaving;
 pub use listener::{Chain, ChainFilter, Policy, WasmFilter};
 pub use model::{Connect, NodeSpec, Scenario, SidecarSpec, Step, Target, Update};
-pub use names::UnknownName;
+pub use names::{UnknownName, UnusedKey};
 pub use read::ScenarioError;
 pub use roles::{End, Side};
 pub use stage::{Stage, StageError};

@@ -2,25 +2,37 @@
 
 use crate::abi::{HostResult, Status};
 
+/// The unit of a block for bytes that a filter adds. Envoy: `Slice::sliceSize`.
+const PAGE: usize = 4096;
+
 /// Bytes that pass through the filters.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
+    /// The free bytes behind the last one in its block of memory. Envoy: `Slice::reservableSize`.
+    room: usize,
     read: usize,
     written: usize,
 }
 
 impl Buffer {
-    /// Adds bytes that a connection has read.
-    pub(crate) fn append(&mut self, data: &[u8]) {
+    /// Adds bytes that a connection has read. `room`: the free bytes behind them.
+    pub(crate) fn append(&mut self, data: &[u8], room: usize) {
         self.read += data.len();
+        self.room = room;
         self.bytes.extend_from_slice(data);
     }
 
     /// Removes and returns all bytes, which are written to the other connection.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         self.written += self.bytes.len();
+        self.room = 0;
         std::mem::take(&mut self.bytes)
+    }
+
+    /// The free bytes behind the last one.
+    pub(crate) fn room(&self) -> usize {
+        self.room
     }
 
     /// The number of bytes that were appended since the connection began.
@@ -45,10 +57,17 @@ impl Buffer {
     /// and prepends; at or past the end, appends; in between, fails with `BadArgument`.
     pub(crate) fn copy_from(&mut self, start: usize, length: usize, data: &[u8]) -> HostResult {
         if start == 0 {
+            if length >= self.bytes.len() {
+                self.room = 0;
+            }
             self.bytes
                 .splice(..length.min(self.bytes.len()), data.iter().copied());
         } else if start >= self.bytes.len() {
             self.bytes.extend_from_slice(data);
+            self.room = match self.room.checked_sub(data.len()) {
+                Some(room) => room,
+                None => (data.len() - self.room).next_multiple_of(PAGE) - (data.len() - self.room),
+            };
         } else {
             return Err(Status::BadArgument);
         }
@@ -62,7 +81,7 @@ mod tests {
 
     fn edit(start: usize, length: usize, data: &str) -> (HostResult, String) {
         let mut buffer = Buffer::default();
-        buffer.append(b"abcdef");
+        buffer.append(b"abcdef", 0);
         let result = buffer.copy_from(start, length, data.as_bytes());
         (result, String::from_utf8(buffer.take()).unwrap())
     }

@@ -48,6 +48,11 @@ impl SharedData {
         self.notifications.pop_front()
     }
 
+    /// Whether there is a notification.
+    pub(crate) fn has_notifications(&self) -> bool {
+        !self.notifications.is_empty()
+    }
+
     /// The value and its compare-and-swap number.
     pub(crate) fn get(&self, key: &SharedKey) -> HostResult<(Vec<u8>, u32)> {
         self.values.get(key).cloned().ok_or(Status::NotFound)

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::app::App;
+use super::chances::Chances;
 use super::chunks::Chunks;
 use super::hop::Hop;
 use super::path::{Link, Path, deliver, pump};
@@ -37,16 +38,9 @@ impl Connection {
         self.path.borrow_mut().chunks = chunks;
     }
 
-    /// Lets a proxy see the last bytes of the other one and the end behind them as two events in place
-    /// of one. Real Envoys do either: it depends on when the second one reads.
-    pub fn separate_ends(&self) {
-        self.path.borrow_mut().separates_ends = true;
-    }
-
-    /// Lets a proxy that forwards a reset lose the bytes that it has written in the same event. Real
-    /// Envoys do either: it depends on which socket they handle first.
-    pub fn lose_unsent(&self) {
-        self.path.borrow_mut().loses_unsent = true;
+    /// Sets what happens between two proxies.
+    pub fn chances(&self, chances: Chances) {
+        self.path.borrow_mut().chances = chances;
     }
 
     /// Lets both applications act before any byte of the one crosses bytes of the other between two

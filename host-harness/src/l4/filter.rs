@@ -80,11 +80,6 @@ impl Filter {
         self.wasm().is_some_and(WasmFilter::is_dead)
     }
 
-    /// Whether a newer root serves new connections.
-    pub(super) fn is_draining(&self) -> bool {
-        self.wasm().is_some_and(WasmFilter::is_draining)
-    }
-
     pub(super) fn is(&self, filter: FilterContext) -> bool {
         self.wasm().is_some_and(|own| own.is(filter))
     }

@@ -19,6 +19,7 @@ use idle_timer::Idle;
 use unread::Reading;
 
 use super::filter::{Admission, Count, Filter};
+use super::generation::Generation;
 use super::proxy::Proxy;
 use super::segment::{Ending, Segment, Socket, Toward};
 use crate::abi::PeerType;
@@ -46,6 +47,7 @@ pub(crate) enum Dialing {
 /// A downstream connection, the filters' contexts for it, and the upstream connection.
 pub(crate) struct Hop {
     proxy: Rc<dyn Proxy>,
+    chain: Generation,
     /// In the order of the filter chain.
     filters: Vec<Filter>,
     stream: Rc<RefCell<Stream>>,
@@ -81,6 +83,7 @@ impl Hop {
         let admissions = admissions.into_iter();
         Self {
             proxy,
+            chain: Generation::default(),
             filters: admissions
                 .filter_map(|admission| Filter::new(admission, &stream))
                 .collect(),
@@ -99,6 +102,12 @@ impl Hop {
             early: None,
             sent: Vec::new(),
         }
+    }
+
+    /// Sets the filter chain.
+    pub(crate) fn chain(mut self, chain: Generation) -> Self {
+        self.chain = chain;
+        self
     }
 
     pub(super) fn is(&self, proxy: usize, connection: u64) -> bool {
@@ -187,9 +196,9 @@ impl Hop {
         self.run_read_filters(0);
     }
 
-    /// Closes the connection if the root of one of its filters is not the newest one.
+    /// Closes the connection if its filter chain was updated.
     pub(super) fn close_drained(&mut self) {
-        if self.filters.iter().any(Filter::is_draining) {
+        if self.chain.is_draining() {
             self.close_downstream(PeerType::Local, Ending::End);
         }
     }
@@ -226,10 +235,21 @@ impl Hop {
     }
 
     pub(super) fn finish_handshake(&mut self) {
+        self.proxy.notify_queues();
         self.stream.borrow_mut().info.handshake_done = true;
         if self.is_at_tcp_proxy && self.connect_mode == ConnectMode::OnDownstreamTlsHandshake {
             self.connect();
         }
+    }
+
+    /// A reset has arrived from the client that no read event has told of.
+    pub(super) fn has_unseen_reset(&self) -> bool {
+        self.downstream.open && self.downstream.reset
+    }
+
+    /// Lets the next event see that reset if it closes the connection.
+    pub(super) fn see_reset(&mut self) {
+        self.downstream.sees_reset = true;
     }
 
     /// Receives an event on the downstream (toward the server) or the upstream connection.
@@ -237,6 +257,14 @@ impl Hop {
         match (toward, segment) {
             (Toward::Server, Segment::Data { bytes, end }) => self.client_sent(&bytes, end),
             (Toward::Server, Segment::Close) => self.client_sent(&[], true),
+            (Toward::Server, Segment::Reset) if self.reads_reset_as_end(toward) => {
+                self.downstream.reset = true;
+                self.client_sent(&[], true);
+            }
+            (Toward::Client, Segment::Reset) if self.reads_reset_as_end(toward) => {
+                self.upstream.reset = true;
+                self.server_sent(&[], true);
+            }
             (Toward::Server, Segment::Reset) if self.is_reading() && !self.downstream.read_end => {
                 self.close_downstream(PeerType::Remote, self.after_reset(toward));
             }
@@ -250,6 +278,16 @@ impl Hop {
             }
             (Toward::Client, Segment::Reset) => self.upstream.reset = true,
         }
+    }
+
+    /// Whether a reset of the connection that sends in this direction reads as the end of its stream.
+    fn reads_reset_as_end(&self, toward: Toward) -> bool {
+        let info = &self.stream.borrow().info;
+        let has_tls = match toward {
+            Toward::Server => info.downstream_tls.is_some(),
+            Toward::Client => info.upstream.as_ref().is_some_and(|of| of.tls.is_some()),
+        };
+        has_tls && !self.proxy.profile().sees_resets_in_tls()
     }
 
     /// How tcp_proxy ends the connection in this direction after the one behind it was reset.
@@ -308,6 +346,9 @@ impl Hop {
     /// Performs the work that an event leaves to the event loop: closes connections whose writes
     /// failed (Envoy: `ConnectionImpl::onWriteReady`) and removes contexts of closed connections.
     fn settle(&mut self) {
+        if self.upstream.write_failed || self.downstream.write_failed {
+            self.proxy.notify_queues();
+        }
         // Envoy handles the write event of a connection before its read event.
         if self.upstream.write_failed {
             self.on_upstream_closed(self.after_failed_write(Toward::Client));
@@ -330,6 +371,8 @@ impl Hop {
             self.close_downstream(PeerType::Remote, Ending::End);
         }
         if self.upstream.both_ended() {
+            // When the end is written.
+            self.proxy.notify_queues();
             self.on_upstream_closed(Ending::End);
         }
     }

@@ -5,10 +5,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::app_state::AppState;
+use super::chances::{Chance, Chances};
 use super::chunks::Chunks;
 use super::hop::Hop;
 use super::listener::Listener;
 use super::segment::{Segment, Toward};
+use super::transit::{Event, lose_unsent, send};
 
 /// How many of the bytes between the first two hops are kept per direction: more than the longest
 /// frame of an exchange.
@@ -17,10 +19,8 @@ const KEPT: usize = 128 * 1024;
 /// The hops of a connection, and the events in transit between them.
 pub(crate) struct Path {
     pub(super) chunks: Chunks,
-    /// A proxy sees the bytes of the other one and the end behind them as two events.
-    pub(super) separates_ends: bool,
-    /// A proxy that forwards a reset loses what it has written in the same event.
-    pub(super) loses_unsent: bool,
+    /// What happens between the proxies.
+    pub(super) chances: Chances,
     /// Called after every change.
     pub(super) observer: Option<Rc<dyn Fn()>>,
     /// The proxies of the path.
@@ -39,8 +39,9 @@ pub(crate) struct Path {
     is_held: bool,
     client: AppState,
     server: AppState,
-    /// Events by their receiver: 0 is the client, then the hops, last the server.
-    in_transit: VecDeque<(usize, Toward, Segment)>,
+    in_transit: VecDeque<Event>,
+    /// The ends that arrive after all that is in transit.
+    late: VecDeque<Event>,
     /// The first bytes from the first hop to the second, and back.
     between: [Vec<u8>; 2],
 }
@@ -92,8 +93,7 @@ impl Path {
     ) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self {
             chunks: Chunks::default(),
-            separates_ends: false,
-            loses_unsent: false,
+            chances: Chances::default(),
             observer: None,
             proxies: std::iter::once(first).chain(further).collect(),
             secured: 0,
@@ -105,6 +105,7 @@ impl Path {
             client: AppState::default(),
             server: AppState::default(),
             in_transit: VecDeque::new(),
+            late: VecDeque::new(),
             between: Default::default(),
         }))
     }
@@ -205,6 +206,9 @@ impl Path {
     /// receives, if there is a filter chain for the connection.
     fn inspect(&mut self, segment: Segment) -> Option<Segment> {
         let next = self.proxies.get(self.hops.len()).cloned()?;
+        if self.listener == AtListener::None && segment == Segment::Close {
+            return self.accept_ended(next).then_some(segment);
+        }
         let (bytes, end) = match segment {
             Segment::Data { bytes, end } => (bytes, end),
             Segment::Close | Segment::Reset => (Vec::new(), true),
@@ -228,7 +232,10 @@ impl Path {
             return None;
         }
         let hello = self.hops.last().map_or_else(|| next.client(), Hop::hello);
-        let Some(mut hop) = next.accept(&hello) else {
+        // An end that is there with the first bytes comes first. Envoy: `ListenerFilterBufferImpl`.
+        let is_ended = end && self.chances.happens(Chance::EndFirst);
+        let accepted = (!is_ended).then(|| next.accept(&hello)).flatten();
+        let Some(mut hop) = accepted else {
             // The bytes are unread when the listener closes the socket.
             self.close_at_listener(Segment::Reset);
             return None;
@@ -241,6 +248,22 @@ impl Path {
         self.reach();
         let (bytes, end) = (Vec::new(), false);
         Some(Segment::Data { bytes, end })
+    }
+
+    /// The last hop has closed its upstream connection while it connected: the kernel has connected to
+    /// the next proxy before. That one accepts it, if it needs no bytes for that.
+    fn accept_ended(&mut self, next: Rc<dyn Listener>) -> bool {
+        let hello = self.hops.last().map_or_else(|| next.client(), Hop::hello);
+        if hello.is_tls || next.needs_first_bytes() {
+            return false;
+        }
+        let Some(mut hop) = next.accept(&hello) else {
+            return false;
+        };
+        hop.open();
+        self.hops.push(hop);
+        self.reach();
+        true
     }
 
     /// The listener behind the last hop closes the connection.
@@ -319,11 +342,24 @@ impl Path {
         self.collect();
         self.reach();
         self.collect();
+        if self.in_transit.is_empty() {
+            self.in_transit.extend(self.late.pop_front());
+        }
         let Some(event) = self.in_transit.pop_front() else {
-            return false;
+            return self.read_rest();
         };
         self.handle(event);
         true
+    }
+
+    /// Lets the hops read what their last read events have left.
+    fn read_rest(&mut self) -> bool {
+        let mut has_read = false;
+        for hop in &mut self.hops {
+            has_read |= hop.read_rest();
+        }
+        self.collect();
+        has_read
     }
 
     /// Handles the next event on a link. Returns false if there is none.
@@ -346,7 +382,7 @@ impl Path {
         true
     }
 
-    fn handle(&mut self, (node, toward, segment): (usize, Toward, Segment)) {
+    fn handle(&mut self, (node, toward, segment): Event) {
         let last = self.proxies.len() + 1;
         if node == 0 {
             if self.client.receive(segment) {
@@ -364,6 +400,12 @@ impl Path {
                 (false, Toward::Client) => None,
             };
             if let (Some(received), Some(hop)) = (received, self.hops.get_mut(node - 1)) {
+                if toward == Toward::Client
+                    && hop.has_unseen_reset()
+                    && self.chances.happens(Chance::SeeReset)
+                {
+                    hop.see_reset();
+                }
                 match toward == Toward::Client && hop.is_reaching() {
                     true => hop.handshake_failed(HANDSHAKE_CLOSED),
                     false => hop.receive(toward, received),
@@ -376,50 +418,31 @@ impl Path {
     /// Takes the events that the hops have sent.
     fn collect(&mut self) {
         let several = self.hops.len() > 1;
+        let proxies = 1..=self.proxies.len();
         let [onward, back] = &mut self.between;
         for (index, hop) in self.hops.iter_mut().enumerate() {
-            let sent = hop.take_sent();
-            let resets: Vec<_> = sent
-                .iter()
-                .filter(|(_, segment)| self.loses_unsent && *segment == Segment::Reset)
-                .map(|(toward, _)| *toward)
-                .collect();
-            let is_lost = |toward: &Toward, segment: &Segment| {
-                matches!(segment, Segment::Data { .. }) && resets.contains(toward)
+            let node = |toward| match toward {
+                Toward::Client => index,
+                Toward::Server => index + 2,
             };
-            for (toward, segment) in sent {
-                if is_lost(&toward, &segment) {
-                    continue;
-                }
-                let node = match toward {
-                    Toward::Client => index,
-                    Toward::Server => index + 2,
-                };
+            let mut sent = hop.take_sent();
+            lose_unsent(&mut sent, &self.chances);
+            for (toward, segment) in &sent {
                 let kept = match (index, toward) {
                     (0, Toward::Server) if several => Some(&mut *onward),
                     (1, Toward::Client) => Some(&mut *back),
                     _ => None,
                 };
-                if let (Some(kept), Segment::Data { bytes, .. }) = (kept, &segment) {
+                if let (Some(kept), Segment::Data { bytes, .. }) = (kept, segment) {
                     kept.extend(bytes.iter().take(KEPT.saturating_sub(kept.len())));
                 }
-                let is_at_proxy = (1..=self.proxies.len()).contains(&node);
-                let split = match segment {
-                    Segment::Data { bytes, end: true }
-                        if self.separates_ends && is_at_proxy && !bytes.is_empty() =>
-                    {
-                        let (end, last) = (false, Vec::new());
-                        let bytes = Segment::Data { bytes, end };
-                        let end = Segment::Data {
-                            bytes: last,
-                            end: true,
-                        };
-                        vec![bytes, end]
-                    }
-                    whole => vec![whole],
-                };
-                let split = split.into_iter().map(|segment| (node, toward, segment));
-                self.in_transit.extend(split);
+            }
+            for (toward, segment) in sent {
+                let event = (node(toward), toward, segment);
+                match proxies.contains(&event.0) {
+                    true => send(&mut self.in_transit, &mut self.late, &self.chances, event),
+                    false => self.in_transit.push_back(event),
+                }
             }
         }
     }
@@ -431,11 +454,25 @@ pub(super) fn deliver(path: &Rc<RefCell<Path>>, link: Link) {
     let proxies = path.borrow().proxies.clone();
     loop {
         let is_delivered = path.borrow_mut().step_on(link);
-        for proxy in &proxies {
-            proxy.run_deferred();
-        }
+        run_deferred(path, &proxies);
         if !is_delivered || matches!(link, Link::Onward | Link::Back) {
             return;
+        }
+    }
+}
+
+/// Performs what filters requested for other streams, and notifies the owners of queues, perhaps not
+/// before the next event.
+fn run_deferred(path: &Rc<RefCell<Path>>, proxies: &[Rc<dyn Listener>]) {
+    let (chances, has_more) = {
+        let path = path.borrow();
+        let has_more = path.is_held || !path.in_transit.is_empty();
+        (path.chances.clone(), has_more)
+    };
+    for proxy in proxies {
+        let may_be_late = has_more && proxy.has_notifications();
+        if !may_be_late || !chances.happens(Chance::NotifyLate) {
+            proxy.run_deferred();
         }
     }
 }
@@ -444,13 +481,12 @@ pub(super) fn deliver(path: &Rc<RefCell<Path>>, link: Link) {
 /// streams.
 pub(crate) fn pump(path: &Rc<RefCell<Path>>) {
     let proxies = path.borrow().proxies.clone();
-    let run_deferred = || proxies.iter().for_each(|proxy| proxy.run_deferred());
     // A new connection has no events yet, but its filters may have requested actions.
-    run_deferred();
+    run_deferred(path, &proxies);
     let mut more = true;
     while more {
         more = path.borrow_mut().step();
-        run_deferred();
+        run_deferred(path, &proxies);
     }
     let observer = path.borrow().observer.clone();
     if let Some(observer) = observer {

@@ -31,6 +31,12 @@ pub(crate) trait Proxy {
     /// Takes an action for a stream other than the one of the callback that requested it.
     fn defer(&self, action: Deferred);
 
+    /// Whether an owner of a queue is to be notified.
+    fn has_notifications(&self) -> bool;
+
+    /// Delivers notifications of queues, as Envoy does before the event loop's next iteration.
+    fn notify_queues(&self);
+
     /// Performs the actions that were taken, and delivers notifications of queues.
     fn run_deferred(&self);
 }

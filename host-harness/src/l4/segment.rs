@@ -28,6 +28,8 @@ pub(crate) struct Socket {
     pub(crate) write_end: bool,
     /// A reset has arrived; the proxy detects it by its next read or write.
     pub(crate) reset: bool,
+    /// The next event sees the reset if it closes the connection.
+    pub(crate) sees_reset: bool,
     /// A write has failed; the event loop closes the connection later.
     pub(crate) write_failed: bool,
 }

@@ -11,7 +11,7 @@ use super::roles::{End, Side};
 use super::stage::{Stage, StageError};
 use crate::bytes::Bytes;
 use crate::failure::FilterFailure;
-use crate::l4::{App, Chunks, Connection, Link};
+use crate::l4::{App, Chance, Chances, Chunks, Connection, Link};
 use crate::module::Module;
 use crate::rig::Rig;
 use crate::sidecar::{Sidecar, StartError};
@@ -21,8 +21,7 @@ use crate::stats::Series;
 pub struct Emulated {
     proxies: Proxies,
     pub(crate) connections: HashMap<String, Connection>,
-    separates_ends: bool,
-    loses_unsent: bool,
+    chances: Chances,
 }
 
 enum Proxies {
@@ -51,21 +50,13 @@ impl Emulated {
         Ok(Self {
             proxies,
             connections: HashMap::new(),
-            separates_ends: false,
-            loses_unsent: false,
+            chances: Chances::default(),
         })
     }
 
-    /// Lets a proxy that forwards a reset lose the bytes that it has written in the same event, in all
-    /// later connections: see [`Connection::lose_unsent`].
-    pub fn lose_unsent(&mut self) {
-        self.loses_unsent = true;
-    }
-
-    /// Lets a proxy see the last bytes of the other one and the end behind them as two events, in all
-    /// later connections: see [`Connection::separate_ends`].
-    pub fn separate_ends(&mut self) {
-        self.separates_ends = true;
+    /// Sets what happens between two proxies, from now on, in new connections.
+    pub fn chances(&mut self, chances: Chances) {
+        self.chances = chances;
     }
 
     /// Returns the sidecars, for data outside of scenarios: traces, fuel, memory.
@@ -134,6 +125,24 @@ impl Emulated {
         done
     }
 
+    /// The order of events if what a proxy sends for the one action is still in transit when it sees
+    /// the other one.
+    fn in_transit_together(&self, at_once: &AtOnce) -> Option<Interleaving> {
+        use Event::{Back, Client, Onward, Server};
+        let is_several = matches!(self.proxies, Proxies::Both(_));
+        let events: &[Event] = match (at_once.order(), is_several) {
+            (Order::ClientFirst, true) => &[Client, Onward, Server, Back],
+            (Order::ServerFirst, true) => &[Server, Back, Client, Onward],
+            (Order::Crossing, true) => &[Client, Server, Back, Onward],
+            (Order::ClientFirst, false) => &[Client, Server],
+            (Order::ServerFirst, false) => &[Server, Client],
+            _ => return None,
+        };
+        let has_both = at_once.counts() == Some([1, 1]);
+        let happens = has_both && self.chances.happens(Chance::Crossing);
+        happens.then(|| events.iter().copied().collect())
+    }
+
     /// Checks that the server application has this connection, or that it is over: then what the
     /// server does is lost.
     fn check_served(&self, connection: &str) -> Result<(), StageError> {
@@ -169,12 +178,7 @@ impl Stage for Emulated {
             (Proxies::One(_, sidecar), None) => sidecar.connect(),
             (Proxies::One(_, sidecar), Some(greeting)) => sidecar.connect_greeted(greeting),
         };
-        if self.separates_ends {
-            opened.separate_ends();
-        }
-        if self.loses_unsent {
-            opened.lose_unsent();
-        }
+        opened.chances(self.chances.clone());
         if let Some(size) = connect.chunks {
             opened.chunks(Chunks::Size(size));
         }
@@ -207,6 +211,9 @@ impl Stage for Emulated {
         acts.try_for_each(|(_, act)| self.check_served(&act.connection))?;
         drop(acts);
         if let Order::Interleaved(interleaving) = at_once.order() {
+            return self.interleave(at_once, interleaving);
+        }
+        if let Some(interleaving) = self.in_transit_together(at_once) {
             return self.interleave(at_once, interleaving);
         }
         let is_held = matches!(at_once.order(), Order::Crossing | Order::BeforeHandshake);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::expectation::Expectation;
-use super::model::{Scenario, SidecarSpec, Step};
+use super::model::{Scenario, SidecarSpec, Step, Target};
 use super::roles::Side;
 
 /// A key whose value refers to nothing in the scenario.
@@ -18,6 +18,23 @@ pub struct UnknownName {
     pub name: String,
     /// The values that the key can have there.
     pub known: Vec<String>,
+}
+
+/// A key that has no effect where it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct UnusedKey {
+    /// The place of the key, such as `inbound.host.name`. Items are counted from 0.
+    pub key: String,
+    /// The reason and the remedy.
+    pub why: &'static str,
+}
+
+impl fmt::Display for UnusedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, why } = self;
+        write!(f, "`{key}` has no effect: {why}")
+    }
 }
 
 impl fmt::Display for UnknownName {
@@ -77,6 +94,20 @@ impl Scenario {
         Ok(())
     }
 
+    /// Finds the first key without effect.
+    pub(super) fn check_unused(&self) -> Result<(), UnusedKey> {
+        for (side, spec) in [
+            (Side::Outbound, &self.outbound),
+            (Side::Inbound, &self.inbound),
+        ] {
+            if let Some((key, why)) = spec.as_ref().and_then(SidecarSpec::unused) {
+                let key = format!("{side}.{key}");
+                return Err(UnusedKey { key, why });
+            }
+        }
+        Ok(())
+    }
+
     fn check_expectation(
         &self,
         key: &str,
@@ -118,6 +149,26 @@ impl Scenario {
 }
 
 impl SidecarSpec {
+    /// The first key without effect, and why.
+    fn unused(&self) -> Option<(String, &'static str)> {
+        let is_unnamed = |target: &Target| target.name.as_deref().unwrap_or_default().is_empty();
+        let unnamed = self.clusters.iter().position(is_unnamed);
+        if !self.filters.is_empty() && !self.chains.is_empty() {
+            let why = "`chains` are in its place; move the filters into a chain";
+            return Some(("filters".to_owned(), why));
+        }
+        if self.host.name.is_some() {
+            let why = "a host has no name; name the `cluster`";
+            return Some(("host.name".to_owned(), why));
+        }
+        if self.host.max_connections.is_some() {
+            let why = "the limit is that of a cluster; move it into `cluster`";
+            return Some(("host.max_connections".to_owned(), why));
+        }
+        let why = "nothing can choose a cluster without a name; add `name`";
+        unnamed.map(|at| (format!("clusters[{at}]"), why))
+    }
+
     fn check_clusters(&self, side: Side) -> Result<(), UnknownName> {
         let names = self.clusters.iter().chain([&self.cluster]);
         let names: Vec<_> = names.filter_map(|target| target.name.clone()).collect();

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::model::Scenario;
-use super::names::UnknownName;
+use super::names::{UnknownName, UnusedKey};
 
 /// The highest number of orders in which a scenario is played: see [`Scenario::in_each_order`].
 const MOST_ORDERS: usize = 1024;
@@ -57,6 +57,14 @@ pub enum ScenarioError {
         scenario: String,
         /// The key and its value.
         unknown: UnknownName,
+    },
+    /// A key has no effect where it is.
+    #[error("scenario {scenario:?}: {unused}")]
+    UnusedKey {
+        /// The scenario's name.
+        scenario: String,
+        /// The key and the reason.
+        unused: UnusedKey,
     },
     /// The scenario has no name, or no step.
     #[error("not a scenario: it has no key `{0}`")]
@@ -135,6 +143,10 @@ impl Scenario {
         if let Err(unknown) = self.check_names() {
             let scenario = self.name;
             return Err(ScenarioError::UnknownName { scenario, unknown });
+        }
+        if let Err(unused) = self.check_unused() {
+            let scenario = self.name;
+            return Err(ScenarioError::UnusedKey { scenario, unused });
         }
         if let Some((step, why)) = self.unexplored() {
             let scenario = self.name;

@@ -152,6 +152,7 @@ impl Envoy {
         info.accepted = self.process.clock.now();
         let filters = chain.admit(turn);
         Hop::new(self.clone(), filters, Stream::new(info), route, dialing)
+            .chain(chain.generation())
             .connect_mode(self.connect_mode, self.max_early_data_bytes)
             .idle_timeout(self.idle_timeout)
             .buffer_limit(self.buffer_limit)
@@ -306,6 +307,14 @@ impl Proxy for Envoy {
 
     fn defer(&self, action: Deferred) {
         self.deferred.borrow_mut().push(action);
+    }
+
+    fn has_notifications(&self) -> bool {
+        self.process.shared.borrow().has_notifications()
+    }
+
+    fn notify_queues(&self) {
+        self.notify_queue_owners();
     }
 
     fn run_deferred(&self) {

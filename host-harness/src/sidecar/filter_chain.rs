@@ -10,7 +10,7 @@ use crate::chain::{ChainMatch, EnvoyFilter};
 use crate::config::Direction;
 use crate::fault::FaultInjection;
 use crate::host::Process;
-use crate::l4::{Admission, Count};
+use crate::l4::{Admission, Count, Generation, Updates};
 
 /// A filter chain.
 pub(super) struct FilterChain {
@@ -19,6 +19,7 @@ pub(super) struct FilterChain {
     /// The cluster of its tcp_proxy, if it is not the listener's.
     pub(super) cluster: Option<String>,
     elements: Vec<Element>,
+    updates: Updates,
 }
 
 /// A filter of a chain.
@@ -51,6 +52,7 @@ impl FilterChain {
             matching: spec.matching,
             cluster: spec.cluster,
             elements,
+            updates: Updates::default(),
         })
     }
 
@@ -76,7 +78,13 @@ impl FilterChain {
                 Element::Own(_, count) => drop(count.take()),
             }
         }
+        self.updates.add();
         Ok(())
+    }
+
+    /// The chain after its last update.
+    pub(super) fn generation(&self) -> Generation {
+        self.updates.current()
     }
 
     /// Decides about each filter of a new connection. Workers get connections in turn.

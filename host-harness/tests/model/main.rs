@@ -20,6 +20,7 @@ mod names;
 mod properties;
 mod relay;
 mod shared;
+mod sockets;
 mod toolchain;
 mod verdict;
 mod wasi;

@@ -137,6 +137,56 @@ fn each_key_that_refers_to_nothing_is_an_error_with_its_place_and_the_choice() {
     }
 }
 
+// Shows: host-harness/src/manual.md, "so is a key that has no effect where it is"
+#[test]
+fn each_key_without_effect_is_an_error_with_its_place_and_the_remedy() {
+    let filters = "  filters: [wasm: {}]\n";
+    for (added, key, remedy) in [
+        (filters, "outbound.filters", "move the filters into a chain"),
+        (
+            "  host: { name: web }\n",
+            "outbound.host.name",
+            "name the `cluster`",
+        ),
+        (
+            "  host: { max_connections: 1 }\n",
+            "outbound.host.max_connections",
+            "move it into `cluster`",
+        ),
+        (
+            "  clusters: [{ name: other }, { metadata: {} }]\n",
+            "outbound.clusters[1]",
+            "add `name`",
+        ),
+        (
+            "  clusters: [{ name: \"\" }, { name: other }]\n",
+            "outbound.clusters[0]",
+            "add `name`",
+        ),
+    ] {
+        let clusters = "  clusters: [{ name: other }]\n";
+        let bad = match added.starts_with("  clusters") {
+            true => GOOD.replacen(clusters, added, 1),
+            false => GOOD.replacen(clusters, &format!("{clusters}{added}"), 1),
+        };
+        let error = Scenario::parse(&bad).unwrap_err();
+        let ScenarioError::UnusedKey { scenario, unused } = &error else {
+            panic!("{added}: {error}");
+        };
+        assert_eq!(scenario, "references");
+        assert_eq!(unused.key, key);
+        let text = error.to_string();
+        assert!(text.contains(&format!("`{key}` has no effect: ")), "{text}");
+        assert!(text.ends_with(remedy), "{text}");
+    }
+    let alone = GOOD.replacen(
+        "  cluster: { name: main }\n",
+        "  cluster: { name: main }\n  host: { metadata: { a: {} } }\n",
+        1,
+    );
+    Scenario::parse(&alone).unwrap();
+}
+
 #[test]
 fn a_listener_refuses_a_cluster_and_a_filter_that_it_does_not_have() {
     let started = probe("")

@@ -27,7 +27,7 @@ pub use exchange::{Exchange, Exchanges, Observation, random_exchange};
 pub use features::{FEATURES, Feature, mix, table, with_table};
 pub use generate::scenario as random;
 pub use observed::{Arrived, Difference, Observed, Segment};
-pub use program::{Program, ProgramDifference, Programs, random_program};
+pub use program::{Emulator, Program, ProgramDifference, Programs, random_program};
 pub use run::{Finding, Hosts};
 pub use scenario::{Act, Scenario, Step};
 pub use shrink::shrink;

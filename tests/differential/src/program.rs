@@ -5,9 +5,11 @@
 //! observation in Envoy must be one of those that the emulator has in these orders.
 
 mod compare;
+mod emulator;
 mod generate;
 mod observation;
 mod reached;
 
 pub use compare::{ProgramDifference, Programs};
+pub use emulator::Emulator;
 pub use generate::{Program, program as random_program};

@@ -197,6 +197,125 @@ fn a_peer_leaves_while_the_read_buffer_is_full() {
     assert_equal(&all);
 }
 
+/// A filter puts an item into a queue in the event in which its connection ends: Envoy notifies the
+/// owner of the queue before the event loop's next iteration.
+#[test]
+fn a_queue_is_notified_in_the_event_that_ends_a_connection() {
+    let limited = json!({ "cluster": { "max_connections": 1 } });
+    let missing =
+        json!({ "filters": [{ "set_filter_state": { "envoy.tcp_proxy.cluster": "none" } }] });
+    let client = |act: Value| acting("client", act);
+    let server = |act: Value| acting("server", act);
+    let mut all = Vec::new();
+    let (none, write) = (&Value::Null, || json!({ "write": "a" }));
+    let (end, close, reset) = (
+        || json!({ "end": true }),
+        || json!({ "close": true }),
+        || json!({ "reset": true }),
+    );
+    for (script, keys, steps) in [
+        ("new_connection: SEND", &limited, vec![]),
+        ("new_connection: SEND", &missing, vec![]),
+        ("new_connection: SEND; close downstream", none, vec![]),
+        (
+            "downstream_data: SEND; close downstream",
+            none,
+            vec![client(write())],
+        ),
+        (
+            "upstream_data: SEND; close downstream",
+            none,
+            vec![server(write())],
+        ),
+        (
+            "upstream_data: SEND",
+            none,
+            vec![client(close()), server(write()), server(write())],
+        ),
+        (
+            "upstream_data: SEND",
+            none,
+            vec![client(end()), server(end())],
+        ),
+        (
+            "upstream_data: SEND\nupstream_data#1: pause",
+            none,
+            vec![client(end()), server(write()), server(end())],
+        ),
+        (
+            "upstream_data: SEND\ndownstream_data: pause",
+            none,
+            vec![client(end()), server(close())],
+        ),
+        (
+            "downstream_data: SEND",
+            none,
+            vec![server(end()), client(end())],
+        ),
+        (
+            "downstream_data: SEND\ndownstream_data#1: pause",
+            none,
+            vec![server(end()), client(write()), client(end())],
+        ),
+        (
+            "downstream_data: SEND",
+            none,
+            vec![server(close()), client(write()), client(write())],
+        ),
+        ("downstream_close: SEND", none, vec![client(reset())]),
+        ("downstream_close: SEND", none, vec![server(reset())]),
+        ("log: SEND", none, vec![client(reset())]),
+    ] {
+        let name = format!("queue{}", all.len());
+        let filter = |at: &str, script: &str| {
+            let mut filter = probe(&format!("{name}{at}"), script);
+            filter["wasm"]["vm_id"] = json!(name);
+            filter
+        };
+        let receive = format!("queue_ready: dequeue_from {name} q");
+        let owner = filter("a", &format!("new_connection: register_queue q\n{receive}"));
+        let send = format!("enqueue_to {name} q x");
+        let sender = filter("b", &script.replace("SEND", &send));
+        let mut keys = match keys {
+            Value::Null => json!({}),
+            keys => keys.clone(),
+        };
+        let mut filters = keys["filters"].as_array().cloned().unwrap_or_default();
+        filters.splice(0..0, [owner, sender]);
+        keys["filters"] = filters.into();
+        let mut all_steps = vec![json!({ "connect": { "connection": "c" } })];
+        if keys["cluster"].is_object() {
+            all_steps.push(json!({ "connect": { "connection": "d" } }));
+        }
+        all_steps.extend(steps);
+        all.push(alone(&name, keys, all_steps.into()));
+    }
+    assert_equal(&all);
+}
+
+/// A drain ends every connection with the old filter chain, be it without the updated filter, whose VM
+/// had failed.
+#[test]
+fn a_drain_ends_connections_that_lack_the_updated_filter() {
+    let mut failing = probe("drained", "log: trap");
+    failing["wasm"]["failure_policy"] = json!("FAIL_OPEN");
+    let keys = json!({ "filters": [failing, probe("drained-too", "")] });
+    let steps = json!([
+        { "connect": { "connection": "first" } },
+        { "client": { "connection": "first", "reset": true } },
+        { "connect": { "connection": "c" } },
+        { "update": { "side": "outbound", "filter": 0, "configuration": "" } },
+        { "drain": "outbound" },
+    ]);
+    assert_equal(&[alone("drained", keys, steps)]);
+}
+
+/// An action on the connection `c`.
+fn acting(end: &str, mut act: Value) -> Value {
+    act["connection"] = json!("c");
+    json!({ end: act })
+}
+
 /// Chains by server name, a second module, an update and a drain, in one program. The features
 /// count only because the run reached them.
 #[test]

@@ -45,10 +45,6 @@ impl WasmFilter {
         self.worker.is_dead()
     }
 
-    pub(super) fn is_draining(&self) -> bool {
-        self.root != self.worker.root()
-    }
-
     pub(super) fn is(&self, filter: FilterContext) -> bool {
         self.worker.vm() == filter.vm && self.context == Some(filter.context)
     }

@@ -12,6 +12,15 @@ impl Hop {
         self
     }
 
+    /// Reads what the last read events have left. Returns whether they have left anything.
+    pub(in crate::l4) fn read_rest(&mut self) -> bool {
+        let of_client = self.from_client.take_rest();
+        let of_server = self.from_server.take_rest();
+        self.read_client();
+        self.read_server();
+        of_client || of_server
+    }
+
     /// Reads from the client as long as reading is enabled. Before the TLS handshake it can only see
     /// that the client has left.
     pub(super) fn read_client(&mut self) {
@@ -22,14 +31,21 @@ impl Hop {
                 }
                 return;
             }
-            let buffered = self.stream.borrow().downstream.len();
-            let Some(event) = self.from_client.next(self.downstream, buffered) else {
+            let event = self
+                .from_client
+                .next(self.downstream, &self.stream.borrow().downstream);
+            let Some(event) = event else {
                 return;
             };
             if event.reset {
                 return self.close_downstream(PeerType::Remote, self.after_reset(Toward::Server));
             }
-            self.stream.borrow_mut().downstream.append(&event.bytes);
+            let buffered = {
+                let buffer = &mut self.stream.borrow_mut().downstream;
+                buffer.append(&event.bytes, event.room);
+                buffer.len()
+            };
+            self.from_client.measure(buffered);
             let end = self.downstream.read_end || event.end;
             self.on_downstream(end);
         }
@@ -38,14 +54,21 @@ impl Hop {
     /// Reads from the server as long as reading is enabled.
     pub(super) fn read_server(&mut self) {
         loop {
-            let buffered = self.stream.borrow().upstream.len();
-            let Some(event) = self.from_server.next(self.upstream, buffered) else {
+            let event = self
+                .from_server
+                .next(self.upstream, &self.stream.borrow().upstream);
+            let Some(event) = event else {
                 return;
             };
             if event.reset {
                 return self.on_upstream_closed(self.after_reset(Toward::Client));
             }
-            self.stream.borrow_mut().upstream.append(&event.bytes);
+            let buffered = {
+                let buffer = &mut self.stream.borrow_mut().upstream;
+                buffer.append(&event.bytes, event.room);
+                buffer.len()
+            };
+            self.from_server.measure(buffered);
             self.on_upstream(self.upstream.read_end || event.end);
         }
     }

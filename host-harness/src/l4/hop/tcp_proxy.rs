@@ -106,6 +106,7 @@ impl Hop {
     /// Uses the upstream connection and enables reading: the bytes that have arrived since are one
     /// read event. Envoy: `TcpProxy::Filter::onUpstreamConnection`.
     fn connected(&mut self) {
+        self.proxy.notify_queues();
         self.upstream = Socket::opened();
         self.was_connected = true;
         self.is_active();
@@ -143,6 +144,7 @@ impl Hop {
     }
 
     fn fail_upstream(&mut self, reason: &str) {
+        self.proxy.notify_queues();
         {
             let info = &mut self.stream.borrow_mut().info;
             info.response_flags |= UPSTREAM_CONNECTION_FAILURE;
@@ -183,6 +185,8 @@ impl Hop {
         if self.upstream.both_ended() {
             self.on_upstream_closed(Ending::End);
         } else if self.downstream.both_ended() && !self.downstream.write_failed {
+            // When the end is written.
+            self.proxy.notify_queues();
             self.close_downstream(PeerType::Local, Ending::End);
         }
     }
@@ -213,8 +217,16 @@ impl Hop {
             }
             self.upstream_ended();
             self.send(Toward::Server, Segment::Close);
+            let is_unwritten = |(toward, segment): &(Toward, Segment)| {
+                let is_data = matches!(segment, Segment::Data { bytes, .. } if !bytes.is_empty());
+                *toward == Toward::Client && is_data
+            };
+            if self.sent.iter().any(is_unwritten) {
+                // When they are written.
+                self.proxy.notify_queues();
+            }
             // The close flushes first, and the flush may detect that the client has gone.
-            let peer = match self.downstream.write_failed {
+            let peer = match self.downstream.write_failed || self.downstream.sees_reset {
                 true => PeerType::Remote,
                 false => PeerType::Local,
             };

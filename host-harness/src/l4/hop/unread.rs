@@ -1,5 +1,6 @@
 //! What has arrived on a socket, as read events.
 
+use crate::host::Buffer;
 use crate::l4::segment::Socket;
 
 /// The unit of a read. Envoy: `Slice::default_slice_size_`.
@@ -21,11 +22,15 @@ pub(super) struct Reading {
     /// Reading is enabled again with bytes in the read buffer: they are passed to the filters once
     /// more.
     is_again: bool,
+    /// The last read event has left bytes: they are read after what that event leads to.
+    has_rest: bool,
 }
 
 /// A read event.
 pub(super) struct ReadEvent {
     pub(super) bytes: Vec<u8>,
+    /// The free bytes behind the last one in the read buffer.
+    pub(super) room: usize,
     pub(super) end: bool,
     /// The connection was reset. An event of its own, after the last bytes.
     pub(super) reset: bool,
@@ -39,6 +44,7 @@ impl Default for Reading {
             limit: 1024 * 1024,
             is_full: false,
             is_again: false,
+            has_rest: false,
         }
     }
 }
@@ -53,6 +59,11 @@ impl Reading {
         !self.bytes.is_empty()
     }
 
+    /// Lets the rest of the last read event be read. Returns whether there is one.
+    pub(super) fn take_rest(&mut self) -> bool {
+        std::mem::take(&mut self.has_rest)
+    }
+
     pub(super) fn is_ended(&self) -> bool {
         self.end
     }
@@ -62,7 +73,7 @@ impl Reading {
     }
 
     /// Compares the length of the read buffer with the watermarks. Envoy: `WatermarkBuffer`.
-    fn measure(&mut self, buffered: usize) {
+    pub(super) fn measure(&mut self, buffered: usize) {
         if self.limit == 0 {
             return;
         }
@@ -74,11 +85,12 @@ impl Reading {
         }
     }
 
-    /// The next read event of a socket that is read, with a read buffer of this length. Envoy reads
-    /// until there is nothing more or the buffer has reached its limit: `RawBufferSocket::doRead`.
-    pub(super) fn next(&mut self, socket: Socket, buffered: usize) -> Option<ReadEvent> {
+    /// The next read event of a socket that is read, into this read buffer. Envoy reads until there is
+    /// nothing more or the buffer has reached its limit: `RawBufferSocket::doRead`.
+    pub(super) fn next(&mut self, socket: Socket, buffer: &Buffer) -> Option<ReadEvent> {
+        let (buffered, mut room) = (buffer.len(), buffer.room());
         self.measure(buffered);
-        if self.is_full || !socket.open {
+        if self.is_full || self.has_rest || !socket.open {
             return None;
         }
         let is_again = std::mem::take(&mut self.is_again);
@@ -86,14 +98,17 @@ impl Reading {
         let has_room = |length: usize| self.limit == 0 || length < self.limit;
         let mut is_first = true;
         while size < self.bytes.len() && (is_first || has_room(buffered + size)) {
-            let room = self.limit.saturating_sub(buffered + size);
-            let read = match self.limit {
+            let allowed = self.limit.saturating_sub(buffered + size);
+            let longest = match self.limit {
                 0 => LONGEST_READ,
-                _ => room.clamp(1, LONGEST_READ).next_multiple_of(SLICE),
+                _ => allowed.clamp(1, LONGEST_READ).next_multiple_of(SLICE),
             };
-            size = (size + read).min(self.bytes.len());
+            let read = reservation(room, longest).min(self.bytes.len() - size);
+            room = room_after(room, longest, read);
+            size += read;
             is_first = false;
         }
+        self.has_rest = size < self.bytes.len();
         let is_all = size == self.bytes.len() && (size == 0 || has_room(buffered + size));
         let is_last = is_all && !socket.read_end;
         let end = is_last && self.end;
@@ -101,8 +116,39 @@ impl Reading {
         let is_event = size > 0 || end || reset || is_again;
         is_event.then(|| ReadEvent {
             bytes: self.bytes.drain(..size).collect(),
+            room,
             end,
             reset,
         })
+    }
+}
+
+/// The bytes of the last block that a read uses, if that has this room.
+fn used_room(room: usize, longest: usize) -> usize {
+    match room >= longest || room >= SLICE / 8 {
+        true => room.min(longest),
+        false => 0,
+    }
+}
+
+/// The most that one system call reads: the room in the last block, and new blocks. Envoy:
+/// `OwnedImpl::reserveWithMaxLength`.
+fn reservation(room: usize, longest: usize) -> usize {
+    let mut reserved = used_room(room, longest);
+    let mut left = longest - reserved;
+    while left >= SLICE || (left > 0 && reserved < SLICE) {
+        reserved += SLICE;
+        left = left.saturating_sub(SLICE);
+    }
+    reserved
+}
+
+/// The room in the last block after a read of this length.
+fn room_after(room: usize, longest: usize, read: usize) -> usize {
+    let used = used_room(room, longest);
+    match read.checked_sub(used) {
+        Some(in_new) if in_new > 0 => in_new.next_multiple_of(SLICE) - in_new,
+        _ if used > 0 => room - read,
+        _ => room,
     }
 }

@@ -1,17 +1,17 @@
 //! Plays programs in both hosts.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use envoy_stage::{self as envoy, Batch};
-use host_harness::scenario::{Emulated, Scenario, Side, Stage, StageError, Step};
-use host_harness::{Module, Profile, artifact};
+use host_harness::Profile;
+use host_harness::scenario::{Scenario, Stage};
 use mesh::EnvoyBinary;
 
-use super::generate::{OTHER, Program};
-use super::observation::observe;
+use super::emulator::{Effect, Emulator, Observations, Run, SIDES, perform};
+use super::generate::Program;
+use super::observation::{is_observed, observe, refused, up_to};
 use super::reached::reached;
 use crate::error::{Error, Result};
 use crate::version;
@@ -32,10 +32,7 @@ const ATTEMPTS: usize = 3;
 /// The two hosts, with the filters for both.
 pub struct Programs {
     binary: EnvoyBinary,
-    probe: PathBuf,
-    other: PathBuf,
-    module: Module,
-    profile: Profile,
+    emulator: Emulator,
 }
 
 /// A program, and its observations if they differ.
@@ -51,30 +48,21 @@ pub struct ProgramDifference {
     pub emulated: Vec<Vec<String>>,
 }
 
-/// The observations of a program: one for each step that is observed.
-pub(super) type Observations = Vec<Option<Vec<String>>>;
-
 impl Programs {
     /// Finds Envoy (see [`EnvoyBinary::find`]) and builds the filters.
     ///
     /// # Errors
     /// Envoy or a filter is not available.
     pub fn new(envoy_version: Option<&str>) -> Result<Self> {
-        let probe = artifact::build("probe-filter", "wasm")?;
         let binary = EnvoyBinary::find(envoy_version)?;
-        Ok(Self {
-            profile: version::profile(&binary),
-            binary,
-            module: Module::from_file_cached(&probe)?,
-            other: artifact::build("sdk-filter", "wasm")?,
-            probe,
-        })
+        let emulator = Emulator::new(version::profile(&binary))?;
+        Ok(Self { binary, emulator })
     }
 
     /// The profile of Envoy.
     #[must_use]
     pub fn profile(&self) -> Profile {
-        self.profile
+        self.emulator.profile()
     }
 
     /// Plays programs in both hosts and calls `seen` for each with its difference, in order. The
@@ -88,105 +76,92 @@ impl Programs {
         mut seen: impl FnMut(&Program, Option<ProgramDifference>),
     ) -> Result<()> {
         for programs in programs.chunks(BATCH) {
-            let scenarios: Result<Vec<_>> = programs.iter().map(|one| self.scenario(one)).collect();
+            let scenarios: Result<Vec<_>> = programs
+                .iter()
+                .map(|one| self.emulator.scenario(one))
+                .collect();
             let scenarios = scenarios?;
-            let batch = Batch::start(&self.binary, &self.probe, &scenarios);
+            let batch = Batch::start(&self.binary, self.emulator.probe(), &scenarios);
             let mut batch = batch.map_err(|error| Error::Exchange {
                 program: programs.iter().map(Program::to_string).collect(),
                 what: error.to_string(),
             })?;
             for (at, (program, scenario)) in programs.iter().zip(&scenarios).enumerate() {
-                let failed = |what: String| Error::Exchange {
-                    program: program.to_string(),
-                    what,
-                };
-                let candidates = self.candidates(scenario).map_err(failed)?;
-                let mut difference = play(&mut batch, at, scenario, &candidates).map_err(failed)?;
-                if difference.is_some() && program.depends_on_time() {
-                    difference = self.again(scenario, &candidates).map_err(failed)?;
-                }
-                let program = &program.of(reached(program, scenario, &candidates));
+                let runs = self.emulator.runs(scenario);
+                let runs = runs.map_err(|what| program.failed(what))?;
+                let difference = self.played(&mut batch, at, program, scenario, &runs);
+                let difference = difference.map_err(|what| program.failed(what))?;
+                let run = runs.first().map(|run| reached(program, scenario, run));
+                let program = &program.of(run.unwrap_or_default());
                 seen(program, difference.map(|found| found.of(program)));
             }
         }
         Ok(())
     }
 
-    /// Plays a program in Envoys of its own, until it has no difference.
-    fn again(
+    /// Plays a program at this position of a batch, and again if its effects depend on real time.
+    fn played(
         &self,
+        batch: &mut Batch<'_>,
+        at: usize,
+        program: &Program,
         scenario: &Scenario,
-        candidates: &[Observations],
+        runs: &[Run],
     ) -> Result<Option<Found>, String> {
+        let mut known = Known::new(&self.emulator, scenario, runs);
+        let difference = play(batch, at, &mut known)?;
+        match difference.is_some() && program.depends_on_time() {
+            true => self.again(&mut known),
+            false => Ok(difference),
+        }
+    }
+
+    /// Plays a program in Envoys of its own, until it has no difference.
+    fn again(&self, known: &mut Known<'_>) -> Result<Option<Found>, String> {
         let mut difference = None;
         for _ in 1..ATTEMPTS {
-            let alone = std::slice::from_ref(scenario);
-            let batch = Batch::start(&self.binary, &self.probe, alone);
+            let alone = std::slice::from_ref(known.scenario);
+            let batch = Batch::start(&self.binary, self.emulator.probe(), alone);
             let mut batch = batch.map_err(|error| error.to_string())?;
-            difference = play(&mut batch, 0, scenario, candidates)?;
+            difference = play(&mut batch, 0, known)?;
             if difference.is_none() {
                 break;
             }
         }
         Ok(difference)
     }
+}
 
-    fn scenario(&self, program: &Program) -> Result<Scenario> {
-        let other = self.other.display().to_string();
-        let text = program.scenario.to_string().replace(OTHER, &other);
-        let scenario = Scenario::parse(&text);
-        let scenario = scenario.map(|scenario| scenario.with_profile(self.profile));
-        scenario.map_err(|error| Error::Exchange {
-            program: program.to_string(),
-            what: error.to_string(),
-        })
+/// What the emulator observes of a scenario.
+struct Known<'a> {
+    emulator: &'a Emulator,
+    scenario: &'a Scenario,
+    observations: Vec<Observations>,
+    /// They are those of all combinations of chances.
+    is_all: bool,
+}
+
+impl<'a> Known<'a> {
+    fn new(emulator: &'a Emulator, scenario: &'a Scenario, runs: &[Run]) -> Self {
+        let observations = runs.iter().map(|run| run.observations.clone());
+        Self {
+            emulator,
+            scenario,
+            observations: observations.collect(),
+            is_all: false,
+        }
     }
 
-    /// The observations in the emulator, in all orders that real Envoys can produce.
-    fn candidates(&self, scenario: &Scenario) -> Result<Vec<Observations>, String> {
-        let mut candidates = Vec::new();
-        for order in scenario.in_each_order() {
-            for (separates_ends, loses_unsent) in
-                [(false, false), (true, false), (false, true), (true, true)]
-            {
-                let observations = self.emulate(&order, separates_ends, loses_unsent)?;
-                if !candidates.contains(&observations) {
-                    candidates.push(observations);
-                }
-            }
+    /// Whether a run of the emulator is observed so, after the first steps.
+    fn has(&mut self, envoy: &Observations) -> Result<bool, String> {
+        let is_known = |known: &Self| {
+            let mut observations = known.observations.iter();
+            observations.any(|one| one.starts_with(envoy))
+        };
+        if !is_known(self) && !std::mem::replace(&mut self.is_all, true) {
+            self.observations = self.emulator.all_observations(self.scenario)?;
         }
-        Ok(candidates)
-    }
-
-    fn emulate(
-        &self,
-        scenario: &Scenario,
-        separates_ends: bool,
-        loses_unsent: bool,
-    ) -> Result<Observations, String> {
-        let stage = Emulated::start(scenario, &self.module);
-        let mut stage = stage.map_err(|error| error.to_string())?;
-        if separates_ends {
-            stage.separate_ends();
-        }
-        if loses_unsent {
-            stage.lose_unsent();
-        }
-        let (mut observations, mut refusals) = (Vec::new(), 0);
-        for (at, step) in scenario.steps.iter().enumerate() {
-            refusals += usize::from(perform(step, &mut stage)?);
-            observations.push(match is_observed(scenario, at) {
-                true => {
-                    let lines = emulated_lines(&stage);
-                    let seen = observe(up_to(scenario, at), lines, &mut stage);
-                    let mut seen = seen.map_err(|error| error.to_string())?;
-                    seen.push(refused(refusals));
-                    Some(seen)
-                }
-                false => None,
-            });
-        }
-        Ok(observations)
+        Ok(is_known(self))
     }
 }
 
@@ -208,27 +183,26 @@ impl Found {
     }
 }
 
-/// Plays the scenario at this position of a batch until it has an observation that no candidate
-/// has.
+/// Plays the scenario at this position of a batch until it has an observation that no run of the
+/// emulator has.
 fn play(
     batch: &mut Batch<'_>,
-    at: usize,
-    scenario: &Scenario,
-    candidates: &[Observations],
+    position: usize,
+    known: &mut Known<'_>,
 ) -> Result<Option<Found>, String> {
-    let mut candidates: Vec<_> = candidates.iter().collect();
-    let stage = envoy::Program::start(batch, at);
+    let scenario = known.scenario;
+    let stage = envoy::Program::start(batch, position);
     let mut stage = stage.map_err(|error| error.to_string())?;
-    let mut refusals = 0;
+    let (mut envoy, mut refusals) = (Observations::new(), 0);
     for (at, step) in scenario.steps.iter().enumerate() {
-        refusals += usize::from(perform(step, &mut stage)?);
+        refusals += usize::from(perform(step, &mut stage)? == Effect::Refused);
         stage.check().map_err(|error| error.to_string())?;
         if !is_observed(scenario, at) {
+            envoy.push(None);
             continue;
         }
-        let expected = |one: &&Observations| one.get(at).cloned().flatten();
         let started = Instant::now();
-        let envoy = loop {
+        loop {
             let mut lines = Vec::new();
             for (name, side) in SIDES {
                 if scenario.sidecar(side).is_some() {
@@ -238,65 +212,32 @@ fn play(
             let seen = observe(up_to(scenario, at), lines, &mut stage);
             let mut seen = seen.map_err(|error| error.to_string())?;
             seen.push(refused(refusals));
-            let agrees = |one: &&Observations| expected(one).as_ref() == Some(&seen);
-            if candidates.iter().any(agrees) || started.elapsed() > PATIENCE {
-                break seen;
+            envoy.truncate(at);
+            envoy.push(Some(seen));
+            let mut observations = known.observations.iter();
+            if observations.any(|one| one.starts_with(&envoy)) || started.elapsed() > PATIENCE {
+                break;
             }
             thread::sleep(PAUSE);
+        }
+        let agreed = envoy.split_last().map_or(&[][..], |(_, before)| before);
+        let agreeing = |known: &Known<'_>| {
+            let agreeing = known.observations.iter();
+            let agreeing = agreeing.filter(|one| one.starts_with(agreed));
+            agreeing
+                .filter_map(|one| one.get(at).cloned().flatten())
+                .collect()
         };
-        let (agreeing, other): (Vec<_>, Vec<_>) = candidates
-            .into_iter()
-            .partition(|one| expected(one).as_ref() == Some(&envoy));
-        if agreeing.is_empty() {
+        let emulated: Vec<_> = agreeing(known);
+        if !known.has(&envoy)? {
             return Ok(Some(Found {
                 steps: at + 1,
-                envoy,
-                emulated: other.iter().filter_map(expected).collect(),
+                envoy: envoy.pop().flatten().unwrap_or_default(),
+                emulated,
             }));
         }
-        candidates = agreeing;
     }
     Ok(None)
-}
-
-const SIDES: [(&str, Side); 2] = [("outbound", Side::Outbound), ("inbound", Side::Inbound)];
-
-fn emulated_lines(stage: &Emulated) -> Vec<(&'static str, Vec<String>)> {
-    let sidecars = stage.sidecars();
-    let lines = sidecars.iter().filter_map(|(side, sidecar)| {
-        let (name, _) = SIDES.iter().find(|(_, of)| of == side)?;
-        // Context 0 is the emulator itself.
-        let lines = sidecar.logs().into_iter().filter(|line| line.context != 0);
-        let lines = lines.map(|line| format!("{}: {}", line.plugin, line.message));
-        Some((*name, lines.collect()))
-    });
-    lines.collect()
-}
-
-/// Performs a step. An act of a server application that no proxy has connected to has no effect in
-/// both hosts, and likewise a refused update. Returns whether the update was refused.
-fn perform(step: &Step, stage: &mut dyn Stage) -> Result<bool, String> {
-    match (crate::stage::play(step, stage), step) {
-        (Ok(()), _) => Ok(false),
-        (Err(_), Step::Update(_)) => Ok(true),
-        (Err(error), _) if error == StageError::no_server() => Ok(false),
-        (Err(error), _) => Err(error.to_string()),
-    }
-}
-
-/// The observation that updates were refused.
-pub(super) fn refused(updates: usize) -> String {
-    format!("{updates} updates were refused")
-}
-
-fn up_to(scenario: &Scenario, at: usize) -> &[Step] {
-    scenario.steps.get(..=at).unwrap_or_default()
-}
-
-/// Whether the effects of this step are observed: not if time is to pass before.
-fn is_observed(scenario: &Scenario, at: usize) -> bool {
-    let following = at.checked_add(1).and_then(|next| scenario.steps.get(next));
-    !matches!(following, Some(Step::Advance(_)))
 }
 
 impl fmt::Display for ProgramDifference {

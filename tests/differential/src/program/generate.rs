@@ -35,12 +35,35 @@ struct Kit<'a> {
     side: &'a str,
     /// The downstream connections of the sidecar have TLS.
     is_tls: bool,
-    /// The connections between the sidecars have TLS.
-    has_tls: bool,
+    /// TLS between the sidecars; null without.
+    mtls: &'a Value,
     /// There is no other sidecar.
     is_alone: bool,
     /// tcp_proxy has `upstream_connect_mode`.
     has_modes: bool,
+}
+
+impl Kit<'_> {
+    /// The connections between the sidecars have TLS.
+    fn has_tls(&self) -> bool {
+        !self.mtls.is_null()
+    }
+
+    /// The conditions of a filter chain that the connections meet.
+    fn facts(&self) -> Vec<(&'static str, Value)> {
+        if !self.is_tls {
+            return vec![("transport_protocol", json!("raw_buffer"))];
+        }
+        let mut facts = vec![("transport_protocol", json!("tls"))];
+        let name = self.mtls.get("server_name").and_then(Value::as_str);
+        if let Some(name) = name.filter(|name| !name.is_empty()) {
+            facts.push(("server_names", json!([name])));
+        }
+        let offered = self.mtls.get("offered_alpn").and_then(Value::as_array);
+        let offered = offered.into_iter().flatten();
+        facts.extend(offered.map(|one| ("application_protocols", json!([one]))));
+        facts
+    }
 }
 
 impl Program {
@@ -84,7 +107,10 @@ pub fn program(profile: Profile, seed: u64, index: usize) -> Program {
     if has == [true, true] {
         features.insert("two-sidecars");
     }
-    let mtls = (has == [true, true] && rng.u8(0..3) > 0).then(|| mtls(rng, &mut features));
+    let mtls = match has == [true, true] && rng.u8(0..3) > 0 {
+        true => mtls(rng, &mut features),
+        false => Value::Null,
+    };
     let mut plan = Plan::new(rng, &mut features);
     let mut scenario = json!({ "name": format!("program {index} of seed {seed}"), "mtls": mtls });
     for (side, has) in ["outbound", "inbound"].into_iter().zip(has) {
@@ -92,8 +118,8 @@ pub fn program(profile: Profile, seed: u64, index: usize) -> Program {
             let kit = Kit {
                 id: format!("p{index}{}", side.get(..1).unwrap_or_default()),
                 side,
-                is_tls: mtls.is_some() && side == "inbound",
-                has_tls: mtls.is_some(),
+                is_tls: !mtls.is_null() && side == "inbound",
+                mtls: &mtls,
                 is_alone: !features.contains("two-sidecars"),
                 has_modes: has_connect_modes(profile),
             };
@@ -126,7 +152,7 @@ fn sidecar(
         return sidecar;
     };
     let has_chains = match kit.side {
-        "inbound" => rng.u8(0..3) == 0,
+        "inbound" => rng.u8(0..5) < 2,
         _ => false,
     };
     if has_chains {
@@ -138,7 +164,7 @@ fn sidecar(
         );
     }
     // If the next proxy closes the connection when it opens, the first bytes may be there or not.
-    let races = kit.side == "outbound" && !kit.is_alone && !kit.has_tls;
+    let races = kit.side == "outbound" && !kit.is_alone && !kit.has_tls();
     let mode = match (rng.u8(0..10), kit.is_tls) {
         _ if !kit.has_modes || races => None,
         (0, _) => Some("ON_DOWNSTREAM_DATA"),
@@ -162,7 +188,7 @@ fn sidecar(
             json!({ "name": name, "max_connections": limit }),
         );
     }
-    if !kit.has_tls && rng.u8(0..8) == 0 {
+    if !kit.has_tls() && rng.u8(0..8) == 0 {
         features.insert("buffer-limit");
         // The second proxy reads what the first has written in events of any size.
         plan.has_long_writes = kit.is_alone;

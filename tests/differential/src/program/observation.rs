@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use host_harness::scenario::{Act, End, Stage, StageError, Step};
+use host_harness::scenario::{Act, End, Scenario, Stage, StageError, Step};
 
 use crate::normal;
 use crate::stage::connections;
@@ -48,6 +48,22 @@ pub(super) fn observe(
         }
     }
     Ok(seen)
+}
+
+/// The observation that updates were refused.
+pub(super) fn refused(updates: usize) -> String {
+    format!("{updates} updates were refused")
+}
+
+/// The steps up to this one.
+pub(super) fn up_to(scenario: &Scenario, at: usize) -> &[Step] {
+    scenario.steps.get(..=at).unwrap_or_default()
+}
+
+/// Whether the effects of this step are observed: not if time is to pass before.
+pub(super) fn is_observed(scenario: &Scenario, at: usize) -> bool {
+    let following = at.checked_add(1).and_then(|next| scenario.steps.get(next));
+    !matches!(following, Some(Step::Advance(_)))
 }
 
 /// The line without the reason of a failed TLS handshake, which depends on the system call that sees

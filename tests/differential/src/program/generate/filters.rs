@@ -16,14 +16,7 @@ pub(super) fn chains(
     plan: &mut Plan,
     features: &mut BTreeSet<&'static str>,
 ) -> Vec<Value> {
-    let names: [&[&str]; 4] = [&["a.test"], &["*.a.test"], &["*.test"], &["c.test"]];
-    let mut matches = vec![
-        json!({ "server_names": names.get(rng.usize(0..4)) }),
-        json!({ "application_protocols": [any(rng, &["h2", "istio"])] }),
-        json!({ "transport_protocol": any(rng, &["tls", "raw_buffer"]) }),
-    ];
-    rng.shuffle(&mut matches);
-    matches.truncate(rng.usize(1..=2));
+    let mut matches = conditions(rng, kit);
     if rng.u8(0..5) > 0 {
         matches.push(json!({}));
     }
@@ -53,6 +46,35 @@ pub(super) fn chains(
         }
     }
     matches
+}
+
+/// The conditions of one or two filter chains. The connections of a program are all alike: every
+/// other time one of the conditions is true of them, as long as no other one goes before it.
+fn conditions(rng: &mut Rng, kit: &Kit<'_>) -> Vec<Value> {
+    let server_names: &[&str] = &["a.test", "*.a.test", "*.test", "c.test"];
+    let mut all = [
+        ("server_names", json!([any(rng, server_names)])),
+        ("application_protocols", json!([any(rng, &["h2", "istio"])])),
+        (
+            "transport_protocol",
+            json!(any(rng, &["tls", "raw_buffer"])),
+        ),
+    ];
+    rng.shuffle(&mut all);
+    if rng.bool()
+        && let Some((key, value)) = rng.choice(kit.facts())
+    {
+        all.sort_by_key(|(other, _)| *other != key);
+        if let Some((_, first)) = all.first_mut() {
+            *first = value;
+        }
+    }
+    let count = rng.usize(1..=2);
+    let chosen = all.into_iter().take(count);
+    match rng.u8(0..5) {
+        0 => vec![chosen.map(|(key, value)| (key.to_owned(), value)).collect()],
+        _ => chosen.map(|(key, value)| json!({ key: value })).collect(),
+    }
 }
 
 /// The filters of a chain: one to three, most of them probes.

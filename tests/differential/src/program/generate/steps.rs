@@ -146,7 +146,7 @@ fn updated(rng: &mut Rng, plan: &Plan, features: &mut BTreeSet<&'static str>) ->
 fn pause(rng: &mut Rng, plan: &Plan) -> Option<Value> {
     let time = if plan.has_ticks {
         "100ms"
-    } else if plan.is_idle && rng.u8(0..4) == 0 {
+    } else if plan.is_idle && rng.bool() {
         any(rng, &["350ms", "900ms"])
     } else {
         return None;
@@ -164,7 +164,8 @@ impl Connection {
     ) -> Option<Value> {
         if is_both && self.states == [State::Open; 2] {
             features.insert("both-at-once");
-            let mut acts = ENDS.map(|end| json!({ end: self.write(rng, plan) }));
+            // The emulator does not divide one write by those of the other application.
+            let mut acts = ENDS.map(|end| json!({ end: self.write(rng, plan, false) }));
             rng.shuffle(&mut acts);
             return Some(json!({ "at_once": acts }));
         }
@@ -173,7 +174,7 @@ impl Connection {
         let name = &self.name;
         let (act, then) = match (state, rng.u8(0..100)) {
             (State::Left, _) => return None,
-            (State::Open, 0..=69) => (self.write(rng, plan), State::Open),
+            (State::Open, 0..=69) => (self.write(rng, plan, true), State::Open),
             (State::Open, 70..=87) => {
                 features.insert("half-close");
                 (json!({ "connection": name, "end": true }), State::Ended)
@@ -191,9 +192,9 @@ impl Connection {
         Some(json!({ *end: act }))
     }
 
-    fn write(&self, rng: &mut Rng, plan: &Plan) -> Value {
+    fn write(&self, rng: &mut Rng, plan: &Plan, may_be_long: bool) -> Value {
         // A connection that a filter closes with bytes in the kernel is reset.
-        let is_long = plan.has_long_writes && !plan.may_close;
+        let is_long = may_be_long && plan.has_long_writes && !plan.may_close;
         let length = match rng.u8(0..10) {
             0 if is_long => rng.usize(16_000..40_000),
             1 if !plan.has_long_writes => 1,
