@@ -1,5 +1,6 @@
 //! The filter's VM dies in the middle of traffic, under each failure policy.
 
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
@@ -9,12 +10,11 @@ use mesh::labels::Reporter;
 use mesh::poll::{self, Look};
 use mesh::testing::{LIMIT, Result};
 use mesh::{Counts, Filter, Mesh, Service};
-use mesh::{Scratch, Workload};
+use mesh::{Scratch, Workload, variant, wasm};
 use serde_json::{Value, json};
 
 use crate::bootstrap::chains;
 use crate::fixture::{Fixture, SERVICE, expect};
-use crate::limited;
 
 /// Envoy's log line for a VM that dies.
 const DEATH: &str = "failed: Uncaught RuntimeError";
@@ -39,7 +39,8 @@ impl Dying {
     fn start(name: &str, policy: fn(&mut Value), configuration: Value) -> Result<Self> {
         let scratch = Scratch::new(name)?;
         let app = App::start(apps::echo)?;
-        let wasm = limited::artefact(&scratch.folder("wasm")?)?;
+        let wasm = scratch.folder("wasm")?.join("limited.wasm");
+        fs::write(&wasm, variant::limited(&fs::read(wasm::build()?)?)?)?;
         let service = Service::new(Workload::bookinfo(SERVICE, "v1"), 7000, app.address());
         let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm)
             .configuration(configuration)

@@ -22,7 +22,6 @@ mod fixture;
 mod handshake;
 mod hot_restart;
 mod lazy;
-mod limited;
 mod native_peer;
 mod offered;
 mod one_address;

@@ -15,7 +15,7 @@ use mesh::bootstrap::Bootstrap;
 use mesh::envoy::Envoy;
 use mesh::poll::{self, Look};
 use mesh::testing::{LIMIT, Result};
-use mesh::{Scratch, wasm};
+use mesh::{Scratch, variant, wasm};
 use serde_json::{Value, json};
 
 use crate::fixture::expect;
@@ -30,8 +30,6 @@ const WORKERS: u32 = 2;
 /// Clients that open one connection after the other, and connections that stay open.
 const CLIENTS: u64 = 2;
 const HELD: usize = 5;
-/// A WebAssembly custom section named `other`, without contents.
-const CUSTOM_SECTION: &[u8] = b"\x00\x06\x05other";
 
 /// An Envoy that takes its only listener from a file.
 pub(crate) struct Reloaded {
@@ -52,10 +50,7 @@ impl Reloaded {
         let file = dir.join("listeners.json");
         let module = wasm::build()?;
         let other_module = dir.join("other.wasm");
-        fs::write(
-            &other_module,
-            [&fs::read(&module)?, CUSTOM_SECTION].concat(),
-        )?;
+        fs::write(&other_module, variant::other(&fs::read(&module)?))?;
         fs::write(
             &file,
             listeners(0, EPHEMERAL, app.address(), Some(&module))?,

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use crate::cluster::Kubectl;
 use crate::error::{Error, Result};
 
+/// The folder of the module, as in `workload/exchange.yaml`.
+pub const MODULES: &str = "/var/lib/tcp-peer-stats";
+
 /// The port in the overlays.
 const PORT: u64 = 27017;
 
@@ -47,6 +50,41 @@ pub fn for_ports(kubectl: &Kubectl, overlay: &str, ports: &[Port]) -> Result<Vec
             .ok_or_else(|| Error::object(path(overlay), "it has no patch for a port"))?;
     }
     Ok(objects)
+}
+
+/// Replaces the module of the filters in EnvoyFilters by another file of its folder, and adds limits
+/// to their configuration.
+///
+/// # Errors
+/// There is no filter, or its configuration is not JSON.
+pub fn set_module(objects: &mut [Value], file: &str, limits: &Value) -> Result<()> {
+    let patches = objects
+        .iter_mut()
+        .filter_map(|object| object.pointer_mut("/spec/configPatches")?.as_array_mut())
+        .flatten();
+    let mut changed = 0;
+    for patch in patches {
+        let Some(filter) = patch.pointer_mut("/patch/value/typed_config/config") else {
+            continue;
+        };
+        if let Some(path) = filter.pointer_mut("/vm_config/code/local/filename") {
+            *path = json!(format!("{MODULES}/{file}"));
+            changed += 1;
+        }
+        let Some(Value::String(text)) = filter.pointer_mut("/configuration/value") else {
+            continue;
+        };
+        let mut configuration: Value = serde_json::from_str(text)
+            .map_err(|error| mesh::Error::malformed("the filter's configuration", error))?;
+        if let Some(all) = configuration.as_object_mut() {
+            all.insert("limits".to_owned(), limits.clone());
+        }
+        *text = configuration.to_string();
+    }
+    match changed {
+        0 => Err(Error::object("the overlay", "it has no module")),
+        _ => Ok(()),
+    }
 }
 
 /// A List of objects, for `kubectl apply`.
@@ -146,6 +184,29 @@ mod tests {
             (at(2, place), at(3, place)),
             (Some(json!(13306)), Some(json!(27017)))
         );
+    }
+
+    #[test]
+    fn all_filters_get_the_module_and_the_limits() {
+        let filter = json!({
+            "vm_config": { "code": { "local": { "filename": "/a/b.wasm" } } },
+            "configuration": { "value": r#"{"a":1}"# },
+        });
+        let patch = json!({ "patch": { "value": { "typed_config": { "config": filter } } } });
+        let other = json!({ "patch": { "operation": "MERGE" } });
+        let mut objects = [json!({ "spec": { "configPatches": [other, patch] } })];
+        let limits = json!({ "max_series": 2 });
+        set_module(&mut objects, "c.wasm", &limits).unwrap();
+        let filter = objects[0]
+            .pointer("/spec/configPatches/1/patch/value/typed_config/config")
+            .unwrap();
+        let file = filter.pointer("/vm_config/code/local/filename");
+        assert_eq!(file, Some(&json!("/var/lib/tcp-peer-stats/c.wasm")));
+        let configuration = filter.pointer("/configuration/value");
+        let expected = r#"{"a":1,"limits":{"max_series":2}}"#;
+        assert_eq!(configuration, Some(&json!(expected)));
+        let mut none = [json!({ "spec": { "configPatches": [{ "patch": {} }] } })];
+        assert!(set_module(&mut none, "c.wasm", &limits).is_err());
     }
 
     #[test]

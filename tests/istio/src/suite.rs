@@ -16,12 +16,14 @@ mod expect;
 mod faults;
 mod gateway;
 mod held;
+mod killed;
 mod listeners;
 mod lost;
 mod manifests;
 mod measure;
 mod names;
 mod other_clients;
+mod other_image;
 mod path;
 mod plugin;
 mod pods;
@@ -33,6 +35,7 @@ mod signature;
 mod stream;
 mod table;
 mod telemetry;
+mod upgrade;
 mod visit;
 
 use std::io::{self, Write};
@@ -45,6 +48,10 @@ use self::checks::{CHECKS, Check};
 use crate::error::{Error, Result};
 use crate::run::Run;
 
+/// The number of events of the check `faults`, and its seed.
+const EVENTS: u32 = 22;
+const SEED: u64 = 891;
+
 /// The options of the suite.
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub struct Options {
@@ -52,11 +59,11 @@ pub struct Options {
     pub names: Vec<String>,
 
     /// The number of events of the check `faults`
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = EVENTS)]
     pub events: u32,
 
     /// The seed of the check `faults`; the default has two losses of a filter that a client knows
-    #[arg(long, default_value_t = 34)]
+    #[arg(long, default_value_t = SEED)]
     pub seed: u64,
 
     /// Write the table in filter/docs/compatibility.md
@@ -72,7 +79,7 @@ pub struct Options {
 #[must_use]
 pub fn needs_image(options: &Options) -> bool {
     let names = &options.names;
-    let needs = |name: &String| name.starts_with("plugin-") || name == "cosign";
+    let needs = |name: &String| name.starts_with("plugin-") || name == "cosign" || name == "faults";
     names.is_empty() || names.iter().any(needs)
 }
 

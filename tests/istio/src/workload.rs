@@ -33,20 +33,23 @@ pub fn namespace(kubectl: &Kubectl, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Creates the ConfigMap with the filter.
+/// Creates or changes the ConfigMap with the modules.
 ///
 /// # Errors
 /// The API server refuses it.
-pub fn module(kubectl: &Kubectl, namespace: &str, wasm: &Path) -> Result<()> {
-    let file = format!("--from-file={}", wasm.display());
-    kubectl.run(&[
-        "create",
-        "configmap",
-        MODULE,
-        "--namespace",
-        namespace,
-        &file,
-    ])?;
+pub fn modules(kubectl: &Kubectl, namespace: &str, files: &[&Path]) -> Result<()> {
+    let files = files
+        .iter()
+        .map(|file| format!("--from-file={}", file.display()));
+    let flags = ["create", "configmap", MODULE, "--dry-run=client"];
+    let mut arguments: Vec<_> = flags.map(str::to_owned).into();
+    arguments.push("--output=json".to_owned());
+    arguments.extend(files);
+    let object = kubectl.run(&arguments)?;
+    // Its data is too large for the annotation of a client-side apply.
+    let apply = ["apply", "--namespace", namespace];
+    let flags = ["--server-side", "--force-conflicts", "--filename"];
+    kubectl.send(&[&apply[..], &flags].concat(), &object)?;
     Ok(())
 }
 

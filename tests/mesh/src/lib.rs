@@ -30,6 +30,7 @@ pub mod tap;
 pub mod testing;
 pub mod tools;
 pub mod topology;
+pub mod variant;
 pub mod wasm;
 pub mod workload;
 pub mod workspace;

@@ -1,12 +1,15 @@
 //! etcd, the API server and the controllers.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use mesh::error::Context;
 use mesh::process::Process;
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::kubectl::{Kubectl, until};
@@ -37,7 +40,8 @@ const CONTROLLERS: [&str; 8] = [
 #[derive(Debug)]
 pub struct Kubernetes {
     kubectl: Kubectl,
-    _processes: [Process; 3],
+    api: Process,
+    _others: [Process; 2],
 }
 
 impl Kubernetes {
@@ -67,8 +71,48 @@ impl Kubernetes {
         kubectl.send(&["create", "--filename"], &node.to_string())?;
         Ok(Self {
             kubectl,
-            _processes: [etcd, api, controllers],
+            api,
+            _others: [etcd, controllers],
         })
+    }
+
+    /// Stops the API server without an end of its connections, as a broken network does.
+    ///
+    /// # Errors
+    /// The process is gone.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Continues the API server, and waits until it answers.
+    ///
+    /// # Errors
+    /// The process is gone or does not answer.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)?;
+        until("the API server being ready", START_LIMIT, || {
+            Ok(self.kubectl.run(&["get", "--raw", "/readyz"]).ok())
+        })?;
+        Ok(())
+    }
+
+    /// Whether the API server answers within a second.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        let limit = "--request-timeout=1s";
+        self.kubectl
+            .run(&["get", "--raw", "/readyz", limit])
+            .is_ok()
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let id = Pid::from_raw(self.api.id().cast_signed());
+        let sent = id
+            .ok_or(Errno::SRCH)
+            .and_then(|id| kill_process(id, signal));
+        sent.map_err(io::Error::from)
+            .context(|| "cannot signal the API server")?;
+        Ok(())
     }
 
     /// Its client.

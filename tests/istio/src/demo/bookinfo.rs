@@ -217,7 +217,7 @@ fn principals(service: &str, reporter: Reporter, metrics: &Exposition, expected:
 /// Applies the files of `envoy-config/` as a user does. MySQL is not in them.
 fn deploy(run: &Run, kubectl: &Kubectl, mysqldb: bool) -> Result<()> {
     workload::namespace(kubectl, NAMESPACE)?;
-    workload::module(kubectl, NAMESPACE, &run.parts.wasm)?;
+    workload::modules(kubectl, NAMESPACE, &[&run.parts.wasm])?;
     let overlay = overlay::path("exchange");
     kubectl.run(&["apply", "--namespace", NAMESPACE, "--kustomize", &overlay])?;
     for file in ["mongodb", "ratings-v2", "destination-rules"] {

@@ -113,7 +113,7 @@ impl Pair {
         let wasm = kubelet.work().join("no.wasm");
         std::fs::write(&wasm, b"")
             .map_err(|source| Error::object("no.wasm", source.to_string()))?;
-        workload::module(kubectl, &namespace, &wasm)?;
+        workload::modules(kubectl, &namespace, &[&wasm])?;
         for file in ["mongodb", "ratings-v2"] {
             let file = format!("--filename=envoy-config/bookinfo/{file}.yaml");
             kubectl.run(&["apply", "--namespace", &namespace, &file])?;

@@ -77,6 +77,12 @@ impl Proxies {
             .collect()
     }
 
+    /// Whether a proxy has refused a resource since istiod's start.
+    #[must_use]
+    pub fn has_rejects(&self) -> bool {
+        !self.rejects.is_empty()
+    }
+
     /// Checks that no proxy has ever refused a resource.
     ///
     /// # Errors
@@ -150,6 +156,8 @@ mod tests {
                 .check_rejects()
                 .is_err()
         );
-        assert!(Proxies::parse("null", "").unwrap().check_rejects().is_ok());
+        assert!(Proxies::parse(&state, metrics).unwrap().has_rejects());
+        let none = Proxies::parse("null", "").unwrap();
+        assert!(none.check_rejects().is_ok() && !none.has_rejects());
     }
 }

@@ -74,6 +74,12 @@ impl Kubelet {
         self.kubernetes.kubectl()
     }
 
+    /// The API server.
+    #[must_use]
+    pub fn kubernetes(&self) -> &Kubernetes {
+        &self.kubernetes
+    }
+
     /// The programs.
     #[must_use]
     pub fn tools(&self) -> &Tools {
@@ -139,6 +145,15 @@ impl Kubelet {
         self.ready(pod)
     }
 
+    /// Updates the files in the volumes of a pod, as a kubelet does within a minute.
+    ///
+    /// # Errors
+    /// An object is gone, or a file cannot be written.
+    pub fn refresh(&self, pod: &Pod) -> Result<()> {
+        self.volumes(pod)?;
+        Ok(())
+    }
+
     /// Kills all processes of a pod and removes its network. The object is the caller's to delete.
     ///
     /// # Errors
@@ -166,14 +181,9 @@ impl Kubelet {
 
     /// Runs the containers of a pod and waits until they are ready.
     fn run(&self, pod: &mut Pod) -> Result<()> {
-        let address = pod.address();
-        let fields = Fields {
-            pod: &pod.spec,
-            address,
-            node: NODE,
-        };
-        let folder = self.work.join("pods").join(&pod.spec.metadata.uid);
-        let volumes = volumes::create(&fields, self.kubernetes.kubectl(), &folder)?;
+        let fields = fields(pod);
+        let folder = self.folder(pod);
+        let volumes = self.volumes(pod)?;
         let mut processes = Vec::new();
         for container in &pod.spec.spec.init_containers {
             let Some(command) = self.command(container, &fields, &volumes, &folder)? else {
@@ -195,6 +205,15 @@ impl Kubelet {
         }
         pod.processes = processes;
         self.wait(pod)
+    }
+
+    /// The folders of the volumes of a pod, by name.
+    fn volumes(&self, pod: &Pod) -> Result<BTreeMap<String, PathBuf>> {
+        volumes::create(&fields(pod), self.kubernetes.kubectl(), &self.folder(pod))
+    }
+
+    fn folder(&self, pod: &Pod) -> PathBuf {
+        self.work.join("pods").join(&pod.spec.metadata.uid)
     }
 
     /// Waits until the readiness probes of all running containers succeed.
@@ -331,6 +350,14 @@ impl Kubelet {
         fs::write(&file, lines.collect::<String>())
             .context(|| format!("cannot write {}", file.display()))?;
         Ok(())
+    }
+}
+
+fn fields(pod: &Pod) -> Fields<'_> {
+    Fields {
+        pod: &pod.spec,
+        address: pod.address(),
+        node: NODE,
     }
 }
 

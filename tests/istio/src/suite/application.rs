@@ -65,6 +65,8 @@ pub(super) struct Seen {
     pub(super) frame: bool,
     /// The number of bytes that it received.
     pub(super) bytes: usize,
+    /// The number of bytes that it sent.
+    pub(super) sent: usize,
 }
 
 impl Application {
@@ -142,29 +144,39 @@ impl Connections {
 }
 
 fn serve(stream: TcpStream, first: First) -> Seen {
-    let mut received = Vec::new();
+    let (mut received, mut sent) = (Vec::new(), 0);
     // An error shows in what was received.
-    let _broken = converse(stream, first, &mut received);
+    let _broken = converse(stream, first, (&mut received, &mut sent));
     let text = received.strip_suffix(END);
     Seen {
         ok: text.is_some_and(|text| text.starts_with(START.as_bytes()) && !contains(text, END)),
         frame: has_frame(&received),
         bytes: received.len(),
+        sent,
     }
 }
 
-fn converse(mut stream: TcpStream, first: First, received: &mut Vec<u8>) -> io::Result<()> {
+fn converse(
+    mut stream: TcpStream,
+    first: First,
+    traffic: (&mut Vec<u8>, &mut usize),
+) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     match first {
-        First::Tls => receive(&mut stream::server(stream)?, first, received),
-        First::Client | First::Server => receive(&mut stream, first, received),
+        First::Tls => receive(&mut stream::server(stream)?, first, traffic),
+        First::Client | First::Server => receive(&mut stream, first, traffic),
     }
 }
 
-fn receive(stream: &mut impl Stream, first: First, received: &mut Vec<u8>) -> io::Result<()> {
+fn receive(
+    stream: &mut impl Stream,
+    first: First,
+    (received, sent): (&mut Vec<u8>, &mut usize),
+) -> io::Result<()> {
     if first == First::Server {
         stream.write_all(GREETING)?;
+        *sent += GREETING.len();
     }
     let mut is_answered = false;
     let mut buffer = [0; 4096];
@@ -178,6 +190,7 @@ fn receive(stream: &mut impl Stream, first: First, received: &mut Vec<u8>) -> io
             is_answered = true;
             let answer = answer(text);
             stream.write_all(answer.as_bytes())?;
+            *sent += answer.len();
         }
     }
 }
@@ -225,10 +238,16 @@ mod tests {
             let (server, connections) = server(first);
             let visits = visit(server.address(), first, 7, 3);
             assert_eq!((visits.made, visits.failed), (7, Vec::new()));
+            let greeting = if first == First::Server {
+                GREETING.len()
+            } else {
+                0
+            };
             let right = Seen {
                 ok: true,
                 frame: false,
                 bytes: "PING 0\n.END.\n".len(),
+                sent: greeting + answer(b"PING 0").len(),
             };
             assert_eq!(ended(&connections, 7), vec![right; 7]);
         }
@@ -250,6 +269,7 @@ mod tests {
             ok: false,
             frame: true,
             bytes: 22,
+            sent: answer.len(),
         };
         assert_eq!(ended(&connections, 1), [expected]);
     }

@@ -1,6 +1,7 @@
 //! The pods of the checks: one client, and servers behind one Service.
 
 mod authentication;
+mod module;
 mod waits;
 
 use std::cell::Cell;
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use super::application::{Application, First};
 use super::telemetry::Telemetry;
-use crate::cluster::{Host, Kubectl};
+use crate::cluster::{Host, Kubectl, Kubernetes};
 use crate::error::{Error, Result};
 use crate::golden;
 use crate::istiod::Proxies;
@@ -19,6 +20,7 @@ use crate::run::{ControlPlane, Run};
 use crate::workload;
 
 pub(super) use self::authentication::Mode;
+pub(super) use self::module::SHIPPED;
 
 /// The namespace of all workloads.
 pub(super) const NAMESPACE: &str = "shop";
@@ -65,7 +67,7 @@ impl<'a> Bench<'a> {
         let mut control = run.control_plane()?;
         let kubectl = control.kubelet.kubectl();
         workload::namespace(kubectl, NAMESPACE)?;
-        workload::module(kubectl, NAMESPACE, &run.parts.wasm)?;
+        workload::modules(kubectl, NAMESPACE, &[&run.parts.wasm])?;
         let objects = overlay::for_ports(kubectl, "exchange", &[PORT])?;
         kubectl.apply(NAMESPACE, &overlay::list(&objects))?;
         kubectl.apply(
@@ -153,6 +155,7 @@ impl<'a> Bench<'a> {
             }
         }
         self.chains_have("auto")?;
+        self.modules_are(SHIPPED)?;
         for server in &self.servers {
             server.reports.set(true);
         }
@@ -269,6 +272,16 @@ impl<'a> Bench<'a> {
         self.control.kubelet.not_ready(&server.pod)
     }
 
+    /// What istiod says of its proxies; nothing if it does not answer.
+    pub(super) fn proxies(&self) -> Option<Proxies> {
+        self.control.istiod.proxies().ok()
+    }
+
+    /// The API server.
+    pub(super) fn kubernetes(&self) -> &Kubernetes {
+        self.control.kubelet.kubernetes()
+    }
+
     /// Kills istiod.
     pub(super) fn kill_istiod(&mut self) -> Result<()> {
         self.control.istiod.kill()
@@ -335,6 +348,15 @@ impl<'a> Bench<'a> {
         let telemetry = self.telemetry.as_mut();
         let telemetry = telemetry.ok_or_else(|| Error::object("the plugin's pods", "none"))?;
         Ok((telemetry, self.control.kubelet.kubectl()))
+    }
+
+    /// Kills the containers of the server with the plugin, and starts them again.
+    pub(super) fn restart_plugin_server(&mut self) -> Result<()> {
+        self.telemetry()?;
+        let server = self.telemetry.as_mut().map(|it| &mut it.server);
+        let server = server.ok_or_else(|| Error::object("the plugin's pods", "none"))?;
+        server.kill()?;
+        self.control.kubelet.restart(server)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::bench::Bench;
 use super::{
-    control, envoy_gateway, exchange, faults, gateway, lost, manifests, other_clients, plugin,
-    pods, rollout, scraping, services, signature,
+    control, envoy_gateway, exchange, faults, gateway, killed, lost, manifests, other_clients,
+    plugin, pods, rollout, scraping, services, signature, upgrade,
 };
 use crate::error::Result;
 
@@ -172,6 +172,18 @@ pub(super) const CHECKS: &[Check] = &[
         run: rollout::open_connections,
     },
     Check {
+        name: "upgrade",
+        overlay: "overlays/exchange",
+        about: "another module under load, with connections open before and beyond the drain time: each and its bytes counted once, no frame",
+        run: upgrade::module,
+    },
+    Check {
+        name: "vm-killed",
+        overlay: "overlays/exchange",
+        about: "the VM of a server's worker fails: its connections end, new ones pass when it is reloaded, no frame",
+        run: killed::reloaded,
+    },
+    Check {
         name: "gateway-sni",
         overlay: "overlays/exchange",
         about: "a gateway that passes TLS on by its SNI: counted under the gateway's certificate, no frame",
@@ -236,6 +248,18 @@ pub(super) const CHECKS: &[Check] = &[
         overlay: "overlays/telemetry-only",
         about: "the same with the digest in sha256",
         run: plugin::by_digest,
+    },
+    Check {
+        name: "plugin-tag-moved",
+        overlay: "overlays/telemetry-only",
+        about: "the tag gets another image: unnoticed until the agent restarts; the digest, or Always and a change, bring it",
+        run: plugin::moved,
+    },
+    Check {
+        name: "plugin-upgraded",
+        overlay: "overlays/telemetry-only",
+        about: "another image under load, with connections open: none fails, each and its bytes counted once",
+        run: plugin::upgraded,
     },
     Check {
         name: "plugin-wrong-digest",

@@ -1,11 +1,12 @@
 //! Connections that stay open.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use mesh::error::Context;
 
-use super::application::{START, TIMEOUT};
+use super::application::{END, START, TIMEOUT, answer};
+use super::expect;
 use super::visit::{Visits, resume};
 use crate::error::Result;
 use crate::kubelet::Pod;
@@ -29,6 +30,21 @@ impl Held {
             let streams = streams.context(|| format!("cannot connect to {address}"))?;
             Ok(Self(streams))
         })
+    }
+
+    /// Opens connections from a pod, and reads the answer to a whole text in each.
+    pub(super) fn answered(client: &Pod, address: SocketAddr, number: u64) -> Result<Self> {
+        let mut held = Self::open(client, address, number)?;
+        let answer = answer(START.as_bytes());
+        for stream in &mut held.0 {
+            let mut received = vec![0; answer.len()];
+            let answered = stream
+                .write_all(END)
+                .and_then(|()| stream.read_exact(&mut received));
+            answered.context(|| format!("no answer of {address}"))?;
+            expect::equal("an answer", received.as_slice(), answer.as_bytes())?;
+        }
+        Ok(held)
     }
 
     /// Sends the rest of each text, and checks the answers.

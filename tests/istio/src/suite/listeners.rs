@@ -17,6 +17,8 @@ pub(super) struct Chain {
     pub(super) transport: Option<String>,
     /// The configuration of the filter, if it has one.
     pub(super) filter: Option<String>,
+    /// The file of its module.
+    pub(super) module: Option<String>,
     /// The names of the filters whose configuration istiod sends separately: plugins.
     pub(super) plugins: Vec<String>,
 }
@@ -71,15 +73,21 @@ fn chains(
         .filter(|chain| matches(chain))
         .map(|chain| Chain {
             transport: text(chain, "/filter_chain_match/transport_protocol"),
-            filter: items(chain, "/filters")
-                .find(|filter| text(filter, "/name").as_deref() == Some(FILTER))
-                .and_then(|filter| text(filter, "/typed_config/config/configuration/value")),
+            filter: of_filter(chain, "/typed_config/config/configuration/value"),
+            module: of_filter(chain, "/typed_config/config/vm_config/code/local/filename"),
             plugins: items(chain, "/filters")
                 .filter(|filter| filter.get("config_discovery").is_some())
                 .filter_map(|filter| text(filter, "/name"))
                 .collect(),
         })
         .collect()
+}
+
+/// The text at a place of the filter.
+fn of_filter(chain: &Value, place: &str) -> Option<String> {
+    items(chain, "/filters")
+        .find(|filter| text(filter, "/name").as_deref() == Some(FILTER))
+        .and_then(|filter| text(filter, place))
 }
 
 #[cfg(test)]

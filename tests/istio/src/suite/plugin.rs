@@ -1,9 +1,12 @@
 //! `overlays/telemetry-only`: a WasmPlugin whose image the agents pull.
 
 mod changes;
+mod tag;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +27,8 @@ use crate::error::{Error, Result};
 use crate::kubelet::Pod;
 use crate::overlay::{self, Port};
 
-pub(super) use self::changes::{deleted, reconfigured};
+pub(super) use self::changes::{deleted, reconfigured, upgraded};
+pub(super) use self::tag::moved;
 
 const OPENED: &str = "peer_stats_tcp_connections_opened_total";
 const LIMIT: Duration = Duration::from_secs(90);
@@ -35,6 +39,7 @@ const EXTENSION: &str = "envoy-config/istio/components/traffic-extension/traffic
 const WASM: &str = "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm";
 /// What the agent puts in the place of a module that it cannot get.
 const RBAC: &str = "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC";
+const MODULE: &str = "/ecds_filter/typed_config/config/vm_config/code/local/filename";
 const PLUGIN: &str = "tcp-peer-stats";
 /// A tag that the registry does not have.
 const ABSENT: &str = "absent";
@@ -47,6 +52,8 @@ struct Image {
     digest: Option<String>,
     /// The interval of the plugin's reports; `None` for the default.
     interval: Option<&'static str>,
+    /// When an agent asks the registry.
+    policy: &'static str,
 }
 
 fn with_tag(telemetry: &Telemetry, tag: &str) -> Image {
@@ -54,6 +61,7 @@ fn with_tag(telemetry: &Telemetry, tag: &str) -> Image {
         url: format!("oci://{}:{tag}", telemetry.repository),
         digest: None,
         interval: None,
+        policy: "Always",
     }
 }
 
@@ -84,11 +92,28 @@ pub(super) fn missing_image(bench: &mut Bench<'_>) -> Result<String> {
     refused(bench, |it| with_tag(it, ABSENT))
 }
 
-/// The last check of plugins.
+/// The agents have the image, and ask the registry all the same, because of `Always`.
 pub(super) fn registry_down(bench: &mut Bench<'_>) -> Result<String> {
     let telemetry = bench.telemetry()?.0;
     telemetry.stop_registry();
-    refused(bench, tagged)
+    let refused = refused(bench, tagged);
+    bench.telemetry()?.0.start_registry()?;
+    refused
+}
+
+/// The plugin changes while the registry is away. The agents have its image, by its digest.
+pub(super) fn changed_without_registry(bench: &mut Bench<'_>) -> Result<()> {
+    install(bench, |it| with_digest(it, &it.digest), WASM)?;
+    bench.telemetry()?.0.stop_registry();
+    let (telemetry, kubectl) = bench.telemetry()?;
+    let changed = Image {
+        interval: Some("7s"),
+        ..with_digest(telemetry, &telemetry.digest)
+    };
+    let counted =
+        change(telemetry, kubectl, &changed).and_then(|()| expect_counted(telemetry, ALL));
+    telemetry.start_registry()?;
+    counted
 }
 
 /// A plugin that names the port of the pods instead of that of the Service counts nothing.
@@ -183,6 +208,19 @@ fn install(
     both_have(telemetry, Some(kind))
 }
 
+/// Applies a plugin with another interval, and waits until both proxies have it and its module.
+fn change(telemetry: &Telemetry, kubectl: &Kubectl, image: &Image) -> Result<()> {
+    apply(kubectl, PORT, image)?;
+    let interval = image.interval.unwrap_or_default();
+    for pod in [&telemetry.client, &telemetry.server] {
+        until("the plugin's new configuration", LIMIT, || {
+            let filters = pod.admin("/config_dump?resource=ecds_filters")?;
+            Ok(filters.contains(interval).then_some(()))
+        })?;
+    }
+    both_have(telemetry, Some(WASM))
+}
+
 /// Waits until both proxies have exactly one plugin's filter of this type in each chain of the
 /// port, or no such filter.
 fn both_have(telemetry: &Telemetry, kind: Option<&str>) -> Result<()> {
@@ -213,7 +251,7 @@ fn apply(kubectl: &Kubectl, port: Port, image: &Image) -> Result<()> {
             continue;
         };
         spec.insert("url".to_owned(), json!(image.url));
-        spec.insert("imagePullPolicy".to_owned(), json!("Always"));
+        spec.insert("imagePullPolicy".to_owned(), json!(image.policy));
         if let Some(digest) = &image.digest {
             spec.insert("sha256".to_owned(), json!(digest));
         }
@@ -224,6 +262,15 @@ fn apply(kubectl: &Kubectl, port: Port, image: &Image) -> Result<()> {
     }
     kubectl.apply(NAMESPACE, &overlay::list(&objects))?;
     Ok(())
+}
+
+/// The digest in the name of the file that the agent of a proxy made of the plugin's image.
+fn loaded(pod: &Pod) -> Result<String> {
+    let found = dump(pod, "resource=ecds_filters")?;
+    let file = items(&found, "/configs").find_map(|filter| text(filter, MODULE));
+    let stem = file.as_deref().map(Path::new).and_then(Path::file_stem);
+    let stem = stem.and_then(OsStr::to_str).map(str::to_owned);
+    stem.ok_or_else(|| Error::object(pod.name(), "it has no plugin with a module"))
 }
 
 /// The types of the filters that a proxy got by ECDS, by name.

@@ -1,9 +1,9 @@
 //! What a sidecar reports of connections.
 
-use mesh::Exposition;
 use mesh::exposition::{Labels, Series};
-use mesh::labels::{CLOSED, OPENED};
+use mesh::labels::{CLOSED, OPENED, RECEIVED, SENT};
 use mesh::report::checks::difference;
+use mesh::{Counts, Exposition};
 
 use super::expect;
 use crate::error::Result;
@@ -35,6 +35,16 @@ impl Reported {
     /// The connections closed.
     pub(super) fn closed(&self) -> u64 {
         self.sum(CLOSED)
+    }
+
+    /// The four counts.
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            opened: self.opened(),
+            closed: self.closed(),
+            received: self.sum(RECEIVED),
+            sent: self.sum(SENT),
+        }
     }
 
     /// The frames that a server did not answer.

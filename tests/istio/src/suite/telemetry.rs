@@ -1,12 +1,14 @@
 //! The pods of the checks of plugins, and the registry with the image.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mesh::registry::{Access, Registry};
 use mesh::{Scratch, process};
 
 use super::application::{Application, First};
+use super::other_image;
 use crate::cluster::GATEWAY;
 use crate::error::{Error, Result};
 use crate::kubelet::Pod;
@@ -37,7 +39,19 @@ pub(super) struct Telemetry {
     /// The digest of its manifest, in hexadecimal.
     pub(super) digest: String,
     registry: Option<Registry>,
-    _scratch: Scratch,
+    oci: PathBuf,
+    /// The layouts of the image and of one with another module.
+    layouts: [PathBuf; 2],
+    scratch: Scratch,
+}
+
+/// An image that can be pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// The one that `cargo oci build` made.
+    Built,
+    /// One with a module that is another one to Envoy.
+    Other,
 }
 
 impl Telemetry {
@@ -46,10 +60,10 @@ impl Telemetry {
         let image = run.parts.image.as_ref();
         let image = image.ok_or_else(|| Error::object("the image", "it was not built"))?;
         let scratch = Scratch::new_in(&run.work, "registry")?;
-        let address = SocketAddr::from((GATEWAY, REGISTRY_PORT));
-        let registry = Registry::start_at(&scratch, Access::Open, address)?;
-        let repository = format!("{address}/tcp-peer-stats");
+        let registry = registry(&scratch)?;
+        let repository = format!("{}/tcp-peer-stats", registry.address());
         let digest = push(image, &repository)?;
+        let other = other_image::create(&image.layout, &run.work.join("other-image"))?;
         run.stages.done("the image is pushed");
         let kubectl = control.kubelet.kubectl();
         workload::namespace(kubectl, NAMESPACE)?;
@@ -73,14 +87,38 @@ impl Telemetry {
             tag: TAG,
             digest,
             registry: Some(registry),
-            _scratch: scratch,
+            oci: image.oci.clone(),
+            layouts: [image.layout.clone(), other],
+            scratch,
         })
     }
 
-    /// Stops the registry, for good.
+    /// Pushes an image under a tag, which may have another one. Returns its digest.
+    pub(super) fn push(&self, content: Content, tag: &str) -> Result<String> {
+        let [built, other] = &self.layouts;
+        let layout = if content == Content::Built {
+            built
+        } else {
+            other
+        };
+        push_layout(&self.oci, layout, &format!("{}:{tag}", self.repository))
+    }
+
+    /// Stops the registry.
     pub(super) fn stop_registry(&mut self) {
         self.registry = None;
     }
+
+    /// Starts the registry with the images that it had.
+    pub(super) fn start_registry(&mut self) -> Result<()> {
+        self.registry = Some(registry(&self.scratch)?);
+        Ok(())
+    }
+}
+
+fn registry(scratch: &Scratch) -> Result<Registry> {
+    let address = SocketAddr::from((GATEWAY, REGISTRY_PORT));
+    Ok(Registry::start_at(scratch, Access::Open, address)?)
 }
 
 fn pod(control: &mut ControlPlane, deployment: &str) -> Result<Pod> {
@@ -92,17 +130,21 @@ fn pod(control: &mut ControlPlane, deployment: &str) -> Result<Pod> {
 
 /// Pushes the image to a registry on plain HTTP and returns the digest of its manifest.
 pub(super) fn push(image: &Image, repository: &str) -> Result<String> {
-    let mut command = Command::new(&image.oci);
+    push_layout(&image.oci, &image.layout, &format!("{repository}:{TAG}"))
+}
+
+fn push_layout(oci: &Path, layout: &Path, reference: &str) -> Result<String> {
+    let mut command = Command::new(oci);
     command
         .args(["push", "--insecure", "--layout"])
-        .arg(&image.layout)
-        .arg(format!("{repository}:{TAG}"));
+        .arg(layout)
+        .arg(reference);
     let output = process::run("cargo oci push", command)?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let tagged = format!("{repository}:{TAG}@sha256:");
+    let tagged = format!("{reference}@sha256:");
     let digest = text.lines().find_map(|line| line.strip_prefix(&tagged));
     let digest = digest.ok_or_else(|| {
-        let reason = format!("its output names no digest of {repository}:{TAG}: {text}");
+        let reason = format!("its output names no digest of {reference}: {text}");
         Error::object("cargo oci push", reason)
     })?;
     Ok(digest.to_owned())

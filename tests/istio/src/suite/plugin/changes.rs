@@ -5,23 +5,31 @@ use std::time::Duration;
 
 use mesh::Exposition;
 
-use super::{Image, LIMIT, PLUGIN, WASM, apply, both_have, expect_unchanged, install, tagged};
+use super::{
+    Image, LIMIT, PLUGIN, WASM, apply, both_have, change, expect_unchanged, install, loaded,
+    tagged, with_digest, with_tag,
+};
 use crate::cluster::{settle, until};
 use crate::error::Result;
 use crate::kubelet::Pod;
+use crate::suite::application::Seen;
 use crate::suite::bench::{Bench, PORT};
 use crate::suite::expect;
 use crate::suite::held::Held;
 use crate::suite::measure::{SETTLE_LIMIT, visiting};
-use crate::suite::telemetry::{NAMESPACE, Telemetry};
+use crate::suite::telemetry::{Content, NAMESPACE, Telemetry};
 use crate::suite::visit::Visits;
 
 const OPENED: &str = "peer_stats_tcp_connections_opened_total";
 const CLOSED: &str = "peer_stats_tcp_connections_closed_total";
+const RECEIVED: &str = "peer_stats_tcp_received_bytes_total";
+const SENT: &str = "peer_stats_tcp_sent_bytes_total";
 /// The connections that are open while the plugin is deleted.
 const HELD: u64 = 5;
 /// The intervals of reports to which the plugin is set, one after another.
 const INTERVALS: [&str; 3] = ["7s", "8s", "9s"];
+/// The tag of the new image.
+const UPGRADE: &str = "upgrade";
 /// The time that connections get after each change.
 const MOMENT: Duration = Duration::from_secs(2);
 
@@ -55,13 +63,7 @@ pub(in crate::suite) fn reconfigured(bench: &mut Bench<'_>) -> Result<String> {
                 interval: Some(interval),
                 ..tagged(telemetry)
             };
-            apply(kubectl, PORT, &image)?;
-            for pod in [&telemetry.client, &telemetry.server] {
-                until("the plugin's new configuration", LIMIT, || {
-                    let filters = pod.admin("/config_dump?resource=ecds_filters")?;
-                    Ok(filters.contains(interval).then_some(()))
-                })?;
-            }
+            change(telemetry, kubectl, &image)?;
             thread::sleep(MOMENT);
         }
         Ok(())
@@ -75,25 +77,64 @@ pub(in crate::suite) fn reconfigured(bench: &mut Bench<'_>) -> Result<String> {
     ))
 }
 
+/// The plugin gets another image under load, while connections are open. They end in the old VM.
+pub(in crate::suite) fn upgraded(bench: &mut Bench<'_>) -> Result<String> {
+    install(bench, |it| with_digest(it, &it.digest), WASM)?;
+    let (telemetry, kubectl) = bench.telemetry()?;
+    let new = telemetry.push(Content::Other, UPGRADE)?;
+    let before = scrape(telemetry)?;
+    drop(telemetry.application.take());
+    let held = Held::open(&telemetry.client, telemetry.service, HELD)?;
+    let mut visits = visiting(&telemetry.client, telemetry.service, || {
+        thread::sleep(MOMENT);
+        let image = Image {
+            digest: Some(new.clone()),
+            ..with_tag(telemetry, UPGRADE)
+        };
+        apply(kubectl, PORT, &image)?;
+        for pod in [&telemetry.client, &telemetry.server] {
+            until("the new module", LIMIT, || {
+                Ok((loaded(pod)? == new).then_some(()))
+            })?;
+        }
+        both_have(telemetry, Some(WASM))?;
+        thread::sleep(MOMENT);
+        Ok(())
+    })?;
+    expect::holds(visits.made > 0, || "no connection was made".to_owned())?;
+    held.finish(&mut visits);
+    let made = visits.made;
+    expect_reported(telemetry, &before, made)?;
+    expect_unchanged(&visits, telemetry.application.seen().iter())?;
+    Ok(format!(
+        "{made} connections, {HELD} of them open during the change, none failed, each and its bytes counted once on both sides"
+    ))
+}
+
 /// Both plugins have reported this number of connections since `before`.
 fn expect_reported(telemetry: &Telemetry, before: &[Exposition; 2], number: u64) -> Result<()> {
     let number = number as f64;
+    let expected = || {
+        let seen = telemetry.application.seen();
+        let total = |of: fn(&Seen) -> usize| seen.iter().map(of).sum::<usize>() as f64;
+        [number, number, total(|it| it.bytes), total(|it| it.sent)].repeat(2)
+    };
     let since = || -> Result<Vec<f64>> {
         let after = scrape(telemetry)?;
         let pairs = before.iter().zip(&after);
         let of = |(old, new): (&Exposition, &Exposition)| {
-            [OPENED, CLOSED].map(|name| new.sum(name, &[]) - old.sum(name, &[]))
+            [OPENED, CLOSED, RECEIVED, SENT].map(|name| new.sum(name, &[]) - old.sum(name, &[]))
         };
         Ok(pairs.flat_map(of).collect())
     };
     settle("the connections being reported", SETTLE_LIMIT, || {
         let seen = telemetry.application.seen().len() as f64;
-        Ok(seen == number && since()? == [number; 4])
+        Ok(seen == number && since()? == expected())
     })?;
     expect::equal(
-        "opened and closed, client and server",
+        "opened, closed, received and sent, client and server",
         since()?,
-        vec![number; 4],
+        expected(),
     )
 }
 
