@@ -232,3 +232,19 @@ fn wait() -> Result<()> {
     thread::sleep(MOMENT);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn pressure_ends_when_the_time_is_used() {
+        let time = Duration::from_millis(400);
+        let start = Instant::now();
+        busy(time).unwrap();
+        let processors = available_parallelism().map_or(1, NonZero::get) as u32;
+        assert!(start.elapsed() >= time / processors / 2);
+    }
+}
