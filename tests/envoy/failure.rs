@@ -231,6 +231,8 @@ fn a_vm_without_exchange_fails_open() -> Result {
 }
 
 // Shows: filter/docs/failures.md, "until the backoff ends (a second), then filtered by a new VM"
+// Shows: filter/docs/failures.md, "`…_vm_reload` stays 0"
+// Shows: filter/docs/operations.md, "VMs started again after a failure"
 #[test]
 fn a_vm_that_dies_is_reloaded() -> Result {
     let dying = killed("vm-reload", fail_reload)?;
@@ -241,6 +243,12 @@ fn a_vm_that_dies_is_reloaded() -> Result {
             other => Look::NotYet(format!("{other:?}")),
         })
     })?;
+    let metrics = dying.mesh.server(SERVICE)?.metrics()?;
+    let reloads = |name: &str| metrics.sum(&format!("envoy_wasm_tcp_peer_stats_{name}"), &[]);
+    assert_eq!(
+        (reloads("vm_reload_success"), reloads("vm_reload")),
+        (1.0, 0.0)
+    );
     // The new VM continues the counters of the old one. The close that came after the old one
     // failed is lost.
     dying.report(Counts {

@@ -32,17 +32,20 @@ const MAGIC: &[u8] = b"\x3d\x23\x04\x67";
 /// The connections that are open when the VM fails. They are spread over the workers, each of which
 /// has a VM of its own.
 const HELD: u64 = 20;
+/// Envoy's gauge of its workers.
+const WORKERS: &str = "envoy_server_concurrency";
 const LIMIT: Duration = Duration::from_secs(60);
 const MOMENT: Duration = Duration::from_secs(3);
 /// Envoy's log line for a VM that fails, at Istio's log level.
 const FAILURE: &str = "failed: Uncaught RuntimeError";
-/// Envoy's counter of VMs that FAIL_RELOAD started again.
-const RELOADED: &str = "vm_reload_success";
+/// Envoy's counter of VMs that FAIL_RELOAD started again, with the plugin's name in it.
+const RELOADED: &str = "envoy_wasm_tcp_peer_stats_vm_reload_success";
 
 pub(super) fn reloaded(bench: &mut Bench<'_>) -> Result<String> {
     load(bench)?;
     lost::prove(bench)?;
     let workers = workers(&bench.server()?.pod)?;
+    expect::holds(workers > 0, || format!("there is no {WORKERS}"))?;
     let client = bench.client().metrics()?;
     let server = bench.server()?.pod.metrics()?;
     drop(bench.server()?.application.take());
@@ -105,12 +108,9 @@ pub(super) fn reloaded(bench: &mut Bench<'_>) -> Result<String> {
         Ok(source()? == (all, all))
     })?;
     expect::equal("opened and closed, source", source()?, (all, all))?;
-    // The frames of the connections that ended got no answer. The first takes the proof from the
-    // server, so no other one is written.
-    let without_answer = unanswered(bench, &client, 1)?;
-    expect::holds((1..=ended + refused).contains(&without_answer), || {
-        format!("{without_answer} unanswered frames")
-    })?;
+    // A frame of a connection that ended may have got no answer.
+    let without_answer = unanswered(bench, &client, 0)?;
+    expect::at_most("unanswered frames", without_answer, ended + refused)?;
     after(bench)?;
     let reloads = reloads(&bench.server()?.pod)?;
     unload(bench)?;
@@ -181,20 +181,12 @@ fn after(bench: &Bench<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The number of Envoy's workers.
+/// The number of Envoy's workers, each of which has a VM.
 fn workers(pod: &Pod) -> Result<u64> {
-    number(pod, "server.concurrency")
+    Ok(pod.metrics()?.sum(WORKERS, &[]) as u64)
 }
 
 /// The number of VMs that were started again.
 pub(super) fn reloads(pod: &Pod) -> Result<u64> {
-    number(pod, RELOADED)
-}
-
-/// The sum of Envoy's statistics of this name.
-fn number(pod: &Pod, name: &str) -> Result<u64> {
-    let stats = pod.admin(&format!("/stats?filter={name}$"))?;
-    let values = stats.lines().filter_map(|line| line.rsplit_once(": "));
-    let values = values.filter_map(|(_, value)| value.parse::<u64>().ok());
-    Ok(values.sum())
+    Ok(pod.metrics()?.sum(RELOADED, &[]) as u64)
 }
