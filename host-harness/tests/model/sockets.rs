@@ -102,7 +102,7 @@ steps:
             match step {
                 Step::Connect(connect) => stage.connect(connect).unwrap(),
                 Step::AtOnce(at_once) => stage.at_once(at_once).unwrap(),
-                _ => unreachable!(),
+                other => panic!("{other:?}"),
             }
         }
         let (_, sidecar) = stage.sidecars()[0];
