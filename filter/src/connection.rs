@@ -179,7 +179,8 @@ impl<H: Host> Connection<H> {
         );
         let metadata = shared.share_metadata(&pair, opening.metadata.clone());
         let pair = shared.known_pair(pair);
-        let attributes = ConnectionAttributes::new(pair, metadata.as_deref(), is_handshaking, read);
+        let number = metadata.as_ref().map(|peer| peer.number);
+        let attributes = ConnectionAttributes::new(pair, number, is_handshaking, read);
         let peer = shared.resolve(attributes, metadata.as_deref());
         let written = filter_state::write(&shared.host, self.reporter, &peer.filter_state);
         if let Err(status) = written

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use super::cache::PeerMetadata;
 use super::pair::{KnownPair, TlsPair};
 use crate::bytes::Bytes;
 use crate::config::Mode;
@@ -97,16 +96,16 @@ impl ReadAttributes {
 }
 
 impl ConnectionAttributes {
-    /// `metadata` is the peer's.
+    /// `metadata`: the number of the peer's [`PeerMetadata`](super::PeerMetadata).
     pub(crate) fn new(
         pair: Rc<KnownPair>,
-        metadata: Option<&PeerMetadata>,
+        metadata: Option<u64>,
         is_handshaking: bool,
         read: ReadAttributes,
     ) -> Self {
         Self {
             pair,
-            metadata: metadata.map(|peer| peer.number),
+            metadata,
             is_handshaking,
             read,
         }
