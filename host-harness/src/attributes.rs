@@ -178,11 +178,9 @@ impl StreamInfo {
     /// The failure reason and the number of attempts exist before an upstream is chosen.
     fn upstream_attributes(&self) -> Value {
         let failure = self.upstream_failure.as_deref().unwrap_or_default();
-        let upstream = self.upstream.as_ref();
-        let attempts = u64::from(upstream.is_some_and(|upstream| upstream.host.is_some()));
         let mut fields = vec![
             ("transport_failure_reason", failure.into()),
-            ("request_attempt_count", Value::Uint(attempts)),
+            ("request_attempt_count", Value::Uint(self.attempts)),
         ];
         let Some(upstream) = &self.upstream else {
             return Value::attributes(fields);

@@ -22,7 +22,8 @@ pub struct Downstream {
 #[derive(Debug, Clone)]
 pub(crate) struct Upstream {
     pub(crate) cluster: Cluster,
-    /// `None` if tcp_proxy does not choose one, because the cluster has too many connections.
+    /// `None` if tcp_proxy does not choose one, because the cluster has too many connections, or if the
+    /// connection ended before there was an upstream connection.
     pub(crate) host: Option<UpstreamHost>,
     /// The upstream handshake is complete before the first downstream data is delivered.
     pub(crate) tls: Option<Tls>,
@@ -43,6 +44,8 @@ pub(crate) struct StreamInfo {
     pub(crate) handshake_done: bool,
     /// `None` until tcp_proxy has chosen the upstream.
     pub(crate) upstream: Option<Upstream>,
+    /// How often tcp_proxy has begun to connect.
+    pub(crate) attempts: u64,
     pub(crate) response_flags: i64,
     pub(crate) upstream_failure: Option<String>,
     pub(crate) filter_state: FilterState,
@@ -60,6 +63,7 @@ impl StreamInfo {
             downstream_tls: downstream.tls,
             handshake_done: false,
             upstream: None,
+            attempts: 0,
             response_flags: 0,
             upstream_failure: None,
             filter_state: state,

@@ -383,6 +383,13 @@ impl Hop {
         if !std::mem::take(&mut self.downstream.open) {
             return;
         }
+        if matches!(self.dialing, Dialing::Reaching | Dialing::UnderWay) {
+            // Envoy learns the host when the connection is established or has failed.
+            let info = &mut self.stream.borrow_mut().info;
+            if let Some(upstream) = &mut info.upstream {
+                upstream.host = None;
+            }
+        }
         // The kernel resets a connection that is closed with bytes unread.
         let towards_client = match self.from_client.is_unread() {
             true => Ending::Reset,

@@ -310,6 +310,17 @@ fn a_drain_ends_connections_that_lack_the_updated_filter() {
     assert_equal(&[alone("drained", keys, steps)]);
 }
 
+/// A filter closes a connection whose upstream connection is not established.
+#[test]
+fn a_close_while_tcp_proxy_connects() {
+    let script = "new_connection: continue downstream; close downstream\n\
+                  downstream_close: property xds/upstream_host_metadata; property xds/cluster_name; \
+                  property upstream/request_attempt_count; property response/flags";
+    let keys = json!({ "filters": [probe("connecting", script)] });
+    let steps = json!([{ "connect": { "connection": "c" } }]);
+    assert_equal(&[alone("connecting", keys, steps)]);
+}
+
 /// An action on the connection `c`.
 fn acting(end: &str, mut act: Value) -> Value {
     act["connection"] = json!("c");

@@ -38,7 +38,11 @@ impl Hop {
             chosen.host = None;
             chosen.tls = None;
         }
-        self.stream.borrow_mut().info.upstream = Some(chosen);
+        {
+            let info = &mut self.stream.borrow_mut().info;
+            info.upstream = Some(chosen);
+            info.attempts = u64::from(has_room);
+        }
         if !has_room {
             return self.refuse_upstream(UPSTREAM_OVERFLOW);
         }
