@@ -5,7 +5,7 @@ mod hop;
 
 use self::hop::Hop;
 pub(crate) use self::hop::Memory;
-use crate::case::{Case, End, Proxy, Server};
+use crate::case::{Case, End, Proxy, Security, Server};
 
 /// An application.
 #[derive(Debug, Default)]
@@ -37,6 +37,8 @@ pub(crate) struct Report {
 pub(crate) struct Model<'a> {
     outbound: Hop<'a>,
     inbound: Hop<'a>,
+    /// Whether there is TLS between the proxies.
+    has_tls: bool,
     pub(crate) client: App,
     pub(crate) server: App,
     /// Whether an application has reset the connection. Then the ends that applications see are not
@@ -50,6 +52,7 @@ impl<'a> Model<'a> {
         Self {
             outbound: Hop::new(case, &case.outbound, server, End::Client, now),
             inbound: Hop::new(case, inbound, server, End::Server, now),
+            has_tls: case.security != Security::Plain,
             client: App::default(),
             server: App::default(),
             was_reset: false,
@@ -112,7 +115,7 @@ impl<'a> Model<'a> {
     }
 
     /// An application resets the connection. A proxy that has read its end does not see the reset,
-    /// and an old one ends the connection to the next proxy.
+    /// an old one ends the connection to the next proxy, and reads a reset within TLS as an end.
     pub(crate) fn reset(&mut self, by: End, now: u64, memory: &mut Memory) {
         self.was_reset = true;
         if self.has_ended(by) {
@@ -123,7 +126,7 @@ impl<'a> Model<'a> {
             End::Server => (&mut self.inbound, &mut self.outbound, &mut self.client),
         };
         near.closed = true;
-        if near.proxy.legacy {
+        if near.proxy.legacy || far.proxy.legacy && self.has_tls {
             receiver
                 .received
                 .extend(far.on_data(by, &[], true, now, memory));
