@@ -242,7 +242,7 @@ impl Hop {
         }
     }
 
-    /// A reset has arrived from the client that no read event has told of.
+    /// The client has reset the connection, and no read event has shown it yet.
     pub(super) fn has_unseen_reset(&self) -> bool {
         self.downstream.open && self.downstream.reset
     }

@@ -42,10 +42,10 @@ impl fmt::Display for UnknownName {
         let Self {
             key, kind, name, ..
         } = self;
-        write!(f, "`{key}`: there is no {kind} {name:?}; ")?;
+        write!(f, "`{key}`: there is no {kind} {name:?}; the scenario has ")?;
         match self.known.as_slice() {
-            [] => write!(f, "there is none at all there"),
-            known => write!(f, "there is {}", quoted(known)),
+            [] => f.write_str("none at this place"),
+            known => f.write_str(&quoted(known)),
         }
     }
 }
