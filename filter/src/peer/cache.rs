@@ -29,7 +29,9 @@ pub(crate) struct PeerMetadata {
 pub(crate) struct PeerCache {
     metadata: WeightedCache<Bytes<Vec<u8>>, PeerMetadata>,
     frames_decoded: u64,
+    /// The pairs with the facts that were read last.
     pairs: WeightedCache<TlsPair, KnownPair>,
+    numbers: WeightedCache<(TlsPair, Replaceable), u64>,
     pairs_numbered: u64,
     resolved: WeightedCache<ConnectionAttributes, ResolvedPeer>,
 }
@@ -61,8 +63,8 @@ impl PeerCache {
         Ok(Some(self.metadata.insert(key, weight, decoded)))
     }
 
-    /// A pair with what `read` returns in the reporting interval `interval`. `read` gets what was
-    /// read before in the same interval.
+    /// A pair with its facts in the reporting interval `interval`. `read` gets those that were read
+    /// before in this interval, if any, and returns `None` if they are still right.
     pub(crate) fn pair(
         &mut self,
         pair: TlsPair,
@@ -80,10 +82,22 @@ impl PeerCache {
             known.read_in.set(interval);
             return known;
         }
-        self.pairs_numbered += 1;
         let facts = facts.unwrap_or_default();
-        let known = KnownPair::new(self.pairs_numbered, pair.clone(), facts, interval);
+        let number = self.number(&pair, &facts);
+        let known = KnownPair::new(number, pair.clone(), facts, interval);
         self.pairs.insert(pair, known.weight(), known)
+    }
+
+    /// The facts of a pair can alternate, as the certificates of two filter chains in front of one
+    /// cluster do: they get their number again.
+    fn number(&mut self, pair: &TlsPair, facts: &Replaceable) -> u64 {
+        let key = (pair.clone(), facts.clone());
+        if let Some(number) = self.numbers.get(&key) {
+            return *number;
+        }
+        self.pairs_numbered += 1;
+        let weight = pair.weight().saturating_add(facts.weight());
+        *self.numbers.insert(key, weight, self.pairs_numbered)
     }
 
     /// Resolves the attributes of a connection. `metadata` is the peer's, `local` is this workload;
@@ -99,9 +113,7 @@ impl PeerCache {
             return cached;
         }
         let resolved = ResolvedPeer::new(&attributes, metadata, local, max_len);
-        let weight = resolved
-            .weight()
-            .saturating_add(attributes.native().map_or(0, <[u8]>::len));
+        let weight = resolved.weight().saturating_add(attributes.weight());
         self.resolved.insert(attributes, weight, resolved)
     }
 }
@@ -122,6 +134,7 @@ mod tests {
     use peer_exchange::{Decoded, Decoder, Frame, Struct};
 
     use super::*;
+    use crate::labels::Reporter;
 
     fn payload(workload: &str) -> Payload {
         let frame = Frame::new(Struct::from_iter([("WORKLOAD_NAME", workload)]), "");
@@ -159,5 +172,51 @@ mod tests {
         let mut decode = || cache.decode(payload.clone()).expect("a good frame");
         let (once, again) = (decode().expect("metadata"), decode().expect("metadata"));
         assert_ne!(once.number, again.number);
+    }
+
+    #[test]
+    fn facts_that_alternate_get_their_number_again() {
+        let mut cache = PeerCache::default();
+        let mut known = |san: &str, interval| {
+            let pair = TlsPair::new(Reporter::Destination, Some("inbound".into()), None);
+            let facts = Replaceable {
+                local_san: Some(san.into()),
+                service: None,
+            };
+            cache.pair(pair, interval, |_, _| Some(facts))
+        };
+        let (one, two, again) = (known("one", 0), known("two", 0), known("one", 1));
+        assert_eq!(one, again);
+        assert_ne!(one, two);
+        assert_eq!(again.facts.local_san.as_deref(), Some("one"));
+    }
+
+    #[test]
+    fn facts_of_the_same_interval_are_offered_and_kept() {
+        let mut cache = PeerCache::default();
+        let pair = || {
+            TlsPair::new(
+                Reporter::Source,
+                Some("db".into()),
+                Some("spiffe://db".into()),
+            )
+        };
+        let facts = Replaceable {
+            local_san: Some("own".into()),
+            service: Some(b"service".to_vec()),
+        };
+        let first = cache.pair(pair(), 7, |_, current| {
+            assert_eq!(current, None);
+            Some(facts.clone())
+        });
+        let same = cache.pair(pair(), 7, |_, current| {
+            assert_eq!(current, Some(&facts));
+            None
+        });
+        let next = cache.pair(pair(), 8, |_, current| {
+            assert_eq!(current, None, "a new interval reads again");
+            Some(facts.clone())
+        });
+        assert!(Rc::ptr_eq(&first, &same) && Rc::ptr_eq(&first, &next));
     }
 }

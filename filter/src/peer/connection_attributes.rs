@@ -111,6 +111,16 @@ impl ConnectionAttributes {
         }
     }
 
+    /// About how many bytes it takes. The peer chooses the length of its certificate's SAN.
+    pub(super) fn weight(&self) -> usize {
+        let texts = [self.endpoint(), self.server_san()];
+        let texts: usize = texts.into_iter().flatten().map(str::len).sum();
+        let native = self.native().map_or(0, <[u8]>::len);
+        texts
+            .saturating_add(native)
+            .saturating_add(self.pair.weight())
+    }
+
     pub(super) fn reporter(&self) -> Reporter {
         self.pair.pair.reporter
     }

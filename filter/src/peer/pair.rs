@@ -37,15 +37,29 @@ impl TlsPair {
     pub(crate) fn peer_san(&self) -> Option<&str> {
         self.peer_san.as_ref().map(|san| san.0.as_str())
     }
+
+    /// About how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        let texts = [self.cluster(), self.peer_san()];
+        texts.into_iter().flatten().map(str::len).sum()
+    }
 }
 
 /// What the control plane may replace while the pair stays the same.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct Replaceable {
     /// The URI SAN of this proxy's certificate.
     pub(crate) local_san: Option<String>,
     /// The first of the `istio.services` of the cluster.
     pub(crate) service: Option<Vec<u8>>,
+}
+
+impl Replaceable {
+    /// About how many bytes it takes.
+    pub(super) fn weight(&self) -> usize {
+        let san = self.local_san.as_ref().map_or(0, String::len);
+        san.saturating_add(self.service.as_ref().map_or(0, Vec::len))
+    }
 }
 
 /// A pair of earlier connections, and what was read of it.
@@ -71,13 +85,7 @@ impl KnownPair {
 
     /// About how many bytes it takes.
     pub(super) fn weight(&self) -> usize {
-        let texts = [
-            self.pair.cluster(),
-            self.pair.peer_san(),
-            self.facts.local_san.as_deref(),
-        ];
-        let texts: usize = texts.into_iter().flatten().map(str::len).sum();
-        texts.saturating_add(self.facts.service.as_ref().map_or(0, Vec::len))
+        self.pair.weight().saturating_add(self.facts.weight())
     }
 }
 
