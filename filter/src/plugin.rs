@@ -17,6 +17,10 @@ use crate::shared::Shared;
 /// The filter state with the ALPN list that Envoy's tcp_proxy offers to the upstream.
 const ALPN_FILTER_STATE: &str = "envoy.network.application_protocols";
 
+/// Values of `envoy.config.core.v3.TrafficDirection`.
+const INBOUND: i64 = 1;
+const OUTBOUND: i64 = 2;
+
 /// One configuration in one VM.
 #[derive(Debug)]
 pub struct Plugin<H> {
@@ -28,6 +32,8 @@ pub struct Plugin<H> {
     alpn_offer: Vec<u8>,
     /// The first connection was logged.
     is_introduced: Cell<bool>,
+    /// The configured reporter, unless the listener of the first connection contradicts it.
+    reporter: Cell<Option<Reporter>>,
 }
 
 impl<H: Host> Plugin<H> {
@@ -53,6 +59,7 @@ impl<H: Host> Plugin<H> {
             },
             undecided: Rc::default(),
             is_introduced: Cell::new(false),
+            reporter: Cell::new(shared.config.reporter),
             shared: Rc::new(shared),
         })
     }
@@ -69,10 +76,7 @@ impl<H: Host> Plugin<H> {
                 return None;
             }
         }
-        let (reporter, unknown_direction) = match self.shared.config.reporter {
-            Some(reporter) => (reporter, None),
-            None => of_direction(attributes.listener_direction()),
-        };
+        let (reporter, unknown_direction) = self.reporter();
         self.introduce(reporter);
         if reporter == Reporter::Source {
             self.offer_alpn();
@@ -86,6 +90,37 @@ impl<H: Host> Plugin<H> {
         ))
     }
 
+    /// The reporter of a new connection, and the status with which reading the listener's direction
+    /// failed.
+    ///
+    /// The listener of the first connection is compared with the configured reporter. A wrong one
+    /// would exchange the workloads in the labels, and frames would pass to the application.
+    fn reporter(&self) -> (Reporter, Option<Status>) {
+        let attributes = self.shared.attributes();
+        let Some(configured) = self.reporter.get() else {
+            return of_direction(attributes.listener_direction());
+        };
+        if self.is_introduced.get() || configured == Reporter::Waypoint {
+            return (configured, None);
+        }
+        let direction = attributes.listener_direction().ok().flatten();
+        let listener = match direction {
+            Some(INBOUND) => Reporter::Destination,
+            Some(OUTBOUND) => Reporter::Source,
+            _ => configured,
+        };
+        if listener != configured {
+            self.reporter.set(None);
+            log::warn!(
+                "reporter: the configuration says {}, the direction of the listener says {}: the key is \
+                 ignored; remove it, or give this listener a configuration of its own",
+                configured.name(),
+                listener.name(),
+            );
+        }
+        (listener, None)
+    }
+
     /// Logs the filter chain of the first connection, which is unknown before.
     fn introduce(&self, reporter: Reporter) {
         if !self.is_introduced.replace(true) {
@@ -94,25 +129,6 @@ impl<H: Host> Plugin<H> {
                 "tcp-peer-stats: first connection, filter chain {:?}, reporter {}",
                 chain.unwrap_or_default(),
                 reporter.name(),
-            );
-            self.check_reporter(reporter);
-        }
-    }
-
-    /// Warns of a configured reporter that contradicts the listener of the first connection.
-    fn check_reporter(&self, reporter: Reporter) {
-        if self.shared.config.reporter.is_none() || reporter == Reporter::Waypoint {
-            return;
-        }
-        let direction = self.shared.attributes().listener_direction();
-        if let (listener, None) = of_direction(direction)
-            && listener != reporter
-        {
-            log::warn!(
-                "reporter: the configuration says {}, the direction of the listener says {}: remove \
-                 the key reporter, or give this listener a configuration of its own",
-                reporter.name(),
-                listener.name(),
             );
         }
     }
@@ -163,7 +179,7 @@ impl<H: Host> Plugin<H> {
 /// The reporter on a listener with this direction, and the status with which reading it failed.
 fn of_direction(direction: Result<Option<i64>, Status>) -> (Reporter, Option<Status>) {
     match direction {
-        Ok(Some(1)) => (Reporter::Destination, None),
+        Ok(Some(INBOUND)) => (Reporter::Destination, None),
         Ok(_) => (Reporter::Source, None),
         Err(status) => (Reporter::Source, Some(status)),
     }

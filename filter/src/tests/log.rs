@@ -69,20 +69,59 @@ fn the_start_logs_node_mode_and_interval() {
 }
 
 #[test]
-fn a_reporter_that_contradicts_the_listener_is_logged() {
-    let contradiction = "WARN reporter: the configuration says destination, the direction of the \
-                         listener says source";
-    for (reporter, expected) in [
-        ("DESTINATION", true),
-        ("SOURCE", false),
-        ("UNSPECIFIED", false),
+fn a_reporter_that_contradicts_the_listener_is_logged_and_ignored() {
+    let contradiction = "WARN reporter: the configuration says ";
+    for (configured, direction, expected, is_logged) in [
+        ("DESTINATION", 2, "source", true),
+        ("SOURCE", 1, "destination", true),
+        ("DESTINATION", 1, "destination", false),
+        ("SOURCE", 2, "source", false),
+        // A listener without a direction contradicts nothing.
+        ("DESTINATION", 0, "destination", false),
+        ("UNSPECIFIED", 0, "source", false),
+        ("SERVER_GATEWAY", 2, "waypoint", false),
     ] {
+        let host = outbound();
+        host.set("xds.listener_direction", i64::to_le_bytes(direction));
+        let mut counted = 0;
         let lines = logged(|| {
-            let configuration = format!(r#"{{"reporter": "{reporter}"}}"#);
-            Sim::new(&host(&[]), &configuration);
+            let configuration = format!(r#"{{"reporter": "{configured}"}}"#);
+            let sim = Sim::new(&host, &configuration);
+            sim.close();
+            sim.plugin
+                .on_new_connection(3)
+                .expect("another")
+                .borrow_mut()
+                .on_close();
+            counted = sim.counts(&[&format!("reporter=.={expected};")]).0;
         });
-        let found = lines.iter().any(|line| line.contains(contradiction));
-        assert_eq!(found, expected, "{reporter}: {lines:#?}");
+        let found = lines.iter().filter(|line| line.contains(contradiction));
+        assert_eq!(
+            found.count(),
+            usize::from(is_logged),
+            "{configured} {direction}: {lines:#?}"
+        );
+        assert_eq!(counted, 2, "{configured} {direction}");
+    }
+}
+
+/// Only the first connection's listener is compared.
+#[test]
+fn a_configured_reporter_saves_the_question_for_the_direction() {
+    for (configured, is_asked) in [("SOURCE", false), ("UNSPECIFIED", true)] {
+        let host = outbound();
+        let sim = Sim::new(&host, &format!(r#"{{"reporter": "{configured}"}}"#));
+        host.set("xds.listener_direction", 1i64.to_le_bytes());
+        let next = sim.plugin.on_new_connection(3).expect("a connection");
+        next.borrow_mut().on_close();
+        let (source, destination) = (
+            sim.counts(&["reporter=.=source;"]).0,
+            sim.counts(&["reporter=.=destination;"]).0,
+        );
+        assert_eq!(
+            (source, destination),
+            (u64::from(!is_asked), u64::from(is_asked))
+        );
     }
 }
 
