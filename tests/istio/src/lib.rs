@@ -4,8 +4,8 @@
 //! [`tools`] builds the programs. [`isolation`] runs a job in namespaces of its own. In them,
 //! [`cluster`] has the API server and [`kubelet`] runs the containers of pods. [`overlay`] and
 //! [`workload`] have the objects that users apply, [`istiod`] is the control plane, and [`run`]
-//! starts all of them. [`envoy_gateway`] is another control plane. [`demo`], [`golden`] and [`suite`] are the jobs. Each imports only those
-//! before it.
+//! starts all of them. [`envoy_gateway`] is another control plane. [`demo`], [`golden`] and [`suite`]
+//! are the jobs. Each imports only those before it.
 
 pub mod cluster;
 pub mod command;
