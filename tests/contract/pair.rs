@@ -63,7 +63,8 @@ impl Pair {
         shape: impl FnOnce(Builder, Service) -> Builder,
     ) -> Result<Self> {
         let scratch = Scratch::new(name)?;
-        let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?).client(client);
+        let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?);
+        let mesh = mesh.in_shared_envoys().client(client);
         let name = server.app.clone();
         let service = Service::new(server, 7000, app.address());
         Ok(Self {

@@ -104,7 +104,7 @@ pub(crate) fn server(
     bootstrap.filter(&wasm::build()?, Some(configuration));
     edit(bootstrap.document_mut());
     let binary = EnvoyBinary::find(None)?;
-    Ok(Envoy::start(
+    Ok(Envoy::start_shared(
         &binary,
         "server",
         bootstrap.document(),
@@ -121,7 +121,7 @@ pub(crate) fn nobody() -> io::Result<SocketAddr> {
 /// A mesh of the Envoy and in the situation that the environment names.
 pub(crate) fn builder() -> Result<Builder> {
     let builder = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?);
-    Ok(builder.situation(Situation::from_env()?))
+    Ok(builder.in_shared_envoys().situation(Situation::from_env()?))
 }
 
 /// Waits until the tap and the reporter have these counts, then expects them in

@@ -23,7 +23,7 @@ const SERVICE: &str = "app";
 const MIB: u64 = 1 << 20;
 /// A frame that takes longer is too late for the labels: on a busy machine any frame may take a
 /// while.
-const INTERVAL: &str = "500ms";
+const INTERVAL: &str = "200ms";
 
 /// The filter under test is at `reporter`'s sidecar. The other sidecar has no filter, so that the
 /// hostile peer can send any bytes over real mTLS.
@@ -59,6 +59,7 @@ impl HostileSession {
         let scratch = Scratch::new(&format!("hostile-{name}-{reporter}"))?;
         let service = Service::new(Workload::bookinfo(SERVICE, "v1"), 7000, app.address());
         let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
+            .in_shared_envoys()
             .client_filter(client)
             .service(service.filter(server))
             .start(&scratch)?;

@@ -13,7 +13,7 @@ use host_harness::{Module, artifact, native, native_filter};
 use tcp_peer_stats as _;
 
 /// How many scenarios are played at once; in real Envoys most of their time is waiting.
-const PLAYERS: usize = 4;
+const PLAYERS: usize = 8;
 
 /// At least as many as the filter's contract has rules.
 const FEWEST: usize = 60;
@@ -111,7 +111,7 @@ fn in_real_envoy() {
     let binary = EnvoyBinary::find(None).unwrap();
     let wasm = mesh::wasm::build().unwrap();
     play_all("envoy", |scenario| {
-        let played = match Envoys::start(scenario, &binary, &wasm) {
+        let played = match Envoys::start_shared(scenario, &binary, &wasm) {
             Ok(mut stage) => run(scenario, &mut stage),
             Err(error) => scenario.judge_start(&error.to_string()),
         };

@@ -113,6 +113,11 @@ impl EnvoyBinary {
         self
     }
 
+    /// Whether it has no drain time, role or tool of its own.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.drain_time.is_none() && self.epoch.is_none() && self.tool.is_empty()
+    }
+
     /// The factor of the time limit of the start: valgrind slows Envoy down.
     pub(crate) fn slowness(&self) -> u32 {
         match self.tool.is_empty() {

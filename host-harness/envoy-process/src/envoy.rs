@@ -1,32 +1,30 @@
 //! A running Envoy.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::binary::EnvoyBinary;
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::exposition::Exposition;
-use crate::poll::Look;
-use crate::process::{self, Process};
+use crate::process;
+use crate::server::{Server, command};
+use crate::shared::{self, Lease};
 
-const READY_LIMIT: Duration = Duration::from_secs(60);
-/// The time limit of a request. An Envoy whose main thread is stuck accepts it and never answers.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-/// The time limit of a question whether it is ready, which is repeated.
-const READY_ANSWER_LIMIT: Duration = Duration::from_secs(5);
+pub use crate::http::{http_get, http_query};
 
-/// A running Envoy. Dropping it stops it.
+/// A running Envoy. Dropping it stops it, or gives it back to the pool that it comes from.
 #[derive(Debug)]
 pub struct Envoy {
-    process: Process,
+    server: Arc<Server>,
     name: String,
-    admin: SocketAddr,
+    /// The length of the log before the use of this value.
+    log_start: usize,
+    _lease: Option<Lease>,
 }
 
 impl Envoy {
@@ -58,28 +56,36 @@ impl Envoy {
         concurrency: u32,
         dir: &Path,
     ) -> Result<Self> {
-        let (command, admin_file) = command(binary, name, bootstrap, concurrency, dir)?;
-        let log = dir.join(format!("{name}.log"));
-        let mut process = Process::spawn(&format!("Envoy {name}"), command, &log)?;
-        let what = format!("Envoy {name} becoming ready");
-        let id = process.id();
-        let limit = READY_LIMIT * binary.slowness();
-        let admin = process.until(&what, limit, || {
-            let seen = ready(&admin_file);
-            let is_over = matches!(seen, Look::NotYet(_)) && process::cpu_time(id)? > cpu;
-            match is_over {
-                false => Ok(seen),
-                true => Err(Error::TimedOut {
-                    what: what.clone(),
-                    limit: cpu,
-                    detail: " of CPU time".into(),
-                }),
-            }
-        })?;
+        let server = Server::start(cpu, binary, name, bootstrap, concurrency, dir)?;
         Ok(Self {
-            process,
+            server: Arc::new(server),
             name: name.to_owned(),
-            admin,
+            log_start: 0,
+            _lease: None,
+        })
+    }
+
+    /// As [`Self::start`], with an Envoy that has run other configurations of this process before,
+    /// where there is one whose bootstrap differs only in listeners and clusters: it takes much less
+    /// CPU time. Envoy's own counters may be higher than 0, and its files are not in `dir`.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; besides, Envoy rejects a listener or a cluster.
+    pub fn start_shared(
+        binary: &EnvoyBinary,
+        name: &str,
+        bootstrap: &Value,
+        concurrency: u32,
+        dir: &Path,
+    ) -> Result<Self> {
+        let Some((lease, server)) = shared::lease(binary, bootstrap, concurrency)? else {
+            return Self::start(binary, name, bootstrap, concurrency, dir);
+        };
+        Ok(Self {
+            log_start: lease.log_start(),
+            server,
+            name: name.to_owned(),
+            _lease: Some(lease),
         })
     }
 
@@ -103,13 +109,13 @@ impl Envoy {
     /// The address of the admin interface.
     #[must_use]
     pub fn admin(&self) -> SocketAddr {
-        self.admin
+        self.server.admin
     }
 
     /// The process id.
     #[must_use]
     pub fn id(&self) -> u32 {
-        self.process.id()
+        self.server.id
     }
 
     /// The CPU time of all threads.
@@ -123,17 +129,17 @@ impl Envoy {
     /// The path of the log.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        self.process.log().to_owned()
+        self.server.log.clone()
     }
 
-    /// The content of the log.
+    /// The content of the log, since the start of this value.
     ///
     /// # Errors
     /// The log cannot be read.
     pub fn log_text(&self) -> Result<String> {
-        let log = self.process.log();
-        let bytes = fs::read(log).context(|| format!("cannot read {}", log.display()))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        let log = self.server.read_log()?;
+        let own = log.get(self.log_start..).unwrap_or_default();
+        Ok(String::from_utf8_lossy(own).into_owned())
     }
 
     /// Checks that the process is running.
@@ -141,7 +147,7 @@ impl Envoy {
     /// # Errors
     /// The process ended. The message contains the end of its log.
     pub fn check(&mut self) -> Result<()> {
-        self.process.check()
+        self.server.check()
     }
 
     /// The address of a listener.
@@ -197,7 +203,7 @@ impl Envoy {
     /// The URL of a path of the admin interface.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.admin)
+        self.server.url(path)
     }
 
     /// Gets a path of the admin interface.
@@ -205,70 +211,6 @@ impl Envoy {
     /// # Errors
     /// There is no response, or its status is an error.
     pub fn get(&self, path: &str) -> Result<String> {
-        http_get(&self.url(path))
-    }
-}
-
-/// Writes a bootstrap to `dir`. Returns the command that loads it, and the file to which Envoy
-/// writes the admin address.
-fn command(
-    binary: &EnvoyBinary,
-    name: &str,
-    bootstrap: &Value,
-    concurrency: u32,
-    dir: &Path,
-) -> Result<(Command, PathBuf)> {
-    let file = |suffix: &str| dir.join(format!("{name}.{suffix}"));
-    let (config, admin_file) = (file("json"), file("admin"));
-    let document = format!("{bootstrap:#}");
-    fs::write(&config, document).context(|| format!("cannot write {}", config.display()))?;
-    let command = binary.command(&config, &admin_file, concurrency);
-    Ok((command, admin_file))
-}
-
-/// Gets a URL as text.
-///
-/// # Errors
-/// There is no response, or its status is an error.
-pub fn http_get(url: &str) -> Result<String> {
-    http_query(url, &[])
-}
-
-/// Gets a URL with query parameters as text.
-///
-/// # Errors
-/// There is no response, or its status is an error.
-pub fn http_query(url: &str, parameters: &[(&str, &str)]) -> Result<String> {
-    http_query_within(ANSWER_LIMIT, url, parameters)
-}
-
-fn http_query_within(limit: Duration, url: &str, parameters: &[(&str, &str)]) -> Result<String> {
-    let failed = |error: ureq::Error| Error::Http {
-        url: url.to_owned(),
-        reason: error.to_string(),
-    };
-    let mut response = ureq::get(url)
-        .config()
-        .timeout_global(Some(limit))
-        .build()
-        .query_pairs(parameters.iter().copied())
-        .call()
-        .map_err(failed)?;
-    response
-        .body_mut()
-        .with_config()
-        .limit(u64::MAX)
-        .read_to_string()
-        .map_err(failed)
-}
-
-fn ready(admin_file: &Path) -> Look<SocketAddr> {
-    let text = fs::read_to_string(admin_file).unwrap_or_default();
-    let Ok(admin) = text.trim().parse::<SocketAddr>() else {
-        return Look::NotYet("no admin address".into());
-    };
-    match http_query_within(READY_ANSWER_LIMIT, &format!("http://{admin}/ready"), &[]) {
-        Ok(_live) => Look::Found(admin),
-        Err(error) => Look::NotYet(error.to_string()),
+        self.server.get(path)
     }
 }

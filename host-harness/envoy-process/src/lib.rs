@@ -10,11 +10,14 @@ pub mod envoy;
 pub mod error;
 pub mod exposition;
 pub mod folder;
+mod http;
 pub mod mesh_ca;
 pub mod pip;
 pub mod poll;
 pub mod process;
 pub mod programs;
+mod server;
+mod shared;
 
 pub use self::binary::{ENVOY_VERSION, EnvoyBinary, Epoch};
 pub use self::envoy::Envoy;

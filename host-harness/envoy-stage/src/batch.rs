@@ -100,7 +100,7 @@ impl<'a> Batch<'a> {
             listeners: Vec::new(),
             updatable: Vec::new(),
             clusters: Vec::new(),
-            starting: STARTING,
+            starting: Some(STARTING),
         };
         let mut members = BTreeMap::new();
         for (at, scenario) in self.scenarios.iter().enumerate() {

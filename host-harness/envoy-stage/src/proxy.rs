@@ -44,8 +44,8 @@ pub(crate) struct Setup {
     /// Listeners that are updated.
     pub(crate) updatable: Vec<Value>,
     pub(crate) clusters: Vec<Value>,
-    /// The CPU time that the start may use.
-    pub(crate) starting: Duration,
+    /// The CPU time that the start may use. `None`: the Envoy may have played other scenarios.
+    pub(crate) starting: Option<Duration>,
 }
 
 impl Proxy {
@@ -76,7 +76,10 @@ impl Proxy {
             true => binary.clone().drain_time(DRAIN),
             false => binary.clone(),
         };
-        let envoy = Envoy::start_within(setup.starting, &binary, name, &bootstrap, 1, folder);
+        let envoy = match setup.starting {
+            Some(cpu) => Envoy::start_within(cpu, &binary, name, &bootstrap, 1, folder),
+            None => Envoy::start_shared(&binary, name, &bootstrap, 1, folder),
+        };
         Ok(Self {
             envoy: envoy.map_err(StartError::of)?,
             updatable: setup.updatable,

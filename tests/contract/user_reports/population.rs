@@ -43,6 +43,7 @@ impl Population {
         ];
         let nobody = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mesh = Mesh::builder(&EnvoyBinary::find(None)?, &wasm::build()?)
+            .in_shared_envoys()
             .concurrency(workers)
             .service(service(LINES, apps[0].address()))
             .service(service(GREETER, apps[1].address()))

@@ -23,6 +23,8 @@ pub(crate) struct Common {
     pub(crate) wasm: PathBuf,
     /// Worker threads.
     pub(crate) concurrency: u32,
+    /// Whether the Envoy may have run another configuration before.
+    pub(crate) is_shared: bool,
 }
 
 /// A sidecar before its start.
@@ -70,7 +72,11 @@ impl Sidecar<'_> {
     pub(crate) fn start(&self, common: &Common, dir: &Path) -> Result<Envoy> {
         let bootstrap = self.bootstrap(&common.wasm)?;
         let name = &self.workload.name;
-        Envoy::start(
+        let start = match common.is_shared {
+            true => Envoy::start_shared,
+            false => Envoy::start,
+        };
+        start(
             &common.binary,
             name,
             bootstrap.document(),

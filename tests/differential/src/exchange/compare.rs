@@ -138,7 +138,7 @@ impl Exchanges {
         scenario: &Scenario,
         candidates: &mut Vec<Observation>,
     ) -> Result<Observation, String> {
-        let stage = Envoys::start(scenario, &self.binary, &self.wasm);
+        let stage = Envoys::start_shared(scenario, &self.binary, &self.wasm);
         let mut stage = stage.map_err(|error| error.to_string())?;
         let mut observation = Observation::default();
         for (at, step) in scenario.steps.iter().enumerate() {

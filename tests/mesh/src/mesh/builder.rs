@@ -57,6 +57,7 @@ impl Builder {
                 binary: binary.clone(),
                 wasm: wasm.to_owned(),
                 concurrency: 1,
+                is_shared: false,
             },
             server_binary: binary.clone(),
             client: Workload::ratings_v2(),
@@ -118,6 +119,13 @@ impl Builder {
     #[must_use]
     pub fn concurrency(mut self, workers: u32) -> Self {
         self.common.concurrency = workers;
+        self
+    }
+
+    /// Uses Envoys that have run other meshes of this process: [`Envoy::start_shared`](crate::Envoy::start_shared).
+    #[must_use]
+    pub fn in_shared_envoys(mut self) -> Self {
+        self.common.is_shared = true;
         self
     }
 
