@@ -31,7 +31,7 @@ pub enum BuildError {
         output: String,
     },
     /// The build succeeded but made no .wasm.
-    #[error("{0} has no .wasm artefact: its library needs crate-type = [\"cdylib\"]")]
+    #[error("cargo made no .wasm of {0}")]
     NoArtifact(String),
 }
 
@@ -57,8 +57,13 @@ fn run_cargo(package: &str, profile: &str) -> Result<PathBuf, BuildError> {
     wasm_target::ensure()?;
     let cargo = PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     let output = Command::new(&cargo)
-        .args(["build", "--package", package, "--profile", profile])
+        .args(["rustc", "--package", package, "--profile", profile])
         .args([
+            // Without a crate type, cargo builds every one that the package has. It turns link-time
+            // optimisation off if an rlib is among them.
+            "--lib",
+            "--crate-type",
+            "cdylib",
             "--target",
             TARGET,
             "--message-format",

@@ -36,8 +36,9 @@ pub fn empty() -> Result<PathBuf> {
 /// Not with the aliases of cargo, which start cargo twice to check the target: every test program
 /// comes here.
 fn compile(package: &str, profile: &str, file_name: &str) -> Result<PathBuf> {
-    let package = ["build", "--package", package, "--profile", profile];
-    let target = ["--target", wasm_target::TARGET];
+    let package = ["rustc", "--package", package, "--profile", profile];
+    // Without a crate type, cargo builds the rlib too, and then turns link-time optimisation off.
+    let target = ["--target", wasm_target::TARGET, "--crate-type", "cdylib"];
     cargo::build(&[&package[..], &target].concat(), |file| {
         file.ends_with(file_name)
     })
