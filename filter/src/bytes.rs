@@ -44,6 +44,8 @@ impl Equivalent<Bytes<Vec<u8>>> for Bytes<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use std::hash::BuildHasher;
+
     use super::*;
 
     #[test]
@@ -56,7 +58,19 @@ mod tests {
                 let mut other = key.clone();
                 other[place] = 8;
                 assert_ne!(Bytes(&key), Bytes(&other), "{place} of {len}");
+                assert!(
+                    !Bytes(&key[..]).equivalent(&Bytes(other)),
+                    "{place} of {len}"
+                );
             }
         }
+    }
+
+    #[test]
+    fn equal_keys_have_equal_hashes_and_others_do_not() {
+        let hasher = hashbrown::DefaultHashBuilder::default();
+        let hash = |key: &[u8]| hasher.hash_one(Bytes(key));
+        assert_eq!(hash(b"key"), hasher.hash_one(Bytes(b"key".to_vec())));
+        assert_ne!(hash(b"key"), hash(b"kex"));
     }
 }

@@ -219,3 +219,24 @@ fn both_ends_are_peers_of_a_waypoint() {
         );
     }
 }
+
+/// A proxy may have several certificates. Connections of a peer without a URI SAN show it.
+#[test]
+fn connections_of_one_cluster_have_the_principal_of_their_own_certificate() {
+    let host = host(&[]);
+    host.set("xds.listener_direction", 1i64.to_le_bytes());
+    host.set("xds.cluster_name", "inbound|5432||");
+    let sim = Sim::mode(&host, "auto");
+    for (at, san) in [SERVER, CLIENT, CLIENT].into_iter().enumerate() {
+        host.set("connection.uri_san_local_certificate", san);
+        let id = u32::try_from(at).expect("a small number") + 10;
+        let connection = sim.plugin.on_new_connection(id).expect("a connection");
+        host.data.replace(b"query".to_vec());
+        connection
+            .borrow_mut()
+            .on_data(Buffer::Downstream, 5, false);
+        connection.borrow_mut().on_close();
+    }
+    let opened = |san| sim.counts(&[&format!("destination_principal=.={san};")]).0;
+    assert_eq!((opened(SERVER), opened(CLIENT)), (1, 2));
+}

@@ -65,6 +65,22 @@ fn a_connection_of_another_client_stays_unknown() {
     assert_eq!(host.metric(&["istio_tcp_reused_metadata_total"]), 0);
 }
 
+/// Metadata is kept only while a connection waits for it.
+#[test]
+fn a_connection_without_a_frame_does_not_get_the_metadata_of_an_earlier_one() {
+    let host = inbound();
+    host.set(JA4, OFFERED);
+    let sim = Sim::mode(&host, "auto");
+    // It is unknown too.
+    sim.close();
+    let _known = connect(&sim, "10.0.0.2:50000", &with_frame());
+    let _without = connect(&sim, "10.0.0.2:50001", b"query");
+    sim.plugin.on_tick();
+    sim.plugin.on_tick();
+    assert_eq!((opened(&sim, "peer"), opened(&sim, "unknown")), (1, 2));
+    assert_eq!(host.metric(&["istio_tcp_reused_metadata_total"]), 0);
+}
+
 #[test]
 fn a_client_that_offered_nothing_is_counted_at_once() {
     let host = inbound();
