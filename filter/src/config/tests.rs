@@ -389,3 +389,16 @@ fn labels_with_the_same_ending_are_reported_with_the_remedy() {
         ]
     );
 }
+
+#[test]
+fn a_key_of_an_earlier_version_is_accepted_with_a_notice() {
+    let config = parsed(r#"{"peer_exchange": {"refused_duration": "1m"}}"#);
+    let notices: Vec<_> = config.notices.lines().collect();
+    let [notice] = notices.as_slice() else {
+        panic!("{notices:?}");
+    };
+    assert!(
+        notice.contains("peer_exchange.refused_duration"),
+        "{notice}"
+    );
+}

@@ -42,6 +42,11 @@ impl FakeHost {
             .insert(path.to_owned(), value.as_ref().to_vec());
     }
 
+    /// Removes a property.
+    pub(crate) fn unset(&self, path: &str) {
+        self.properties.borrow_mut().remove(path);
+    }
+
     /// The sum of all stats whose encoded name has all of `parts`.
     pub(crate) fn metric(&self, parts: &[&str]) -> u64 {
         let metrics = self.metrics.borrow();

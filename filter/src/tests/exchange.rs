@@ -82,6 +82,17 @@ fn a_frame_after_a_greeting_is_removed_in_every_reading_mode() {
 }
 
 #[test]
+fn a_client_without_a_certificate_sends_payload_only() {
+    let host = inbound();
+    host.set("connection.mtls", [0]);
+    host.unset("connection.uri_san_peer_certificate");
+    let sim = Sim::mode(&host, "auto");
+    let bytes = [peer_frame(), b"query".to_vec()].concat();
+    assert_eq!(sim.down(&bytes), bytes);
+    assert_eq!(sim.up(b"answer"), b"answer");
+}
+
+#[test]
 fn mode_on_writes_the_frame_before_a_greeting() {
     let host = inbound();
     let sim = Sim::mode(&host, "on");

@@ -246,6 +246,13 @@ fn a_frame_of_a_listed_cluster_is_read_over_any_tls() {
 }
 
 #[test]
+fn a_cluster_that_is_not_listed_gets_no_frame_first() {
+    let host = outbound();
+    let sim = Sim::new(&host, r#"{"peer_exchange": {"clusters": ["another"]}}"#);
+    assert_eq!(sim.down(b"query"), b"query");
+}
+
+#[test]
 fn a_listed_cluster_gets_a_frame_whatever_it_answers() {
     let host = outbound();
     for _ in 0..2 {

@@ -212,3 +212,9 @@ fn servers_spread_over_the_keys() {
         .collect();
     assert!(keys.len() > 980, "{}", keys.len());
 }
+
+/// Modules of two versions share the data of one VM id while one replaces the other.
+#[test]
+fn the_key_of_a_server_stays_the_same() {
+    assert_eq!(a().key(), "tcp_peer_stats.proofs.4f2e");
+}
