@@ -18,7 +18,7 @@ pub(crate) struct FakeHost {
     metrics: RefCell<Vec<(String, u64)>>,
     pub(crate) now: Cell<Duration>,
     /// Shared data by key, with the version of each value.
-    shared_data: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
+    pub(crate) shared_data: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
     /// How many of the next writes of shared data find it changed.
     pub(crate) cas_mismatches: Cell<u32>,
     pub(crate) tick_period: Cell<Option<Duration>>,

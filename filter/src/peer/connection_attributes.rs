@@ -140,3 +140,23 @@ impl ConnectionAttributes {
         Some(self.read.server_san.as_ref()?.0.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::pair::Replaceable;
+    use super::*;
+
+    #[test]
+    fn the_weight_is_the_length_of_all_texts() {
+        let pair = TlsPair::new(Reporter::Waypoint, Some("db".into()), None);
+        let pair = KnownPair::new(1, pair, Replaceable::default(), 0);
+        let read = ReadAttributes {
+            native: Some(Bytes(vec![0; 100])),
+            server_san: Some(Bytes("server".into())),
+            endpoint: Some(Bytes("endpoint".into())),
+            response_flags: ResponseFlags::default(),
+        };
+        let attributes = ConnectionAttributes::new(Rc::new(pair), None, false, read);
+        assert_eq!(attributes.weight(), 2 + 100 + 6 + 8);
+    }
+}

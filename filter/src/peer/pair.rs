@@ -102,3 +102,35 @@ impl Hash for KnownPair {
         self.number.hash(state);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::BuildHasher;
+
+    use super::*;
+
+    fn known(number: u64) -> KnownPair {
+        let pair = TlsPair::new(Reporter::Source, Some("db".into()), Some("peer".into()));
+        let facts = Replaceable {
+            local_san: Some("own".into()),
+            service: Some(b"service".to_vec()),
+        };
+        KnownPair::new(number, pair, facts, 0)
+    }
+
+    /// The memory limit of the caches counts all texts.
+    #[test]
+    fn the_weight_of_a_pair_is_the_length_of_its_texts() {
+        let known = known(1);
+        assert_eq!((known.pair.weight(), known.facts.weight()), (6, 10));
+        assert_eq!(known.weight(), 16);
+    }
+
+    #[test]
+    fn pairs_of_one_number_have_one_hash() {
+        let hasher = hashbrown::DefaultHashBuilder::default();
+        let hash = |number| hasher.hash_one(known(number));
+        assert_eq!(hash(1), hash(1));
+        assert_ne!(hash(1), hash(2));
+    }
+}

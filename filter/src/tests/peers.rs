@@ -240,3 +240,43 @@ fn connections_of_one_cluster_have_the_principal_of_their_own_certificate() {
     let opened = |san| sim.counts(&[&format!("destination_principal=.={san};")]).0;
     assert_eq!((opened(SERVER), opened(CLIENT)), (1, 2));
 }
+
+/// The endpoint is a question to the host; the metadata of most peers has all that it says.
+#[test]
+fn the_endpoint_fills_what_the_frame_lacks_and_is_read_only_then() {
+    let label = |key: &str| (key.to_owned(), Value::from("frame"));
+    let labels = |keys: &[&str]| {
+        let labels = keys.iter().map(|key| label(key));
+        Value::from(labels.collect::<Struct>())
+    };
+    let whole = [
+        "service.istio.io/canonical-name",
+        "service.istio.io/canonical-revision",
+    ];
+    let calls = |keys: &[&str], expected: &str| {
+        let mut metadata = metadata("peer");
+        metadata.insert("LABELS", labels(keys));
+        let host = outbound();
+        let path = "xds.upstream_host_metadata.filter_metadata.istio.workload";
+        host.set(path, "peer;data;endpoint;endpoint;Kubernetes");
+        let sim = Sim::mode(&host, "auto");
+        sim.down(b"query");
+        let before = host.hostcalls.get();
+        sim.up(&Frame::new(metadata, "").encode());
+        let calls = host.hostcalls.get() - before;
+        sim.close();
+        let revision = format!("destination_canonical_revision=.={expected};");
+        assert_eq!(
+            sim.counts(&[&revision]).0,
+            1,
+            "{keys:?}: {:?}",
+            host.stats()
+        );
+        calls
+    };
+    let complete = calls(&whole, "frame");
+    assert_eq!(
+        calls(&["service.istio.io/canonical-name"], "endpoint"),
+        complete + 1
+    );
+}

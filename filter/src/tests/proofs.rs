@@ -133,7 +133,7 @@ fn a_greeting_without_a_frame_is_not_answered_with_one() {
 /// An application that does not understand a frame may end the connection without a byte.
 #[test]
 fn a_server_that_ends_without_a_frame_gets_no_other() {
-    let ends: [fn(&Sim<'_>); 3] = [
+    let ends: [fn(&Sim<'_>); 4] = [
         |sim| {
             sim.host.data.take();
             let mut connection = sim.connection.borrow_mut();
@@ -147,8 +147,16 @@ fn a_server_that_ends_without_a_frame_gets_no_other() {
         },
         // The upstream is reset, or the client goes away before the answer.
         |_| {},
+        // It ends in its own frame: it has the exchange.
+        |sim| {
+            let begin = peer_frame().into_iter().take(20).collect();
+            sim.host.data.replace(begin);
+            let mut connection = sim.connection.borrow_mut();
+            connection.on_data(Buffer::Upstream, 20, true);
+            assert_eq!(sim.host.data.take(), b"");
+        },
     ];
-    for (end, counted) in ends.into_iter().zip([1, 1, 0]) {
+    for (end, counted) in ends.into_iter().zip([1, 1, 0, 0]) {
         let host = outbound();
         let mut client = Client::new(&host);
         client.ask(&with_frame());
@@ -210,6 +218,19 @@ fn a_client_without_a_certificate_writes_none() {
 }
 
 /// The client reads frames of servers with a SPIFFE id only.
+/// What a client sends says nothing of the upstream of this proxy.
+#[test]
+fn a_server_that_reads_a_frame_proves_nothing() {
+    let host = inbound();
+    host.set("upstream.uri_san_peer_certificate", SERVER);
+    host.set("upstream.address", "10.0.0.1:5432");
+    let sim = Sim::new(&host, "");
+    sim.down(&with_frame());
+    sim.up(b"answer");
+    sim.close();
+    assert_eq!(host.shared_data.borrow().len(), 0);
+}
+
 #[test]
 fn a_server_without_a_spiffe_id_does_not_write_first() {
     let host = inbound();
