@@ -199,6 +199,45 @@ fn a_late_flag_does_not_separate_opened_and_closed() -> Result {
     Ok(())
 }
 
+/// The flag of an attempt stays when the next one reaches a server: an established connection has
+/// flags too, and its labels need them.
+#[test]
+fn a_flag_of_a_failed_attempt_stays_on_the_connection() -> Result {
+    let echo = App::start(apps::echo)?;
+    let twice = Ending {
+        service: "second-attempt",
+        upstream: echo.address(),
+        edit: |listener, cluster| {
+            plaintext(cluster);
+            at(listener, TCP_PROXY)["max_connect_attempts"] = json!(2);
+            let hosts = at(cluster, "/load_assignment/endpoints/0/lb_endpoints");
+            // Nobody listens there.
+            let mut dead = hosts[0].clone();
+            at(&mut dead, "/endpoint/address/socket_address")["port_value"] = json!(1);
+            hosts.as_array_mut().unwrap().push(dead);
+        },
+        labels: ["second-attempt", "UF"],
+    };
+    let scratch = Scratch::new("second-attempt")?;
+    let envoy = start(&[twice], &scratch)?;
+    // The hosts take turns: one of two connections comes to the dead one first.
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(envoy.listener("second-attempt")?)?;
+        stream.write_all(b"hello")?;
+        stream.read_exact(&mut [0; 5])?;
+    }
+    let labels = [("response_flags", "UF")];
+    let closed = poll::until("both closes", LIMIT, || {
+        let metrics = envoy.metrics()?;
+        Ok(match metrics.sum(CLOSED, &[]) as u64 {
+            2 => Look::Found(metrics.one(CLOSED, &labels)?.value),
+            closed => Look::NotYet(closed.to_string()),
+        })
+    })?;
+    assert_eq!(closed, 1.0);
+    Ok(())
+}
+
 /// Envoy's error for an unknown flag in an access log filter lists all flags in the order of their
 /// bits.
 #[test]

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use host_harness::scenario::{Emulated, NodeSpec, Scenario, Side};
-use host_harness::{Connection, Module, Node, Sidecar};
+use host_harness::{Connection, Event, Module, Node, Sidecar};
+
+use serde_json::Value;
 
 use crate::Error;
 use crate::cost::{Costs, costs};
@@ -28,7 +30,33 @@ impl Bench {
     /// # Errors
     /// The filter does not start.
     pub fn start(side: Side, module: &Module, peers: &Peers) -> Result<Self, Error> {
+        Self::start_scenario(side, module, peers, scenario()?)
+    }
+
+    /// Starts a sidecar likewise, with this configuration of the filter.
+    ///
+    /// # Errors
+    /// The filter does not start.
+    pub fn start_with(
+        side: Side,
+        module: &Module,
+        peers: &Peers,
+        configuration: &Value,
+    ) -> Result<Self, Error> {
         let mut scenario = scenario()?;
+        let sidecars = [&mut scenario.outbound, &mut scenario.inbound];
+        for sidecar in sidecars.into_iter().flatten() {
+            sidecar.configuration = Some(configuration.clone());
+        }
+        Self::start_scenario(side, module, peers, scenario)
+    }
+
+    fn start_scenario(
+        side: Side,
+        module: &Module,
+        peers: &Peers,
+        mut scenario: Scenario,
+    ) -> Result<Self, Error> {
         match side {
             Side::Outbound => scenario.inbound = None,
             Side::Inbound => scenario.outbound = None,
@@ -150,13 +178,21 @@ impl Bench {
     /// # Errors
     /// `act` failed, or the filter trapped.
     pub fn cost(&self, act: impl FnOnce() -> Result<(), Error>) -> Result<Costs, Error> {
+        Ok(costs(&self.trace(act)?))
+    }
+
+    /// The callbacks and host calls during `act`.
+    ///
+    /// # Errors
+    /// `act` failed, or the filter trapped.
+    pub fn trace(&self, act: impl FnOnce() -> Result<(), Error>) -> Result<Vec<Event>, Error> {
         self.sidecar.record_trace();
         self.sidecar.take_trace();
         act()?;
         let trace = self.sidecar.take_trace();
         match self.sidecar.failure() {
             Some(failure) => Err(Error::Trap(failure)),
-            None => Ok(costs(&trace)),
+            None => Ok(trace),
         }
     }
 }

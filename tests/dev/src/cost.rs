@@ -5,6 +5,7 @@
 //! two commands, around connections that follow each other, after a warm-up. The counts depend little
 //! on the load and the speed of the machine: only Envoy's timers run more often in a slower run.
 
+mod by_call;
 mod callgrind;
 mod connections;
 mod figures;
@@ -36,6 +37,12 @@ pub struct Options {
     /// Number of connections that are counted
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     connections: u32,
+    /// Count only this filter, in the first situation, beside the recorded values of the others
+    #[arg(long, conflicts_with = "update")]
+    quick: bool,
+    /// Print where the instructions lie: the cost of each host call and of the guest's code
+    #[arg(long, conflicts_with = "situations")]
+    by_call: bool,
     /// Write the values to tests/dev/cost.yaml
     #[arg(long)]
     update: bool,
@@ -50,7 +57,12 @@ pub struct Options {
 /// An Envoy does not start, a connection fails, or valgrind is missing.
 pub fn run(options: &Options) -> Result<ExitCode> {
     let mut recorded = Figures::read()?;
-    let measured = measure(options)?;
+    if options.by_call {
+        let binary = EnvoyBinary::find(options.envoy_version.as_deref())?;
+        by_call::run(&binary, &recorded, options.update)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let measured = measure(options, &recorded)?;
     print!("{measured}");
     if options.update {
         recorded.extend(measured);
@@ -68,17 +80,22 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 }
 
 /// Counts in every situation of the options, or in all.
-fn measure(options: &Options) -> Result<Figures> {
+fn measure(options: &Options, recorded: &Figures) -> Result<Figures> {
     let binary = EnvoyBinary::find(options.envoy_version.as_deref())?;
     let modules = Modules::build()?;
     let situations = match options.situations.as_slice() {
+        [] if options.quick => &Situation::ALL[..1],
         [] => &Situation::ALL,
         some => some,
     };
     let mut figures = Figures::default();
     for situation in situations {
         for contestant in Contestant::ALL {
-            let counted = situation.count(contestant, &binary, &modules, options.connections)?;
+            let known = recorded.get(*situation, contestant);
+            let counted = match known {
+                Some(known) if options.quick && contestant != Contestant::Filter => known,
+                _ => situation.count(contestant, &binary, &modules, options.connections)?,
+            };
             eprintln!("{situation}, {contestant:?}: {counted}");
             figures.insert(*situation, contestant, counted);
         }

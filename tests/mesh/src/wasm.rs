@@ -7,6 +7,7 @@ use crate::error::Result;
 
 const ARTEFACT: &str = "tcp_peer_stats.wasm";
 const EMPTY: &str = "empty_filter.wasm";
+const CALLS: &str = "calls_filter.wasm";
 
 /// Builds the filter as `cargo wasm` does, and returns the path of the .wasm.
 ///
@@ -31,6 +32,14 @@ pub fn build_with_symbols() -> Result<PathBuf> {
 /// See [`build`].
 pub fn empty() -> Result<PathBuf> {
     compile("empty-filter", "wasm", EMPTY)
+}
+
+/// Builds the filter that repeats host calls and returns the path of the .wasm.
+///
+/// # Errors
+/// See [`build`].
+pub fn calls() -> Result<PathBuf> {
+    compile("calls-filter", "wasm", CALLS)
 }
 
 /// Not with the aliases of cargo, which start cargo twice to check the target: every test program

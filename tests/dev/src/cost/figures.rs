@@ -85,6 +85,10 @@ impl Figures {
             .insert(contestant, counted);
     }
 
+    pub(super) fn get(&self, situation: Situation, contestant: Contestant) -> Option<Instructions> {
+        self.0.get(&situation)?.get(&contestant).copied()
+    }
+
     /// Replaces the values of the situations of `newer`.
     pub(super) fn extend(&mut self, newer: Self) {
         self.0.extend(newer.0);

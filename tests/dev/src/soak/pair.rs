@@ -53,17 +53,29 @@ impl Pair {
         application: SocketAddr,
         hop: Hop,
     ) -> Result<Self> {
-        let scratch = Scratch::new("pair")?;
         let filter = |reporter| match configuration {
             Some(value) => Filter::Configured(with_reporter(value, reporter)),
             None => Filter::Absent,
         };
+        let filters = ["SOURCE", "DESTINATION"].map(filter);
+        Self::start_with(binary, wasm, filters, application, hop)
+    }
+
+    /// Starts both sidecars with these filters, the client's first.
+    pub(crate) fn start_with(
+        binary: &EnvoyBinary,
+        wasm: &Path,
+        [client, server]: [Filter; 2],
+        application: SocketAddr,
+        hop: Hop,
+    ) -> Result<Self> {
+        let scratch = Scratch::new("pair")?;
         let service = Service::new(Workload::bookinfo(SERVICE, "v1"), PORT, application)
             .hop(hop)
-            .filter(filter("DESTINATION"))
+            .filter(server)
             .edit(open_breakers);
         let mesh = Mesh::builder(binary, wasm)
-            .client_filter(filter("SOURCE"))
+            .client_filter(client)
             .edit_client(open_breakers)
             .service(service)
             .without_taps()
