@@ -79,7 +79,9 @@ pub struct Options {
 #[must_use]
 pub fn needs_image(options: &Options) -> bool {
     let names = &options.names;
-    let needs = |name: &String| name.starts_with("plugin-") || name == "cosign" || name == "faults";
+    let needs = |name: &String| {
+        name.starts_with("plugin-") || name == "cosign" || name.starts_with("faults")
+    };
     names.is_empty() || names.iter().any(needs)
 }
 

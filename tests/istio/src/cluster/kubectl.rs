@@ -53,9 +53,10 @@ impl Kubectl {
     /// It fails.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Result<String> {
         let mut command = Command::new(&self.program);
+        // The arguments can have another limit: the last one counts.
         command
-            .args(arguments)
             .arg(REQUEST_LIMIT)
+            .args(arguments)
             .env("KUBECONFIG", &self.configuration)
             .env("HOME", &self.work)
             .current_dir(mesh::workspace::root());

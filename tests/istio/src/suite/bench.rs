@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use super::application::{Application, First};
+use super::faults::Tally;
 use super::telemetry::Telemetry;
 use crate::cluster::{Host, Kubectl, Kubernetes};
 use crate::error::{Error, Result};
@@ -44,6 +45,10 @@ pub(super) struct Bench<'a> {
     telemetry: Option<Telemetry>,
     plain_client: Option<Pod>,
     faults: (u32, u64),
+    /// Whether overlays are applied with a native filter in place of this one.
+    is_native: Cell<bool>,
+    /// What the events of [`Self::faults`] did to connections through this filter.
+    pub(super) faults_seen: Option<Tally>,
 }
 
 /// A server's pod.
@@ -88,6 +93,8 @@ impl<'a> Bench<'a> {
             telemetry: None,
             plain_client: None,
             faults,
+            is_native: Cell::new(false),
+            faults_seen: None,
         };
         bench.add_server(true, None)?;
         bench.address = workload::cluster_address(bench.kubectl(), NAMESPACE, SERVICE)?;
@@ -141,6 +148,7 @@ impl<'a> Bench<'a> {
     /// Brings everything into the state of an installed overlay: one server, with the filter, that
     /// lets clients send first, no PeerAuthentication.
     pub(super) fn reset(&mut self) -> Result<()> {
+        self.is_native.set(false);
         self.authenticate(Mode::Permissive)?;
         self.apply("exchange")?;
         let is_right = |server: &Server| {
@@ -179,7 +187,10 @@ impl<'a> Bench<'a> {
 
     /// Applies an overlay for these ports.
     pub(super) fn apply_for(&self, overlay: &str, ports: &[Port]) -> Result<()> {
-        let objects = overlay::for_ports(self.kubectl(), overlay, ports)?;
+        let mut objects = overlay::for_ports(self.kubectl(), overlay, ports)?;
+        if self.is_native.get() {
+            overlay::set_native(&mut objects)?;
+        }
         self.kubectl().apply(NAMESPACE, &overlay::list(&objects))?;
         Ok(())
     }

@@ -238,6 +238,12 @@ pub(super) const CHECKS: &[Check] = &[
         run: faults::random,
     },
     Check {
+        name: "faults-control",
+        overlay: "overlays/exchange",
+        about: "the same with a native filter that does nothing in its place: connections end after the same events",
+        run: faults::control,
+    },
+    Check {
         name: "plugin-tag",
         overlay: "overlays/telemetry-only",
         about: "overlays/telemetry-only: the agents pull the image by its tag, every connection counted",
