@@ -1,26 +1,39 @@
-//! A page that shows the current state of the mesh: its links, their traffic and their security.
+//! `cargo live`: a page that shows the current state of a mesh, from its Prometheus: who talks to
+//! whom and since when, rates, security, and the health of the exchange.
 //!
-//! It shows only the metrics of the running sidecars, and needs only a browser on this machine.
+//! It reads `istio_tcp_*` by PromQL, so it shows any mesh with these metrics, also Istio's own.
 //! `/graph.json` has the same data.
 
-mod edges;
+mod error;
 mod http;
+mod names;
+mod queries;
+mod watched;
 
-use std::net::SocketAddr;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use self::edges::Watched;
-use self::http::{Page, Request};
+use clap::Parser;
 use mesh::acceptor::Acceptor;
-use mesh::envoy::Envoy;
-use mesh::error::{Context, Result};
+use mesh::error::Context;
+use mesh::progress::say;
 
-const INTERVAL: Duration = Duration::from_secs(1);
+use self::http::{Page, Request};
+use self::watched::{Mesh, Watched};
 
-const PAGES: [Page; 6] = [
+pub use self::error::{Error, Result};
+
+/// The longest pause between two looks. A shorter one is an eighth of the period of rates.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(15);
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+const PARTS: u32 = 8;
+
+const PAGES: [Page<'_>; 6] = [
     Page::html("/", include_str!("live/page/index.html")),
     Page::css("/style.css", include_str!("live/page/style.css")),
     Page::script("/live.js", include_str!("live/page/live.js")),
@@ -32,20 +45,39 @@ const PAGES: [Page; 6] = [
 /// The path of the data.
 const GRAPH: &str = "/graph.json";
 
-/// A sidecar that the page shows.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// The workload's name.
-    pub name: String,
-    /// The URL of its Prometheus exposition.
-    pub metrics: String,
+/// A page with the TCP connections of a mesh, from the istio_tcp_* metrics in its Prometheus: who
+/// talks to whom and since when, rates, security, and the health of the exchange
+#[derive(Clone, Debug, Parser)]
+#[command(name = "cargo live", bin_name = "cargo live")]
+pub struct Options {
+    /// The URL of Prometheus
+    #[arg(long, value_name = "URL", default_value = "http://localhost:9090")]
+    pub prometheus: String,
+
+    /// The period of rates, in seconds: four or more intervals of the scrape
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(2..))]
+    pub window: u32,
+
+    /// The port on 127.0.0.1; the system picks one by default
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
 }
 
-impl From<&Envoy> for Source {
-    fn from(envoy: &Envoy) -> Self {
-        Self {
-            name: envoy.name().to_owned(),
-            metrics: envoy.url("/stats/prometheus"),
+/// Serves the page until Ctrl-C.
+#[must_use]
+pub fn run(options: &Options) -> ExitCode {
+    let window = Duration::from_secs(options.window.into());
+    match Live::start_at(options.port, &options.prometheus, window) {
+        Ok(live) => {
+            // The reader may have closed the pipe.
+            let _gone = writeln!(io::stdout(), "{}", live.url());
+            loop {
+                thread::park();
+            }
+        }
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
         }
     }
 }
@@ -59,21 +91,25 @@ pub struct Live {
 }
 
 impl Live {
-    /// Scrapes these sidecars and serves the page on a port that the system picks.
+    /// Asks a Prometheus and serves the page on a port that the system picks.
     ///
     /// # Errors
-    /// The listener or the thread cannot be created.
-    pub fn start(sources: impl IntoIterator<Item = Source>) -> Result<Self> {
-        let mut watched = Watched::new(sources.into_iter().collect());
-        let graph = Arc::new(Mutex::new(watched.look(Instant::now())));
+    /// It does not answer or has no such metrics, or the page cannot be served.
+    pub fn start(prometheus: &str, window: Duration) -> Result<Self> {
+        Self::start_at(0, prometheus, window)
+    }
+
+    fn start_at(port: u16, prometheus: &str, window: Duration) -> Result<Self> {
+        let mut watched = Watched::new(prometheus, window);
+        let mesh = Arc::new(Mutex::new(watched.look()?));
         let ending = Arc::new(AtomicBool::new(false));
 
-        let answer = Arc::clone(&graph);
-        let server = Acceptor::start(move |stream| {
-            let graph = || lock(&answer).clone();
+        let shown = Arc::clone(&mesh);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let server = Acceptor::start_at(address, move |stream| {
             // A browser may disconnect at any time.
             let _gone = Request::read(&stream).and_then(|request| match request.path() {
-                GRAPH => request.answer(&Page::json(GRAPH, &graph())),
+                GRAPH => request.answer(&Page::json(GRAPH, &json(&lock(&shown)))),
                 path => match PAGES.iter().find(|page| page.path == path) {
                     Some(page) => request.answer(page),
                     None => request.refuse("404 Not Found"),
@@ -82,13 +118,17 @@ impl Live {
         })?;
 
         let end = Arc::clone(&ending);
+        let interval = (window / PARTS).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL);
         let watcher = thread::Builder::new()
             .name("live".into())
             .spawn(move || {
                 while !end.load(Ordering::SeqCst) {
-                    thread::park_timeout(INTERVAL);
-                    let seen = watched.look(Instant::now());
-                    *lock(&graph) = seen;
+                    thread::park_timeout(interval);
+                    match watched.look() {
+                        Ok(seen) => *lock(&mesh) = seen,
+                        // What was seen before stays on the page.
+                        Err(error) => lock(&mesh).error = Some(error.to_string()),
+                    }
                 }
             })
             .context(|| "cannot start a thread")?;
@@ -122,6 +162,11 @@ impl Drop for Live {
     }
 }
 
-fn lock(graph: &Mutex<String>) -> std::sync::MutexGuard<'_, String> {
-    graph.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(mesh: &Mutex<Mesh>) -> MutexGuard<'_, Mesh> {
+    mesh.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn json(mesh: &Mesh) -> String {
+    // Strings and finite numbers always have a JSON form.
+    serde_json::to_string(mesh).unwrap_or_default()
 }

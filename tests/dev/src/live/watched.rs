@@ -1,110 +1,127 @@
-//! The data of the page: the graph and its rates.
+//! The data of the page: the graph of a mesh, its rates and its ages, from a Prometheus.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use mesh::labels::Reporter;
+use mesh::prometheus::Api;
+use mesh::topology::{Graph, Link};
 use serde::Serialize;
 
-use super::Source;
-use mesh::Counts;
-use mesh::envoy::http_get;
-use mesh::exposition::Exposition;
-use mesh::topology::{Graph, Link};
+use super::error::{Error, Result};
+use super::names::Names;
+use super::queries::{self, Ends, Exchange, Rates};
 
-/// The period of rates. It spans a few reports of the demo's filters, so that rates are steady.
-const WINDOW: Duration = Duration::from_secs(8);
-
-/// The sidecars and their latest metrics.
+/// A Prometheus, and what does not change between two looks.
 #[derive(Debug)]
 pub(super) struct Watched {
-    sources: Vec<Source>,
-    /// The last exposition of each sidecar, by name: a sidecar that does not answer once stays in
-    /// the graph.
-    latest: BTreeMap<String, Exposition>,
-    /// The counts of every link, oldest first.
-    history: VecDeque<(Instant, BTreeMap<[String; 3], Counts>)>,
+    api: Api,
+    /// The period of rates.
+    window: Duration,
+    names: Option<Names>,
+    /// The first sample of each link.
+    first_seen: BTreeMap<Ends, f64>,
 }
 
 /// The current state of the mesh.
 #[derive(Debug, Serialize)]
-struct Mesh<'a> {
-    /// The workloads that have a sidecar.
-    sidecars: Vec<&'a str>,
-    /// The sidecars that do not answer.
-    silent: Vec<&'a str>,
-    nodes: Vec<&'a str>,
-    edges: Vec<Moving<'a>>,
+pub(super) struct Mesh {
+    /// The URL of Prometheus.
+    prometheus: String,
+    /// Why it does not answer now.
+    pub(super) error: Option<String>,
+    /// The time of Prometheus, in seconds since 1970.
+    now: f64,
+    /// The period of rates, in seconds.
+    window: u64,
+    /// The workloads whose sidecars report.
+    sidecars: BTreeSet<String>,
+    nodes: BTreeSet<String>,
+    edges: Vec<Moving>,
+    exchange: Exchange,
 }
 
-/// A link and its rates.
+/// A link, its rates and its age.
 #[derive(Debug, Serialize)]
-struct Moving<'a> {
+struct Moving {
     #[serde(flatten)]
-    link: &'a Link,
+    link: Link,
     opened_per_second: f64,
     received_per_second: f64,
     sent_per_second: f64,
+    /// The time of the first sample, in seconds since 1970.
+    since: Option<f64>,
+    /// Whether it is older than the period in which that is looked for.
+    is_older: bool,
 }
 
 impl Watched {
-    pub(super) fn new(sources: Vec<Source>) -> Self {
+    pub(super) fn new(prometheus: &str, window: Duration) -> Self {
         Self {
-            sources,
-            latest: BTreeMap::new(),
-            history: VecDeque::new(),
+            api: Api::new(prometheus),
+            window,
+            names: None,
+            first_seen: BTreeMap::new(),
         }
     }
 
-    /// Scrapes every sidecar and returns the mesh as JSON.
-    pub(super) fn look(&mut self, now: Instant) -> String {
-        let mut silent = Vec::new();
-        for Source { name, metrics } in &self.sources {
-            let metrics = http_get(metrics).and_then(|text| Exposition::parse(&text));
-            match metrics {
-                Ok(metrics) => drop(self.latest.insert(name.clone(), metrics)),
-                Err(_silent) => silent.push(name.as_str()),
-            }
+    /// Asks Prometheus for everything.
+    pub(super) fn look(&mut self) -> Result<Mesh> {
+        let failed = |error: mesh::Error| Error::no_prometheus(&self.api.url(), &error);
+        let now = queries::now(&self.api).map_err(failed)?;
+        let (names, series) = queries::totals(&self.api).map_err(failed)?;
+        if series.is_empty() {
+            return Err(Error::NoSeries {
+                url: self.api.url(),
+            });
         }
-        let graph = Graph::read(self.latest.values().flat_map(Exposition::iter));
-        self.history.push_back((now, counts(&graph)));
-        // Rates are computed from the oldest entry.
-        let is_old = |(then, _): &(Instant, _)| now.duration_since(*then) >= WINDOW;
-        while self.history.get(1).is_some_and(is_old) {
-            self.history.pop_front();
+        let rates = queries::rates(&self.api, names, self.window).map_err(failed)?;
+        let exchange = queries::exchange(&self.api, self.window).map_err(failed)?;
+        let graph = Graph::read(&series);
+        let is_new = |link: &Link| !self.first_seen.contains_key(&link.ends());
+        if self.names != Some(names) || graph.edges.iter().any(is_new) {
+            self.first_seen = queries::first_seen(&self.api, names, now).map_err(failed)?;
+            self.names = Some(names);
         }
-        let mesh = Mesh {
-            sidecars: self.sources.iter().map(|each| each.name.as_str()).collect(),
-            silent,
-            nodes: graph.nodes.iter().map(String::as_str).collect(),
-            edges: graph.edges.iter().map(|link| self.moving(link)).collect(),
-        };
-        // Strings and finite numbers always have a JSON form.
-        serde_json::to_string(&mesh).unwrap_or_default()
+        Ok(Mesh {
+            prometheus: self.api.url(),
+            error: None,
+            now,
+            window: self.window.as_secs(),
+            sidecars: sidecars(&graph),
+            nodes: graph.nodes,
+            edges: graph
+                .edges
+                .into_iter()
+                .map(|link| self.moving(link, &rates, now))
+                .collect(),
+            exchange,
+        })
     }
 
-    fn moving<'a>(&self, link: &'a Link) -> Moving<'a> {
+    fn moving(&self, link: Link, rates: &BTreeMap<Ends, Rates>, now: f64) -> Moving {
         let ends = link.ends();
-        let oldest = self.history.front().zip(self.history.back());
-        let (before, seconds) = oldest.map_or((None, 0.0), |((then, before), (now, _))| {
-            (before.get(&ends), (*now - *then).as_secs_f64())
-        });
-        // A new link counts from 0.
-        let before = before.copied().unwrap_or_default();
-        let rate = |now: u64, before: u64| match now.saturating_sub(before) {
-            0 => 0.0,
-            _ if seconds == 0.0 => 0.0,
-            grown => grown as f64 / seconds,
-        };
+        let rates = rates.get(&ends).copied().unwrap_or_default();
+        let since = self.first_seen.get(&ends).copied();
         Moving {
             link,
-            opened_per_second: rate(link.counts.opened, before.opened),
-            received_per_second: rate(link.counts.received, before.received),
-            sent_per_second: rate(link.counts.sent, before.sent),
+            opened_per_second: rates.opened,
+            received_per_second: rates.received,
+            sent_per_second: rates.sent,
+            since,
+            is_older: since.is_some_and(|since| since < queries::horizon(now)),
         }
     }
 }
 
-fn counts(graph: &Graph) -> BTreeMap<[String; 3], Counts> {
-    let links = graph.edges.iter();
-    links.map(|link| (link.ends(), link.counts)).collect()
+/// The ends that report a link.
+fn sidecars(graph: &Graph) -> BTreeSet<String> {
+    let ends = graph.edges.iter().flat_map(|link| {
+        let reporters = link.reporters.keys();
+        reporters.map(|reporter| match reporter {
+            Reporter::Source => link.source.clone(),
+            Reporter::Destination => link.destination.clone(),
+        })
+    });
+    ends.collect()
 }

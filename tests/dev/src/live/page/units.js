@@ -18,3 +18,21 @@ export function bytes(rate) {
 export function perSecond(rate, what = "") {
   return `${two.format(rate)} ${what}/s`.replace(" /", "/");
 }
+
+/** A part of 1. */
+export function percent(part) {
+  return part === null ? "–" : `${three.format(100 * part)} %`;
+}
+
+/** A number of things. */
+export function plural(number, thing) {
+  return `${number} ${thing}${number === 1 ? "" : "s"}`;
+}
+
+/** The time since the first sample of a link. */
+export function age({ since, is_older }, now) {
+  if (since === null) return "–";
+  const seconds = Math.max(0, now - since);
+  const [unit, size] = [["h", 3600], ["min", 60]].find(([, size]) => seconds >= size) ?? ["s", 1];
+  return `${is_older ? "> " : ""}${Math.floor(seconds / size)} ${unit}`;
+}
