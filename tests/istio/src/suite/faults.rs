@@ -31,6 +31,8 @@ const MOMENT: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(60);
 /// The time until the sidecar has counted a connection whose client has closed it.
 const COUNT_LIMIT: Duration = Duration::from_secs(2);
+/// The number of events after which a long run shows what it saw.
+const SHOWN: usize = 50;
 /// A file that no pod has.
 const ABSENT: &str = "absent.wasm";
 /// Busy threads for each processor.
@@ -109,8 +111,9 @@ fn replay(bench: &mut Bench<'_>) -> Result<Totals> {
     for (index, event) in event::random(number, seed).enumerate() {
         step("event", &format!("{} of {number}: {event:?}", index + 1));
         let happened = totals.observe(event, bench);
-        // A long run that fails shows what it saw until then.
-        if happened.is_err() || index + 1 == number as usize {
+        // A long run that fails or is ended shows what it saw until then.
+        let done = index + 1;
+        if happened.is_err() || done == number as usize || done.is_multiple_of(SHOWN) {
             totals.tally.lines().iter().for_each(|line| say(line));
         }
         happened?;
