@@ -11,12 +11,12 @@ use mesh::workspace;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::isolation::{self, Entered, INSIDE};
+use crate::isolation::{self, Entered, INSIDE, Relay};
 use crate::kubelet::container::{self, CONTAINER};
 use crate::parts::Parts;
 use crate::progress::Stages;
 use crate::run::Run;
-use crate::{demo, golden, suite, tools};
+use crate::{demo, golden, scraping, suite, tools};
 
 /// The filter under a real Istio control plane on this machine: etcd, the API server, istiod, its
 /// injector and its agents, redirection by iptables, and stock Envoys.
@@ -52,6 +52,8 @@ struct Job {
     kind: Kind,
     /// The folder for the logs of a job that failed.
     logs: PathBuf,
+    /// The port outside of the namespaces that leads to the demo's Prometheus, if it is kept.
+    prometheus: Option<u16>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,14 +98,17 @@ fn outside(kind: Kind) -> Result<u8> {
         Kind::Suite(options) if suite::needs_image(options) => parts.with_image()?,
         Kind::Suite(_) | Kind::Golden(_) => parts,
     };
+    let is_kept = matches!(&kind, Kind::Demo(options) if options.keep);
+    let relay = is_kept.then(|| Relay::start(scraping::PORT)).transpose()?;
     let job = Job {
         parts,
         kind,
         logs: workspace::target()
             .join("runs")
             .join(format!("istio-{}", id())),
+        prometheus: relay.as_ref().map(Relay::port),
     };
-    isolation::run(&job)
+    isolation::run(&job, relay.as_ref())
 }
 
 /// Runs a job in the namespaces of this process.
@@ -124,7 +129,7 @@ fn inside() -> Result<u8> {
         stages,
     };
     let result = match &job.kind {
-        Kind::Demo(options) => demo::run(&run, options),
+        Kind::Demo(options) => demo::run(&run, options, job.prometheus),
         Kind::Golden(options) => golden::run(&run, options),
         Kind::Suite(options) => suite::run(&run, options),
     };

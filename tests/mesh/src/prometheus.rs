@@ -3,6 +3,7 @@
 mod api;
 
 use std::fs;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -55,6 +56,16 @@ impl Prometheus {
     /// # Errors
     /// It is not installed ([`Error::NotInstalled`]) or does not start.
     pub fn start_with(scratch: &Scratch, scraping: &Value) -> Result<Self> {
+        Self::start_at(scratch, scraping, free_address()?)
+    }
+
+    /// As [`Self::start_with`], at this address.
+    ///
+    /// # Errors
+    /// It is not installed ([`Error::NotInstalled`]) or does not start.
+    ///
+    /// [`Error::NotInstalled`]: crate::Error::NotInstalled
+    pub fn start_at(scratch: &Scratch, scraping: &Value, address: SocketAddr) -> Result<Self> {
         let prometheus = tools::daemon("prometheus", REMEDY)?;
         let dir = scratch.folder("prometheus")?;
         // JSON is YAML.
@@ -66,7 +77,6 @@ impl Prometheus {
         let file = dir.join("prometheus.yml");
         fs::write(&file, format!("{config:#}"))
             .context(|| format!("cannot write {}", file.display()))?;
-        let address = free_address()?;
         let mut command = Command::new(prometheus);
         command.arg(format!("--config.file={}", file.display()));
         command.arg(format!(
