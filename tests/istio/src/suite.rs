@@ -37,6 +37,7 @@ mod table;
 mod telemetry;
 mod upgrade;
 mod visit;
+mod walk_through;
 
 use std::io::{self, Write};
 
@@ -80,7 +81,8 @@ pub struct Options {
 pub fn needs_image(options: &Options) -> bool {
     let names = &options.names;
     let needs = |name: &String| {
-        name.starts_with("plugin-") || name == "cosign" || name.starts_with("faults")
+        let groups = ["plugin-", "cosign", "faults", "walk-through"];
+        groups.iter().any(|group| name.starts_with(group))
     };
     names.is_empty() || names.iter().any(needs)
 }

@@ -310,8 +310,8 @@ impl<'a> Bench<'a> {
     }
 
     /// Runs the pod of a Deployment.
-    pub(super) fn start_pod(&mut self, deployment: &str) -> Result<Pod> {
-        let spec = workload::pod(self.kubectl(), NAMESPACE, deployment)?;
+    pub(super) fn start_pod(&mut self, namespace: &str, deployment: &str) -> Result<Pod> {
+        let spec = workload::pod(self.kubectl(), namespace, deployment)?;
         let pod = self.control.kubelet.start(spec)?;
         self.control.kubelet.ready(&pod)?;
         Ok(pod)
@@ -319,7 +319,8 @@ impl<'a> Bench<'a> {
 
     /// Kills a pod and deletes it and its Deployment. Returns its network, which is gone.
     pub(super) fn remove_pod(&self, pod: Pod, deployment: &str) -> Result<Host> {
-        let flags = ["--namespace", NAMESPACE, "--ignore-not-found"];
+        let namespace = pod.spec().metadata.namespace.clone();
+        let flags = ["--namespace", &namespace, "--ignore-not-found"];
         let delete = ["delete", "deployment", deployment, "--wait=false"];
         self.kubectl().run(&[&delete[..], &flags].concat())?;
         let force = ["--force", "--grace-period=0"];
@@ -334,7 +335,7 @@ impl<'a> Bench<'a> {
         if self.plain_client.is_none() {
             let objects = workload::objects("client", "v2", None);
             self.kubectl().apply(NAMESPACE, &overlay::list(&objects))?;
-            let pod = self.start_pod("client-v2")?;
+            let pod = self.start_pod(NAMESPACE, "client-v2")?;
             self.plain_client = Some(pod);
         }
         self.started_plain_client()

@@ -3,7 +3,7 @@
 use super::bench::Bench;
 use super::{
     control, envoy_gateway, exchange, faults, gateway, killed, lost, manifests, other_clients,
-    plugin, pods, rollout, scraping, services, signature, upgrade,
+    plugin, pods, rollout, scraping, services, signature, upgrade, walk_through,
 };
 use crate::error::Result;
 
@@ -320,6 +320,12 @@ pub(super) const CHECKS: &[Check] = &[
         overlay: ENVOY_GATEWAY,
         about: "envoy-config/envoy-gateway under a real Envoy Gateway: a connection is counted under its route",
         run: envoy_gateway::counted,
+    },
+    Check {
+        name: "walk-through",
+        overlay: "overlays/telemetry-instead-of-native",
+        about: "the commands and queries of the walk-throughs in README.md and envoy-config/bookinfo, executed",
+        run: walk_through::executed,
     },
     Check {
         name: "golden",
