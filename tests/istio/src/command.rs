@@ -27,6 +27,10 @@ pub enum Options {
     Tools {
         /// The families of programs; all if none is named
         families: Vec<String>,
+
+        /// Build them only if that takes no more than this time, as estimated for two cores
+        #[arg(long, value_name = "MINUTES")]
+        within: Option<u32>,
     },
     /// Run Bookinfo's ratings-v2 and its databases, and print and check the metrics of both ends
     Demo(demo::Options),
@@ -67,7 +71,7 @@ enum Kind {
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
     let result = match options {
-        Options::Tools { families } => tools::build(families).map(|()| 0),
+        Options::Tools { families, within } => tools::build(families, *within).map(|()| 0),
         Options::Demo(options) => outside(Kind::Demo(options.clone())),
         Options::Golden(options) => outside(Kind::Golden(options.clone())),
         Options::Suite(options) if options.list => {

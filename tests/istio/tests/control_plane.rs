@@ -115,6 +115,29 @@ fn a_wrong_name_is_refused_before_anything_starts() -> Result {
 }
 
 #[test]
+fn programs_are_not_built_if_the_time_is_too_short() -> Result {
+    if tools::on_path("go").is_none() {
+        unmet::skip("go was not found. Install it: .ci/setup");
+        return Ok(());
+    }
+    let empty = tempfile::tempdir()?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_istio"));
+    let output = command
+        .args(["tools", "--within", "1", "etcd", "kube"])
+        .env("XDG_CACHE_HOME", empty.path())
+        .output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.starts_with("error: etcd, kube: to build them takes about "),
+        "{errors}"
+    );
+    assert!(errors.contains(" minutes, not 1. "), "{errors}");
+    assert!(empty.path().read_dir()?.next().is_none());
+    Ok(())
+}
+
+#[test]
 fn programs_that_are_not_there_are_named_with_the_remedy() -> Result {
     // Without root or iptables, that is said first.
     if let Err(unmet) = isolation::check() {
