@@ -13,7 +13,7 @@ pub(super) const ENVOY_GATEWAY: &str = "envoy-gateway";
 /// A named check. It returns the counts that it found.
 pub(super) struct Check {
     pub(super) name: &'static str,
-    /// What of `envoy-config/istio` it is about, or [`ENVOY_GATEWAY`].
+    /// What of `envoy-config/istio` it is about, or another folder, or [`ENVOY_GATEWAY`].
     pub(super) overlay: &'static str,
     pub(super) about: &'static str,
     pub(super) run: fn(&mut Bench<'_>) -> Result<String>,
@@ -323,7 +323,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         name: "walk-through",
-        overlay: "overlays/telemetry-instead-of-native",
+        overlay: "envoy-config/bookinfo",
         about: "the commands and queries of the walk-throughs in README.md and envoy-config/bookinfo, executed",
         run: walk_through::executed,
     },
