@@ -6,7 +6,6 @@ mod bookinfo;
 mod interrupt;
 mod keep;
 mod listing;
-pub mod live;
 mod options;
 mod parts;
 mod prepare;
@@ -21,14 +20,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use self::interrupt::Interrupt;
-use self::live::Live;
 use self::options::TopologyChoice;
 use self::report::{Kept, Report};
 use self::stage::Stage;
+use crate::live::{self, Live};
 use mesh::Scratch;
-use mesh::envoy::Envoy;
 use mesh::error::{Error, Result};
 use mesh::progress;
+use mesh::prometheus::Prometheus;
 use mesh::report::Check;
 
 pub use self::options::Options;
@@ -38,6 +37,12 @@ const INTERRUPTED: u8 = 130;
 
 /// The pause between requests while the demo is kept.
 const BETWEEN_VISITS: Duration = Duration::from_millis(400);
+
+/// The period of rates on the live page: several intervals of Prometheus and of the filter.
+const RATES: Duration = Duration::from_secs(8);
+
+/// In place of the URL of the live page.
+const NO_PAGE: &str = "(needs Prometheus. Debian: `apt install prometheus`)";
 
 /// Runs the demo. The exit code is 0 if every check passed.
 #[must_use]
@@ -70,8 +75,8 @@ trait Demo {
     /// The addresses of the running parts, and the command that ends them.
     fn kept(&self) -> Result<Kept>;
 
-    /// All sidecars.
-    fn sidecars(&self) -> Vec<&Envoy>;
+    /// Prometheus, if it is installed.
+    fn prometheus(&self) -> Option<&Prometheus>;
 
     /// Sends a little more traffic after all checks, so that the metrics change. Clears the counts
     /// of the taps.
@@ -108,8 +113,9 @@ fn supervised(options: &Options, interrupt: &Interrupt) -> Result<bool> {
     on_scratch(interrupt, |scratch| {
         let mut stage = start(options, scratch, interrupt)?;
         let mut report = stage.run_traffic()?;
-        let live = Live::start(stage.sidecars().into_iter().map(Into::into))?;
-        report.kept = Some(stage.kept()?.with("Live mesh", live.url()));
+        let live = stage.prometheus().map(live).transpose()?;
+        let page = live.as_ref().map_or_else(|| NO_PAGE.to_owned(), Live::url);
+        report.kept = Some(stage.kept()?.with("Live mesh", page));
         let ok = report.conclude();
         publish(&report, options);
         if supervisor.hand_over(ok)? {
@@ -119,6 +125,13 @@ fn supervised(options: &Options, interrupt: &Interrupt) -> Result<bool> {
             }
         }
         Ok(ok)
+    })
+}
+
+fn live(prometheus: &Prometheus) -> Result<Live> {
+    Live::start(&prometheus.url(), RATES).map_err(|error| match error {
+        live::Error::Page(error) => error,
+        other => Error::malformed("the data of the live page", other),
     })
 }
 

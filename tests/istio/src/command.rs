@@ -11,12 +11,12 @@ use mesh::workspace;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::isolation::{self, Entered, INSIDE};
+use crate::isolation::{self, Entered, INSIDE, Relay};
 use crate::kubelet::container::{self, CONTAINER};
 use crate::parts::Parts;
 use crate::progress::Stages;
 use crate::run::Run;
-use crate::{demo, golden, suite, tools};
+use crate::{demo, golden, scraping, suite, tools};
 
 /// The filter under a real Istio control plane on this machine: etcd, the API server, istiod, its
 /// injector and its agents, redirection by iptables, and stock Envoys.
@@ -27,6 +27,10 @@ pub enum Options {
     Tools {
         /// The families of programs; all if none is named
         families: Vec<String>,
+
+        /// Build them only if that takes no more than this time, as estimated for two cores
+        #[arg(long, value_name = "MINUTES")]
+        within: Option<u32>,
     },
     /// Run Bookinfo's ratings-v2 and its databases, and print and check the metrics of both ends
     Demo(demo::Options),
@@ -52,6 +56,8 @@ struct Job {
     kind: Kind,
     /// The folder for the logs of a job that failed.
     logs: PathBuf,
+    /// The port outside of the namespaces that leads to the demo's Prometheus, if it is kept.
+    prometheus: Option<u16>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,7 +71,7 @@ enum Kind {
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
     let result = match options {
-        Options::Tools { families } => tools::build(families).map(|()| 0),
+        Options::Tools { families, within } => tools::build(families, *within).map(|()| 0),
         Options::Demo(options) => outside(Kind::Demo(options.clone())),
         Options::Golden(options) => outside(Kind::Golden(options.clone())),
         Options::Suite(options) if options.list => {
@@ -96,14 +102,17 @@ fn outside(kind: Kind) -> Result<u8> {
         Kind::Suite(options) if suite::needs_image(options) => parts.with_image()?,
         Kind::Suite(_) | Kind::Golden(_) => parts,
     };
+    let is_kept = matches!(&kind, Kind::Demo(options) if options.keep);
+    let relay = is_kept.then(|| Relay::start(scraping::PORT)).transpose()?;
     let job = Job {
         parts,
         kind,
         logs: workspace::target()
             .join("runs")
             .join(format!("istio-{}", id())),
+        prometheus: relay.as_ref().map(Relay::port),
     };
-    isolation::run(&job)
+    isolation::run(&job, relay.as_ref())
 }
 
 /// Runs a job in the namespaces of this process.
@@ -124,7 +133,7 @@ fn inside() -> Result<u8> {
         stages,
     };
     let result = match &job.kind {
-        Kind::Demo(options) => demo::run(&run, options),
+        Kind::Demo(options) => demo::run(&run, options, job.prometheus),
         Kind::Golden(options) => golden::run(&run, options),
         Kind::Suite(options) => suite::run(&run, options),
     };

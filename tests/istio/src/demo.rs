@@ -7,6 +7,7 @@ mod report;
 
 use std::io::{self, Write};
 use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 use mesh::Scratch;
@@ -16,6 +17,9 @@ use self::bookinfo::Bookinfo;
 use self::report::Report;
 use crate::error::Result;
 use crate::run::Run;
+
+/// The pause between visits while the demo is kept.
+const BETWEEN_VISITS: Duration = Duration::from_secs(1);
 
 /// The options of the demo.
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
@@ -29,11 +33,11 @@ pub struct Options {
     pub keep: bool,
 }
 
-/// Runs the demo. Returns whether every check passed.
+/// Runs the demo. Returns whether every check passed. `port` leads to its Prometheus, from outside.
 ///
 /// # Errors
 /// A part does not start.
-pub fn run(run: &Run, options: &Options) -> Result<bool> {
+pub fn run(run: &Run, options: &Options, port: Option<u16>) -> Result<bool> {
     let scratch = Scratch::new_in(&run.work, "demo")?;
     let mut control = run.control_plane()?;
     let mut bookinfo = Bookinfo::start(run, &mut control, &scratch)?;
@@ -59,10 +63,14 @@ pub fn run(run: &Run, options: &Options) -> Result<bool> {
     // The reader may have closed the pipe.
     let _gone = writeln!(io::stdout(), "{text}");
     if options.keep {
-        let _gone = writeln!(io::stdout(), "{}", kept::page(run, &bookinfo.pods()));
+        let prometheus = kept::prometheus(&scratch, &bookinfo.pods())?;
+        let live = kept::live(prometheus.as_ref().and(port));
+        let page = kept::page(run, &bookinfo.pods(), &live);
+        let _gone = writeln!(io::stdout(), "{page}");
         loop {
-            // The end of the standard input ends the process.
-            thread::park();
+            // The end of the standard input ends the process. An error shows in the metrics.
+            let _seen = bookinfo.send_traffic(&scratch);
+            thread::sleep(BETWEEN_VISITS);
         }
     }
     Ok(report.ok)

@@ -6,6 +6,8 @@
 //! in the mount namespace. The process inside ends when its standard input does, so it ends with the
 //! process outside, even if that is killed.
 
+mod relay;
+
 use std::fs;
 use std::io::{self, BufRead, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -25,6 +27,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+
+pub use self::relay::Relay;
 
 /// The hidden sub-command of the process inside.
 pub const INSIDE: &str = "inside";
@@ -73,11 +77,11 @@ pub fn check() -> Result<()> {
 }
 
 /// Runs this program with the argument [`INSIDE`] in new namespaces and sends it `job`. Returns its
-/// exit code.
+/// exit code. The relay, if there is one, leads into these namespaces.
 ///
 /// # Errors
 /// The namespaces cannot be created.
-pub fn run(job: &impl Serialize) -> Result<u8> {
+pub fn run(job: &impl Serialize, relay: Option<&Relay>) -> Result<u8> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))
@@ -101,6 +105,9 @@ pub fn run(job: &impl Serialize) -> Result<u8> {
     let mut child = command.spawn().context(|| "cannot start unshare")?;
     let mut input = child.stdin.take();
     let inside = first_child(&mut child)?;
+    if let Some(relay) = relay {
+        relay.enter(inside);
+    }
     if let Some(input) = &mut input {
         writeln!(input, "{inside}").context(|| "cannot talk to the process in the namespaces")?;
         let line =

@@ -1,8 +1,9 @@
 //! A real Istio on one machine: its control plane, its injector and its agents, built from their Go
 //! modules, with stock Envoys and the filter.
 //!
-//! [`tools`] builds the programs. [`isolation`] runs a job in namespaces of its own. In them,
-//! [`cluster`] has the API server and [`kubelet`] runs the containers of pods. [`overlay`] and
+//! [`tools`] builds the programs. [`isolation`] runs a job in namespaces of its own, which
+//! [`namespace`] enters. In them, [`cluster`] has the API server, [`kubelet`] runs the containers of
+//! pods, and a Prometheus can scrape them ([`scraping`]). [`overlay`] and
 //! [`workload`] have the objects that users apply, [`istiod`] is the control plane, and [`run`]
 //! starts all of them. [`envoy_gateway`] is another control plane. [`demo`], [`golden`] and [`suite`]
 //! are the jobs. Each imports only those before it.
@@ -17,10 +18,12 @@ pub mod increase;
 pub mod isolation;
 pub mod istiod;
 pub mod kubelet;
+pub mod namespace;
 pub mod overlay;
 pub mod parts;
 pub mod progress;
 pub mod run;
+pub mod scraping;
 pub mod suite;
 pub mod tools;
 pub mod workload;

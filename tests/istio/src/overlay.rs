@@ -58,12 +58,8 @@ pub fn for_ports(kubectl: &Kubectl, overlay: &str, ports: &[Port]) -> Result<Vec
 /// # Errors
 /// There is no filter, or its configuration is not JSON.
 pub fn set_module(objects: &mut [Value], file: &str, limits: &Value) -> Result<()> {
-    let patches = objects
-        .iter_mut()
-        .filter_map(|object| object.pointer_mut("/spec/configPatches")?.as_array_mut())
-        .flatten();
     let mut changed = 0;
-    for patch in patches {
+    for patch in patches(objects) {
         let Some(filter) = patch.pointer_mut("/patch/value/typed_config/config") else {
             continue;
         };
@@ -81,10 +77,48 @@ pub fn set_module(objects: &mut [Value], file: &str, limits: &Value) -> Result<(
         }
         *text = configuration.to_string();
     }
+    some(changed)
+}
+
+fn patches(objects: &mut [Value]) -> impl Iterator<Item = &mut Value> {
+    objects
+        .iter_mut()
+        .filter_map(|object| object.pointer_mut("/spec/configPatches")?.as_array_mut())
+        .flatten()
+}
+
+fn some(changed: usize) -> Result<()> {
     match changed {
-        0 => Err(Error::object("the overlay", "it has no module")),
+        0 => Err(Error::object("the overlay", "it has no filter")),
         _ => Ok(()),
     }
+}
+
+/// Replaces the filter in EnvoyFilters by a native one that only keeps its configuration, so that
+/// listeners change as they do with the filter.
+///
+/// # Errors
+/// There is no filter.
+pub fn set_native(objects: &mut [Value]) -> Result<()> {
+    let mut changed = 0;
+    for patch in patches(objects) {
+        let Some(filter) = patch.pointer_mut("/patch/value/typed_config") else {
+            continue;
+        };
+        let Some(text) = filter.pointer("/config/configuration/value").cloned() else {
+            continue;
+        };
+        *filter = json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.set_filter_state.v3.Config",
+            "on_new_connection": [{
+                "object_key": "tcp_peer_stats.configuration",
+                "factory_key": "envoy.string",
+                "format_string": { "text_format_source": { "inline_string": text } },
+            }],
+        });
+        changed += 1;
+    }
+    some(changed)
 }
 
 /// A List of objects, for `kubectl apply`.
@@ -207,6 +241,25 @@ mod tests {
         assert_eq!(configuration, Some(&json!(expected)));
         let mut none = [json!({ "spec": { "configPatches": [{ "patch": {} }] } })];
         assert!(set_module(&mut none, "c.wasm", &limits).is_err());
+    }
+
+    #[test]
+    fn a_native_filter_keeps_the_configuration() {
+        let filter = json!({ "config": { "configuration": { "value": "{}" } } });
+        let value = json!({ "name": "tcp_peer_stats", "typed_config": filter });
+        let other = json!({ "patch": { "value": { "name": "other", "typed_config": {} } } });
+        let patch = json!({ "patch": { "value": value } });
+        let mut objects = [json!({ "spec": { "configPatches": [other, patch] } })];
+        set_native(&mut objects).unwrap();
+        let patches = objects[0].pointer("/spec/configPatches").unwrap();
+        assert_eq!(patches.get(0), Some(&other));
+        let value = patches.pointer("/1/patch/value").unwrap();
+        assert_eq!(value.get("name"), Some(&json!("tcp_peer_stats")));
+        assert_eq!(value.pointer("/typed_config/config"), None);
+        let kept =
+            "/typed_config/on_new_connection/0/format_string/text_format_source/inline_string";
+        assert_eq!(value.pointer(kept), Some(&json!("{}")));
+        assert!(set_native(&mut objects).is_err());
     }
 
     #[test]

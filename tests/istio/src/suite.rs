@@ -37,6 +37,7 @@ mod table;
 mod telemetry;
 mod upgrade;
 mod visit;
+mod walk_through;
 
 use std::io::{self, Write};
 
@@ -79,7 +80,10 @@ pub struct Options {
 #[must_use]
 pub fn needs_image(options: &Options) -> bool {
     let names = &options.names;
-    let needs = |name: &String| name.starts_with("plugin-") || name == "cosign" || name == "faults";
+    let needs = |name: &String| {
+        let groups = ["plugin-", "cosign", "faults", "walk-through"];
+        groups.iter().any(|group| name.starts_with(group))
+    };
     names.is_empty() || names.iter().any(needs)
 }
 

@@ -72,11 +72,12 @@ impl Tools {
 }
 
 /// Builds the families with these names, or all, as far as they are not built. Says before what it
-/// costs.
+/// costs. With a limit of minutes, builds nothing if the estimate is above it.
 ///
 /// # Errors
-/// There is no such family, Go is missing, or a build fails.
-pub fn build(names: &[String]) -> Result<()> {
+/// There is no such family, Go is missing, the time is too short ([`Error::is_unmet`]), or a build
+/// fails.
+pub fn build(names: &[String], within: Option<u32>) -> Result<()> {
     let known = FAMILIES.iter().map(|family| family.name);
     Error::unknown("family of programs", names, known)?;
     let wanted = FAMILIES
@@ -94,13 +95,16 @@ pub fn build(names: &[String]) -> Result<()> {
     }
     let go = build::go()?;
     let minutes: u32 = missing.iter().map(|family| family.minutes).sum();
+    let list: Vec<_> = missing.iter().map(|family| family.name).collect();
+    let list = list.join(", ");
+    if let Some(limit) = within.filter(|limit| minutes > *limit) {
+        return Err(Error::Unmet {
+            what: format!("{list}: to build them takes about {minutes} minutes, not {limit}"),
+            remedy: "Build them once with `cargo istio tools`".into(),
+        });
+    }
     progress::say(&format!(
-        "builds {} from Go modules: about {minutes} minutes on two cores and up to 12 GB in Go's caches, if these are empty",
-        missing
-            .iter()
-            .map(|family| family.name)
-            .collect::<Vec<_>>()
-            .join(", ")
+        "builds {list} from Go modules: about {minutes} minutes on two cores and up to 12 GB in Go's caches, if these are empty"
     ));
     for family in missing {
         let folder = build::build(&go, family)?;

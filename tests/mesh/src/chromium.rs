@@ -10,6 +10,8 @@ use crate::{process, tools};
 /// The virtual time after which a page is read. It passes as fast as the page's scripts and
 /// requests complete.
 const PAGES_TIME_MS: u32 = 5_000;
+/// The window of a desktop.
+const WIDE: [u32; 2] = [1440, 900];
 /// A limit that no working page reaches. Without it, a fault would be a hang.
 const PATIENCE_MS: u32 = 60_000;
 
@@ -43,7 +45,16 @@ impl Chromium {
     /// # Errors
     /// The browser fails.
     pub fn document(&self, url: &str) -> Result<String> {
-        let output = process::run("chromium", self.command(&["--dump-dom", url]))?;
+        self.document_in(WIDE, url)
+    }
+
+    /// As [`Self::document`], in a window of this size in pixels.
+    ///
+    /// # Errors
+    /// The browser fails.
+    pub fn document_in(&self, [width, height]: [u32; 2], url: &str) -> Result<String> {
+        let size = format!("--window-size={width},{height}");
+        let output = process::run("chromium", self.command(&["--dump-dom", &size, url]))?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 

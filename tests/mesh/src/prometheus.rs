@@ -1,7 +1,10 @@
-//! Prometheus, if it is installed.
+//! Prometheus, if it is installed, and the HTTP API of any Prometheus.
+
+mod api;
 
 use std::fs;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -9,13 +12,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::databases::free_address;
-use crate::envoy::{Envoy, http_get, http_query};
-use crate::error::{Context, Error, Result};
-use crate::exposition::{Labels, Series};
+use crate::envoy::{Envoy, http_get};
+use crate::error::{Context, Result};
 use crate::poll::Look;
 use crate::process::{self, Process};
 use crate::tools;
 use crate::{Scratch, workspace};
+
+pub use self::api::{Api, Samples};
 
 const REMEDY: &str = "Install it (Debian: `apt install prometheus`) to run what needs it";
 const RULES: &str = "envoy-config/prometheus/tcp-peer-stats.rules.yaml";
@@ -24,7 +28,7 @@ const RULES: &str = "envoy-config/prometheus/tcp-peer-stats.rules.yaml";
 #[derive(Debug)]
 pub struct Prometheus {
     _server: Process,
-    address: SocketAddr,
+    api: Api,
 }
 
 impl Prometheus {
@@ -52,6 +56,16 @@ impl Prometheus {
     /// # Errors
     /// It is not installed ([`Error::NotInstalled`]) or does not start.
     pub fn start_with(scratch: &Scratch, scraping: &Value) -> Result<Self> {
+        Self::start_at(scratch, scraping, free_address()?)
+    }
+
+    /// As [`Self::start_with`], at this address.
+    ///
+    /// # Errors
+    /// It is not installed ([`Error::NotInstalled`]) or does not start.
+    ///
+    /// [`Error::NotInstalled`]: crate::Error::NotInstalled
+    pub fn start_at(scratch: &Scratch, scraping: &Value, address: SocketAddr) -> Result<Self> {
         let prometheus = tools::daemon("prometheus", REMEDY)?;
         let dir = scratch.folder("prometheus")?;
         // JSON is YAML.
@@ -63,7 +77,6 @@ impl Prometheus {
         let file = dir.join("prometheus.yml");
         fs::write(&file, format!("{config:#}"))
             .context(|| format!("cannot write {}", file.display()))?;
-        let address = free_address()?;
         let mut command = Command::new(prometheus);
         command.arg(format!("--config.file={}", file.display()));
         command.arg(format!(
@@ -82,62 +95,16 @@ impl Prometheus {
         })?;
         Ok(Self {
             _server: server,
-            address,
+            api: Api::new(&format!("http://{address}")),
         })
     }
+}
 
-    /// The URL for a browser.
-    #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
+impl Deref for Prometheus {
+    type Target = Api;
 
-    /// Returns the newest values of a PromQL expression, from the HTTP API. Computed series have an
-    /// empty name.
-    ///
-    /// # Errors
-    /// Prometheus does not answer, rejects the expression, or returns malformed data.
-    pub fn query(&self, expression: &str) -> Result<Vec<Series>> {
-        let data = self.get("query", &[("query", expression)])?;
-        let result = data.get("result").and_then(Value::as_array);
-        let result = result.ok_or_else(|| Error::malformed("Prometheus' answer", &data))?;
-        let series = result.iter().map(|sample| {
-            parse(sample).ok_or_else(|| Error::malformed("Prometheus' answer", sample))
-        });
-        series.collect()
-    }
-
-    /// Returns the values of a label in the series of a selector.
-    ///
-    /// # Errors
-    /// As [`Self::query`].
-    pub fn label_values(&self, selector: &str, label: &str) -> Result<Vec<String>> {
-        let data = self.get(&format!("label/{label}/values"), &[("match[]", selector)])?;
-        serde_json::from_value(data).map_err(|error| Error::malformed("Prometheus' answer", error))
-    }
-
-    /// Returns the rules whose health is not `ok`, as Prometheus describes them.
-    ///
-    /// # Errors
-    /// As [`Self::query`].
-    pub fn unhealthy_rules(&self) -> Result<Vec<String>> {
-        let data = self.get("rules", &[])?;
-        let array = |value: &Value, name: &str| value.get(name).and_then(Value::as_array).cloned();
-        let groups = array(&data, "groups").unwrap_or_default();
-        let rules = groups.iter().filter_map(|group| array(group, "rules"));
-        let unhealthy = rules
-            .flatten()
-            .filter(|rule| rule.get("health").and_then(Value::as_str) != Some("ok"));
-        Ok(unhealthy.map(|rule| rule.to_string()).collect())
-    }
-
-    /// Returns the field `data` of an answer.
-    fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value> {
-        let text = http_query(&format!("{}/api/v1/{path}", self.url()), parameters)?;
-        let mut answer: Value = serde_json::from_str(&text)
-            .map_err(|error| Error::malformed("Prometheus' answer", error))?;
-        let data = answer.get_mut("data").map(Value::take);
-        data.ok_or_else(|| Error::malformed("Prometheus' answer", text))
+    fn deref(&self) -> &Api {
+        &self.api
     }
 }
 
@@ -149,18 +116,4 @@ pub fn promtool(dir: &Path, arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(tools::daemon("promtool", REMEDY)?);
     command.args(arguments).current_dir(dir);
     process::run("promtool", command)
-}
-
-fn parse(sample: &Value) -> Option<Series> {
-    let members = sample.get("metric")?.as_object()?.iter();
-    let mut labels: Labels = members
-        .map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
-        .collect::<Option<_>>()?;
-    let name = labels.remove("__name__").unwrap_or_default();
-    let value = sample.pointer("/value/1")?.as_str()?.parse().ok()?;
-    Some(Series {
-        name,
-        labels,
-        value,
-    })
 }

@@ -19,7 +19,7 @@ use crate::poll::{self, Look};
 use crate::tap::{Tally, Tap};
 
 pub use self::edge::Edge;
-pub use self::graph::{Graph, Link};
+pub use self::graph::{Graph, Link, ends};
 pub use self::service::{BOOKINFO, Call, Manner, Service, Target};
 
 /// A running topology. Dropping it stops its Envoys.

@@ -12,7 +12,6 @@ use super::interrupt::Interrupt;
 use super::options::Options;
 use super::parts;
 use super::report::{Findings, Kept, Report, Setup};
-use mesh::envoy::Envoy;
 use mesh::error::Result;
 use mesh::progress::step;
 use mesh::prometheus::Prometheus;
@@ -124,8 +123,8 @@ impl Demo for Stage<'_> {
         Ok(vec![checks::all_closed(&graph)])
     }
 
-    fn sidecars(&self) -> Vec<&Envoy> {
-        self.topology.sidecars().collect()
+    fn prometheus(&self) -> Option<&Prometheus> {
+        self.prometheus.as_ref()
     }
 
     fn send_traffic(&mut self) -> Result<()> {

@@ -14,7 +14,6 @@ use super::snapshot::{self, Snapshot};
 use super::{Demo, listing, parts, traffic};
 use mesh::Scratch;
 use mesh::databases::{MariaDb, Mongo, MongoClient, Postgres};
-use mesh::envoy::Envoy;
 use mesh::error::Result;
 use mesh::labels::Reporter;
 use mesh::progress::step;
@@ -175,8 +174,8 @@ impl Demo for Stage<'_> {
         Ok(checks)
     }
 
-    fn sidecars(&self) -> Vec<&Envoy> {
-        self.mesh.sidecars().collect()
+    fn prometheus(&self) -> Option<&Prometheus> {
+        self.prometheus.as_ref()
     }
 
     fn send_traffic(&mut self) -> Result<()> {

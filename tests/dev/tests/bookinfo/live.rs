@@ -1,5 +1,7 @@
 //! The live page in a real browser.
 
+mod any_mesh;
+mod measured;
 mod page;
 mod strange;
 
@@ -9,11 +11,18 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use dev::live::Live;
+use mesh::apps::App;
 use mesh::chromium::Chromium;
 use mesh::poll::{self, Look};
+use mesh::prometheus::Prometheus;
 use mesh::testing::{LIMIT, Result};
-use mesh::{Scratch, available, workspace};
-use serde_json::Value;
+use mesh::{Scratch, available, tools, workspace};
+use serde_json::{Value, json};
+
+use self::measured::Measured;
 
 use self::page::Page;
 use crate::bookinfo::demo::{DEMO, EDGES};
@@ -21,6 +30,10 @@ use crate::bookinfo::demo::{DEMO, EDGES};
 /// The picture in the README. `UPDATE_PICTURES=1 cargo test --test commands live` updates it.
 const PICTURE: &str = "filter/docs/live-mesh.png";
 const PICTURE_SIZE: [u32; 2] = [1440, 526];
+/// A window of a phone: the narrowest that Chromium has without a screen.
+const NARROW: [u32; 2] = [500, 900];
+/// The precision of the time at which a link begins, in seconds.
+const PRECISION: f64 = 15.0;
 const PICTURE_BYTES: u64 = 200_000;
 
 /// The output of `cargo demo --keep`. Dropping it ends the kept demo.
@@ -50,6 +63,28 @@ impl Drop for Kept {
             let _ended = Command::new("sh").args(["-c", cleanup]).status();
         }
     }
+}
+
+/// A Prometheus that scrapes the root of these servers, or `None` if it is not installed.
+fn scraping(scratch: &Scratch, servers: &[&App]) -> Result<Option<Prometheus>> {
+    let targets: Vec<_> = servers.iter().map(|it| it.address().to_string()).collect();
+    let scraping = json!([{
+        "job_name": "applications",
+        "metrics_path": "/",
+        "static_configs": [{ "targets": targets }],
+    }]);
+    Ok(available(Prometheus::start_with(scratch, &scraping))?)
+}
+
+/// The page of a Prometheus, when that has scraped a mesh.
+fn live(prometheus: &str) -> Result<Live> {
+    let window = Duration::from_secs(8);
+    Ok(poll::until("metrics in Prometheus", LIMIT, || {
+        Ok(match Live::start(prometheus, window) {
+            Ok(live) => Look::Found(live),
+            Err(error) => Look::NotYet(error.to_string()),
+        })
+    })?)
 }
 
 /// The browser, or `None` if it is not installed.
@@ -87,8 +122,14 @@ fn moves(edge: &Value) -> bool {
 
 #[test]
 fn the_page_shows_every_link_of_the_running_mesh_with_its_rates() -> Result {
+    let began = seconds()?;
     let kept = Kept::start(&["--topology", "bookinfo", "--reporting-duration", "500ms"])?;
     let url = kept.at("/kept/addresses/Live mesh")?;
+    if kept.at("/kept/addresses/Prometheus").is_err() {
+        assert!(url.contains("needs Prometheus"), "{url}");
+        let _missing = available(tools::daemon("prometheus", "Install it: .ci/setup"))?;
+        return Ok(());
+    }
     graph(url, |graph| {
         edges(graph).len() == EDGES.len() && edges(graph).iter().all(moves)
     })?;
@@ -107,11 +148,35 @@ fn the_page_shows_every_link_of_the_running_mesh_with_its_rates() -> Result {
         let is_nobody = row.get("flags") == "UH";
         let rate: f64 = row.get("bytes-per-second").parse()?;
         assert_eq!(rate > 0.0, !is_nobody, "{row:?}");
+        let since: f64 = row.get("since").parse()?;
+        assert!(began - PRECISION <= since && since <= seconds()?, "{row:?}");
     }
     let ends = EDGES.iter().flat_map(|edge| [edge[0], edge[1]]);
     assert_eq!(page.nodes, ends.map(str::to_owned).collect());
     assert_eq!(page.links.len(), EDGES.len());
-    assert!(page.status.starts_with("Live: 6 sidecars"), "{page:?}");
+    let status = format!(
+        "Live: 6 sidecars, from {}",
+        kept.at("/kept/addresses/Prometheus")?
+    );
+    assert!(page.status.starts_with(&status), "{page:?}");
+    assert!(
+        page.exchange.starts_with("Peer exchange: exchanged "),
+        "{page:?}"
+    );
+    assert!(
+        page.exchange.contains("; 0 unanswered frames in 8 s."),
+        "{page:?}"
+    );
+
+    for size in [PICTURE_SIZE, NARROW] {
+        let measured = Measured::start(url)?;
+        let (content, window) = measured.widths(&browser.document_in(size, &measured.url())?)?;
+        assert!(
+            content <= window,
+            "{content} pixels in a window of {window}"
+        );
+        assert!(window <= size[0], "{window}");
+    }
 
     let picture = scratch.path().join("live-mesh.png");
     browser.screenshot(url, PICTURE_SIZE, &picture)?;
@@ -120,6 +185,11 @@ fn the_page_shows_every_link_of_the_running_mesh_with_its_rates() -> Result {
         fs::copy(&picture, workspace::root().join(PICTURE))?;
     }
     is_picture(&workspace::root().join(PICTURE))
+}
+
+/// The time in seconds since 1970.
+fn seconds() -> Result<f64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
 }
 
 /// Checks that a file is a PNG of the right size in pixels, and within the limit of bytes.

@@ -52,13 +52,22 @@ impl Kubectl {
     /// # Errors
     /// It fails.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Result<String> {
+        self.run_in(mesh::workspace::root(), arguments)
+    }
+
+    /// As [`Self::run`], in a folder.
+    ///
+    /// # Errors
+    /// It fails.
+    pub fn run_in<S: AsRef<std::ffi::OsStr>>(&self, dir: &Path, arguments: &[S]) -> Result<String> {
         let mut command = Command::new(&self.program);
+        // The arguments can have another limit: the last one counts.
         command
-            .args(arguments)
             .arg(REQUEST_LIMIT)
+            .args(arguments)
             .env("KUBECONFIG", &self.configuration)
             .env("HOME", &self.work)
-            .current_dir(mesh::workspace::root());
+            .current_dir(dir);
         let output = process::run("kubectl", command)?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }

@@ -1,20 +1,16 @@
 //! Network namespaces on a bridge.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::net::Ipv4Addr;
-use std::os::fd::AsFd;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 
 use mesh::error::Context;
 use mesh::process;
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::error::Result;
+use crate::namespace;
 
 /// The address of the bridge, at which the hosts reach the control plane.
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
@@ -138,23 +134,7 @@ impl Host {
     /// # Errors
     /// The namespace cannot be entered, or `work` failed.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        let path = self.path();
-        let enter = || {
-            let namespace = File::open(&path)?;
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-            Ok(())
-        };
-        thread::scope(|scope| {
-            let run = || {
-                let entered: io::Result<()> = enter();
-                entered.context(|| format!("cannot enter {}", path.display()))?;
-                work()
-            };
-            scope
-                .spawn(run)
-                .join()
-                .unwrap_or_else(|panic| resume_unwind(panic))
-        })
+        namespace::inside(&self.path(), work)
     }
 
     /// Sends a signal to all processes of the namespace.

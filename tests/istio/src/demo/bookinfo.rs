@@ -135,6 +135,17 @@ impl Bookinfo {
         Ok(findings)
     }
 
+    /// Visits each database once.
+    pub(super) fn send_traffic(&self, scratch: &Scratch) -> Result<()> {
+        for database in &self.databases {
+            database.visit(&self.client, scratch)?;
+            for reporter in Reporter::BOTH {
+                database.tap(reporter).forget();
+            }
+        }
+        Ok(())
+    }
+
     /// The servers by service.
     pub(super) fn versions(&self) -> BTreeMap<String, String> {
         self.versions.clone()

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use super::application::{Application, First};
+use super::faults::Tally;
 use super::telemetry::Telemetry;
 use crate::cluster::{Host, Kubectl, Kubernetes};
 use crate::error::{Error, Result};
@@ -44,6 +45,10 @@ pub(super) struct Bench<'a> {
     telemetry: Option<Telemetry>,
     plain_client: Option<Pod>,
     faults: (u32, u64),
+    /// Whether overlays are applied with a native filter in place of this one.
+    is_native: Cell<bool>,
+    /// What the events of [`Self::faults`] did to connections through this filter.
+    pub(super) faults_seen: Option<Tally>,
 }
 
 /// A server's pod.
@@ -88,6 +93,8 @@ impl<'a> Bench<'a> {
             telemetry: None,
             plain_client: None,
             faults,
+            is_native: Cell::new(false),
+            faults_seen: None,
         };
         bench.add_server(true, None)?;
         bench.address = workload::cluster_address(bench.kubectl(), NAMESPACE, SERVICE)?;
@@ -141,6 +148,7 @@ impl<'a> Bench<'a> {
     /// Brings everything into the state of an installed overlay: one server, with the filter, that
     /// lets clients send first, no PeerAuthentication.
     pub(super) fn reset(&mut self) -> Result<()> {
+        self.is_native.set(false);
         self.authenticate(Mode::Permissive)?;
         self.apply("exchange")?;
         let is_right = |server: &Server| {
@@ -179,7 +187,10 @@ impl<'a> Bench<'a> {
 
     /// Applies an overlay for these ports.
     pub(super) fn apply_for(&self, overlay: &str, ports: &[Port]) -> Result<()> {
-        let objects = overlay::for_ports(self.kubectl(), overlay, ports)?;
+        let mut objects = overlay::for_ports(self.kubectl(), overlay, ports)?;
+        if self.is_native.get() {
+            overlay::set_native(&mut objects)?;
+        }
         self.kubectl().apply(NAMESPACE, &overlay::list(&objects))?;
         Ok(())
     }
@@ -299,8 +310,8 @@ impl<'a> Bench<'a> {
     }
 
     /// Runs the pod of a Deployment.
-    pub(super) fn start_pod(&mut self, deployment: &str) -> Result<Pod> {
-        let spec = workload::pod(self.kubectl(), NAMESPACE, deployment)?;
+    pub(super) fn start_pod(&mut self, namespace: &str, deployment: &str) -> Result<Pod> {
+        let spec = workload::pod(self.kubectl(), namespace, deployment)?;
         let pod = self.control.kubelet.start(spec)?;
         self.control.kubelet.ready(&pod)?;
         Ok(pod)
@@ -308,7 +319,8 @@ impl<'a> Bench<'a> {
 
     /// Kills a pod and deletes it and its Deployment. Returns its network, which is gone.
     pub(super) fn remove_pod(&self, pod: Pod, deployment: &str) -> Result<Host> {
-        let flags = ["--namespace", NAMESPACE, "--ignore-not-found"];
+        let namespace = pod.spec().metadata.namespace.clone();
+        let flags = ["--namespace", &namespace, "--ignore-not-found"];
         let delete = ["delete", "deployment", deployment, "--wait=false"];
         self.kubectl().run(&[&delete[..], &flags].concat())?;
         let force = ["--force", "--grace-period=0"];
@@ -323,7 +335,7 @@ impl<'a> Bench<'a> {
         if self.plain_client.is_none() {
             let objects = workload::objects("client", "v2", None);
             self.kubectl().apply(NAMESPACE, &overlay::list(&objects))?;
-            let pod = self.start_pod("client-v2")?;
+            let pod = self.start_pod(NAMESPACE, "client-v2")?;
             self.plain_client = Some(pod);
         }
         self.started_plain_client()

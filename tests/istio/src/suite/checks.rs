@@ -3,7 +3,7 @@
 use super::bench::Bench;
 use super::{
     control, envoy_gateway, exchange, faults, gateway, killed, lost, manifests, other_clients,
-    plugin, pods, rollout, scraping, services, signature, upgrade,
+    plugin, pods, rollout, scraping, services, signature, upgrade, walk_through,
 };
 use crate::error::Result;
 
@@ -13,7 +13,7 @@ pub(super) const ENVOY_GATEWAY: &str = "envoy-gateway";
 /// A named check. It returns the counts that it found.
 pub(super) struct Check {
     pub(super) name: &'static str,
-    /// What of `envoy-config/istio` it is about, or [`ENVOY_GATEWAY`].
+    /// What of `envoy-config/istio` it is about, or another folder, or [`ENVOY_GATEWAY`].
     pub(super) overlay: &'static str,
     pub(super) about: &'static str,
     pub(super) run: fn(&mut Bench<'_>) -> Result<String>,
@@ -238,6 +238,12 @@ pub(super) const CHECKS: &[Check] = &[
         run: faults::random,
     },
     Check {
+        name: "faults-control",
+        overlay: "overlays/exchange",
+        about: "the same with a native filter that does nothing in its place: connections end after the same events",
+        run: faults::control,
+    },
+    Check {
         name: "plugin-tag",
         overlay: "overlays/telemetry-only",
         about: "overlays/telemetry-only: the agents pull the image by its tag, every connection counted",
@@ -314,6 +320,12 @@ pub(super) const CHECKS: &[Check] = &[
         overlay: ENVOY_GATEWAY,
         about: "envoy-config/envoy-gateway under a real Envoy Gateway: a connection is counted under its route",
         run: envoy_gateway::counted,
+    },
+    Check {
+        name: "walk-through",
+        overlay: "envoy-config/bookinfo",
+        about: "the commands and queries of the walk-throughs in README.md and envoy-config/bookinfo, executed",
+        run: walk_through::executed,
     },
     Check {
         name: "golden",

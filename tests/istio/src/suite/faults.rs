@@ -1,6 +1,7 @@
 //! Random faults and changes, repeatable by their seed.
 
 mod event;
+mod tally;
 
 use std::hint::spin_loop;
 use std::num::NonZero;
@@ -9,22 +10,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, available_parallelism};
 use std::time::Duration;
 
-use mesh::process;
-use mesh::progress::step;
+use mesh::progress::{say, step};
+use mesh::{Exposition, process};
 use serde_json::json;
 
 use self::event::{Event, Server};
 use super::application::Seen;
 use super::bench::{Bench, Mode, SHIPPED};
 use super::measure::{during, frames, unanswered};
+use super::reported::Reported;
 use super::visit::Visits;
 use super::{expect, killed, plugin};
-use crate::cluster::until;
+use crate::cluster::{settle, until};
 use crate::error::Result;
+
+pub(super) use self::tally::Tally;
 
 /// The time that connections get after each event.
 const MOMENT: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(60);
+/// The time until the sidecar has counted a connection whose client has closed it.
+const COUNT_LIMIT: Duration = Duration::from_secs(2);
+/// The number of events after which a long run shows what it saw.
+const SHOWN: usize = 50;
 /// A file that no pod has.
 const ABSENT: &str = "absent.wasm";
 /// Busy threads for each processor.
@@ -33,48 +41,121 @@ const PRESSURE: usize = 4;
 /// What the applications saw in all events.
 #[derive(Debug, Default)]
 struct Totals {
-    made: u64,
-    ended: usize,
-    frames: usize,
+    tally: Tally,
     /// Events after which a server may get one frame of a client that knew it with the filter.
     losses: usize,
-    /// Connections that ended while a VM was not there: their frames have no answer.
-    refused: usize,
     server: Server,
+    /// Events whose connections the client's sidecar counted, and those where it did not.
+    counted: u32,
+    miscounted: Vec<String>,
 }
 
 pub(super) fn random(bench: &mut Bench<'_>) -> Result<String> {
-    let (number, seed) = bench.faults();
     let before = bench.client().metrics()?;
-    let mut totals = Totals::default();
-    for (index, event) in event::random(number, seed).enumerate() {
-        step("event", &format!("{} of {number}: {event:?}", index + 1));
-        totals.happen(event, bench)?;
-    }
     let Totals {
-        made,
-        ended,
-        frames,
+        tally,
         losses,
-        refused,
+        counted: counted_events,
+        miscounted,
         ..
-    } = totals;
-    expect::at_most("frames at an application", frames, losses)?;
-    let counted = unanswered(bench, &before, frames as u64)?;
+    } = replay(bench)?;
+    let frames = tally.frames();
+    expect::at_most("frames at an application", frames, losses as u64)?;
+    let counted = unanswered(bench, &before, frames)?;
     // Each frame at an application is counted; one that a failed VM has not answered may be.
-    let counts = frames as u64..=(frames + refused) as u64;
+    let counts = frames..=frames + tally.ended(Some(Event::VmFailed));
     expect::holds(counts.contains(&counted), || {
         format!("unanswered frames: {counted}, not in {counts:?}")
     })?;
+    expect::equal(
+        "events whose connections the client's sidecar miscounted",
+        miscounted,
+        vec![],
+    )?;
+    let connections = tally.connections();
+    let (number, seed) = bench.faults();
+    let ended = tally.ended(None);
+    bench.faults_seen = Some(tally);
     Ok(format!(
-        "{number} events with seed {seed}, {made} connections, {frames} frames after {losses} losses of a filter, {counted} counted, {ended} connections ended while the transport changed or a VM was reloaded"
+        "{number} events with seed {seed}, {connections} connections, {frames} frames after {losses} losses of a filter, {counted} counted, {ended} connections ended while the transport changed or a VM was reloaded; the client's sidecar counted every connection of {counted_events} events"
     ))
 }
 
+/// The same events, without the filter.
+pub(super) fn control(bench: &mut Bench<'_>) -> Result<String> {
+    bench.replace_filter()?;
+    let Totals { tally, .. } = replay(bench)?;
+    expect::equal("frames at an application", tally.frames(), 0)?;
+    let (number, seed) = bench.faults();
+    let (connections, ended) = (tally.connections(), tally.ended(None));
+    let compared = match &bench.faults_seen {
+        Some(with) => {
+            with.compare(&tally)?;
+            format!(
+                "as the {} of {} with the filter",
+                with.ended(None),
+                with.connections()
+            )
+        }
+        None => "compared with none: run it after `faults`".to_owned(),
+    };
+    Ok(format!(
+        "{number} events with seed {seed}, {connections} connections without the filter, {ended} ended while the transport changed, {compared}"
+    ))
+}
+
+/// Makes all events happen, and writes what they did to connections.
+fn replay(bench: &mut Bench<'_>) -> Result<Totals> {
+    let (number, seed) = bench.faults();
+    let mut totals = Totals::default();
+    for (index, event) in event::random(number, seed).enumerate() {
+        step("event", &format!("{} of {number}: {event:?}", index + 1));
+        let happened = totals.observe(event, bench);
+        // A long run that fails or is ended shows what it saw until then.
+        let done = index + 1;
+        if happened.is_err() || done == number as usize || done.is_multiple_of(SHOWN) {
+            totals.tally.lines().iter().for_each(|line| say(line));
+        }
+        happened?;
+    }
+    Ok(totals)
+}
+
 impl Totals {
+    /// Compares what the client's sidecar counts with the connections of the event.
+    fn observe(&mut self, event: Event, bench: &mut Bench<'_>) -> Result<()> {
+        if bench.is_native() {
+            return self.happen(event, bench);
+        }
+        let before = bench.client().metrics()?;
+        let made = self.tally.connections();
+        self.happen(event, bench)?;
+        let made = self.tally.connections() - made;
+        let mut after = Exposition::default();
+        settle("the connections being counted", COUNT_LIMIT, || {
+            after = bench.client().metrics()?;
+            Ok(Reported::between(&before, &after).closed() == made)
+        })?;
+        // The series of a module that was replaced vanish at the end of the drain time.
+        if !Reported::has_vanished(&before, &after) {
+            let source = Reported::between(&before, &after);
+            let (opened, closed) = (source.opened(), source.closed());
+            self.counted += 1;
+            if (opened, closed) != (made, made) {
+                let text = format!("{event:?}: {opened} opened, {closed} closed, not {made}");
+                self.miscounted.push(text);
+            }
+        }
+        Ok(())
+    }
+
     fn happen(&mut self, event: Event, bench: &mut Bench<'_>) -> Result<()> {
-        if event == Event::VmFailed && !self.server.has_label {
-            self.happen(Event::PodReplaced, bench)?;
+        if event == Event::VmFailed {
+            if !self.server.has_label {
+                self.happen(Event::PodReplaced, bench)?;
+            }
+            // Without a certificate, no frame is read.
+            bench.authenticate(Mode::Permissive)?;
         }
         self.losses += usize::from(self.server.loses_filter(event));
         let seen = match event {
@@ -123,10 +204,12 @@ impl Totals {
                 plugin::changed_without_registry(bench)?;
                 during(bench, wait)?
             }
+            // There is no VM.
+            Event::VmFailed if bench.is_native() => self.installs(bench, "exchange", "auto")?,
             Event::VmFailed => vm_failed(bench)?,
             Event::CpuPressure => during(bench, || busy(3 * MOMENT))?,
         };
-        self.add(event, &seen)
+        self.add(event, &seen, bench.is_native())
     }
 
     /// Applies an overlay, after which the server has the filter in this mode if it has the label.
@@ -166,32 +249,33 @@ impl Totals {
         Ok(seen)
     }
 
-    fn add(&mut self, event: Event, (visits, seen): &(Visits, Vec<Seen>)) -> Result<()> {
+    fn add(
+        &mut self,
+        event: Event,
+        (visits, seen): &(Visits, Vec<Seen>),
+        is_native: bool,
+    ) -> Result<()> {
         let frames = frames(seen.iter());
         expect::holds(visits.made > 0 && !seen.is_empty(), || {
             format!("{event:?}: no connection at the application")
         })?;
-        self.made += visits.made;
-        self.frames += frames;
         let ended = visits.expect_ended(frames)?;
+        self.tally.add(event, visits, frames);
         // Envoy refuses a connection with the transport of before, and without a VM.
-        let may_end = matches!(event, Event::Authenticate(_) | Event::VmFailed);
+        let may_end = match event {
+            Event::Authenticate(_) => true,
+            Event::VmFailed => !is_native,
+            _ => false,
+        };
         expect::holds(may_end || ended == 0, || {
             let first = visits.first_failed();
             format!("{event:?}: {ended} connections ended early: {first}")
-        })?;
-        self.ended += ended;
-        if event == Event::VmFailed {
-            self.refused += ended;
-        }
-        Ok(())
+        })
     }
 }
 
 /// A VM of the server fails under traffic, and is reloaded.
 fn vm_failed(bench: &mut Bench<'_>) -> Result<(Visits, Vec<Seen>)> {
-    // Without a certificate, no frame is read.
-    bench.authenticate(Mode::Permissive)?;
     killed::load(bench)?;
     let server = bench.server()?;
     let before = killed::reloads(&server.pod)?;

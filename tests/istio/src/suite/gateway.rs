@@ -200,7 +200,7 @@ fn with_gateway(
 ) -> Result<String> {
     bench.apply_text(&overlay::list(&deployment()))?;
     bench.apply_text(&overlay::list(objects))?;
-    let pod = bench.start_pod(&format!("{GATEWAY}-v1"))?;
+    let pod = bench.start_pod(NAMESPACE, &format!("{GATEWAY}-v1"))?;
     let result = work(bench, &pod);
     for object in objects {
         let at = |place: &str| object.pointer(place).and_then(Value::as_str);

@@ -8,6 +8,12 @@ use crate::kubelet::Pod;
 
 /// The name of the filter in the overlays.
 const FILTER: &str = "tcp_peer_stats";
+/// The places of its configuration: its own, and that of the native filter of
+/// [`crate::overlay::set_native`].
+const CONFIGURATION: [&str; 2] = [
+    "/typed_config/config/configuration/value",
+    "/typed_config/on_new_connection/0/format_string/text_format_source/inline_string",
+];
 const LISTENERS: &str = "resource=dynamic_listeners";
 
 /// A filter chain.
@@ -73,7 +79,9 @@ fn chains(
         .filter(|chain| matches(chain))
         .map(|chain| Chain {
             transport: text(chain, "/filter_chain_match/transport_protocol"),
-            filter: of_filter(chain, "/typed_config/config/configuration/value"),
+            filter: CONFIGURATION
+                .into_iter()
+                .find_map(|place| of_filter(chain, place)),
             module: of_filter(chain, "/typed_config/config/vm_config/code/local/filename"),
             plugins: items(chain, "/filters")
                 .filter(|filter| filter.get("config_discovery").is_some())

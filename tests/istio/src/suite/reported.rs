@@ -21,6 +21,17 @@ impl Reported {
         Self(increase(before, after))
     }
 
+    /// Whether a series of connections is gone, or counts from 0 again.
+    pub(super) fn has_vanished(before: &Exposition, after: &Exposition) -> bool {
+        [OPENED, CLOSED].iter().any(|name| {
+            let mut old = before.named(name);
+            old.any(|old| {
+                let mut same = after.named(name).filter(|new| new.labels == old.labels);
+                same.next().is_none_or(|new| new.value < old.value)
+            })
+        })
+    }
+
     /// The connections opened.
     pub(super) fn opened(&self) -> u64 {
         self.sum(OPENED)
@@ -118,6 +129,16 @@ mod tests {
         let reported = reported();
         assert_eq!((reported.opened(), reported.incomplete()), (6, 3));
         assert_eq!(reported.with_security("mutual_tls"), 2);
+    }
+
+    #[test]
+    fn a_series_that_is_gone_or_smaller_has_vanished() {
+        let parse = |text: &str| Exposition::parse(text).unwrap();
+        let before = parse("istio_tcp_connections_opened_total{a=\"1\"} 3\nother{} 4\n");
+        let is_gone = |text: &str| Reported::has_vanished(&before, &parse(text));
+        assert!(!is_gone("istio_tcp_connections_opened_total{a=\"1\"} 3\n"));
+        assert!(is_gone("istio_tcp_connections_opened_total{a=\"1\"} 2\n"));
+        assert!(is_gone("istio_tcp_connections_opened_total{a=\"2\"} 3\n"));
     }
 
     #[test]

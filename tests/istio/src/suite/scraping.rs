@@ -6,14 +6,13 @@ use std::time::Duration;
 use mesh::labels::OPENED;
 use mesh::prometheus::Prometheus;
 use mesh::{Exposition, Scratch};
-use serde_json::{Value, json};
 
 use super::bench::{Bench, NAMESPACE};
 use super::expect;
 use super::measure::{NUMBER, Place, measure};
 use crate::cluster::settle;
 use crate::error::{Error, Result};
-use crate::kubelet::{Metadata, Pod};
+use crate::scraping;
 
 /// The time until Prometheus has found the pods and scraped them.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -57,7 +56,7 @@ pub(super) fn prometheus(bench: &mut Bench<'_>) -> Result<String> {
     outcome.expect_unchanged(NUMBER)?;
     let scratch = Scratch::new_in(bench.work(), "prometheus")?;
     let pods = [bench.client(), &bench.server()?.pod];
-    let prometheus = Prometheus::start_with(&scratch, &configuration(&pods))?;
+    let prometheus = Prometheus::start_with(&scratch, &scraping::configuration(&pods))?;
     let mut expected = BTreeMap::new();
     for pod in pods {
         expected.insert(pod.name().to_owned(), pod.metrics()?.sum(OPENED, &[]));
@@ -82,46 +81,4 @@ pub(super) fn prometheus(bench: &mut Bench<'_>) -> Result<String> {
         "{sum} connections of {} pods, as at their Envoys; all rules healthy",
         expected.len()
     ))
-}
-
-/// The scraping of annotated pods. Debian's Prometheus has no discovery in Kubernetes, so the pods
-/// come with the labels that the discovery would give them.
-fn configuration(pods: &[&Pod]) -> Value {
-    let meta = |name: &str| format!("__meta_kubernetes_pod_{name}");
-    let annotation = |name: &str| meta(&format!("annotation_prometheus_io_{name}"));
-    let target = |pod: &&Pod| {
-        let Metadata {
-            name,
-            namespace,
-            annotations,
-            ..
-        } = &pod.spec().metadata;
-        let mut labels = BTreeMap::from([
-            (meta("name"), name.clone()),
-            (meta("ip"), pod.address().to_string()),
-            ("__meta_kubernetes_namespace".to_owned(), namespace.clone()),
-        ]);
-        for (name, value) in annotations {
-            if let Some(name) = name.strip_prefix("prometheus.io/") {
-                labels.insert(annotation(name), value.clone());
-            }
-        }
-        json!({ "targets": [pod.address().to_string()], "labels": labels })
-    };
-    json!([{
-        "job_name": "kubernetes-pods",
-        "static_configs": pods.iter().map(target).collect::<Vec<_>>(),
-        "relabel_configs": [
-            { "source_labels": [annotation("scrape")], "action": "keep", "regex": "true" },
-            { "source_labels": [annotation("path")], "target_label": "__metrics_path__", "regex": "(.+)" },
-            {
-                "source_labels": [annotation("port"), meta("ip")],
-                "target_label": "__address__",
-                "regex": "(\\d+);(.+)",
-                "replacement": "$2:$1",
-            },
-            { "source_labels": ["__meta_kubernetes_namespace"], "target_label": "namespace" },
-            { "source_labels": [meta("name")], "target_label": "pod" },
-        ],
-    }])
 }

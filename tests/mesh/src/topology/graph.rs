@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::Counts;
-use crate::exposition::{Exposition, Series};
+use crate::exposition::{Exposition, Labels, Series};
 use crate::labels::{METRICS, Reporter};
 
 const NOT_KNOWN: &str = "unknown";
@@ -49,7 +49,10 @@ impl Graph {
         let mut links: BTreeMap<[String; 3], Vec<Series>> = BTreeMap::new();
         for series in series {
             if METRICS.contains(&series.name.as_str()) {
-                links.entry(ends(series)).or_default().push(series.clone());
+                links
+                    .entry(ends(&series.labels))
+                    .or_default()
+                    .push(series.clone());
             }
         }
         let edges: Vec<Link> = links
@@ -73,7 +76,10 @@ impl Graph {
 impl Link {
     fn new([source, destination, service]: [String; 3], series: Vec<Series>) -> Self {
         let values = |name: &str| -> BTreeSet<String> {
-            series.iter().map(|series| label(series, name)).collect()
+            series
+                .iter()
+                .map(|series| label(&series.labels, name))
+                .collect()
         };
         let security = values("connection_security_policy");
         let flags = values("response_flags");
@@ -108,17 +114,19 @@ impl Link {
     }
 }
 
-fn ends(series: &Series) -> [String; 3] {
-    let service = label(series, "destination_service_name");
-    let destination = match label(series, "destination_workload") {
+/// The ends of the link that a series with these labels counts, in the form of [`super::Edge::ends`].
+#[must_use]
+pub fn ends(labels: &Labels) -> [String; 3] {
+    let service = label(labels, "destination_service_name");
+    let destination = match label(labels, "destination_workload") {
         workload if workload == NOT_KNOWN => service.clone(),
         workload => workload,
     };
-    [label(series, "source_workload"), destination, service]
+    [label(labels, "source_workload"), destination, service]
 }
 
-fn label(series: &Series, name: &str) -> String {
-    series.labels.get(name).cloned().unwrap_or_default()
+fn label(labels: &Labels, name: &str) -> String {
+    labels.get(name).cloned().unwrap_or_default()
 }
 
 /// Joins the values other than `nothing`. Returns `nothing` without such values.

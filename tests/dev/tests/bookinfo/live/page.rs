@@ -9,6 +9,8 @@ pub(crate) struct Page {
     pub(crate) text: String,
     pub(crate) title: String,
     pub(crate) status: String,
+    /// What the page says of the exchange.
+    pub(crate) exchange: String,
     /// The names of the nodes.
     pub(crate) nodes: BTreeSet<String>,
     /// Source, destination and service of the links.
@@ -39,6 +41,7 @@ impl Page {
         Self {
             text: document.to_owned(),
             title: between(document, "<title>", "</title>"),
+            exchange: between(document, "id=\"exchange\">", "</p>"),
             status: between(document, "role=\"status\">", "</p>"),
             nodes: of("node").iter().map(|node| node.get("name")).collect(),
             links: of("link").into_iter().map(ends).collect(),

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
-use dev::demo::live::{Live, Source};
 use mesh::EnvoyBinary;
 use mesh::apps::{self, App};
 use mesh::testing::{LIMIT, Result};
 use mesh::{Mesh, Service};
 use mesh::{Scratch, Workload, wasm};
+use mesh::{available, prometheus::Prometheus};
 use serde_json::json;
 
 use super::page::Page;
-use super::{browser, edges, graph};
+use super::{browser, edges, graph, live, scraping};
 
 /// The name of a peer. The filter passes it on, except `=`, which separates labels.
 const HOSTILE_PEER: &str = "<script>document.title.big()</script><b>bold</b>";
@@ -42,7 +42,19 @@ fn a_script_in_the_name_of_a_peer_is_shown_as_text() -> Result {
         .start(&scratch)?;
     TcpStream::connect(mesh.address("app")?)?.write_all(b"payload")?;
     let others = metrics(&[[HOSTILE_LABEL; 3]])?;
-    let live = Live::start([mesh.server("app")?.into(), source("others", &others)])?;
+    let target = |address: SocketAddr| json!([{ "targets": [address.to_string()] }]);
+    let jobs = json!([
+        { "job_name": "others", "metrics_path": "/", "static_configs": target(others.address()) },
+        {
+            "job_name": "envoy",
+            "metrics_path": "/stats/prometheus",
+            "static_configs": target(mesh.server("app")?.admin()),
+        },
+    ]);
+    let Some(prometheus) = available(Prometheus::start_with(&scratch, &jobs))? else {
+        return Ok(());
+    };
+    let live = live(&prometheus.url())?;
     graph(&live.url(), |graph| {
         let sources = edges(graph).iter().map(|edge| &edge["source"]);
         sources.collect::<Vec<_>>() == [HOSTILE_LABEL, HOSTILE_PEER]
@@ -61,8 +73,9 @@ fn a_script_in_the_name_of_a_peer_is_shown_as_text() -> Result {
     Ok(())
 }
 
+// Shows: filter/docs/observability.md, "What a Prometheus that does not answer any more said last stays on the page"
 #[test]
-fn circles_and_parallel_links_are_drawn_and_a_silent_sidecar_is_named() -> Result {
+fn circles_and_parallel_links_are_drawn_and_a_silent_prometheus_is_named() -> Result {
     let scratch = Scratch::new("circles")?;
     let links = [
         ["a", "b", "s"],
@@ -73,14 +86,10 @@ fn circles_and_parallel_links_are_drawn_and_a_silent_sidecar_is_named() -> Resul
         ["d", "d", "s"],
     ];
     let circles = metrics(&links)?;
-    let nothing = metrics(&[])?;
-    let gone = Source {
-        name: "gone".to_owned(),
-        // No process listens on port 1.
-        metrics: "http://127.0.0.1:1/".to_owned(),
+    let Some(prometheus) = scraping(&scratch, &[&circles])? else {
+        return Ok(());
     };
-    let live = Live::start([source("a", &circles), gone])?;
-    let empty = Live::start([source("a", &nothing)])?;
+    let live = live(&prometheus.url())?;
     graph(&live.url(), |graph| edges(graph).len() == links.len())?;
 
     let Some(browser) = browser(&scratch)? else {
@@ -91,11 +100,20 @@ fn circles_and_parallel_links_are_drawn_and_a_silent_sidecar_is_named() -> Resul
     let drawn: BTreeSet<_> = links.map(|link| link.map(str::to_owned)).into();
     assert_eq!(page.links, drawn);
     assert_eq!(page.nodes, ["a", "b", "c", "d"].map(str::to_owned).into());
-    assert!(page.status.contains("No answer from gone"), "{page:?}");
+    assert!(
+        page.status.starts_with("Live: 4 sidecars, from "),
+        "{page:?}"
+    );
 
-    let page = Page::read(&browser.document(&empty.url())?);
-    assert!(page.rows.is_empty(), "{page:?}");
-    assert!(page.status.starts_with("Live: 1 sidecar,"), "{page:?}");
+    // What was seen before stays.
+    let url = prometheus.url();
+    drop(prometheus);
+    let silent = graph(&live.url(), |graph| graph["error"].is_string())?;
+    assert_eq!(edges(&silent).len(), links.len());
+    let page = Page::read(&browser.document(&live.url())?);
+    let status = format!("Not live: no Prometheus answers at {url}: ");
+    assert!(page.status.starts_with(&status), "{page:?}");
+    assert_eq!(page.links, drawn);
     Ok(())
 }
 
@@ -107,25 +125,27 @@ fn metrics(links: &[[&str; 3]]) -> Result<App> {
              destination_workload={destination:?},destination_service_name={service:?}}} 1\n"
         )
     });
-    let text: String = lines.collect();
+    metrics_of(lines.collect())
+}
+
+/// Serves these metrics.
+pub(super) fn metrics_of(text: String) -> Result<App> {
     Ok(App::start(move |mut stream: &TcpStream| {
         let _request = stream.read(&mut [0; 4096])?;
         let length = text.len();
-        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n";
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\n";
         stream.write_all(format!("{head}Content-Length: {length}\r\n\r\n{text}").as_bytes())
     })?)
 }
 
-fn source(name: &str, metrics: &App) -> Source {
-    Source {
-        name: name.to_owned(),
-        metrics: format!("http://{}/", metrics.address()),
-    }
-}
-
 #[test]
 fn requests_for_other_hosts_paths_and_methods_are_refused() -> Result {
-    let live = Live::start([])?;
+    let scratch = Scratch::new("requests")?;
+    let link = metrics(&[["a", "b", "s"]])?;
+    let Some(prometheus) = scraping(&scratch, &[&link])? else {
+        return Ok(());
+    };
+    let live = live(&prometheus.url())?;
     let status = |request: &str| -> Result<String> {
         let mut stream = TcpStream::connect(live.address())?;
         stream.set_read_timeout(Some(LIMIT))?;

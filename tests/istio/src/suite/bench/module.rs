@@ -42,17 +42,31 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// Puts a native filter that does nothing into the place of this one, in both sidecars and until
+    /// the next [`Self::reset`].
+    pub(in crate::suite) fn replace_filter(&self) -> Result<()> {
+        self.is_native.set(true);
+        self.apply("exchange")?;
+        self.modules_are(SHIPPED)?;
+        self.chains_have("auto")
+    }
+
+    /// Whether a native filter is in the place of this one.
+    pub(in crate::suite) fn is_native(&self) -> bool {
+        self.is_native.get()
+    }
+
     /// Waits until the filters of the first server and of the client have this module in every
     /// chain.
     pub(in crate::suite) fn modules_are(&self, file: &str) -> Result<()> {
         let server = self.server()?;
-        let wanted = format!("{MODULES}/{file}");
+        let wanted = (!self.is_native()).then(|| format!("{MODULES}/{file}"));
         until(&format!("{file} in all chains"), LIMIT, || {
             let inbound = listeners::inbound(&server.pod, PORT.target)?;
             let outbound = listeners::outbound(&self.client, PORT.service)?;
             let have = |chains: &[Chain]| {
                 let mut all = chains.iter().map(|chain| chain.module.as_deref());
-                !chains.is_empty() && all.all(|own| own == Some(&wanted))
+                !chains.is_empty() && all.all(|own| own == wanted.as_deref())
             };
             Ok((have(&inbound) && have(&outbound)).then_some(()))
         })

@@ -68,7 +68,7 @@ function nodeType(name, mesh) {
 function role(name, mesh) {
   const type = nodeType(name, mesh);
   if (type === "outside") return "outside the mesh";
-  if (type === "client") return "without a sidecar";
+  if (type === "client") return name === "unknown" ? "without metadata" : "without a sidecar";
   const own = mesh.edges.filter((edge) => edge.source === name || edge.destination === name);
   return bytes(own.reduce((sum, edge) => sum + edge.received_per_second + edge.sent_per_second, 0));
 }
