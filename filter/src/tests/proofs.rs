@@ -223,6 +223,7 @@ fn a_client_without_a_certificate_writes_none() {
 fn a_server_that_reads_a_frame_proves_nothing() {
     let host = inbound();
     host.set("upstream.uri_san_peer_certificate", SERVER);
+    host.set("upstream.uri_san_local_certificate", SERVER);
     host.set("upstream.address", "10.0.0.1:5432");
     let sim = Sim::new(&host, "");
     sim.down(&with_frame());
