@@ -199,6 +199,7 @@ fn a_late_flag_does_not_separate_opened_and_closed() -> Result {
     Ok(())
 }
 
+// Shows: filter/docs/performance.md, "an established connection has flags"
 /// The flag of an attempt stays when the next one reaches a server: an established connection has
 /// flags too, and its labels need them.
 #[test]

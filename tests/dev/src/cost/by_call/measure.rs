@@ -17,12 +17,21 @@ use mesh::error::{Context, Error, Result};
 use mesh::{EnvoyBinary, Filter, Hop, Scratch, wasm};
 
 /// How often a call is repeated in one callback.
-const REPETITIONS: u32 = 200;
+const REPETITIONS: u32 = 1000;
+/// Likewise for calls that take much longer than others.
+const FEW: u32 = 20;
+/// The number of connections that are counted for a call whose first answer on a connection takes
+/// more than the next ones.
+const FIRST: u32 = 40;
 /// The guest's code is repeated less: it must stay as warm as a filter's, which Envoy's V8 compiles
 /// again when it is hot.
 const GUEST: u32 = 20;
 /// The number of connections before the count.
-const WARM_UP: u32 = 60;
+const WARM_UP: u32 = 40;
+/// The number of connections with each call before the count: Envoy's V8 compiles hot code again.
+const HEAT: usize = 3;
+/// The wait for what a connection leaves to do.
+const REST: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Calls that a connection with a known peer does not make. The answer of two is empty.
 const OTHERS: [&str; 9] = [
@@ -42,7 +51,7 @@ pub(super) fn prices(binary: &EnvoyBinary, mut calls: BTreeSet<String>) -> Resul
     calls.extend(OTHERS.map(str::to_owned));
     let module = wasm::calls()?;
     let mut lines = vec![line(REPETITIONS, "nothing"), line(GUEST, "guest")];
-    lines.extend(calls.iter().map(|call| line(REPETITIONS, call)));
+    lines.extend(calls.iter().map(|call| line(repetitions(call), call)));
     // A mesh passes a configuration as JSON.
     let text = json!(lines.join(";"));
 
@@ -56,10 +65,14 @@ pub(super) fn prices(binary: &EnvoyBinary, mut calls: BTreeSet<String>) -> Resul
     let filters = [(); 2].map(|()| Filter::Configured(text.clone()));
     let pair = Pair::start_with(&binary, &module, filters, application, Hop::Mesh)?;
     let [client, server] = pair.both()?;
-    let count = |number| -> Result<[u64; 2]> {
+    let count = |number, connections| -> Result<[u64; 2]> {
         callgrind.start(client)?;
         callgrind.start(server)?;
-        ask(pair.address(), number).context(|| "a connection through both sidecars")?;
+        thread::sleep(REST);
+        for _ in 0..connections {
+            ask(pair.address(), number).context(|| "a connection through both sidecars")?;
+        }
+        thread::sleep(REST);
         Ok([callgrind.stop(client)?, callgrind.stop(server)?])
     };
     // The first ones may fail: they take longer than Envoy's time limits.
@@ -70,25 +83,42 @@ pub(super) fn prices(binary: &EnvoyBinary, mut calls: BTreeSet<String>) -> Resul
             "no connection was answered",
         ));
     }
-    for number in (0..lines.len()).filter_map(|number| u8::try_from(number).ok()) {
+    let numbers = (0..lines.len() * HEAT).map(|number| number % lines.len());
+    for number in numbers.filter_map(|number| u8::try_from(number).ok()) {
         ask(pair.address(), number).context(|| "a connection through both sidecars")?;
     }
-    let nothing = count(0)?;
+    let nothing = count(0, 1)?;
+    let nothing_often = count(0, FIRST)?;
     let mut prices = Prices::default();
-    let each = |counted: [u64; 2], number: u64| {
-        let [client, server] = counted;
-        let each = |all: u64, nothing: u64| {
-            (all as Instructions - nothing as Instructions) / number as Instructions
-        };
-        [each(client, nothing[0]), each(server, nothing[1])]
-    };
-    prices.insert(FUEL, each(count(1)?, fuel));
+    prices.insert(FUEL, each(count(1, 1)?, nothing, fuel));
     for (number, call) in (2..).zip(&calls) {
-        let of = each(count(number)?, u64::from(REPETITIONS));
+        let of = match repetitions(call) {
+            1 => each(count(number, FIRST)?, nothing_often, FIRST.into()),
+            repetitions => each(count(number, 1)?, nothing, repetitions.into()),
+        };
         eprintln!("{call}: {of:.0?}");
         prices.insert(call, of);
     }
     Ok(prices)
+}
+
+/// The instructions of one of this number of calls, at the client and at the server.
+fn each(counted: [u64; 2], nothing: [u64; 2], number: u64) -> [Instructions; 2] {
+    let [client, server] = counted;
+    let each = |all: u64, nothing: u64| {
+        (all as Instructions - nothing as Instructions) / number as Instructions
+    };
+    [each(client, nothing[0]), each(server, nothing[1])]
+}
+
+/// How often a call is repeated in one callback.
+fn repetitions(call: &str) -> u32 {
+    match call {
+        "define_metric" => FEW,
+        // Envoy reads the names in a certificate once for each connection.
+        _ if call.contains("uri_san") => 1,
+        _ => REPETITIONS,
+    }
 }
 
 fn line(repetitions: u32, call: &str) -> String {
