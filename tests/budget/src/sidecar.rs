@@ -7,8 +7,6 @@ use std::time::Duration;
 use host_harness::scenario::{Emulated, NodeSpec, Scenario, Side};
 use host_harness::{Connection, Event, Module, Node, Sidecar};
 
-use serde_json::Value;
-
 use crate::Error;
 use crate::cost::{Costs, costs};
 
@@ -30,33 +28,7 @@ impl Bench {
     /// # Errors
     /// The filter does not start.
     pub fn start(side: Side, module: &Module, peers: &Peers) -> Result<Self, Error> {
-        Self::start_scenario(side, module, peers, scenario()?)
-    }
-
-    /// Starts a sidecar likewise, with this configuration of the filter.
-    ///
-    /// # Errors
-    /// The filter does not start.
-    pub fn start_with(
-        side: Side,
-        module: &Module,
-        peers: &Peers,
-        configuration: &Value,
-    ) -> Result<Self, Error> {
         let mut scenario = scenario()?;
-        let sidecars = [&mut scenario.outbound, &mut scenario.inbound];
-        for sidecar in sidecars.into_iter().flatten() {
-            sidecar.configuration = Some(configuration.clone());
-        }
-        Self::start_scenario(side, module, peers, scenario)
-    }
-
-    fn start_scenario(
-        side: Side,
-        module: &Module,
-        peers: &Peers,
-        mut scenario: Scenario,
-    ) -> Result<Self, Error> {
         match side {
             Side::Outbound => scenario.inbound = None,
             Side::Inbound => scenario.outbound = None,
