@@ -17,7 +17,7 @@ use serde_json::json;
 use self::event::{Event, Server};
 use super::application::Seen;
 use super::bench::{Bench, Mode, SHIPPED};
-use super::measure::{during, frames, unanswered};
+use super::measure::{INTERVAL, PROOF_DURATION, SETTLE_LIMIT, during, frames};
 use super::reported::Reported;
 use super::visit::Visits;
 use super::{expect, killed, plugin};
@@ -38,6 +38,13 @@ const ABSENT: &str = "absent.wasm";
 /// Busy threads for each processor.
 const PRESSURE: usize = 4;
 
+/// A counter that can begin again at 0: its series vanishes with a module that was replaced.
+#[derive(Debug, Default)]
+struct Counter {
+    last: u64,
+    sum: u64,
+}
+
 /// What the applications saw in all events.
 #[derive(Debug, Default)]
 struct Totals {
@@ -45,23 +52,32 @@ struct Totals {
     /// Events after which a server may get one frame of a client that knew it with the filter.
     losses: usize,
     server: Server,
+    unanswered: Counter,
     /// Events whose connections the client's sidecar counted, and those where it did not.
     counted: u32,
     miscounted: Vec<String>,
 }
 
 pub(super) fn random(bench: &mut Bench<'_>) -> Result<String> {
-    let before = bench.client().metrics()?;
     let Totals {
         tally,
         losses,
+        mut unanswered,
         counted: counted_events,
         miscounted,
         ..
     } = replay(bench)?;
     let frames = tally.frames();
     expect::at_most("frames at an application", frames, losses as u64)?;
-    let counted = unanswered(bench, &before, frames)?;
+    settle("the unanswered frames being reported", SETTLE_LIMIT, || {
+        Ok(unanswered.look(&bench.client().metrics()?) >= frames)
+    })?;
+    thread::sleep(INTERVAL);
+    let counted = unanswered.look(&bench.client().metrics()?);
+    if counted > 0 {
+        // The next check begins without a proof.
+        thread::sleep(PROOF_DURATION);
+    }
     // Each frame at an application is counted; one that a failed VM has not answered may be.
     let counts = frames..=frames + tally.ended(Some(Event::VmFailed));
     expect::holds(counts.contains(&counted), || {
@@ -108,6 +124,7 @@ pub(super) fn control(bench: &mut Bench<'_>) -> Result<String> {
 fn replay(bench: &mut Bench<'_>) -> Result<Totals> {
     let (number, seed) = bench.faults();
     let mut totals = Totals::default();
+    totals.unanswered.last = Reported::total_unanswered(&bench.client().metrics()?);
     for (index, event) in event::random(number, seed).enumerate() {
         step("event", &format!("{} of {number}: {event:?}", index + 1));
         let happened = totals.observe(event, bench);
@@ -119,6 +136,16 @@ fn replay(bench: &mut Bench<'_>) -> Result<Totals> {
         happened?;
     }
     Ok(totals)
+}
+
+impl Counter {
+    /// Reads it. Returns its whole increase.
+    fn look(&mut self, metrics: &Exposition) -> u64 {
+        let now = Reported::total_unanswered(metrics);
+        self.sum += now.checked_sub(self.last).unwrap_or(now);
+        self.last = now;
+        self.sum
+    }
 }
 
 impl Totals {
@@ -136,6 +163,7 @@ impl Totals {
             after = bench.client().metrics()?;
             Ok(Reported::between(&before, &after).closed() == made)
         })?;
+        self.unanswered.look(&after);
         // The series of a module that was replaced vanish at the end of the drain time.
         if !Reported::has_vanished(&before, &after) {
             let source = Reported::between(&before, &after);
@@ -322,6 +350,17 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+
+    #[test]
+    fn a_counter_that_begins_again_goes_on() {
+        let mut counter = Counter { last: 2, sum: 0 };
+        let mut look = |value: &str| {
+            let text = format!("istio_tcp_unanswered_frames_total{{}} {value}\n");
+            counter.look(&Exposition::parse(&text).unwrap())
+        };
+        assert_eq!([look("3"), look("3"), look("1"), look("4")], [1, 1, 2, 5]);
+        assert_eq!(counter.look(&Exposition::default()), 5);
+    }
 
     #[test]
     fn pressure_ends_when_the_time_is_used() {

@@ -36,6 +36,8 @@ const HELD: u64 = 20;
 const WORKERS: &str = "envoy_server_concurrency";
 const LIMIT: Duration = Duration::from_secs(60);
 const MOMENT: Duration = Duration::from_secs(3);
+/// Istio's drain time, 45 s, and some time for the machine.
+const DRAIN: Duration = Duration::from_secs(50);
 /// Envoy's log line for a VM that fails, at Istio's log level.
 const FAILURE: &str = "failed: Uncaught RuntimeError";
 /// Envoy's counter of VMs that FAIL_RELOAD started again, with the plugin's name in it.
@@ -114,6 +116,8 @@ pub(super) fn reloaded(bench: &mut Bench<'_>) -> Result<String> {
     after(bench)?;
     let reloads = reloads(&bench.server()?.pod)?;
     unload(bench)?;
+    // With the old module vanish its series, with which a later check would compare.
+    thread::sleep(DRAIN);
     Ok(format!(
         "1 of {workers} VMs failed, {reloads} reload; of {HELD} open connections {ended} ended, of {} new ones {refused} were refused until then, {without_answer} frames without an answer counted; 0 frames at the application, {NUMBER} connections afterwards complete on both sides",
         visits.made

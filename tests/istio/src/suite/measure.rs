@@ -21,7 +21,7 @@ pub(super) const NUMBER: u64 = 100;
 /// Longer than two reporting intervals of the filter.
 pub(super) const SETTLE_LIMIT: Duration = Duration::from_secs(40);
 /// A reporting interval, 15 s by default, and some time for the machine.
-const INTERVAL: Duration = Duration::from_secs(18);
+pub(super) const INTERVAL: Duration = Duration::from_secs(18);
 /// The time until a server accepts a connection that its client has closed.
 const MOMENT: Duration = Duration::from_millis(200);
 /// `proof_duration` of the overlay, and some time for the clocks of the workers.

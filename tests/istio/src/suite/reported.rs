@@ -21,6 +21,11 @@ impl Reported {
         Self(increase(before, after))
     }
 
+    /// The frames that servers did not answer, in one scrape.
+    pub(super) fn total_unanswered(metrics: &Exposition) -> u64 {
+        metrics.sum(UNANSWERED, &[]) as u64
+    }
+
     /// Whether a series of connections is gone, or counts from 0 again.
     pub(super) fn has_vanished(before: &Exposition, after: &Exposition) -> bool {
         [OPENED, CLOSED].iter().any(|name| {
