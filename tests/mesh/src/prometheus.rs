@@ -35,7 +35,7 @@ impl Prometheus {
     /// Starts a Prometheus that scrapes these Envoys.
     ///
     /// # Errors
-    /// It is not installed ([`Error::NotInstalled`]) or does not start.
+    /// It is not installed ([`Error::NotInstalled`](crate::Error::NotInstalled)) or does not start.
     pub fn start<'a>(
         scratch: &Scratch,
         envoys: impl IntoIterator<Item = &'a Envoy>,
@@ -54,7 +54,7 @@ impl Prometheus {
     /// Starts a Prometheus with these `scrape_configs`.
     ///
     /// # Errors
-    /// It is not installed ([`Error::NotInstalled`]) or does not start.
+    /// It is not installed ([`Error::NotInstalled`](crate::Error::NotInstalled)) or does not start.
     pub fn start_with(scratch: &Scratch, scraping: &Value) -> Result<Self> {
         Self::start_at(scratch, scraping, free_address()?)
     }
@@ -62,9 +62,9 @@ impl Prometheus {
     /// As [`Self::start_with`], at this address.
     ///
     /// # Errors
-    /// It is not installed ([`Error::NotInstalled`]) or does not start.
+    /// It is not installed ([`Error::NotInstalled`](crate::Error::NotInstalled)) or does not start.
     ///
-    /// [`Error::NotInstalled`]: crate::Error::NotInstalled
+    /// [`Error::NotInstalled`](crate::Error::NotInstalled): crate::Error::NotInstalled
     pub fn start_at(scratch: &Scratch, scraping: &Value, address: SocketAddr) -> Result<Self> {
         let prometheus = tools::daemon("prometheus", REMEDY)?;
         let dir = scratch.folder("prometheus")?;
@@ -111,7 +111,7 @@ impl Deref for Prometheus {
 /// Runs promtool in a folder.
 ///
 /// # Errors
-/// promtool is not installed ([`Error::NotInstalled`]) or fails. The message has its last lines.
+/// promtool is not installed ([`Error::NotInstalled`](crate::Error::NotInstalled)) or fails. The message has its last lines.
 pub fn promtool(dir: &Path, arguments: &[&str]) -> Result<Output> {
     let mut command = Command::new(tools::daemon("promtool", REMEDY)?);
     command.args(arguments).current_dir(dir);
