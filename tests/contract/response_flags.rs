@@ -221,7 +221,8 @@ fn a_flag_of_a_failed_attempt_stays_on_the_connection() -> Result {
     };
     let scratch = Scratch::new("second-attempt")?;
     let envoy = start(&[twice], &scratch)?;
-    // The hosts take turns: one of two connections comes to the dead one first.
+    // The hosts take turns, the first one is random: the second connection comes to the dead one first,
+    // and perhaps the first one does too.
     for _ in 0..2 {
         let mut stream = TcpStream::connect(envoy.listener("second-attempt")?)?;
         stream.write_all(b"hello")?;
@@ -235,7 +236,7 @@ fn a_flag_of_a_failed_attempt_stays_on_the_connection() -> Result {
             closed => Look::NotYet(closed.to_string()),
         })
     })?;
-    assert_eq!(closed, 1.0);
+    assert!([1.0, 2.0].contains(&closed), "{closed}");
     Ok(())
 }
 

@@ -38,6 +38,11 @@ const WORTH_WAITING: Duration = Duration::from_secs(3);
 /// The prefix of the metrics of Envoy itself in `/stats/prometheus`.
 const OF_ENVOY: &str = "envoy_";
 
+/// The size of the pool. For each Envoy more, one without a user is stopped: an Envoy has inotify
+/// instances, of which Linux gives a user 128.
+const SIZE: usize = 16;
+
+/// The pool, the last used Envoy last.
 static POOL: Mutex<Vec<Arc<Member>>> = Mutex::new(Vec::new());
 
 /// An Envoy of the pool.
@@ -105,19 +110,23 @@ impl Member {
     /// An unused Envoy that has nothing of its last user. Waits for one that still has.
     fn unused(key: &Key) -> Option<Arc<Self>> {
         let found = poll::until("an unused Envoy", WORTH_WAITING, || {
-            let members = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut unused = members
-                .iter()
-                .filter(|member| member.key == *key && member.is_free())
-                .peekable();
-            if unused.peek().is_none() {
-                return Ok(Look::Found(None));
-            }
-            let Some(member) = unused.find(|member| member.is_clean().unwrap_or(false)) else {
-                return Ok(Look::NotYet("all are draining".into()));
+            let mut members = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut are_draining = false;
+            let found = members.iter().position(|member| {
+                let is_free = member.key == *key && member.is_free();
+                are_draining |= is_free;
+                is_free && member.is_clean().unwrap_or(false)
+            });
+            let Some(at) = found else {
+                return Ok(match are_draining {
+                    true => Look::NotYet("all are draining".into()),
+                    false => Look::Found(None),
+                });
             };
+            let member = members.remove(at);
             member.is_used.store(true, Ordering::Release);
-            Ok(Look::Found(Some(Arc::clone(member))))
+            members.push(Arc::clone(&member));
+            Ok(Look::Found(Some(member)))
         });
         found.ok().flatten()
     }
@@ -157,6 +166,12 @@ impl Member {
         });
         let mut members = POOL.lock().unwrap_or_else(PoisonError::into_inner);
         members.push(Arc::clone(&member));
+        let mut surplus = members.len().saturating_sub(SIZE);
+        members.retain(|member| {
+            let is_stopped = surplus > 0 && member.is_free();
+            surplus -= usize::from(is_stopped);
+            !is_stopped
+        });
         Ok(member)
     }
 
