@@ -40,7 +40,7 @@ const OF_ENVOY: &str = "envoy_";
 
 /// The size of the pool. For each Envoy more, one without a user is stopped: an Envoy has inotify
 /// instances, of which Linux gives a user 128.
-const SIZE: usize = 16;
+const SIZE: usize = 32;
 
 /// The pool, the last used Envoy last.
 static POOL: Mutex<Vec<Arc<Member>>> = Mutex::new(Vec::new());
