@@ -126,7 +126,7 @@ impl Envoy {
         process::cpu_time(self.id())
     }
 
-    /// The path of the log.
+    /// The path of the log: of all uses of the Envoy, after [`Self::start_shared`].
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.server.log.clone()

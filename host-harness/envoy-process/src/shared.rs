@@ -97,10 +97,11 @@ pub(crate) fn lease(
         Some(member) => member,
         None => Member::start(binary, key)?,
     };
-    let lease = Lease {
-        log_start: member.server.read_log()?.len(),
+    let mut lease = Lease {
+        log_start: 0,
         member: Arc::clone(&member),
     };
+    lease.log_start = member.server.read_log()?.len();
     member.apply(Kind::Clusters, clusters)?;
     member.apply(Kind::Listeners, listeners)?;
     Ok(Some((lease, Arc::clone(&member.server))))
@@ -254,7 +255,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        // The log of a failed test is kept with its Envoy.
+        // No test gets the Envoy of one that failed.
         if thread::panicking() || self.member.clear().is_err() {
             let mut members = POOL.lock().unwrap_or_else(PoisonError::into_inner);
             members.retain(|member| !Arc::ptr_eq(member, &self.member));

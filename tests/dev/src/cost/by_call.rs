@@ -21,8 +21,7 @@ use mesh::error::{Error, Result};
 use mesh::wasm;
 
 /// Prints what the filter adds to a connection, call by call, beside the recorded values of
-/// [`Situation::MutualTls`]. `update`: records the cost of each
-/// call.
+/// [`Situation::MutualTls`]. `update`: records the cost of each call.
 pub(super) fn run(binary: &EnvoyBinary, recorded: &Figures, update: bool) -> Result<()> {
     let [ours, empty] = [emulated(&wasm::build()?)?, emulated(&wasm::empty()?)?];
     let mut sides = Vec::new();
