@@ -53,6 +53,8 @@ struct Connections(Arc<Mutex<State>>);
 struct State {
     /// The number of connections that have not ended.
     open: u64,
+    /// The number of connections, ended or not, that brought bytes.
+    heard: u64,
     ended: Vec<Seen>,
 }
 
@@ -119,6 +121,11 @@ impl Application {
         self.connections.lock().open
     }
 
+    /// The number of connections that brought bytes, since the start.
+    pub(super) fn heard(&self) -> u64 {
+        self.connections.lock().heard
+    }
+
     /// Removes and returns the connections that ended.
     pub(super) fn take(&self) -> Vec<Seen> {
         std::mem::take(&mut self.connections.lock().ended)
@@ -131,7 +138,7 @@ impl Connections {
         let connections = self.clone();
         move |stream| {
             connections.lock().open += 1;
-            let seen = serve(stream, first);
+            let seen = serve(stream, first, || connections.lock().heard += 1);
             let mut state = connections.lock();
             state.open -= 1;
             state.ended.push(seen);
@@ -143,10 +150,11 @@ impl Connections {
     }
 }
 
-fn serve(stream: TcpStream, first: First) -> Seen {
+/// `heard` is called when the first bytes came.
+fn serve(stream: TcpStream, first: First, heard: impl Fn()) -> Seen {
     let (mut received, mut sent) = (Vec::new(), 0);
     // An error shows in what was received.
-    let _broken = converse(stream, first, (&mut received, &mut sent));
+    let _broken = converse(stream, first, heard, (&mut received, &mut sent));
     let text = received.strip_suffix(END);
     Seen {
         ok: text.is_some_and(|text| text.starts_with(START.as_bytes()) && !contains(text, END)),
@@ -159,19 +167,21 @@ fn serve(stream: TcpStream, first: First) -> Seen {
 fn converse(
     mut stream: TcpStream,
     first: First,
+    heard: impl Fn(),
     traffic: (&mut Vec<u8>, &mut usize),
 ) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     match first {
-        First::Tls => receive(&mut stream::server(stream)?, first, traffic),
-        First::Client | First::Server => receive(&mut stream, first, traffic),
+        First::Tls => receive(&mut stream::server(stream)?, first, heard, traffic),
+        First::Client | First::Server => receive(&mut stream, first, heard, traffic),
     }
 }
 
 fn receive(
     stream: &mut impl Stream,
     first: First,
+    heard: impl Fn(),
     (received, sent): (&mut Vec<u8>, &mut usize),
 ) -> io::Result<()> {
     if first == First::Server {
@@ -185,6 +195,9 @@ fn receive(
         let Some(chunk) = buffer.get(..size).filter(|chunk| !chunk.is_empty()) else {
             return stream.finish();
         };
+        if received.is_empty() {
+            heard();
+        }
         received.extend_from_slice(chunk);
         if let (false, Some(text)) = (is_answered, received.strip_suffix(END)) {
             is_answered = true;

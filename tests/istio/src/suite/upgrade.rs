@@ -37,7 +37,13 @@ pub(super) fn module(bench: &mut Bench<'_>) -> Result<String> {
     let before = scrape(bench)?;
     drop(bench.server()?.application.take());
 
+    let before_these = bench.server()?.application.heard();
     let ending = Held::open(bench.client(), bench.service(), HELD)?;
+    // One of them takes the proof of the server: later, another connection would lack it.
+    until("the first bytes of the open connections", SETTLE_LIMIT, || {
+        let heard = bench.server()?.application.heard();
+        Ok((heard == before_these + HELD).then_some(()))
+    })?;
     // A link that is silent after the change loses its series: these have the others' labels, which
     // they get with the server's first bytes.
     let lasting = Held::answered(bench.client(), bench.service(), HELD)?;
@@ -52,6 +58,15 @@ pub(super) fn module(bench: &mut Bench<'_>) -> Result<String> {
     let made = visits.made;
     expect::holds(made > HELD, || "no connection was made".to_owned())?;
     let server = bench.server()?;
+    // The drain removes the series of a connection with other labels.
+    settle("the connections being reported", SETTLE_LIMIT, || {
+        let counted = counts(bench, &before)?;
+        Ok(counted.iter().all(|each| each.closed == made))
+    })?;
+    for (reporter, reported) in Reporter::BOTH.into_iter().zip(since(bench, &before)?) {
+        let labels = names::exchanged(reporter, &server.version);
+        reported.expect_labels(reporter.as_str(), &labels, reported.opened())?;
+    }
     // Both proxies close those that outlast the drain.
     until("the end of the drain", DRAIN_LIMIT, || {
         Ok((server.application.open() == 0 && drained(bench)?).then_some(()))
@@ -78,9 +93,8 @@ pub(super) fn module(bench: &mut Bench<'_>) -> Result<String> {
         counts(bench, &before)?,
         [expected; 2],
     )?;
-    let version = &server.version;
     for (reporter, reported) in Reporter::BOTH.into_iter().zip(since(bench, &before)?) {
-        let labels = names::exchanged(reporter, version);
+        let labels = names::exchanged(reporter, &server.version);
         reported.expect_labels(reporter.as_str(), &labels, all)?;
         let what = format!("unanswered frames, {reporter}");
         expect::equal(&what, reported.unanswered(), 0)?;
