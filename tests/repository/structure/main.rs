@@ -68,6 +68,39 @@ fn the_harness_depends_on_no_other_package_of_this_repository() -> Result<(), Bo
     Ok(())
 }
 
+/// Without examples, rustdoc takes about a second for a library.
+#[test]
+fn cargo_test_starts_rustdoc_for_libraries_with_examples() -> Result<(), Box<dyn Error>> {
+    for package in packages::read()? {
+        let source = package.folder.join("src");
+        if !source.is_dir() {
+            continue;
+        }
+        let files = files(&source)?;
+        let has_examples = files.values().any(|text| has_example(text));
+        let (name, runs) = (&package.name, package.runs_examples);
+        assert_eq!(
+            runs, has_examples,
+            "{name}: an example needs `doctest`, which is `false` in [lib] without one"
+        );
+    }
+    Ok(())
+}
+
+/// Whether a comment has a code block that rustdoc compiles.
+fn has_example(text: &str) -> bool {
+    let mut fences = text.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let comment = line.strip_prefix("///").or(line.strip_prefix("//!"))?;
+        comment.trim_start().strip_prefix("```")
+    });
+    let mut is_open = false;
+    fences.any(|language| {
+        is_open = !is_open;
+        is_open && matches!(language, "" | "rust" | "no_run" | "should_panic")
+    })
+}
+
 /// The Rust files below a folder, by their path from there.
 fn files(folder: &Path) -> Result<BTreeMap<String, String>, Box<dyn Error>> {
     let mut files = BTreeMap::new();

@@ -17,6 +17,8 @@ pub(crate) struct Package {
     pub(crate) dependencies: Vec<String>,
     /// The root files of its libraries and programs.
     pub(crate) roots: Vec<PathBuf>,
+    /// Whether `cargo test` starts rustdoc for the examples of its library.
+    pub(crate) runs_examples: bool,
 }
 
 /// Reads `cargo metadata`.
@@ -57,11 +59,15 @@ fn package(json: &Value) -> Result<Package, Box<dyn Error>> {
             roots.push(text(target, "src_path")?.into());
         }
     }
+    let runs_examples = list(json, "targets")
+        .iter()
+        .any(|target| target.get("doctest").and_then(Value::as_bool) == Some(true));
     Ok(Package {
         name: text(json, "name")?,
         folder: manifest.parent().unwrap_or(&manifest).to_owned(),
         dependencies,
         roots,
+        runs_examples,
     })
 }
 
