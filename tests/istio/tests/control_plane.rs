@@ -1,4 +1,4 @@
-//! The command line, and one check under a real control plane if its programs are built.
+//! The command line, and the demo under a real control plane if its programs are built.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
@@ -43,7 +43,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn a_kept_demo_names_the_command_of_the_live_page() -> Result {
+fn a_kept_demo_passes_its_checks_and_names_the_command_of_the_live_page() -> Result {
     if !can_run() {
         return Ok(());
     }
@@ -54,8 +54,12 @@ fn a_kept_demo_names_the_command_of_the_live_page() -> Result {
         .spawn()?;
     let output = child.stdout.take().ok_or("no output")?;
     let _running = Running(child);
-    let lines = BufReader::new(output).lines().map_while(|line| line.ok());
-    let mut lines = lines.skip_while(|line| !line.starts_with("Still running"));
+    let mut lines = BufReader::new(output).lines().map_while(|line| line.ok());
+    let lines = lines.by_ref();
+    let is_page = |line: &String| line.starts_with("Still running");
+    let report: Vec<_> = lines.take_while(|line| !is_page(line)).collect();
+    let passed = |line: &String| line.starts_with("All ") && line.ends_with(" checks passed.");
+    assert!(report.iter().any(passed), "{}", report.join("\n"));
     let line = lines
         .find(|line| line.contains("live"))
         .ok_or("no command")?;
@@ -80,21 +84,6 @@ fn a_kept_demo_names_the_command_of_the_live_page() -> Result {
             other => Look::NotYet(format!("{other:?}")),
         })
     })?;
-    Ok(())
-}
-
-#[test]
-fn the_exchange_is_complete_under_a_real_control_plane() -> Result {
-    if !can_run() {
-        return Ok(());
-    }
-    let output = istio(&["suite", "exchange"])?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}{errors}");
-    let expected = "ok exchange: 100 connections, all counted on both sides, ";
-    assert!(text.starts_with(expected), "{text}{errors}");
-    assert!(text.ends_with("\n1 passed\n"), "{text}{errors}");
     Ok(())
 }
 
