@@ -15,7 +15,7 @@ use mesh::poll::{self, Look};
 use mesh::testing::{LIMIT, Result};
 use mesh::{Scratch, Workload, wasm};
 use serde_json::{Value, json};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::pair::at;
 
@@ -201,43 +201,73 @@ fn a_late_flag_does_not_separate_opened_and_closed() -> Result {
 
 // Shows: filter/docs/performance.md, "an established connection has flags"
 /// The flag of an attempt stays when the next one reaches a server: an established connection has
-/// flags too, and its labels need them.
+/// flags too, and its labels need them. After a time limit, Envoy gives no `transport_failure_reason`
+/// that would say so.
 #[test]
 fn a_flag_of_a_failed_attempt_stays_on_the_connection() -> Result {
-    let echo = App::start(apps::echo)?;
-    let twice = Ending {
-        service: "second-attempt",
-        upstream: echo.address(),
-        edit: |listener, cluster| {
-            plaintext(cluster);
-            at(listener, TCP_PROXY)["max_connect_attempts"] = json!(2);
-            let hosts = at(cluster, "/load_assignment/endpoints/0/lb_endpoints");
-            // Nobody listens there.
-            let mut dead = hosts[0].clone();
-            at(&mut dead, "/endpoint/address/socket_address")["port_value"] = json!(1);
-            hosts.as_array_mut().unwrap().push(dead);
-        },
-        labels: ["second-attempt", "UF"],
-    };
-    let scratch = Scratch::new("second-attempt")?;
-    let envoy = start(&[twice], &scratch)?;
-    // The hosts take turns, the first one is random: the second connection comes to the dead one first,
-    // and perhaps the first one does too.
-    for _ in 0..2 {
-        let mut stream = TcpStream::connect(envoy.listener("second-attempt")?)?;
-        stream.write_all(b"hello")?;
-        stream.read_exact(&mut [0; 5])?;
+    let full = FullQueue::new()?;
+    let nobody: SocketAddr = (Ipv4Addr::LOCALHOST, 1).into();
+    for dead in [nobody, full.address] {
+        let echo = App::start(apps::echo)?;
+        let twice = Ending {
+            service: "second-attempt",
+            upstream: echo.address(),
+            edit: |listener, cluster| {
+                plaintext(cluster);
+                cluster["connect_timeout"] = json!("0.3s");
+                at(listener, TCP_PROXY)["max_connect_attempts"] = json!(2);
+            },
+            labels: ["second-attempt", "UF"],
+        };
+        let scratch = Scratch::new("second-attempt")?;
+        let mut bootstrap = bootstrap(&[twice], &scratch)?;
+        let hosts = "/static_resources/clusters/0/load_assignment/endpoints/0/lb_endpoints";
+        let hosts = at(bootstrap.document_mut(), hosts);
+        let mut host = hosts[0].clone();
+        at(&mut host, "/endpoint/address/socket_address")["port_value"] = json!(dead.port());
+        hosts.as_array_mut().unwrap().push(host);
+        let envoy = run(&bootstrap, &scratch)?;
+        // The hosts take turns, the first one is random: the second connection comes to the dead one
+        // first, and perhaps the first one does too.
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(envoy.listener("second-attempt")?)?;
+            stream.write_all(b"hello")?;
+            stream.read_exact(&mut [0; 5])?;
+        }
+        let labels = [("response_flags", "UF")];
+        let closed = poll::until("both closes", LIMIT, || {
+            let metrics = envoy.metrics()?;
+            Ok(match metrics.sum(CLOSED, &[]) as u64 {
+                2 => Look::Found(metrics.one(CLOSED, &labels)?.value),
+                closed => Look::NotYet(closed.to_string()),
+            })
+        })?;
+        assert!([1.0, 2.0].contains(&closed), "{dead}: {closed}");
     }
-    let labels = [("response_flags", "UF")];
-    let closed = poll::until("both closes", LIMIT, || {
-        let metrics = envoy.metrics()?;
-        Ok(match metrics.sum(CLOSED, &[]) as u64 {
-            2 => Look::Found(metrics.one(CLOSED, &labels)?.value),
-            closed => Look::NotYet(closed.to_string()),
-        })
-    })?;
-    assert!([1.0, 2.0].contains(&closed), "{closed}");
     Ok(())
+}
+
+/// A listening socket that has all connections it takes: Linux drops the SYN of another one.
+struct FullQueue {
+    address: SocketAddr,
+    _socket: Socket,
+    _connections: Vec<TcpStream>,
+}
+
+impl FullQueue {
+    fn new() -> Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+        socket.listen(0)?;
+        let address = socket.local_addr()?.as_socket().unwrap();
+        let limit = Duration::from_millis(200);
+        let connect = || TcpStream::connect_timeout(&address, limit).ok();
+        Ok(Self {
+            address,
+            _connections: std::iter::from_fn(connect).collect(),
+            _socket: socket,
+        })
+    }
 }
 
 /// Envoy's error for an unknown flag in an access log filter lists all flags in the order of their
@@ -268,7 +298,10 @@ fn lasts_no_longer(listener: &mut Value) {
 /// A client's sidecar with a listener and a cluster per ending, which reports only at the end of
 /// connections.
 fn start(endings: &[Ending], scratch: &Scratch) -> Result<Envoy> {
-    let bootstrap = bootstrap(endings, scratch)?;
+    run(&bootstrap(endings, scratch)?, scratch)
+}
+
+fn run(bootstrap: &Bootstrap, scratch: &Scratch) -> Result<Envoy> {
     let binary = EnvoyBinary::find(None)?;
     Ok(Envoy::start(
         &binary,

@@ -40,10 +40,14 @@ pub(super) fn module(bench: &mut Bench<'_>) -> Result<String> {
     let before_these = bench.server()?.application.heard();
     let ending = Held::open(bench.client(), bench.service(), HELD)?;
     // One of them takes the proof of the server: later, another connection would lack it.
-    until("the first bytes of the open connections", SETTLE_LIMIT, || {
-        let heard = bench.server()?.application.heard();
-        Ok((heard == before_these + HELD).then_some(()))
-    })?;
+    until(
+        "the first bytes of the open connections",
+        SETTLE_LIMIT,
+        || {
+            let heard = bench.server()?.application.heard();
+            Ok((heard == before_these + HELD).then_some(()))
+        },
+    )?;
     // A link that is silent after the change loses its series: these have the others' labels, which
     // they get with the server's first bytes.
     let lasting = Held::answered(bench.client(), bench.service(), HELD)?;
