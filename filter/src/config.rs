@@ -81,6 +81,9 @@ pub struct Config {
     pub ports: Ports,
     /// Whether the opt-in metrics are recorded.
     pub extended_metrics: bool,
+    /// Whether each connection's peer is written to its filter state, even if no expression of this
+    /// configuration can read it there.
+    pub publish_peer: bool,
     /// Lines for the log about keys without the expected effect.
     pub notices: Notices,
 }
@@ -99,6 +102,7 @@ impl Default for Config {
             limits: Limits::default(),
             ports: Ports::default(),
             extended_metrics: false,
+            publish_peer: true,
             notices: Notices::default(),
         }
     }
@@ -120,6 +124,7 @@ impl Config {
         "limits",
         "ports",
         "extended_metrics",
+        "publish_peer",
         "disable_host_header_fallback",
         "max_peer_cache_size",
         "rotation_interval",
@@ -179,6 +184,7 @@ impl Config {
             "limits" => self.limits = Limits::parse(&field.object()?)?,
             "ports" => self.ports = Ports::parse(&field.object()?)?,
             "extended_metrics" => self.extended_metrics = field.boolean()?,
+            "publish_peer" => self.publish_peer = field.boolean()?,
             name => match WITHOUT_EFFECT.iter().find(|(known, _)| *known == name) {
                 Some((_, reason)) => self.notices.no_effect(field.path(), reason),
                 None => return Err(field.unknown(Self::KEYS)),

@@ -10,7 +10,7 @@ use crate::exchange::{Exchange, Flow};
 use crate::host::attributes::path;
 use crate::host::{Buffer, ContextId, Host, Status};
 use crate::labels::{Metric, Reporter, ResponseFlags};
-use crate::peer::{ConnectionAttributes, PeerMetadata, ReadAttributes, filter_state};
+use crate::peer::{ConnectionAttributes, PeerMetadata, ReadAttributes};
 use crate::series::Series;
 use crate::shared::Shared;
 
@@ -182,12 +182,7 @@ impl<H: Host> Connection<H> {
         let number = metadata.as_ref().map(|peer| peer.number);
         let attributes = ConnectionAttributes::new(pair, number, is_handshaking, read);
         let peer = shared.resolve(attributes, metadata.as_deref());
-        let written = filter_state::write(&shared.host, self.reporter, &peer.filter_state);
-        if let Err(status) = written
-            && shared.warnings.allow()
-        {
-            log::warn!("writing the peer to the filter state failed: {status}");
-        }
+        shared.publish(&peer);
         let values = shared.expressions.evaluate(&shared.host, moment);
         let series = shared.series(&peer, &values);
         series.add(Metric::Opened, 1);

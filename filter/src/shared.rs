@@ -12,7 +12,7 @@ use crate::host::{Host, Warnings};
 use crate::labels::{Metric, Reporter, Workload};
 use crate::peer::{
     Client, ConnectionAttributes, KnownClients, KnownPair, LocalNode, PeerCache, PeerMetadata,
-    Replaceable, ResolvedPeer, TlsPair,
+    Replaceable, ResolvedPeer, TlsPair, filter_state,
 };
 use crate::series::{Diagnostics, ExtendedMetrics, LabelSelection, Outcome, Series, SeriesTable};
 
@@ -228,6 +228,19 @@ impl<H: Host> Shared<H> {
             self.diagnostics.peer_mismatch(resolved.labels.reporter);
         }
         resolved
+    }
+
+    /// Writes the peer to the filter state of the effective context, unless nobody may read it.
+    pub(crate) fn publish(&self, peer: &ResolvedPeer) {
+        if !self.config.publish_peer && self.expressions.is_empty() {
+            return;
+        }
+        let written = filter_state::write(&self.host, peer.labels.reporter, &peer.filter_state);
+        if let Err(status) = written
+            && self.warnings.allow()
+        {
+            log::warn!("writing the peer to the filter state failed: {status}");
+        }
     }
 
     /// The series of a connection.

@@ -52,7 +52,8 @@ fn every_key_is_read() {
             },
             "additional_labels": ["role"],
             "limits": {"max_series": 5, "max_label_length": 64, "max_frame_bytes": 1024},
-            "ports": {"include": [1, 65535], "exclude": [2]}
+            "ports": {"include": [1, 65535], "exclude": [2]},
+            "publish_peer": false
         }"#,
     );
     let expected = Config {
@@ -99,6 +100,7 @@ fn every_key_is_read() {
             exclude: vec![2],
         },
         extended_metrics: true,
+        publish_peer: false,
         notices: Notices::default(),
     };
     assert_eq!(config, expected);

@@ -48,6 +48,23 @@ fn the_client_side_publishes_the_server() {
     assert_eq!(published(&host, "upstream_peer"), Some(peer));
 }
 
+// Shows: filter/docs/configuration.md, "it is written all the same"
+#[test]
+fn a_peer_that_nobody_reads_is_not_published() {
+    let expression = r#""metrics": [{"dimensions": {"role": "upstream_peer.labels['role']"}}]"#;
+    for (expressions, is_published) in [(r#""metrics": []"#, false), (expression, true)] {
+        let host = outbound();
+        let configuration = format!(r#"{{"publish_peer": false, {expressions}}}"#);
+        let sim = Sim::new(&host, &configuration);
+        sim.up(&peer_frame());
+        let peer = published(&host, "upstream_peer");
+        assert_eq!(peer.is_some(), is_published, "{configuration}");
+        let opened = ["istio_tcp_connections_opened_total"];
+        sim.plugin.on_tick();
+        assert_eq!(host.metric(&opened), 1, "{configuration}");
+    }
+}
+
 // Shows: filter/docs/peer-exchange.md, "`identity`, which comes from the certificate if there is"
 #[test]
 fn without_a_frame_the_certificate_is_published() {
