@@ -8,11 +8,13 @@
 mod by_call;
 mod callgrind;
 mod connections;
+mod count;
 mod figures;
 mod situation;
 
 use std::process::ExitCode;
 
+pub use self::count::Count;
 pub use self::figures::{Figures, Instructions};
 pub use self::situation::Situation;
 use crate::bench::{Contestant, Modules};
@@ -40,7 +42,7 @@ pub struct Options {
     /// Count only this filter, in the first situation, beside the recorded values of the others
     #[arg(long, conflicts_with = "update")]
     quick: bool,
-    /// Print where the instructions lie: the cost of each host call and of the guest's code
+    /// Print where the instructions lie: the cost of each host call and of compiled code
     #[arg(long, conflicts_with = "situations")]
     by_call: bool,
     /// Write the values to tests/dev/cost.yaml

@@ -1,9 +1,11 @@
 //! Envoys in callgrind.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::count::Count;
 use mesh::EnvoyBinary;
 use mesh::envoy::Envoy;
 use mesh::error::{Context, Error, Result};
@@ -27,15 +29,19 @@ impl<'a> Callgrind<'a> {
 
     /// The Envoy, run in callgrind.
     pub(super) fn wrap(&self, binary: &EnvoyBinary) -> Result<EnvoyBinary> {
+        Ok(binary.clone().under(self.command_line()?))
+    }
+
+    fn command_line(&self) -> Result<Vec<String>> {
         let valgrind = required("valgrind", REMEDY)?;
         let file = self.dir.join("callgrind.%p");
-        Ok(binary.clone().under(vec![
+        Ok(vec![
             valgrind.to_string_lossy().into_owned(),
             "--tool=callgrind".into(),
             // V8 writes machine code.
             "--smc-check=all-non-file".into(),
             format!("--callgrind-out-file={}", file.display()),
-        ]))
+        ])
     }
 
     /// Sets the count of an Envoy to zero.
@@ -44,15 +50,14 @@ impl<'a> Callgrind<'a> {
     }
 
     /// The instructions of an Envoy, all threads, since the start of the count.
-    pub(super) fn stop(&self, envoy: &Envoy) -> Result<u64> {
+    pub(super) fn stop(&self, envoy: &Envoy) -> Result<Count> {
         control(&format!("--dump={WINDOW}"), envoy)?;
         let file = self.dump(envoy)?;
         let what = || format!("cannot read {}", file.display());
         let text = fs::read_to_string(&file).context(what)?;
         fs::remove_file(&file).context(what)?;
-        text.lines()
-            .find_map(|line| line.strip_prefix("totals: ")?.trim().parse().ok())
-            .ok_or_else(|| Error::malformed(file.display(), "no totals"))
+        Count::read(&text, &files(envoy)?)
+            .ok_or_else(|| Error::malformed(file.display(), "the totals are not the sum"))
     }
 
     /// The only dump of an Envoy.
@@ -71,6 +76,18 @@ impl<'a> Callgrind<'a> {
             "there is no dump",
         ))
     }
+}
+
+/// The addresses of a process that lie in files.
+fn files(envoy: &Envoy) -> Result<Vec<Range<u64>>> {
+    let file = format!("/proc/{}/maps", envoy.id());
+    let text = fs::read_to_string(&file).context(|| format!("cannot read {file}"))?;
+    let address = |digits: &str| u64::from_str_radix(digits, 16).ok();
+    let range = |line: &str| {
+        let (start, end) = line.split(' ').next()?.split_once('-')?;
+        line.contains('/').then_some(address(start)?..address(end)?)
+    };
+    Ok(text.lines().filter_map(range).collect())
 }
 
 fn control(action: &str, envoy: &Envoy) -> Result<()> {
