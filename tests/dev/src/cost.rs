@@ -10,12 +10,14 @@ mod callgrind;
 mod connections;
 mod count;
 mod figures;
+mod growth;
 mod situation;
 
 use std::process::ExitCode;
 
 pub use self::count::Count;
 pub use self::figures::{Figures, Instructions};
+use self::growth::Growth;
 pub use self::situation::Situation;
 use crate::bench::{Contestant, Modules};
 use mesh::EnvoyBinary;
@@ -45,6 +47,9 @@ pub struct Options {
     /// Print where the instructions lie: the cost of each host call and of compiled code
     #[arg(long, conflicts_with = "situations")]
     by_call: bool,
+    /// Measure a cost by what it grows with, instead; can be repeated
+    #[arg(long = "growth", value_name = "OF", conflicts_with_all = ["situations", "quick", "by_call", "update"])]
+    growths: Vec<Growth>,
     /// Write the values to tests/dev/cost.yaml
     #[arg(long)]
     update: bool,
@@ -62,6 +67,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if options.by_call {
         let binary = EnvoyBinary::find(options.envoy_version.as_deref())?;
         by_call::run(&binary, &recorded, options.update)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !options.growths.is_empty() {
+        let binary = EnvoyBinary::find(options.envoy_version.as_deref())?;
+        for of in &options.growths {
+            growth::run(&binary, *of)?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let measured = measure(options, &recorded)?;

@@ -58,16 +58,18 @@ impl Pair {
             None => Filter::Absent,
         };
         let filters = ["SOURCE", "DESTINATION"].map(filter);
-        Self::start_with(binary, wasm, filters, application, hop)
+        Self::start_with(binary, wasm, filters, application, hop, |_| {})
     }
 
-    /// Starts both sidecars with these filters, the client's first.
+    /// Starts both sidecars with these filters, the client's first. `edit` changes the client's
+    /// bootstrap.
     pub(crate) fn start_with(
         binary: &EnvoyBinary,
         wasm: &Path,
         [client, server]: [Filter; 2],
         application: SocketAddr,
         hop: Hop,
+        edit: fn(&mut Value),
     ) -> Result<Self> {
         let scratch = Scratch::new("pair")?;
         let service = Service::new(Workload::bookinfo(SERVICE, "v1"), PORT, application)
@@ -76,7 +78,10 @@ impl Pair {
             .edit(open_breakers);
         let mesh = Mesh::builder(binary, wasm)
             .client_filter(client)
-            .edit_client(open_breakers)
+            .edit_client(move |bootstrap| {
+                open_breakers(bootstrap);
+                edit(bootstrap);
+            })
             .service(service)
             .without_taps()
             .start(&scratch)?;
@@ -94,7 +99,7 @@ impl Pair {
     }
 
     /// The counts of a sidecar's filter.
-    pub(super) fn reported(&self, reporter: Reporter) -> Result<Counts> {
+    pub(crate) fn reported(&self, reporter: Reporter) -> Result<Counts> {
         let metrics = self.mesh.sidecar(reporter, SERVICE)?.metrics()?;
         Ok(Counts::reported(
             &metrics,

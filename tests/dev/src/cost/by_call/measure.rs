@@ -69,7 +69,7 @@ pub(super) fn prices(binary: &EnvoyBinary, calls: &BTreeMap<String, i64>) -> Res
     let binary = callgrind.wrap(binary)?;
     let application = echo().context(|| "a server")?;
     let filters = [(); 2].map(|()| Filter::Configured(text.clone()));
-    let pair = Pair::start_with(&binary, &module, filters, application, Hop::Mesh)?;
+    let pair = Pair::start_with(&binary, &module, filters, application, Hop::Mesh, |_| {})?;
     let [client, server] = pair.both()?;
     let count = |number: u8, connections: i64| -> Result<[Count; 2]> {
         callgrind.start(client)?;

@@ -11,8 +11,9 @@ use crate::cost::figures::inline;
 use mesh::error::{Context, Result};
 
 const HEAD: &str = "\
-# Instructions of one host call in stock Envoy, in user mode, and of the bytes of two frames; `compiled` has the guest's allocator and
-# the binding. `cargo cost --by-call --update` writes this file.
+# Instructions of one host call in stock Envoy, in user mode, and of the bytes of two frames.
+# `compiled` has the guest's allocator and the binding. `cargo cost --by-call --update` writes this
+# file.
 ";
 
 /// The name of what the bytes of a frame in each direction take, without host calls.
