@@ -3,7 +3,8 @@
 //!
 //! Both sidecars run in callgrind, which counts the instructions in user mode. It counts between
 //! two commands, around connections that follow each other, after a warm-up. The counts depend little
-//! on the load and the speed of the machine: only Envoy's timers run more often in a slower run.
+//! on the load and the speed of the machine: only Envoy's timers run more often in a slower run, so
+//! its statistics are not flushed meanwhile.
 
 mod by_call;
 mod callgrind;
@@ -32,7 +33,7 @@ use mesh::error::Result;
 #[command(
     name = "cargo cost",
     bin_name = "cargo cost",
-    after_help = "Needs valgrind (Debian: `apt install valgrind`). Each situation takes some four minutes."
+    after_help = "Needs valgrind (Debian: `apt install valgrind`). Each situation takes some eight minutes."
 )]
 pub struct Options {
     /// Only this situation; can be repeated

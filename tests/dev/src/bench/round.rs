@@ -107,7 +107,14 @@ fn start(
     load: &Load,
 ) -> Result<Pair> {
     let (wasm, configuration) = modules.of(contestant);
-    Pair::start(binary, wasm, configuration, load.application(), Hop::Mesh)
+    Pair::start(
+        binary,
+        wasm,
+        configuration,
+        load.application(),
+        Hop::Mesh,
+        |_| {},
+    )
 }
 
 /// Does the work of a round, divided by `part`.

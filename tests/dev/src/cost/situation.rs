@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::callgrind::Callgrind;
+use super::callgrind::{Callgrind, without_flushes};
 use super::connections::{self, First};
 use super::count::Count;
 use super::figures::Instructions;
@@ -69,7 +69,14 @@ impl Situation {
         let binary = callgrind.wrap(binary)?;
         let (wasm, configuration) = modules.of(contestant);
         let application = connections::serve(self.first())?;
-        let pair = Pair::start(&binary, wasm, configuration, application, self.hop())?;
+        let pair = Pair::start(
+            &binary,
+            wasm,
+            configuration,
+            application,
+            self.hop(),
+            without_flushes,
+        )?;
         let (to, first) = (pair.address(), self.first());
         let what = || "a connection through both sidecars";
         connections::warm_up(to, first, WARM_UP).context(what)?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::prices::{FRAME, Prices};
-use crate::cost::callgrind::Callgrind;
+use crate::cost::callgrind::{Callgrind, without_flushes};
 use crate::cost::count::Count;
 use crate::soak::Pair;
 use mesh::error::{Context, Error, Result};
@@ -69,7 +69,14 @@ pub(super) fn prices(binary: &EnvoyBinary, calls: &BTreeMap<String, i64>) -> Res
     let binary = callgrind.wrap(binary)?;
     let application = echo().context(|| "a server")?;
     let filters = [(); 2].map(|()| Filter::Configured(text.clone()));
-    let pair = Pair::start_with(&binary, &module, filters, application, Hop::Mesh, |_| {})?;
+    let pair = Pair::start_with(
+        &binary,
+        &module,
+        filters,
+        application,
+        Hop::Mesh,
+        without_flushes,
+    )?;
     let [client, server] = pair.both()?;
     let count = |number: u8, connections: i64| -> Result<[Count; 2]> {
         callgrind.start(client)?;

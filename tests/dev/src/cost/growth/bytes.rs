@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::slopes;
 use crate::bench::{Modules, bulk};
-use crate::cost::callgrind::Callgrind;
+use crate::cost::callgrind::{Callgrind, without_flushes};
 use crate::soak::{Load, Pair};
 use mesh::error::{Context, Result};
 use mesh::{EnvoyBinary, Hop, Scratch};
@@ -29,7 +29,14 @@ pub(super) fn table(binary: &EnvoyBinary) -> Result<String> {
     slopes("instructions per MB", megabytes, |contestant| {
         let (wasm, configuration) = modules.of(contestant);
         let application = load.application();
-        let pair = Pair::start(&binary, wasm, configuration, application, Hop::Mesh)?;
+        let pair = Pair::start(
+            &binary,
+            wasm,
+            configuration,
+            application,
+            Hop::Mesh,
+            without_flushes,
+        )?;
         let [client, server] = pair.both()?;
         let count = |megabytes: usize| -> Result<[i64; 2]> {
             callgrind.start(client)?;

@@ -5,10 +5,10 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::bench::{hold, talk};
-use crate::cost::callgrind::Callgrind;
+use crate::cost::callgrind::{Callgrind, without_flushes};
 use crate::cost::count::Count;
 use crate::soak::{Load, Pair, raise_file_limit};
 use mesh::error::{Context, Error, Result};
@@ -137,13 +137,6 @@ impl Clock {
         thread::sleep(left + MARGIN);
         self.next += INTERVAL;
         Ok(())
-    }
-}
-
-/// Envoy visits all of its stats at each flush: far more instructions than a tick.
-fn without_flushes(bootstrap: &mut Value) {
-    if let Some(keys) = bootstrap.as_object_mut() {
-        keys.insert("stats_flush_interval".into(), json!("300s"));
     }
 }
 
