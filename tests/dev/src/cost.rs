@@ -3,17 +3,22 @@
 //!
 //! Both sidecars run in callgrind, which counts the instructions in user mode. It counts between
 //! two commands, around connections that follow each other, after a warm-up. The counts depend little
-//! on the load and the speed of the machine: only Envoy's timers run more often in a slower run.
+//! on the load and the speed of the machine: only Envoy's timers run more often in a slower run, so
+//! its statistics are not flushed meanwhile.
 
 mod by_call;
 mod callgrind;
 mod connections;
+mod count;
 mod figures;
+mod growth;
 mod situation;
 
 use std::process::ExitCode;
 
+pub use self::count::Count;
 pub use self::figures::{Figures, Instructions};
+use self::growth::Growth;
 pub use self::situation::Situation;
 use crate::bench::{Contestant, Modules};
 use mesh::EnvoyBinary;
@@ -28,7 +33,7 @@ use mesh::error::Result;
 #[command(
     name = "cargo cost",
     bin_name = "cargo cost",
-    after_help = "Needs valgrind (Debian: `apt install valgrind`). Each situation takes some four minutes."
+    after_help = "Needs valgrind (Debian: `apt install valgrind`). Each situation takes some eight minutes."
 )]
 pub struct Options {
     /// Only this situation; can be repeated
@@ -40,9 +45,12 @@ pub struct Options {
     /// Count only this filter, in the first situation, beside the recorded values of the others
     #[arg(long, conflicts_with = "update")]
     quick: bool,
-    /// Print where the instructions lie: the cost of each host call and of the guest's code
+    /// Print where the instructions lie: the cost of each host call and of compiled code
     #[arg(long, conflicts_with = "situations")]
     by_call: bool,
+    /// Measure a cost by what it grows with, instead; can be repeated
+    #[arg(long = "growth", value_name = "OF", conflicts_with_all = ["situations", "quick", "by_call", "update"])]
+    growths: Vec<Growth>,
     /// Write the values to tests/dev/cost.yaml
     #[arg(long)]
     update: bool,
@@ -60,6 +68,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if options.by_call {
         let binary = EnvoyBinary::find(options.envoy_version.as_deref())?;
         by_call::run(&binary, &recorded, options.update)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !options.growths.is_empty() {
+        let binary = EnvoyBinary::find(options.envoy_version.as_deref())?;
+        for of in &options.growths {
+            growth::run(&binary, *of)?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let measured = measure(options, &recorded)?;

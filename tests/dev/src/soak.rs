@@ -81,6 +81,7 @@ pub fn soak(options: &Options) -> Result<Report> {
         Some(&json!({ "tcp_reporting_duration": "1s" })),
         load.application(),
         Hop::Mesh,
+        |_| {},
     )?;
     let started = Instant::now();
     load.one_by_one(pair.address(), WARM_UP, Duration::ZERO)?;

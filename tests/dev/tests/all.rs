@@ -3,5 +3,6 @@
 mod bench_envoy;
 #[path = "bookinfo/main.rs"]
 mod bookinfo;
+mod control_plane;
 mod demo;
 mod soak;

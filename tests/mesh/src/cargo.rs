@@ -17,6 +17,14 @@ use crate::workspace;
 /// and cargo's check that it is up to date takes longer than some tests.
 static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
 
+/// Builds a program of the workspace, in the profile of tests, and returns its path.
+///
+/// # Errors
+/// The build failed.
+pub fn command(name: &str) -> Result<PathBuf> {
+    build(&["build", "--bin", name], |file| file.ends_with(name))
+}
+
 /// Runs a cargo build command, once per process, and returns its first file that satisfies
 /// `wanted`.
 pub(crate) fn build(arguments: &[&str], wanted: impl Fn(&PathBuf) -> bool) -> Result<PathBuf> {

@@ -42,6 +42,7 @@ pub use envoy_process::{
 
 pub use self::available::available;
 pub use self::bootstrap::Hop;
+pub use self::cargo::command;
 pub use self::mesh::{Builder, Counts, Filter, Mesh, Service};
 pub use self::tap::Tap;
 pub use self::workload::Workload;

@@ -1,6 +1,5 @@
-//! A host call, or other work of a guest, that is repeated.
+//! A host call that is repeated.
 
-use std::collections::HashMap;
 use std::hint::black_box;
 
 use tcp_peer_stats_core::host::{Buffer, Host as _, MetricId, MetricKind};
@@ -30,7 +29,6 @@ enum Kind {
     ForeignFunction(String),
     GetSharedData,
     SetSharedData,
-    Guest(HashMap<Vec<u8>, usize>),
 }
 
 impl Call {
@@ -59,7 +57,6 @@ impl Call {
                 Kind::GetSharedData
             }
             "set_shared_data" => Kind::SetSharedData,
-            "guest" => Kind::Guest((0..64).map(|n| (vec![n; FRAME], FRAME)).collect()),
             _ => return None,
         };
         Some(Self { repetitions, kind })
@@ -113,13 +110,6 @@ impl Kind {
             }
             Self::SetSharedData => {
                 black_box(ProxyWasm.set_shared_data(SHARED, SHARED.as_bytes(), 0).ok());
-            }
-            // What the filter does with a frame: copy, hash, look up, compare.
-            Self::Guest(known) => {
-                for byte in 0..64 {
-                    let frame = black_box(vec![byte; FRAME]);
-                    black_box(known.get(&frame));
-                }
             }
         }
     }

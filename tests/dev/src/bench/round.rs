@@ -70,16 +70,34 @@ pub(super) fn memory(
     for round in 1..=options.memory_rounds {
         let mut figures = [0.0; 3];
         for (contestant, figure) in Contestant::ALL.into_iter().zip(&mut figures) {
-            let pair = start(contestant, &modules, binary, load)?;
-            let _held = traffic::hold(pair.address(), options.idle).context(what)?;
-            thread::sleep(REST);
-            let [client, server] = pair.memory()?;
-            *figure = (client.resident + server.resident) as f64 / MIB;
+            let [[client, server]] = resident(contestant, &modules, binary, load, [options.idle])?;
+            *figure = (client + server) as f64 / MIB;
         }
         measure.rounds.push(figures);
         eprintln!("memory, round {round} of {}", options.memory_rounds);
     }
     Ok((!measure.rounds.is_empty()).then_some(measure))
+}
+
+/// The resident memory of both sidecars of a new pair, in bytes, with each of these numbers of open
+/// connections. The numbers ascend.
+pub(crate) fn resident<const N: usize>(
+    contestant: Contestant,
+    modules: &Modules,
+    binary: &EnvoyBinary,
+    load: &Load,
+    numbers: [usize; N],
+) -> Result<[[u64; 2]; N]> {
+    let pair = start(contestant, modules, binary, load)?;
+    let mut held = Vec::new();
+    let mut figures = [[0; 2]; N];
+    for (number, figure) in numbers.into_iter().zip(&mut figures) {
+        let more = number.saturating_sub(held.len());
+        held.extend(traffic::hold(pair.address(), more).context(what)?);
+        thread::sleep(REST);
+        *figure = pair.memory()?.map(|memory| memory.resident);
+    }
+    Ok(figures)
 }
 
 fn start(
@@ -89,7 +107,14 @@ fn start(
     load: &Load,
 ) -> Result<Pair> {
     let (wasm, configuration) = modules.of(contestant);
-    Pair::start(binary, wasm, configuration, load.application(), Hop::Mesh)
+    Pair::start(
+        binary,
+        wasm,
+        configuration,
+        load.application(),
+        Hop::Mesh,
+        |_| {},
+    )
 }
 
 /// Does the work of a round, divided by `part`.

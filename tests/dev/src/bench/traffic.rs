@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CLIENTS: usize = 4;
 
 /// Sends bytes over one connection and reads the echo.
-pub(super) fn bulk(to: SocketAddr, bytes: usize) -> io::Result<()> {
+pub(crate) fn bulk(to: SocketAddr, bytes: usize) -> io::Result<()> {
     let mut reader = connect(to)?;
     let mut writer = reader.try_clone()?;
     let sender = thread::spawn(move || -> io::Result<()> {
@@ -62,7 +62,7 @@ pub(super) fn requests(to: SocketAddr, count: usize) -> io::Result<Vec<f64>> {
 }
 
 /// Opens connections, sends a message on each and leaves them open.
-pub(super) fn hold(to: SocketAddr, count: usize) -> io::Result<Vec<TcpStream>> {
+pub(crate) fn hold(to: SocketAddr, count: usize) -> io::Result<Vec<TcpStream>> {
     let client = |n: usize| {
         let share = count / CLIENTS + usize::from(n < count % CLIENTS);
         move || {
@@ -86,7 +86,8 @@ fn greet(to: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn talk(stream: &mut TcpStream) -> io::Result<()> {
+/// Sends a message and reads its echo.
+pub(crate) fn talk(stream: &mut TcpStream) -> io::Result<()> {
     stream.write_all(&MESSAGE)?;
     stream.read_exact(&mut MESSAGE.clone())
 }

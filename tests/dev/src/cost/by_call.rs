@@ -5,14 +5,14 @@ mod measure;
 mod prices;
 mod work;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use host_harness::Module;
 use host_harness::scenario::Side;
 
-use self::prices::{Instructions, Prices};
-use self::work::Work;
+use self::prices::{FRAME, Prices};
+use super::count::Count;
 use super::figures::Figures;
 use super::situation::Situation;
 use crate::bench::Contestant;
@@ -23,71 +23,87 @@ use mesh::wasm;
 /// Prints what the filter adds to a connection, call by call, beside the recorded values of
 /// [`Situation::MutualTls`]. `update`: records the cost of each call.
 pub(super) fn run(binary: &EnvoyBinary, recorded: &Figures, update: bool) -> Result<()> {
-    let [ours, empty] = [emulated(&wasm::build()?)?, emulated(&wasm::empty()?)?];
+    let file = wasm::build()?;
+    let module =
+        Module::from_file(&file).map_err(|error| Error::malformed(file.display(), error))?;
     let mut sides = Vec::new();
     for side in [Side::Outbound, Side::Inbound] {
-        sides.push((side, Work::of(side, &ours)?, Work::of(side, &empty)?));
+        sides.push((side, work::calls(side, &module)?));
     }
-    let calls = sides.iter().flat_map(|(_, work, _)| work.calls.keys());
-    let prices = measure::prices(binary, calls.cloned().collect())?;
+    let calls = sides.iter().flat_map(|(_, calls)| calls.clone()).collect();
+    let prices = measure::prices(binary, &calls)?;
     if update {
         prices.write()?;
     }
-    for (side, work, nothing) in &sides {
-        let Some(added) = recorded.added(Situation::MutualTls, *side) else {
-            continue;
-        };
-        print!("{}", table(*side, work, nothing, &prices, added));
+    for (side, calls) in &sides {
+        if let Some(added) = recorded.added(Situation::MutualTls, *side) {
+            print!("{}", table(*side, calls, &prices, added));
+        }
     }
     Ok(())
 }
 
-/// The module of a file, for the emulator.
-fn emulated(file: &Path) -> Result<Module> {
-    Module::from_file(file).map_err(|error| Error::malformed(file.display(), error))
-}
-
-/// A table in Markdown. `added`: the instructions that an empty filter and the filter add to a
-/// connection.
+/// A table in Markdown. `added`: what an empty filter and the filter add to a connection.
 fn table(
     side: Side,
-    work: &Work,
-    nothing: &Work,
+    calls: &BTreeMap<String, i64>,
     prices: &Prices,
-    [empty, ours]: [Instructions; 2],
+    [empty, ours]: [Count; 2],
 ) -> String {
     let mut text = format!(
-        "| {side} | number | instructions of one | instructions |\n| --- | --- | --- | --- |\n"
+        "| {side} | number | Envoy | allocator | compiled code | instructions |\n\
+         | --- | --- | --- | --- | --- | --- |\n"
     );
-    let mut sum = empty;
-    let mut row = |what: &str, number: u64, one: f64, all: f64| {
-        let _fits = writeln!(text, "| {what} | {number} | {one:.1} | {all:.0} |");
+    let mut row = |what: &str, number: i64, of: Count| {
+        let Count {
+            envoy,
+            allocator,
+            compiled,
+        } = of;
+        let total = of.total();
+        let _fits = writeln!(
+            text,
+            "| {what} | {number} | {envoy} | {allocator} | {compiled} | {total} |"
+        );
     };
-    row("an empty filter", 1, empty, empty);
-    for (call, number) in &work.calls {
-        let one = prices.of(side, call);
-        let all = one * *number as f64;
-        row(&format!("`{call}`"), *number, one, all);
-        sum += all;
+    row("an empty filter", 1, empty);
+    let mut sum = empty;
+    let frame = (FRAME.to_owned(), 1);
+    for (call, number) in calls.iter().chain([(&frame.0, &frame.1)]) {
+        let of = prices.of(side, call).unwrap_or_default() * *number;
+        row(call, *number, of);
+        sum = sum + of;
     }
-    let fuel = work.fuel.saturating_sub(nothing.fuel);
-    let one = prices.fuel(side);
-    row("the guest's code, by fuel", fuel, one, one * fuel as f64);
-    sum += one * fuel as f64;
-    row("sum", 1, sum, sum);
-    row("measured", 1, ours, ours);
-    let _fits = writeln!(text, "explained: {:.0} %\n", 100.0 * sum / ours);
+    let rest = Count {
+        compiled: ours.compiled - sum.compiled,
+        ..Count::default()
+    };
+    row(
+        "the guest's own code: the rest of the measured compiled code",
+        1,
+        rest,
+    );
+    sum = sum + rest;
+    row("sum", 1, sum);
+    row("measured", 1, ours);
+    let explained = |sum: i64, of: i64| 100.0 * sum as f64 / of as f64;
+    let _fits = writeln!(
+        text,
+        "explained: {:.0} %, without compiled code {:.0} %\n",
+        explained(sum.total(), ours.total()),
+        explained(sum.total() - sum.compiled, ours.total() - ours.compiled),
+    );
     text
 }
 
 impl Figures {
-    /// The instructions that an empty filter and the filter add to a connection.
-    fn added(&self, situation: Situation, side: Side) -> Option<[Instructions; 2]> {
+    /// What an empty filter and the filter add to a connection.
+    fn added(&self, situation: Situation, side: Side) -> Option<[Count; 2]> {
         let of = |contestant| {
             let counted = self.get(situation, contestant)?;
             Some(match side {
-                Side::Outbound => counted.client as Instructions,
-                Side::Inbound => counted.server as Instructions,
+                Side::Outbound => counted.client,
+                Side::Inbound => counted.server,
             })
         };
         let none = of(Contestant::NoFilter)?;

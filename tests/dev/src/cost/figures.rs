@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::count::Count;
 use super::situation::Situation;
 use crate::bench::Contestant;
 use mesh::error::{Context, Error, Result};
@@ -15,8 +16,8 @@ use mesh::error::{Context, Error, Result};
 const TOLERANCE: f64 = 1.0;
 const HEAD: &str = "\
 # Instructions of a connection in stock Envoy, in user mode: `cargo cost` fails if the ratio of the
-# filter to no filter exceeds the ratio of these values by more than 1 %. `cargo cost --update`
-# writes this file.
+# filter to no filter exceeds the ratio of these values, all parts together, by more than 1 %. `cargo
+# cost --update` writes this file. `compiled` is the code that V8 generated.
 ";
 
 /// Instructions of a connection, by situation and contestant.
@@ -28,14 +29,14 @@ pub struct Figures(BTreeMap<Situation, BTreeMap<Contestant, Instructions>>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instructions {
     /// Of the client's sidecar.
-    pub client: u64,
+    pub client: Count,
     /// Of the server's sidecar.
-    pub server: u64,
+    pub server: Count,
 }
 
 impl Instructions {
     /// The client's, the server's and their sum, with their names.
-    fn parts(self) -> [(&'static str, u64); 3] {
+    fn sides(self) -> [(&'static str, Count); 3] {
         let Self { client, server } = self;
         [
             ("client", client),
@@ -60,17 +61,22 @@ impl Figures {
 
     pub(super) fn write(&self) -> Result<()> {
         let file = Self::file();
+        fs::write(&file, self.text()).context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// The content of the file.
+    fn text(&self) -> String {
         let mut text = HEAD.to_owned();
         for (situation, contestants) in &self.0 {
             text.push_str(&format!("{}:\n", name(situation)));
             for (contestant, Instructions { client, server }) in contestants {
-                let contestant = name(contestant);
-                text.push_str(&format!(
-                    "  {contestant}: {{ client: {client}, server: {server} }}\n"
-                ));
+                text.push_str(&format!("  {}:\n", name(contestant)));
+                for (side, count) in [("client", client), ("server", server)] {
+                    text.push_str(&format!("    {side}: {}\n", inline(count)));
+                }
             }
         }
-        fs::write(&file, text).context(|| format!("cannot write {}", file.display()))
+        text
     }
 
     pub(super) fn insert(
@@ -101,15 +107,15 @@ impl Figures {
         for (situation, row) in self.rows() {
             let old = recorded
                 .rows()
-                .find(|(other, old)| *other == situation && old.part == row.part);
-            let (new, part) = (row.ratio(), row.part);
+                .find(|(other, old)| *other == situation && old.side == row.side);
+            let (new, side) = (row.ratio(), row.side);
             match old.map(|(_, row)| row.ratio()) {
                 Some(old) if new <= old * (1.0 + TOLERANCE / 100.0) => {}
                 Some(old) => lines.push(format!(
-                    "{situation}, {part}: ours ÷ none was {old:.3} and is {new:.3}. `cargo cost --update` accepts it"
+                    "{situation}, {side}: ours ÷ none was {old:.3} and is {new:.3}. `cargo cost --update` accepts it"
                 )),
                 None => lines.push(format!(
-                    "{situation}, {part}: not recorded. `cargo cost --update` records it"
+                    "{situation}, {side}: not recorded. `cargo cost --update` records it"
                 )),
             }
         }
@@ -119,12 +125,12 @@ impl Figures {
     /// The rows of the table.
     fn rows(&self) -> impl Iterator<Item = (Situation, Row)> {
         self.0.iter().flat_map(|(situation, contestants)| {
-            let parts =
-                Contestant::ALL.map(|contestant| contestants.get(&contestant).map(|of| of.parts()));
-            let [none, empty, ours] = parts.map(|parts| parts.into_iter().flatten());
+            let sides =
+                Contestant::ALL.map(|contestant| contestants.get(&contestant).map(|of| of.sides()));
+            let [none, empty, ours] = sides.map(|sides| sides.into_iter().flatten());
             none.zip(empty).zip(ours).map(|((none, empty), ours)| {
                 let row = Row {
-                    part: none.0,
+                    side: none.0,
                     none: none.1,
                     empty: empty.1,
                     ours: ours.1,
@@ -138,16 +144,16 @@ impl Figures {
 /// A row of the table: one or both sidecars.
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    part: &'static str,
-    none: u64,
-    empty: u64,
-    ours: u64,
+    side: &'static str,
+    none: Count,
+    empty: Count,
+    ours: Count,
 }
 
 impl Row {
     /// The ratio of the filter to no filter.
     fn ratio(&self) -> f64 {
-        self.ours as f64 / self.none as f64
+        self.ours.total() as f64 / self.none.total() as f64
     }
 }
 
@@ -160,11 +166,12 @@ impl Display for Figures {
         )?;
         writeln!(f, "| --- | --- | --- | --- | --- |")?;
         for (situation, row) in self.rows() {
-            let [none, empty, ours] = [row.none, row.empty, row.ours].map(|count| count / 1000);
+            let [none, empty, ours] =
+                [row.none, row.empty, row.ours].map(|count| count.total() / 1000);
             writeln!(
                 f,
                 "| {situation}, {} | {none} | {empty} | {ours} | {:.3} |",
-                row.part,
+                row.side,
                 row.ratio()
             )?;
         }
@@ -175,8 +182,18 @@ impl Display for Figures {
 impl Display for Instructions {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { client, server } = self;
-        write!(f, "{client} client, {server} server")
+        write!(f, "{} client, {} server", client.total(), server.total())
     }
+}
+
+/// A count in the file.
+pub(super) fn inline(count: &Count) -> String {
+    let Count {
+        envoy,
+        allocator,
+        compiled,
+    } = count;
+    format!("{{ envoy: {envoy}, allocator: {allocator}, compiled: {compiled} }}")
 }
 
 /// The name in the file.
@@ -184,5 +201,58 @@ fn name(key: &impl Serialize) -> String {
     match serde_json::to_value(key) {
         Ok(serde_json::Value::String(name)) => name,
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Figures;
+
+    fn figures(client: i64) -> Figures {
+        let text = format!(
+            "plaintext:
+  no_filter:
+    client: {{ envoy: 90, allocator: 10, compiled: 0 }}
+    server: {{ envoy: 100, allocator: 0, compiled: 0 }}
+  empty_filter:
+    client: {{ envoy: 100, allocator: 0, compiled: 0 }}
+    server: {{ envoy: 100, allocator: 0, compiled: 0 }}
+  filter:
+    client: {{ envoy: {client}, allocator: 20, compiled: 10 }}
+    server: {{ envoy: 200, allocator: 0, compiled: 0 }}
+"
+        );
+        serde_saphyr::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_ratio_may_exceed_the_recorded_one_by_one_per_cent() {
+        assert_eq!(figures(171).exceeded(&figures(170)), [""; 0]);
+        assert_eq!(
+            figures(180).exceeded(&figures(170)),
+            [
+                "plaintext, client: ours ÷ none was 2.000 and is 2.100. `cargo cost --update` accepts it",
+                "plaintext, both: ours ÷ none was 2.000 and is 2.050. `cargo cost --update` accepts it",
+            ]
+        );
+        assert_eq!(figures(100).exceeded(&figures(170)), [""; 0]);
+    }
+
+    #[test]
+    fn a_ratio_that_is_not_recorded_fails() {
+        let lines = figures(170).exceeded(&Figures::default());
+        assert_eq!(
+            lines.first().map(String::as_str),
+            Some("plaintext, client: not recorded. `cargo cost --update` records it")
+        );
+        assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn the_file_is_what_is_read() {
+        assert_eq!(
+            figures(170),
+            serde_saphyr::from_str(&figures(170).text()).unwrap()
+        );
     }
 }

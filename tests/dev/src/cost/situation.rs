@@ -7,8 +7,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::callgrind::Callgrind;
+use super::callgrind::{Callgrind, without_flushes};
 use super::connections::{self, First};
+use super::count::Count;
 use super::figures::Instructions;
 use crate::bench::{Contestant, Modules};
 use crate::soak::Pair;
@@ -17,6 +18,10 @@ use mesh::{EnvoyBinary, Hop, Scratch};
 
 /// The number of connections before the count: caches, TLS sessions and series are known then.
 const WARM_UP: u32 = 80;
+/// The wait before the count of the filter: six reporting intervals. It defines the metrics of its
+/// diagnostics after one. After five it forgets that a connection of the warm-up came without a frame;
+/// until then it asks for the client's address on every connection.
+const FORGOTTEN: Duration = Duration::from_secs(6 * 15);
 /// The wait until both Envoys have closed the last connection.
 const REST: Duration = Duration::from_secs(1);
 
@@ -64,17 +69,27 @@ impl Situation {
         let binary = callgrind.wrap(binary)?;
         let (wasm, configuration) = modules.of(contestant);
         let application = connections::serve(self.first())?;
-        let pair = Pair::start(&binary, wasm, configuration, application, self.hop())?;
+        let pair = Pair::start(
+            &binary,
+            wasm,
+            configuration,
+            application,
+            self.hop(),
+            without_flushes,
+        )?;
         let (to, first) = (pair.address(), self.first());
         let what = || "a connection through both sidecars";
         connections::warm_up(to, first, WARM_UP).context(what)?;
-        thread::sleep(REST);
+        thread::sleep(match contestant {
+            Contestant::Filter => FORGOTTEN,
+            _ => REST,
+        });
         let [client, server] = pair.both()?;
         callgrind.start(client)?;
         callgrind.start(server)?;
         connections::connect(to, first, connections).context(what)?;
         thread::sleep(REST);
-        let each = |total: u64| total / u64::from(connections);
+        let each = |counted: Count| counted / i64::from(connections);
         Ok(Instructions {
             client: each(callgrind.stop(client)?),
             server: each(callgrind.stop(server)?),

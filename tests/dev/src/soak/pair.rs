@@ -45,38 +45,46 @@ pub struct Memory {
 
 impl Pair {
     /// Starts both sidecars with a filter, or without one if `configuration` is `None`. Each
-    /// configuration names the reporter of its side, as in `envoy-config/istio`.
+    /// configuration names the reporter of its side, as in `envoy-config/istio`. `edit` changes both
+    /// bootstraps.
     pub(crate) fn start(
         binary: &EnvoyBinary,
         wasm: &Path,
         configuration: Option<&Value>,
         application: SocketAddr,
         hop: Hop,
+        edit: fn(&mut Value),
     ) -> Result<Self> {
         let filter = |reporter| match configuration {
             Some(value) => Filter::Configured(with_reporter(value, reporter)),
             None => Filter::Absent,
         };
         let filters = ["SOURCE", "DESTINATION"].map(filter);
-        Self::start_with(binary, wasm, filters, application, hop)
+        Self::start_with(binary, wasm, filters, application, hop, edit)
     }
 
-    /// Starts both sidecars with these filters, the client's first.
+    /// Starts both sidecars with these filters, the client's first. `edit` changes both
+    /// bootstraps.
     pub(crate) fn start_with(
         binary: &EnvoyBinary,
         wasm: &Path,
         [client, server]: [Filter; 2],
         application: SocketAddr,
         hop: Hop,
+        edit: fn(&mut Value),
     ) -> Result<Self> {
         let scratch = Scratch::new("pair")?;
+        let edit_both = move |bootstrap: &mut Value| {
+            open_breakers(bootstrap);
+            edit(bootstrap);
+        };
         let service = Service::new(Workload::bookinfo(SERVICE, "v1"), PORT, application)
             .hop(hop)
             .filter(server)
-            .edit(open_breakers);
+            .edit(edit_both);
         let mesh = Mesh::builder(binary, wasm)
             .client_filter(client)
-            .edit_client(open_breakers)
+            .edit_client(edit_both)
             .service(service)
             .without_taps()
             .start(&scratch)?;
@@ -94,7 +102,7 @@ impl Pair {
     }
 
     /// The counts of a sidecar's filter.
-    pub(super) fn reported(&self, reporter: Reporter) -> Result<Counts> {
+    pub(crate) fn reported(&self, reporter: Reporter) -> Result<Counts> {
         let metrics = self.mesh.sidecar(reporter, SERVICE)?.metrics()?;
         Ok(Counts::reported(
             &metrics,

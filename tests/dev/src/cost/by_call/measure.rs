@@ -1,31 +1,31 @@
 //! Host calls that are repeated in real Envoys.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::iter;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use host_harness::{Event, Module, Sidecar};
 use serde_json::json;
 
-use super::emulated;
-use super::prices::{FUEL, Instructions, Prices};
-use crate::cost::callgrind::Callgrind;
+use super::prices::{FRAME, Prices};
+use crate::cost::callgrind::{Callgrind, without_flushes};
+use crate::cost::count::Count;
 use crate::soak::Pair;
 use mesh::error::{Context, Error, Result};
 use mesh::{EnvoyBinary, Filter, Hop, Scratch, wasm};
 
-/// How often a call is repeated in one callback.
-const REPETITIONS: u32 = 1000;
-/// Likewise for calls that take much longer than others.
-const FEW: u32 = 20;
-/// The number of connections that are counted for a call whose first answer on a connection takes
-/// more than the next ones.
-const FIRST: u32 = 40;
-/// The guest's code is repeated less: it must stay as warm as a filter's, which Envoy's V8 compiles
-/// again when it is hot.
-const GUEST: u32 = 20;
+/// How often a call is repeated in one callback that is not one of the filter's.
+const REPETITIONS: i64 = 1000;
+/// Likewise for a call that takes much longer than others.
+const FEW: i64 = 20;
+/// The number of connections that are counted for one of the filter's calls.
+const CONNECTIONS: i64 = 100;
+/// The bytes of a frame, about.
+const FRAME_LEN: usize = 600;
+/// The number of no call. Such a message has the length of a frame, and so has its answer.
+const FRAME_NUMBER: u8 = u8::MAX;
 /// The number of connections before the count.
 const WARM_UP: u32 = 40;
 /// The number of connections with each call before the count: Envoy's V8 compiles hot code again.
@@ -47,15 +47,21 @@ const OTHERS: [&str; 9] = [
 ];
 
 /// Measures the instructions of these host calls at the client and at the server, with mutual TLS.
-pub(super) fn prices(binary: &EnvoyBinary, mut calls: BTreeSet<String>) -> Result<Prices> {
-    calls.extend(OTHERS.map(str::to_owned));
+///
+/// Each of `calls` is made as often on a connection as the filter makes it. So its price has what
+/// Envoy does only for the first one, and what it frees with the connection.
+pub(super) fn prices(binary: &EnvoyBinary, calls: &BTreeMap<String, i64>) -> Result<Prices> {
+    let calls = calls
+        .iter()
+        .map(|(call, number)| Line::of_filter(call, *number));
+    let mut lines: Vec<_> = calls.collect();
+    lines.extend(OTHERS.map(Line::of_others));
+    let nothing = "0 nothing".to_owned();
+    let text = lines.iter().map(Line::text);
+    let text: Vec<_> = iter::once(nothing).chain(text).collect();
     let module = wasm::calls()?;
-    let mut lines = vec![line(REPETITIONS, "nothing"), line(GUEST, "guest")];
-    lines.extend(calls.iter().map(|call| line(repetitions(call), call)));
     // A mesh passes a configuration as JSON.
-    let text = json!(lines.join(";"));
-
-    let fuel = guest_fuel(&emulated(&module)?, &text.to_string())?;
+    let text = json!(text.join(";"));
 
     let scratch = Scratch::new("by-call")?;
     let dir = scratch.folder("callgrind")?;
@@ -63,9 +69,16 @@ pub(super) fn prices(binary: &EnvoyBinary, mut calls: BTreeSet<String>) -> Resul
     let binary = callgrind.wrap(binary)?;
     let application = echo().context(|| "a server")?;
     let filters = [(); 2].map(|()| Filter::Configured(text.clone()));
-    let pair = Pair::start_with(&binary, &module, filters, application, Hop::Mesh)?;
+    let pair = Pair::start_with(
+        &binary,
+        &module,
+        filters,
+        application,
+        Hop::Mesh,
+        without_flushes,
+    )?;
     let [client, server] = pair.both()?;
-    let count = |number, connections| -> Result<[u64; 2]> {
+    let count = |number: u8, connections: i64| -> Result<[Count; 2]> {
         callgrind.start(client)?;
         callgrind.start(server)?;
         thread::sleep(REST);
@@ -73,7 +86,8 @@ pub(super) fn prices(binary: &EnvoyBinary, mut calls: BTreeSet<String>) -> Resul
             ask(pair.address(), number).context(|| "a connection through both sidecars")?;
         }
         thread::sleep(REST);
-        Ok([callgrind.stop(client)?, callgrind.stop(server)?])
+        let counts = [callgrind.stop(client)?, callgrind.stop(server)?];
+        Ok(counts.map(|count| count / connections))
     };
     // The first ones may fail: they take longer than Envoy's time limits.
     let answered = (0..WARM_UP).filter(|_| ask(pair.address(), 0).is_ok());
@@ -83,91 +97,96 @@ pub(super) fn prices(binary: &EnvoyBinary, mut calls: BTreeSet<String>) -> Resul
             "no connection was answered",
         ));
     }
-    let numbers = (0..lines.len() * HEAT).map(|number| number % lines.len());
-    for number in numbers.filter_map(|number| u8::try_from(number).ok()) {
+    let heat = (0..=lines.len()).filter_map(|number| u8::try_from(number).ok());
+    for number in iter::repeat_n(heat, HEAT).flatten() {
         ask(pair.address(), number).context(|| "a connection through both sidecars")?;
     }
-    let nothing = count(0, 1)?;
-    let nothing_often = count(0, FIRST)?;
+    let nothing = count(0, CONNECTIONS)?;
     let mut prices = Prices::default();
-    prices.insert(FUEL, each(count(1, 1)?, nothing, fuel));
-    for (number, call) in (2..).zip(&calls) {
-        let of = match repetitions(call) {
-            1 => each(count(number, FIRST)?, nothing_often, FIRST.into()),
-            repetitions => each(count(number, 1)?, nothing, repetitions.into()),
-        };
-        eprintln!("{call}: {of:.0?}");
-        prices.insert(call, of);
+    let mut insert = |name: &str, [client, server]: [Count; 2], times: i64| {
+        let [no_client, no_server] = nothing;
+        let of = [(client - no_client) / times, (server - no_server) / times];
+        eprintln!("{name}: {of:?}");
+        prices.insert(name, of);
+    };
+    for (number, line) in (1..).zip(&lines) {
+        insert(&line.call, count(number, line.connections)?, line.times);
     }
+    insert(FRAME, count(FRAME_NUMBER, CONNECTIONS)?, 1);
     Ok(prices)
 }
 
-/// The instructions of one of this number of calls, at the client and at the server.
-fn each(counted: [u64; 2], nothing: [u64; 2], number: u64) -> [Instructions; 2] {
-    let [client, server] = counted;
-    let each = |all: u64, nothing: u64| {
-        (all as Instructions - nothing as Instructions) / number as Instructions
-    };
-    [each(client, nothing[0]), each(server, nothing[1])]
+/// A host call that is repeated.
+struct Line {
+    call: String,
+    /// How often it is repeated in one callback.
+    times: i64,
+    /// The number of connections that are counted.
+    connections: i64,
 }
 
-/// How often a call is repeated in one callback.
-fn repetitions(call: &str) -> u32 {
-    match call {
-        "define_metric" => FEW,
-        // Envoy reads the names in a certificate once for each connection.
-        _ if call.contains("uri_san") => 1,
-        _ => REPETITIONS,
+impl Line {
+    fn of_filter(call: &str, times: i64) -> Self {
+        Self {
+            call: call.to_owned(),
+            times,
+            connections: CONNECTIONS,
+        }
+    }
+
+    fn of_others(call: &str) -> Self {
+        Self {
+            call: call.to_owned(),
+            times: match call {
+                "define_metric" => FEW,
+                _ => REPETITIONS,
+            },
+            connections: 1,
+        }
+    }
+
+    /// The line in the configuration of the module.
+    fn text(&self) -> String {
+        format!("{} {}", self.times, self.call)
     }
 }
 
-fn line(repetitions: u32, call: &str) -> String {
-    format!("{repetitions} {call}")
-}
-
-/// The fuel of the guest's code in the emulator.
-fn guest_fuel(module: &Module, lines: &str) -> Result<u64> {
-    let sidecar = Sidecar::outbound(module).plugin_config(lines).start();
-    let sidecar = sidecar.map_err(|error| Error::malformed("the emulator", error))?;
-    sidecar.record_trace();
-    let fuel = |number: u8| -> u64 {
-        let connection = sidecar.connect();
-        connection.client.write([number]);
-        sidecar.take_trace();
-        connection.server.write([number]);
-        let trace = sidecar.take_trace();
-        let fuel = trace.into_iter().map(|event| match event {
-            Event::Callback { fuel, .. } => fuel,
-            Event::Hostcall { .. } => 0,
-        });
-        fuel.sum()
-    };
-    Ok(fuel(1).saturating_sub(fuel(0)))
-}
-
-/// Starts a server that answers each connection with its first byte.
+/// Starts a server that answers each connection with its message.
 fn echo() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
         for mut stream in listener.incoming().map_while(io::Result::ok) {
-            let mut byte = [0];
             // The client reports what it misses.
-            let _lost = stream
-                .read_exact(&mut byte)
-                .and_then(|()| stream.write_all(&byte));
+            let _lost = answer(&mut stream);
         }
     });
     Ok(address)
 }
 
+fn answer(stream: &mut TcpStream) -> io::Result<()> {
+    let mut first = [0];
+    stream.read_exact(&mut first)?;
+    let mut message = message(first[0]);
+    if let [_, rest @ ..] = message.as_mut_slice() {
+        stream.read_exact(rest)?;
+    }
+    stream.write_all(&message)
+}
+
+/// The message that asks for a call.
+fn message(number: u8) -> Vec<u8> {
+    let len = if number == FRAME_NUMBER { FRAME_LEN } else { 1 };
+    vec![number; len]
+}
+
 fn ask(to: SocketAddr, number: u8) -> io::Result<()> {
     let mut stream = TcpStream::connect(to)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(&[number])?;
+    stream.write_all(&message(number))?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
-    match answer == [number] {
+    match answer == message(number) {
         true => Ok(()),
         false => Err(io::Error::other(format!("the answer is {answer:?}"))),
     }

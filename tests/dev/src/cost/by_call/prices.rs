@@ -6,41 +6,39 @@ use std::path::Path;
 
 use host_harness::scenario::Side;
 
+use crate::cost::count::Count;
+use crate::cost::figures::inline;
 use mesh::error::{Context, Result};
 
-/// A number of instructions.
-pub(super) type Instructions = f64;
-
 const HEAD: &str = "\
-# Instructions of one host call in stock Envoy, in user mode, with those of the guest's allocator and
-# of the binding; `fuel`: of one unit of fuel. `cargo cost --by-call --update` writes this file.
+# Instructions of one host call in stock Envoy, in user mode, and of the bytes of two frames.
+# `compiled` has the guest's allocator and the binding. `cargo cost --by-call --update` writes this
+# file.
 ";
+
+/// The name of what the bytes of a frame in each direction take, without host calls.
+pub(super) const FRAME: &str = "bytes of two frames";
 
 /// The instructions of each host call.
 #[derive(Debug, Default)]
 pub(super) struct Prices {
-    client: BTreeMap<String, Instructions>,
-    server: BTreeMap<String, Instructions>,
+    client: BTreeMap<String, Count>,
+    server: BTreeMap<String, Count>,
 }
 
 impl Prices {
-    pub(super) fn insert(&mut self, call: &str, [client, server]: [Instructions; 2]) {
+    pub(super) fn insert(&mut self, call: &str, [client, server]: [Count; 2]) {
         self.client.insert(call.to_owned(), client);
         self.server.insert(call.to_owned(), server);
     }
 
-    /// The instructions of one call; not a number if it was not measured.
-    pub(super) fn of(&self, side: Side, call: &str) -> Instructions {
+    /// The instructions of one call; `None` if it was not measured.
+    pub(super) fn of(&self, side: Side, call: &str) -> Option<Count> {
         let of = match side {
             Side::Outbound => &self.client,
             Side::Inbound => &self.server,
         };
-        of.get(call).copied().unwrap_or(Instructions::NAN)
-    }
-
-    /// The instructions of one unit of fuel.
-    pub(super) fn fuel(&self, side: Side) -> Instructions {
-        self.of(side, FUEL)
+        of.get(call).copied()
     }
 
     pub(super) fn write(&self) -> Result<()> {
@@ -49,12 +47,9 @@ impl Prices {
         for (side, of) in [("client", &self.client), ("server", &self.server)] {
             text.push_str(&format!("{side}:\n"));
             for (call, one) in of {
-                text.push_str(&format!("  {call}: {one:.1}\n"));
+                text.push_str(&format!("  {call}: {}\n", inline(one)));
             }
         }
         fs::write(&file, text).context(|| format!("cannot write {}", file.display()))
     }
 }
-
-/// The name of a unit of fuel.
-pub(super) const FUEL: &str = "fuel";

@@ -1,4 +1,4 @@
-//! The host calls and the fuel of a connection with a known peer, in the emulator.
+//! The host calls of a connection with a known peer, in the emulator.
 
 use std::collections::BTreeMap;
 
@@ -8,40 +8,27 @@ use host_harness::{Event, Module};
 
 use mesh::error::{Error, Result};
 
-/// What a filter does for one connection.
-#[derive(Debug, Default)]
-pub(super) struct Work {
-    /// The number of each host call, by its name and what the cost of it depends on.
-    pub(super) calls: BTreeMap<String, u64>,
-    /// Fuel of all callbacks.
-    pub(super) fuel: u64,
-}
-
-impl Work {
-    /// The work of a filter for a connection with one message in each direction.
-    pub(super) fn of(side: Side, module: &Module) -> Result<Self> {
-        let trace = || {
-            let peers = Peers::of(module, 1)?;
-            let bench = Bench::start(side, module, &peers)?;
-            // The series exist afterwards.
-            bench.whole(0, 0)?;
-            bench.whole(0, 0)?;
-            bench.trace(|| bench.whole(0, 0))
-        };
-        let failed =
-            |error| Error::malformed(format!("a connection in the emulator, {side}"), error);
-        let trace = trace().map_err(|error: budget::Error| failed(error))?;
-        let mut work = Self::default();
-        for event in trace {
-            match event {
-                Event::Hostcall { name, detail, .. } => {
-                    *work.calls.entry(call(name, &detail)).or_default() += 1;
-                }
-                Event::Callback { fuel, .. } => work.fuel += fuel,
-            }
+/// The number of each host call of a filter for a connection with one message in each direction, by
+/// its name and what the cost of it depends on.
+pub(super) fn calls(side: Side, module: &Module) -> Result<BTreeMap<String, i64>> {
+    let trace = || {
+        let peers = Peers::of(module, 1)?;
+        let bench = Bench::start(side, module, &peers)?;
+        // The series exist afterwards.
+        bench.whole(0, 0)?;
+        bench.whole(0, 0)?;
+        bench.trace(|| bench.whole(0, 0))
+    };
+    let trace = trace().map_err(|error: budget::Error| {
+        Error::malformed(format!("a connection in the emulator, {side}"), error)
+    })?;
+    let mut calls = BTreeMap::new();
+    for event in trace {
+        if let Event::Hostcall { name, detail, .. } = event {
+            *calls.entry(call(name, &detail)).or_default() += 1;
         }
-        Ok(work)
     }
+    Ok(calls)
 }
 
 /// The name of a host call, with its argument where the cost depends on it.

@@ -1,0 +1,57 @@
+//! The instructions of bytes on one connection.
+
+use std::thread;
+use std::time::Duration;
+
+use super::slopes;
+use crate::bench::{Modules, bulk};
+use crate::cost::callgrind::{Callgrind, without_flushes};
+use crate::soak::{Load, Pair};
+use mesh::error::{Context, Result};
+use mesh::{EnvoyBinary, Hop, Scratch};
+
+/// The bytes that are sent and come back, in MB: the difference is counted.
+const FEW: usize = 2;
+const MANY: usize = 22;
+const MB: usize = 1_000_000;
+/// The wait until both Envoys have closed the last connection.
+const REST: Duration = Duration::from_secs(1);
+
+pub(super) fn table(binary: &EnvoyBinary) -> Result<String> {
+    let scratch = Scratch::new("bytes")?;
+    let dir = scratch.folder("callgrind")?;
+    let callgrind = Callgrind::new(&dir);
+    let binary = callgrind.wrap(binary)?;
+    let load = Load::start()?;
+    let modules = Modules::build()?;
+    // Both directions.
+    let megabytes = 2 * (MANY - FEW) as i64;
+    slopes("instructions per MB", megabytes, |contestant| {
+        let (wasm, configuration) = modules.of(contestant);
+        let application = load.application();
+        let pair = Pair::start(
+            &binary,
+            wasm,
+            configuration,
+            application,
+            Hop::Mesh,
+            without_flushes,
+        )?;
+        let [client, server] = pair.both()?;
+        let count = |megabytes: usize| -> Result<[i64; 2]> {
+            callgrind.start(client)?;
+            callgrind.start(server)?;
+            let sent = bulk(pair.address(), megabytes * MB);
+            sent.context(|| "a connection through both sidecars")?;
+            thread::sleep(REST);
+            Ok([
+                callgrind.stop(client)?.total(),
+                callgrind.stop(server)?.total(),
+            ])
+        };
+        // Translates and compiles the code.
+        count(FEW)?;
+        let ([client, server], [more_client, more_server]) = (count(FEW)?, count(MANY)?);
+        Ok([[client, more_client], [server, more_server]])
+    })
+}
