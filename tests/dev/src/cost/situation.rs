@@ -19,8 +19,8 @@ use mesh::{EnvoyBinary, Hop, Scratch};
 /// The number of connections before the count: caches, TLS sessions and series are known then.
 const WARM_UP: u32 = 80;
 /// The wait before the count of the filter: six reporting intervals. It defines the metrics of its
-/// diagnostics after one. After five it forgets that a connection of the warm-up came without a frame;
-/// until then it asks for the client's address on every connection.
+/// diagnostics after one. After five it forgets that a connection of the warm-up came without a
+/// frame; until then it asks for the client's address on every connection.
 const FORGOTTEN: Duration = Duration::from_secs(6 * 15);
 /// The wait until both Envoys have closed the last connection.
 const REST: Duration = Duration::from_secs(1);
