@@ -91,7 +91,9 @@ fn cargo_test_starts_rustdoc_for_libraries_with_examples() -> Result<(), Box<dyn
 fn has_example(text: &str) -> bool {
     let mut fences = text.lines().filter_map(|line| {
         let line = line.trim_start();
-        let comment = line.strip_prefix("///").or(line.strip_prefix("//!"))?;
+        let comment = ["///", "//!"]
+            .iter()
+            .find_map(|mark| line.strip_prefix(mark))?;
         comment.trim_start().strip_prefix("```")
     });
     let mut is_open = false;
