@@ -27,6 +27,16 @@ impl Count {
         self.envoy + self.allocator + self.compiled
     }
 
+    /// The parts and their sum, as cells of a table in Markdown.
+    pub(super) fn cells(self) -> String {
+        let Self {
+            envoy,
+            allocator,
+            compiled,
+        } = self;
+        format!("{envoy} | {allocator} | {compiled} | {}", self.total())
+    }
+
     /// Reads a dump of an Envoy with these addresses of code in files; `None` if its totals are not
     /// the sum of its lines.
     ///

@@ -77,17 +77,8 @@ pub(super) fn table(binary: &EnvoyBinary) -> Result<String> {
         let idle = tick(0)?;
         let count = tick(series)? - idle;
         eprintln!("{series} series: {count:?}, idle: {idle:?}");
-        let Count {
-            envoy,
-            allocator,
-            compiled,
-        } = count;
-        let total = count.total();
-        let _fits = writeln!(
-            text,
-            "| {series} | {envoy} | {allocator} | {compiled} | {total} | {} |",
-            total / series as i64
-        );
+        let each = count.total() / series as i64;
+        let _fits = writeln!(text, "| {series} | {} | {each} |", count.cells());
     }
     Ok(text)
 }
