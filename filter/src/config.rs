@@ -28,7 +28,7 @@ pub(crate) use duration::GoDuration;
 pub use error::ConfigError;
 pub use exchange::{Mode, PeerExchange};
 pub use expression::ExpressionError;
-pub(crate) use expression::{ExpressionId, ExpressionValues, Expressions, Moment, PEER_MAPS};
+pub(crate) use expression::{ExpressionId, ExpressionValues, Expressions, PEER_MAPS};
 pub use limits::{Limits, Ports};
 pub use metrics::MetricConfig;
 pub use notices::Notices;

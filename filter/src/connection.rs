@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use crate::config::Moment;
 use crate::exchange::{Exchange, Flow};
 use crate::host::attributes::path;
 use crate::host::{Buffer, ContextId, Host, Status};
@@ -155,12 +154,12 @@ impl<H: Host> Connection<H> {
         if waits {
             self.shared.need_metadata();
         } else if has_cluster {
-            self.freeze(Moment::Callback);
+            self.freeze();
         }
     }
 
     /// Computes the labels and counts the connection and its bytes so far.
-    fn freeze(&mut self, moment: Moment) {
+    fn freeze(&mut self) {
         let is_handshaking = self.is_handshaking();
         let shared = &self.shared;
         let Some(opening) = &mut self.opening else {
@@ -183,7 +182,7 @@ impl<H: Host> Connection<H> {
         let attributes = ConnectionAttributes::new(pair, number, is_handshaking, read);
         let peer = shared.resolve(attributes, metadata.as_deref());
         shared.publish(&peer);
-        let values = shared.expressions.evaluate(&shared.host, moment);
+        let values = shared.expressions.evaluate(&shared.host);
         let series = shared.series(&peer, &values);
         series.add(Metric::Opened, 1);
         series.add(Metric::Open, 1);
@@ -212,7 +211,7 @@ impl<H: Host> Connection<H> {
         }
         let host = &self.shared.host;
         if host.set_effective_context(self.id).is_ok() && self.is_established() {
-            self.freeze(Moment::Tick);
+            self.freeze();
         }
     }
 
@@ -254,7 +253,7 @@ impl<H: Host> Connection<H> {
             opening.exchange.on_close(&self.shared.diagnostics);
         }
         if self.series.is_none() {
-            self.freeze(Moment::Callback);
+            self.freeze();
         }
         self.opening = None;
         let Some(series) = &self.series else { return };

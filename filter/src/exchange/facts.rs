@@ -10,13 +10,23 @@ use crate::host::attributes::path;
 use crate::host::{Host, Status};
 use crate::peer::ReadBefore;
 
+/// How far the connection to the upstream is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Upstream {
+    /// It may have no certificate yet.
+    MayBeConnecting,
+    /// The upstream's first bytes are here.
+    Established,
+}
+
 /// The facts that were read so far.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    /// A lazily connected upstream has no SAN before it is connected, and no cluster before it is
-    /// chosen.
+    /// A lazily connected upstream has no cluster before it is chosen.
     pub(crate) attributes: ReadBefore,
     client_offered: Option<bool>,
+    /// Whether the client's connection has TLS.
+    client_has_tls: Option<bool>,
     /// Whether the server, which sent a frame, reads this workload's.
     pub(super) server_reads: bool,
 }
@@ -29,11 +39,17 @@ impl Facts {
     pub(super) fn upstream_is_spiffe<H: Host>(
         &mut self,
         context: &ExchangeContext<'_, H>,
+        upstream: Upstream,
     ) -> Result<bool, Status> {
-        if self.attributes.upstream_san.is_none() {
-            self.attributes.upstream_san = context.attributes.upstream_uri_san()?;
+        if let Some(san) = &self.attributes.upstream_san {
+            return Ok(is_spiffe(san.as_deref()));
         }
-        Ok(is_spiffe(self.attributes.upstream_san.as_deref()))
+        let san = context.attributes.upstream_uri_san()?;
+        let is_spiffe = is_spiffe(san.as_deref());
+        if san.is_some() || upstream == Upstream::Established {
+            self.attributes.upstream_san = Some(san);
+        }
+        Ok(is_spiffe)
     }
 
     /// Whether the client showed a certificate. Its TLS handshake is over.
@@ -48,7 +64,9 @@ impl Facts {
         // The labels need the SAN too, and a client with a SAN has a certificate. Without TLS, the
         // version is empty, and an empty answer of the host takes less time than a byte.
         let san = attributes.text(path::PEER_SAN);
-        let is_mtls = san.is_some() || attributes.has_tls()? && attributes.is_mtls()?;
+        let has_tls = san.is_some() || attributes.has_tls()?;
+        let is_mtls = san.is_some() || has_tls && attributes.is_mtls()?;
+        self.client_has_tls = Some(has_tls);
         self.attributes.client_san = Some(san);
         Ok(is_mtls)
     }
@@ -101,6 +119,9 @@ impl Facts {
     /// It is known before the first byte, where the listener computes the JA4 fingerprint of the
     /// ClientHello and a `set_filter_state` filter in front of this one stores it.
     pub(super) fn client_offered<H: Host>(&mut self, context: &ExchangeContext<'_, H>) -> bool {
+        if self.client_has_tls == Some(false) {
+            return false;
+        }
         *self.client_offered.get_or_insert_with(|| {
             let attributes = &context.attributes;
             let fingerprint = attributes.text(path::CLIENT_JA4);

@@ -6,7 +6,7 @@
 //! `peer_exchange.clusters`, the configuration says that they are read.
 
 use super::context::ExchangeContext;
-use super::facts::Facts;
+use super::facts::{Facts, Upstream};
 use super::proofs::Taken;
 use crate::config::Mode;
 use crate::host::attributes::path;
@@ -49,7 +49,8 @@ pub(super) fn may_read<H: Host>(
         (Mode::Off, _) => Ok(false),
         (Mode::On, _) => Ok(true),
         // Servers of a listed cluster may have certificates of another kind.
-        (Mode::Auto | Mode::Receive, Reporter::Source) => Ok(facts.upstream_is_spiffe(context)?
+        (Mode::Auto | Mode::Receive, Reporter::Source) => Ok(facts
+            .upstream_is_spiffe(context, Upstream::Established)?
             || facts.is_listed(context)
                 && context
                     .attributes
@@ -75,16 +76,18 @@ pub(super) fn may_write<H: Host>(
             peer == FirstBytes::Frame || facts.client_offered(context)
         }
         (Mode::Auto, Reporter::Source) if peer == FirstBytes::Frame => facts.server_reads,
-        (Mode::Auto, Reporter::Source) => match facts.upstream_is_spiffe(context) {
-            Ok(true) if facts.is_listed(context) => true,
-            // A server that spoke first and sent no frame has no exchange any more.
-            Ok(true) if peer == FirstBytes::Pending => {
-                let server = facts.server(context);
-                let taken = server.and_then(|server| context.proofs().take(server));
-                return taken.map_or(Permission::Denied, Permission::ByProof);
+        (Mode::Auto, Reporter::Source) => {
+            match facts.upstream_is_spiffe(context, Upstream::MayBeConnecting) {
+                Ok(true) if facts.is_listed(context) => true,
+                // A server that spoke first and sent no frame has no exchange any more.
+                Ok(true) if peer == FirstBytes::Pending => {
+                    let server = facts.server(context);
+                    let taken = server.and_then(|server| context.proofs().take(server));
+                    return taken.map_or(Permission::Denied, Permission::ByProof);
+                }
+                _ => false,
             }
-            _ => false,
-        },
+        }
     };
     match is_known {
         true => Permission::Granted,

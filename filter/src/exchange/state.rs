@@ -8,7 +8,7 @@ use peer_exchange::Payload;
 
 use super::context::ExchangeContext;
 use super::directions::{Reading, Writing};
-use super::facts::Facts;
+use super::facts::{Facts, Upstream};
 use super::failure::HostFailure;
 use super::local::LocalExchange;
 use super::permission::{self, FirstBytes, Permission};
@@ -294,7 +294,7 @@ impl Exchange {
             return;
         }
         let facts = &mut self.facts;
-        facts.server_reads = facts.upstream_is_spiffe(context) == Ok(true)
+        facts.server_reads = facts.upstream_is_spiffe(context, Upstream::Established) == Ok(true)
             && (facts.is_listed(context) || facts.prove_server(context, self.opened_at));
     }
 

@@ -36,8 +36,8 @@ pub(crate) struct ReadAttributes {
 /// takes more time than the rest of a callback.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBefore {
-    /// The URI SAN of the upstream's certificate.
-    pub(crate) upstream_san: Option<String>,
+    /// The URI SAN of the upstream's certificate, if it was read after the TLS handshake.
+    pub(crate) upstream_san: Option<Option<String>>,
     /// The URI SAN of the client's certificate, if it was read after the TLS handshake.
     pub(crate) client_san: Option<Option<String>>,
     /// The upstream's cluster.
@@ -67,7 +67,7 @@ impl ReadAttributes {
         };
         let upstream_san = match reporter {
             Reporter::Source | Reporter::Waypoint => {
-                upstream_san.or_else(|| attributes.text(path::UPSTREAM_PEER_SAN))
+                upstream_san.unwrap_or_else(|| attributes.text(path::UPSTREAM_PEER_SAN))
             }
             Reporter::Destination => None,
         };

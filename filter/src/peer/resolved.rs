@@ -1,6 +1,6 @@
 //! The result of resolving a connection's attributes.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use peer_exchange::Metadata;
@@ -10,6 +10,7 @@ use super::connection_attributes::ConnectionAttributes;
 use super::filter_state;
 use super::native;
 use super::resolve::resolve;
+use crate::config::ExpressionValues;
 use crate::labels::{LabelSet, Workload};
 use crate::series::Series;
 
@@ -21,8 +22,8 @@ pub(crate) struct ResolvedPeer {
     pub(crate) namespace_mismatch: bool,
     /// The encoded peer for the filter state; empty if nothing is known of it.
     pub(crate) filter_state: Vec<u8>,
-    /// The series of such connections, if it depends on nothing else.
-    pub(crate) series: OnceCell<Rc<Series>>,
+    /// The series of the last such connection, and the values of the expressions on it.
+    pub(crate) last: RefCell<Option<(ExpressionValues, Rc<Series>)>>,
 }
 
 impl ResolvedPeer {
@@ -43,7 +44,7 @@ impl ResolvedPeer {
             labels,
             namespace_mismatch,
             filter_state: peer.encode_to_vec(),
-            series: OnceCell::new(),
+            last: RefCell::default(),
         }
     }
 

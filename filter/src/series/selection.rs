@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::key::{SeriesKey, SetOfMetric};
 use super::metric_labels::{Base, Entry, Label, Origin, SelectedMetric};
+use crate::bytes::Bytes;
 use crate::config::{Cel, Config, ConfigError, ExpressionId, ExpressionValues, Expressions};
 use crate::host::attributes::Roots;
 use crate::host::{Host, MetricKind};
@@ -148,7 +149,7 @@ impl LabelSelection {
             for label in set {
                 self.encode(&mut encoded, label, standard, values);
             }
-            label_sets.push(encoded);
+            label_sets.push(Bytes(encoded));
         }
         SeriesKey {
             label_sets,

@@ -55,7 +55,7 @@ fn a_condition_reads_attributes_of_the_connection() {
         {"match": "connection.mtls", "dimensions": {"role": "upstream_peer.labels['role'].value"}},
         {"name": "tcp_sent_bytes_total", "match": "connection.mtls", "drop": true}
     ]}"#;
-    host.set("upstream_peer.labels['role']", "primary");
+    host.set("upstream_peer.labels.role", "primary");
     let sim = Sim::new(&host, config);
     sim.down(b"query");
     sim.up(b"answer");

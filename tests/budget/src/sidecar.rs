@@ -28,7 +28,25 @@ impl Bench {
     /// # Errors
     /// The filter does not start.
     pub fn start(side: Side, module: &Module, peers: &Peers) -> Result<Self, Error> {
+        Self::start_in(scenario()?, side, module, peers)
+    }
+
+    /// Starts a sidecar of `mesh.yaml` without TLS.
+    ///
+    /// # Errors
+    /// The filter does not start.
+    pub fn start_plaintext(side: Side, module: &Module) -> Result<Self, Error> {
         let mut scenario = scenario()?;
+        scenario.mtls = None;
+        Self::start_in(scenario, side, module, &Peers::default())
+    }
+
+    fn start_in(
+        mut scenario: Scenario,
+        side: Side,
+        module: &Module,
+        peers: &Peers,
+    ) -> Result<Self, Error> {
         match side {
             Side::Outbound => scenario.inbound = None,
             Side::Inbound => scenario.outbound = None,

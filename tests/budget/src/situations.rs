@@ -36,7 +36,7 @@ pub(crate) struct Scene<'a> {
 }
 
 /// The situations of the filter.
-pub(crate) const SITUATIONS: [Situation; 6] = [
+pub(crate) const SITUATIONS: [Situation; 7] = [
     Situation {
         name: "start",
         play: start,
@@ -48,6 +48,10 @@ pub(crate) const SITUATIONS: [Situation; 6] = [
     Situation {
         name: "connection, series known",
         play: series_known,
+    },
+    Situation {
+        name: "connection without TLS, series known",
+        play: plaintext,
     },
     Situation {
         name: "data",
@@ -112,6 +116,14 @@ fn series_new(scene: &Scene<'_>) -> Result<Costs, Error> {
 /// A connection from a peer with existing series.
 fn series_known(scene: &Scene<'_>) -> Result<Costs, Error> {
     let bench = scene.bench()?;
+    bench.whole(0, MESSAGES)?;
+    bench.whole(0, MESSAGES)?;
+    bench.cost(|| bench.whole(0, MESSAGES))
+}
+
+/// A connection without TLS, with existing series.
+fn plaintext(scene: &Scene<'_>) -> Result<Costs, Error> {
+    let bench = Bench::start_plaintext(scene.side, scene.module)?;
     bench.whole(0, MESSAGES)?;
     bench.whole(0, MESSAGES)?;
     bench.cost(|| bench.whole(0, MESSAGES))

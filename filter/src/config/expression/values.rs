@@ -5,7 +5,7 @@
 pub(crate) struct ExpressionId(pub(super) usize);
 
 /// The values of all expressions for one connection, as the host encodes them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ExpressionValues(pub(super) Vec<Vec<u8>>);
 
 impl ExpressionValues {

@@ -1,5 +1,4 @@
 use super::*;
-use crate::config::Moment;
 use crate::host::fake::FakeHost;
 
 /// The stats of one connection: the short labels make the standard ones countable.
@@ -31,7 +30,7 @@ impl Case {
 
     /// The labels of a metric, the standard ones left out unless they have another value.
     fn labels(&self, metric: Metric) -> Option<Vec<String>> {
-        let values = self.expressions.evaluate(&&self.host, Moment::Callback);
+        let values = self.expressions.evaluate(&&self.host);
         let standard: Vec<_> = STANDARD_LABELS
             .iter()
             .map(|label| Cow::Borrowed(label.name))
@@ -53,7 +52,7 @@ impl Case {
 
     /// How many labels a metric has.
     fn count(&self, metric: Metric) -> usize {
-        let values = self.expressions.evaluate(&&self.host, Moment::Callback);
+        let values = self.expressions.evaluate(&&self.host);
         let standard: Vec<_> = STANDARD_LABELS
             .iter()
             .map(|label| Cow::Borrowed(label.name))
@@ -160,7 +159,7 @@ fn keys_differ_if_labels_or_metrics_differ() {
     let config = r#"{"metrics": [{"name": "tcp_sent_bytes_total", "match": "connection.mtls", "drop": true}]}"#;
     let key = |mtls: u8, reporter: &'static str| {
         let case = Case::new(config).with("connection.mtls", [mtls]);
-        let values = case.expressions.evaluate(&&case.host, Moment::Callback);
+        let values = case.expressions.evaluate(&&case.host);
         case.selection.key(&[Cow::Borrowed(reporter)], &values)
     };
     assert_eq!(key(1, "a"), key(1, "a"));
@@ -176,7 +175,7 @@ fn a_custom_metric_has_only_custom_labels() {
     )
     .with("7", 7i64.to_le_bytes())
     .with("'x'", "x");
-    let values = case.expressions.evaluate(&&case.host, Moment::Callback);
+    let values = case.expressions.evaluate(&&case.host);
     let key = case.selection.key(&[], &values);
     let index = Metric::ALL.len();
     let stat = case.selection.stat_name(&key, index);
