@@ -104,7 +104,7 @@ fn policy(bootstrap: &mut Value, policy: Option<&str>) {
     }
 }
 
-fn fail_closed(bootstrap: &mut Value) {
+pub(crate) fn fail_closed(bootstrap: &mut Value) {
     policy(bootstrap, Some("FAIL_CLOSED"));
 }
 
@@ -113,11 +113,11 @@ fn no_policy(bootstrap: &mut Value) {
     policy(bootstrap, None);
 }
 
-fn fail_open(bootstrap: &mut Value) {
+pub(crate) fn fail_open(bootstrap: &mut Value) {
     policy(bootstrap, Some("FAIL_OPEN"));
 }
 
-fn fail_reload(bootstrap: &mut Value) {
+pub(crate) fn fail_reload(bootstrap: &mut Value) {
     policy(bootstrap, Some("FAIL_RELOAD"));
 }
 

@@ -35,3 +35,4 @@ mod reporting;
 mod statsd;
 mod traffic;
 mod updates;
+mod worker_without_vm;
