@@ -110,7 +110,7 @@ fn measure(options: &Options, recorded: &Figures) -> Result<Figures> {
             let known = recorded.get(*situation, contestant);
             let counted = match known {
                 Some(known) if options.quick && contestant != Contestant::Filter => known,
-                _ => situation.count(contestant, &binary, &modules, options.connections)?,
+                _ => situation.count(contestant, &binary, &modules, options.connections, 1)?,
             };
             eprintln!("{situation}, {contestant:?}: {counted}");
             figures.insert(*situation, contestant, counted);

@@ -16,12 +16,12 @@ use serde_json::json;
 
 pub(crate) use self::load::Load;
 use self::pair::Memory;
-pub(crate) use self::pair::{Pair, raise_file_limit};
+pub(crate) use self::pair::{Pair, Setup, raise_file_limit};
 pub use self::report::{Report, Sidecar};
+use mesh::EnvoyBinary;
 use mesh::error::Result;
 use mesh::labels::Reporter;
 use mesh::wasm;
-use mesh::{EnvoyBinary, Hop};
 
 /// The number of connections before the first measurement.
 const WARM_UP: u64 = 1000;
@@ -80,8 +80,7 @@ pub fn soak(options: &Options) -> Result<Report> {
         &wasm::build()?,
         Some(&json!({ "tcp_reporting_duration": "1s" })),
         load.application(),
-        Hop::Mesh,
-        |_| {},
+        Setup::default(),
     )?;
     let started = Instant::now();
     load.one_by_one(pair.address(), WARM_UP, Duration::ZERO)?;

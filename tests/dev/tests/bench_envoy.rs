@@ -11,6 +11,7 @@ fn every_contestant_does_the_work_of_every_round() -> mesh::Result<()> {
         requests: 8,
         idle: 20,
         memory_rounds: 1,
+        workers: 1,
         envoy_version: None,
         json: false,
     })?;

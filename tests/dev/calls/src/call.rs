@@ -27,12 +27,14 @@ enum Kind {
     Increment(Option<MetricId>),
     Time,
     ForeignFunction(String),
+    /// The answer of `expr_create`.
+    Expression(Vec<u8>),
     GetSharedData,
     SetSharedData,
 }
 
 impl Call {
-    /// Reads `REPETITIONS NAME ARGUMENT`.
+    /// Reads `REPETITIONS NAME ARGUMENT`. The argument of `expr_evaluate` is an expression.
     pub(crate) fn read(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
         let repetitions = words.next()?.parse().ok()?;
@@ -49,6 +51,11 @@ impl Call {
                 Kind::Increment(id.ok())
             }
             "get_current_time_nanoseconds" => Kind::Time,
+            "call_foreign_function" if argument == "expr_evaluate" => {
+                let text = words.next()?;
+                let token = ProxyWasm.call_foreign_function("expr_create", text.as_bytes());
+                Kind::Expression(token.ok()?)
+            }
             "call_foreign_function" => Kind::ForeignFunction(argument.to_owned()),
             "get_shared_data" => {
                 ProxyWasm
@@ -104,6 +111,9 @@ impl Kind {
             }
             Self::ForeignFunction(name) => {
                 black_box(ProxyWasm.call_foreign_function(name, &[]).ok());
+            }
+            Self::Expression(token) => {
+                black_box(ProxyWasm.call_foreign_function("expr_evaluate", token).ok());
             }
             Self::GetSharedData => {
                 black_box(ProxyWasm.shared_data(SHARED).ok());

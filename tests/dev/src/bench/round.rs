@@ -8,9 +8,9 @@ use super::contestant::{Contestant, Modules};
 use super::measure::Measure;
 use super::statistics::quantile;
 use super::traffic;
-use crate::soak::{Load, Pair};
+use crate::soak::{Load, Pair, Setup};
 use mesh::error::{Context, Result};
-use mesh::{Envoy, EnvoyBinary, Hop};
+use mesh::{Envoy, EnvoyBinary};
 
 /// The divisor of the work of the warm-up round, which fills compilers, caches and sessions.
 const WARM_UP: usize = 4;
@@ -21,7 +21,7 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// Measures CPU time and latency, with the same Envoys in all rounds.
 pub(super) fn work(options: &Options, binary: &EnvoyBinary, load: &Load) -> Result<Vec<Measure>> {
     let modules = Modules::build()?;
-    let start = |contestant| start(contestant, &modules, binary, load);
+    let start = |contestant| start(contestant, &modules, binary, load, options.workers);
     let [none, empty, filter] = Contestant::ALL.map(start);
     let pairs = [none?, empty?, filter?];
     let mut measures = vec![
@@ -88,7 +88,7 @@ pub(crate) fn resident<const N: usize>(
     load: &Load,
     numbers: [usize; N],
 ) -> Result<[[u64; 2]; N]> {
-    let pair = start(contestant, modules, binary, load)?;
+    let pair = start(contestant, modules, binary, load, 1)?;
     let mut held = Vec::new();
     let mut figures = [[0; 2]; N];
     for (number, figure) in numbers.into_iter().zip(&mut figures) {
@@ -105,6 +105,7 @@ fn start(
     modules: &Modules,
     binary: &EnvoyBinary,
     load: &Load,
+    workers: u32,
 ) -> Result<Pair> {
     let (wasm, configuration) = modules.of(contestant);
     Pair::start(
@@ -112,8 +113,10 @@ fn start(
         wasm,
         configuration,
         load.application(),
-        Hop::Mesh,
-        |_| {},
+        Setup {
+            workers,
+            ..Setup::default()
+        },
     )
 }
 

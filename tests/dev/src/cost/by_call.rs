@@ -20,38 +20,46 @@ use mesh::EnvoyBinary;
 use mesh::error::{Error, Result};
 use mesh::wasm;
 
-/// Prints what the filter adds to a connection, call by call, beside the recorded values of
-/// [`Situation::MutualTls`]. `update`: records the cost of each call.
+/// The situations whose cost is explained.
+const SITUATIONS: [Situation; 2] = [Situation::MutualTls, Situation::Plaintext];
+
+/// Prints what the filter adds to a connection, call by call, beside the recorded values. `update`:
+/// records the cost of each call.
 pub(super) fn run(binary: &EnvoyBinary, recorded: &Figures, update: bool) -> Result<()> {
     let file = wasm::build()?;
     let module =
         Module::from_file(&file).map_err(|error| Error::malformed(file.display(), error))?;
-    let mut sides = Vec::new();
-    for side in [Side::Outbound, Side::Inbound] {
-        sides.push((side, work::calls(side, &module)?));
-    }
-    let calls = sides.iter().flat_map(|(_, calls)| calls.clone()).collect();
-    let prices = measure::prices(binary, &calls)?;
-    if update {
-        prices.write()?;
-    }
-    for (side, calls) in &sides {
-        if let Some(added) = recorded.added(Situation::MutualTls, *side) {
-            print!("{}", table(*side, calls, &prices, added));
+    let mut all = BTreeMap::new();
+    for situation in SITUATIONS {
+        let mut sides = Vec::new();
+        for side in [Side::Outbound, Side::Inbound] {
+            sides.push((side, work::calls(situation, side, &module)?));
         }
+        let calls = sides.iter().flat_map(|(_, calls)| calls.clone()).collect();
+        let prices = measure::prices(binary, situation, &calls)?;
+        for (side, calls) in &sides {
+            if let Some(added) = recorded.added(situation, *side) {
+                print!("{}", table(situation, *side, calls, &prices, added));
+            }
+        }
+        all.insert(situation, prices);
     }
-    Ok(())
+    match update {
+        true => prices::write(&all),
+        false => Ok(()),
+    }
 }
 
 /// A table in Markdown. `added`: what an empty filter and the filter add to a connection.
 fn table(
+    situation: Situation,
     side: Side,
     calls: &BTreeMap<String, i64>,
     prices: &Prices,
     [empty, ours]: [Count; 2],
 ) -> String {
     let mut text = format!(
-        "| {side} | number | Envoy | allocator | compiled code | instructions |\n\
+        "| {situation}, {side} | number | Envoy | allocator | compiled code | instructions |\n\
          | --- | --- | --- | --- | --- | --- |\n"
     );
     let mut row = |what: &str, number: i64, of: Count| {
@@ -59,10 +67,14 @@ fn table(
     };
     row("an empty filter", 1, empty);
     let mut sum = empty;
-    let frame = (FRAME.to_owned(), 1);
-    for (call, number) in calls.iter().chain([(&frame.0, &frame.1)]) {
-        let of = prices.of(side, call).unwrap_or_default() * *number;
-        row(call, *number, of);
+    let frames = match situation {
+        Situation::Plaintext => None,
+        Situation::MutualTls | Situation::ServerFirst => Some((FRAME, 1)),
+    };
+    let calls = calls.iter().map(|(call, number)| (call.as_str(), *number));
+    for (call, number) in calls.chain(frames) {
+        let of = prices.of(side, call).unwrap_or_default() * number;
+        row(call, number, of);
         sum = sum + of;
     }
     let rest = Count {

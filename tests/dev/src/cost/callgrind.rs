@@ -8,11 +8,12 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::count::Count;
-use mesh::EnvoyBinary;
+use crate::soak::Setup;
 use mesh::envoy::Envoy;
 use mesh::error::{Context, Error, Result};
 use mesh::process;
 use mesh::tools::required;
+use mesh::{EnvoyBinary, Hop};
 
 const REMEDY: &str = "Install valgrind (Debian: `apt install valgrind`).";
 /// The label of the only dump of a window.
@@ -98,9 +99,18 @@ impl<'a> Callgrind<'a> {
     }
 }
 
+/// Sidecars whose instructions are counted.
+pub(super) fn setup(hop: Hop) -> Setup {
+    Setup {
+        hop,
+        edit: without_flushes,
+        ..Setup::default()
+    }
+}
+
 /// Keeps Envoy from visiting all of its stats every five seconds: the slower a run, the more of
 /// these visits would be in its count. Envoy permits less than five minutes.
-pub(super) fn without_flushes(bootstrap: &mut Value) {
+fn without_flushes(bootstrap: &mut Value) {
     if let Some(keys) = bootstrap.as_object_mut() {
         keys.insert("stats_flush_interval".into(), json!("299s"));
     }

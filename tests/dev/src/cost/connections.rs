@@ -1,9 +1,11 @@
 //! Connections that follow each other, each with two bytes in both directions.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
+
+use rustix::net::{self, AddressFamily, SocketType};
 
 use mesh::error::{Context, Result};
 
@@ -11,6 +13,9 @@ const QUESTION: &[u8] = b"hi";
 const ANSWER: &[u8] = b"ok";
 /// The limit of a read: Envoys in callgrind are slow.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The number of connections before a count, for each worker: caches, TLS sessions and series are
+/// known then.
+pub(super) const WARM_UP: u32 = 80;
 /// The number of connections of a warm-up that may fail.
 const TOLERATED: u32 = 20;
 
@@ -40,12 +45,12 @@ pub(super) fn connect(to: SocketAddr, first: First, count: u32) -> io::Result<()
     (0..count).try_for_each(|_| ask(to, first))
 }
 
-/// Opens connections until this number was answered. The first ones may fail: they take longer
-/// than Envoy's time limits, as callgrind translates the code of a handshake.
-pub(super) fn warm_up(to: SocketAddr, first: First, count: u32) -> io::Result<()> {
+/// Calls `ask` until it has succeeded this often. The first ones may fail: they take longer than
+/// Envoy's time limits, as callgrind translates the code of a handshake.
+pub(super) fn warm_up(count: u32, mut ask: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     let (mut answered, mut failures) = (0, 0);
     while answered < count {
-        match ask(to, first) {
+        match ask() {
             Ok(()) => answered += 1,
             Err(_) if failures < TOLERATED => failures += 1,
             Err(error) => return Err(error),
@@ -66,8 +71,20 @@ fn answer(mut stream: TcpStream, first: First) -> io::Result<()> {
     Ok(())
 }
 
-fn ask(to: SocketAddr, first: First) -> io::Result<()> {
-    let mut stream = TcpStream::connect(to)?;
+/// Opens a connection.
+pub(super) fn ask(to: SocketAddr, first: First) -> io::Result<()> {
+    talk(TcpStream::connect(to)?, first)
+}
+
+/// Opens a connection from this address, whose client writes first.
+pub(super) fn ask_from(from: SocketAddrV4, to: SocketAddr) -> io::Result<()> {
+    let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    net::bind(&socket, &from)?;
+    net::connect(&socket, &to)?;
+    talk(TcpStream::from(socket), First::Client)
+}
+
+fn talk(mut stream: TcpStream, first: First) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut answer = Vec::new();
     if first == First::Client {

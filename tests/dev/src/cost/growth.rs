@@ -1,13 +1,17 @@
-//! The costs that grow: with the number of open connections, with bytes, with the number of series.
+//! The costs that may grow: with open connections, with bytes, with series, with workers.
 
 mod bytes;
 mod memory;
+mod plot;
+mod series;
 mod ticks;
+mod workers;
 
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
 
+use self::plot::Plot;
 use crate::bench::Contestant;
 use mesh::EnvoyBinary;
 use mesh::error::Result;
@@ -21,17 +25,30 @@ pub(super) enum Growth {
     Bytes,
     /// Instructions of a tick by series
     Ticks,
+    /// Instructions of a connection by series, and the memory of a series
+    Series,
+    /// Instructions of a connection by workers
+    Workers,
 }
 
-/// Measures, and prints a table in Markdown.
+/// Measures, and prints a table in Markdown. Writes the plots to the target folder.
 pub(super) fn run(binary: &EnvoyBinary, growth: Growth) -> Result<()> {
-    let table = match growth {
-        Growth::Memory => memory::table(binary)?,
-        Growth::Bytes => bytes::table(binary)?,
-        Growth::Ticks => ticks::table(binary)?,
+    let (table, plot) = match growth {
+        Growth::Memory => (memory::table(binary)?, None),
+        Growth::Bytes => (bytes::table(binary)?, None),
+        Growth::Ticks => (ticks::table(binary)?, None),
+        Growth::Series => series::table(binary).map(drawn)?,
+        Growth::Workers => workers::table(binary).map(drawn)?,
     };
     println!("{table}");
+    if let Some(plot) = plot {
+        eprintln!("drew {}", plot.write()?.display());
+    }
     Ok(())
+}
+
+fn drawn((table, plot): (String, Plot)) -> (String, Option<Plot>) {
+    (table, Some(plot))
 }
 
 /// What a sidecar needs at a low and at a high amount.

@@ -7,17 +7,15 @@ use std::time::Duration;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::callgrind::{Callgrind, without_flushes};
-use super::connections::{self, First};
+use super::callgrind::{self, Callgrind};
+use super::connections::{self, First, WARM_UP};
 use super::count::Count;
 use super::figures::Instructions;
 use crate::bench::{Contestant, Modules};
-use crate::soak::Pair;
+use crate::soak::{Pair, Setup};
 use mesh::error::{Context, Result};
 use mesh::{EnvoyBinary, Hop, Scratch};
 
-/// The number of connections before the count: caches, TLS sessions and series are known then.
-const WARM_UP: u32 = 80;
 /// The wait before the count of the filter: six reporting intervals. It defines the metrics of its
 /// diagnostics after one. After five it forgets that a connection of the warm-up came without a
 /// frame; until then it asks for the client's address on every connection.
@@ -41,7 +39,8 @@ impl Situation {
     /// All situations.
     pub const ALL: [Self; 3] = [Self::MutualTls, Self::ServerFirst, Self::Plaintext];
 
-    fn hop(self) -> Hop {
+    /// The connection between the two sidecars.
+    pub(super) fn hop(self) -> Hop {
         match self {
             Self::MutualTls | Self::ServerFirst => Hop::Mesh,
             Self::Plaintext => Hop::Plaintext,
@@ -55,18 +54,20 @@ impl Situation {
         }
     }
 
-    /// Counts the instructions of this number of connections, by connection.
+    /// Counts the instructions of this number of connections, by connection, in Envoys with this
+    /// number of workers.
     pub(super) fn count(
         self,
         contestant: Contestant,
         binary: &EnvoyBinary,
         modules: &Modules,
         connections: u32,
+        workers: u32,
     ) -> Result<Instructions> {
         let scratch = Scratch::new("cost")?;
         let dir = scratch.folder("callgrind")?;
-        let callgrind = Callgrind::new(&dir);
-        let binary = callgrind.wrap(binary)?;
+        let counter = Callgrind::new(&dir);
+        let binary = counter.wrap(binary)?;
         let (wasm, configuration) = modules.of(contestant);
         let application = connections::serve(self.first())?;
         let pair = Pair::start(
@@ -74,25 +75,27 @@ impl Situation {
             wasm,
             configuration,
             application,
-            self.hop(),
-            without_flushes,
+            Setup {
+                workers,
+                ..callgrind::setup(self.hop())
+            },
         )?;
         let (to, first) = (pair.address(), self.first());
         let what = || "a connection through both sidecars";
-        connections::warm_up(to, first, WARM_UP).context(what)?;
+        connections::warm_up(WARM_UP * workers, || connections::ask(to, first)).context(what)?;
         thread::sleep(match contestant {
             Contestant::Filter => FORGOTTEN,
             _ => REST,
         });
         let [client, server] = pair.both()?;
-        callgrind.start(client)?;
-        callgrind.start(server)?;
+        counter.start(client)?;
+        counter.start(server)?;
         connections::connect(to, first, connections).context(what)?;
         thread::sleep(REST);
         let each = |counted: Count| counted / i64::from(connections);
         Ok(Instructions {
-            client: each(callgrind.stop(client)?),
-            server: each(callgrind.stop(server)?),
+            client: each(counter.stop(client)?),
+            server: each(counter.stop(server)?),
         })
     }
 }

@@ -43,36 +43,53 @@ pub struct Memory {
     pub vms: u64,
 }
 
+/// How the sidecars of a pair run.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) hop: Hop,
+    /// The worker threads of each.
+    pub(crate) workers: u32,
+    /// Changes both bootstraps.
+    pub(crate) edit: fn(&mut Value),
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            hop: Hop::Mesh,
+            workers: 1,
+            edit: |_| {},
+        }
+    }
+}
+
 impl Pair {
     /// Starts both sidecars with a filter, or without one if `configuration` is `None`. Each
-    /// configuration names the reporter of its side, as in `envoy-config/istio`. `edit` changes both
-    /// bootstraps.
+    /// configuration names the reporter of its side, as in `envoy-config/istio`.
     pub(crate) fn start(
         binary: &EnvoyBinary,
         wasm: &Path,
         configuration: Option<&Value>,
         application: SocketAddr,
-        hop: Hop,
-        edit: fn(&mut Value),
+        setup: Setup,
     ) -> Result<Self> {
         let filter = |reporter| match configuration {
             Some(value) => Filter::Configured(with_reporter(value, reporter)),
             None => Filter::Absent,
         };
         let filters = ["SOURCE", "DESTINATION"].map(filter);
-        Self::start_with(binary, wasm, filters, application, hop, edit)
+        Self::start_with(binary, wasm, filters, application, setup)
     }
 
-    /// Starts both sidecars with these filters, the client's first. `edit` changes both
-    /// bootstraps.
+    /// Starts both sidecars with these filters, the client's first.
     pub(crate) fn start_with(
         binary: &EnvoyBinary,
         wasm: &Path,
         [client, server]: [Filter; 2],
         application: SocketAddr,
-        hop: Hop,
-        edit: fn(&mut Value),
+        setup: Setup,
     ) -> Result<Self> {
+        let Setup { hop, workers, edit } = setup;
         let scratch = Scratch::new("pair")?;
         let edit_both = move |bootstrap: &mut Value| {
             open_breakers(bootstrap);
@@ -85,6 +102,7 @@ impl Pair {
         let mesh = Mesh::builder(binary, wasm)
             .client_filter(client)
             .edit_client(edit_both)
+            .concurrency(workers)
             .service(service)
             .without_taps()
             .start(&scratch)?;

@@ -10,11 +10,12 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::prices::{FRAME, Prices};
-use crate::cost::callgrind::{Callgrind, without_flushes};
+use crate::cost::callgrind::{self, Callgrind};
 use crate::cost::count::Count;
+use crate::cost::situation::Situation;
 use crate::soak::Pair;
 use mesh::error::{Context, Error, Result};
-use mesh::{EnvoyBinary, Filter, Hop, Scratch, wasm};
+use mesh::{EnvoyBinary, Filter, Scratch, wasm};
 
 /// How often a call is repeated in one callback that is not one of the filter's.
 const REPETITIONS: i64 = 1000;
@@ -34,28 +35,38 @@ const HEAT: usize = 3;
 const REST: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Calls that a connection with a known peer does not make. The answer of two is empty.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 13] = [
     "call_foreign_function expr_delete",
+    "call_foreign_function expr_evaluate [response.flags,upstream.uri_san_peer_certificate]",
+    "call_foreign_function expr_evaluate [string(response.flags),xds.cluster_name,connection.uri_san_peer_certificate]",
+    "call_foreign_function expr_evaluate xds.cluster_name",
     "define_metric",
     "get_property connection.mtls",
     "get_property connection.requested_server_name",
     "get_property source.address",
+    "get_property upstream.address",
     "get_property upstream.transport_failure_reason",
     "get_property xds.cluster_metadata.filter_metadata.istio.services.0",
     "get_property xds.listener_direction",
     "get_property xds.upstream_host_metadata.filter_metadata.istio.workload",
 ];
 
-/// Measures the instructions of these host calls at the client and at the server, with mutual TLS.
+/// Measures the instructions of these host calls at the client and at the server.
 ///
 /// Each of `calls` is made as often on a connection as the filter makes it. So its price has what
 /// Envoy does only for the first one, and what it frees with the connection.
-pub(super) fn prices(binary: &EnvoyBinary, calls: &BTreeMap<String, i64>) -> Result<Prices> {
+pub(super) fn prices(
+    binary: &EnvoyBinary,
+    situation: Situation,
+    calls: &BTreeMap<String, i64>,
+) -> Result<Prices> {
     let calls = calls
         .iter()
         .map(|(call, number)| Line::of_filter(call, *number));
     let mut lines: Vec<_> = calls.collect();
-    lines.extend(OTHERS.map(Line::of_others));
+    if situation == Situation::MutualTls {
+        lines.extend(OTHERS.map(Line::of_others));
+    }
     let nothing = "0 nothing".to_owned();
     let text = lines.iter().map(Line::text);
     let text: Vec<_> = iter::once(nothing).chain(text).collect();
@@ -65,8 +76,8 @@ pub(super) fn prices(binary: &EnvoyBinary, calls: &BTreeMap<String, i64>) -> Res
 
     let scratch = Scratch::new("by-call")?;
     let dir = scratch.folder("callgrind")?;
-    let callgrind = Callgrind::new(&dir);
-    let binary = callgrind.wrap(binary)?;
+    let counter = Callgrind::new(&dir);
+    let binary = counter.wrap(binary)?;
     let application = echo().context(|| "a server")?;
     let filters = [(); 2].map(|()| Filter::Configured(text.clone()));
     let pair = Pair::start_with(
@@ -74,19 +85,18 @@ pub(super) fn prices(binary: &EnvoyBinary, calls: &BTreeMap<String, i64>) -> Res
         &module,
         filters,
         application,
-        Hop::Mesh,
-        without_flushes,
+        callgrind::setup(situation.hop()),
     )?;
     let [client, server] = pair.both()?;
     let count = |number: u8, connections: i64| -> Result<[Count; 2]> {
-        callgrind.start(client)?;
-        callgrind.start(server)?;
+        counter.start(client)?;
+        counter.start(server)?;
         thread::sleep(REST);
         for _ in 0..connections {
             ask(pair.address(), number).context(|| "a connection through both sidecars")?;
         }
         thread::sleep(REST);
-        let counts = [callgrind.stop(client)?, callgrind.stop(server)?];
+        let counts = [counter.stop(client)?, counter.stop(server)?];
         Ok(counts.map(|count| count / connections))
     };
     // The first ones may fail: they take longer than Envoy's time limits.
@@ -103,18 +113,22 @@ pub(super) fn prices(binary: &EnvoyBinary, calls: &BTreeMap<String, i64>) -> Res
     }
     // The first count still has what is done only once.
     count(0, CONNECTIONS)?;
-    let nothing = count(0, CONNECTIONS)?;
+    // Each price is compared with the counts before and after it: the load of the machine changes.
+    let mut before = count(0, CONNECTIONS)?;
     let mut prices = Prices::default();
-    let mut insert = |name: &str, [client, server]: [Count; 2], times: i64| {
-        let [no_client, no_server] = nothing;
-        let of = [(client - no_client) / times, (server - no_server) / times];
-        eprintln!("{name}: {of:?}");
-        prices.insert(name, of);
-    };
-    for (number, line) in (1..).zip(&lines) {
-        insert(&line.call, count(number, line.connections)?, line.times);
+    let frames = Line::of_filter(FRAME, 1);
+    for (number, line) in (1..).zip(&lines).chain([(FRAME_NUMBER, &frames)]) {
+        let [client, server] = count(number, line.connections)?;
+        let after = count(0, CONNECTIONS)?;
+        let [[client_before, server_before], [client_after, server_after]] = [before, after];
+        let of = [
+            (client - (client_before + client_after) / 2) / line.times,
+            (server - (server_before + server_after) / 2) / line.times,
+        ];
+        eprintln!("{}: {of:?}", line.call);
+        prices.insert(&line.call, of);
+        before = after;
     }
-    insert(FRAME, count(FRAME_NUMBER, CONNECTIONS)?, 1);
     Ok(prices)
 }
 

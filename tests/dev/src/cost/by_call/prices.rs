@@ -8,6 +8,7 @@ use host_harness::scenario::Side;
 
 use crate::cost::count::Count;
 use crate::cost::figures::inline;
+use crate::cost::situation::Situation;
 use mesh::error::{Context, Result};
 
 const HEAD: &str = "\
@@ -40,16 +41,19 @@ impl Prices {
         };
         of.get(call).copied()
     }
+}
 
-    pub(super) fn write(&self) -> Result<()> {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("cost-by-call.yaml");
-        let mut text = HEAD.to_owned();
-        for (side, of) in [("client", &self.client), ("server", &self.server)] {
-            text.push_str(&format!("{side}:\n"));
+/// Writes the file.
+pub(super) fn write(all: &BTreeMap<Situation, Prices>) -> Result<()> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("cost-by-call.yaml");
+    let mut text = HEAD.to_owned();
+    for (situation, prices) in all {
+        for (side, of) in [("client", &prices.client), ("server", &prices.server)] {
+            text.push_str(&format!("{situation}, {side}:\n"));
             for (call, one) in of {
                 text.push_str(&format!("  {call}: {}\n", inline(one)));
             }
         }
-        fs::write(&file, text).context(|| format!("cannot write {}", file.display()))
     }
+    fs::write(&file, text).context(|| format!("cannot write {}", file.display()))
 }

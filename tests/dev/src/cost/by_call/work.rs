@@ -1,4 +1,4 @@
-//! The host calls of a connection with a known peer, in the emulator.
+//! The host calls of a connection whose series exist, in the emulator.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,23 @@ use budget::{Bench, Peers};
 use host_harness::scenario::Side;
 use host_harness::{Event, Module};
 
+use crate::cost::situation::Situation;
 use mesh::error::{Error, Result};
 
 /// The number of each host call of a filter for a connection with one message in each direction, by
 /// its name and what the cost of it depends on.
-pub(super) fn calls(side: Side, module: &Module) -> Result<BTreeMap<String, i64>> {
+pub(super) fn calls(
+    situation: Situation,
+    side: Side,
+    module: &Module,
+) -> Result<BTreeMap<String, i64>> {
     let trace = || {
-        let peers = Peers::of(module, 1)?;
-        let bench = Bench::start(side, module, &peers)?;
+        let bench = match situation {
+            Situation::Plaintext => Bench::start_plaintext(side, module)?,
+            Situation::MutualTls | Situation::ServerFirst => {
+                Bench::start(side, module, &Peers::of(module, 1)?)?
+            }
+        };
         // The series exist afterwards.
         bench.whole(0, 0)?;
         bench.whole(0, 0)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::slopes;
 use crate::bench::{Modules, bulk};
-use crate::cost::callgrind::{Callgrind, without_flushes};
+use crate::cost::callgrind::{self, Callgrind};
 use crate::soak::{Load, Pair};
 use mesh::error::{Context, Error, Result};
 use mesh::{EnvoyBinary, Hop, Scratch};
@@ -22,8 +22,8 @@ const REST: Duration = Duration::from_secs(1);
 pub(super) fn table(binary: &EnvoyBinary) -> Result<String> {
     let scratch = Scratch::new("bytes")?;
     let dir = scratch.folder("callgrind")?;
-    let callgrind = Callgrind::new(&dir);
-    let binary = callgrind.wrap(binary)?;
+    let counter = Callgrind::new(&dir);
+    let binary = counter.wrap(binary)?;
     let load = Load::start()?;
     let modules = Modules::build()?;
     // Both directions.
@@ -36,20 +36,16 @@ pub(super) fn table(binary: &EnvoyBinary) -> Result<String> {
             wasm,
             configuration,
             application,
-            Hop::Mesh,
-            without_flushes,
+            callgrind::setup(Hop::Mesh),
         )?;
         let [client, server] = pair.both()?;
         let count = |megabytes: usize| -> Result<[i64; 2]> {
-            callgrind.start(client)?;
-            callgrind.start(server)?;
+            counter.start(client)?;
+            counter.start(server)?;
             let sent = bulk(pair.address(), megabytes * MB);
             sent.context(|| "a connection through both sidecars")?;
             thread::sleep(REST);
-            Ok([
-                callgrind.stop(client)?.total(),
-                callgrind.stop(server)?.total(),
-            ])
+            Ok([counter.stop(client)?.total(), counter.stop(server)?.total()])
         };
         // Callgrind translates the code. The first ones may fail: they take longer than Envoy's time
         // limits.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::bench::{hold, talk};
-use crate::cost::callgrind::{Callgrind, without_flushes};
+use crate::cost::callgrind::{self, Callgrind};
 use crate::cost::count::Count;
 use crate::soak::{Load, Pair, raise_file_limit};
 use mesh::error::{Context, Error, Result};
@@ -30,23 +30,22 @@ pub(super) fn table(binary: &EnvoyBinary) -> Result<String> {
     raise_file_limit();
     let scratch = Scratch::new("ticks")?;
     let dir = scratch.folder("callgrind")?;
-    let callgrind = Callgrind::new(&dir);
+    let counter = Callgrind::new(&dir);
     let load = Load::start()?;
     // Each connection has a port of its own, so it has series of its own. The bootstrap knows the
     // label.
     let configuration = json!({
         "tcp_reporting_duration": format!("{}s", INTERVAL.as_secs()),
         "reporter": "SOURCE",
-        "metrics": [{ "dimensions": { "source_app": "string(source.port)" } }],
+        "metrics": [{ "dimensions": { "source_app": "source.port" } }],
         "peer_exchange": { "mode": "off" },
     });
     let pair = Pair::start_with(
-        &callgrind.wrap_paused(binary)?,
+        &counter.wrap_paused(binary)?,
         &wasm::build()?,
         [Filter::Configured(configuration), Filter::Absent],
         load.application(),
-        Hop::Plaintext,
-        without_flushes,
+        callgrind::setup(Hop::Plaintext),
     )?;
     let [client, _] = pair.both()?;
     let mut held = Vec::new();
@@ -65,11 +64,11 @@ pub(super) fn table(binary: &EnvoyBinary) -> Result<String> {
             for stream in held.iter_mut().take(moved) {
                 talk(stream).context(what)?;
             }
-            callgrind.resume(client)?;
-            callgrind.start(client)?;
+            counter.resume(client)?;
+            counter.start(client)?;
             clock.wait()?;
-            let count = callgrind.stop(client)?;
-            callgrind.pause(client)?;
+            let count = counter.stop(client)?;
+            counter.pause(client)?;
             Ok(count)
         };
         // V8 compiles the code of a tick when it is hot.
