@@ -57,7 +57,7 @@ pub struct Options {
     /// Number of rounds for memory
     #[arg(long, default_value_t = 3)]
     pub memory_rounds: usize,
-    /// Worker threads of each Envoy, except where memory is measured
+    /// Worker threads of each Envoy
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub workers: u32,
     /// Version of Envoy on PyPI; default: ENVOY_BIN, then the PATH, then the pinned version

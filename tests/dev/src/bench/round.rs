@@ -70,7 +70,14 @@ pub(super) fn memory(
     for round in 1..=options.memory_rounds {
         let mut figures = [0.0; 3];
         for (contestant, figure) in Contestant::ALL.into_iter().zip(&mut figures) {
-            let [[client, server]] = resident(contestant, &modules, binary, load, [options.idle])?;
+            let [[client, server]] = resident(
+                contestant,
+                &modules,
+                binary,
+                load,
+                options.workers,
+                [options.idle],
+            )?;
             *figure = (client + server) as f64 / MIB;
         }
         measure.rounds.push(figures);
@@ -79,16 +86,17 @@ pub(super) fn memory(
     Ok((!measure.rounds.is_empty()).then_some(measure))
 }
 
-/// The resident memory of both sidecars of a new pair, in bytes, with each of these numbers of open
-/// connections. The numbers ascend.
+/// The resident memory of both sidecars of a new pair with this number of workers, in bytes, with each
+/// of these numbers of open connections. The numbers ascend.
 pub(crate) fn resident<const N: usize>(
     contestant: Contestant,
     modules: &Modules,
     binary: &EnvoyBinary,
     load: &Load,
+    workers: u32,
     numbers: [usize; N],
 ) -> Result<[[u64; 2]; N]> {
-    let pair = start(contestant, modules, binary, load, 1)?;
+    let pair = start(contestant, modules, binary, load, workers)?;
     let mut held = Vec::new();
     let mut figures = [[0; 2]; N];
     for (number, figure) in numbers.into_iter().zip(&mut figures) {

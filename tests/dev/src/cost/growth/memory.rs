@@ -15,7 +15,7 @@ pub(super) fn table(binary: &EnvoyBinary) -> Result<String> {
     let load = Load::start()?;
     let modules = Modules::build()?;
     slopes("bytes per connection", (MANY - FEW) as i64, |contestant| {
-        let [few, many] = resident(contestant, &modules, binary, &load, [FEW, MANY])?;
+        let [few, many] = resident(contestant, &modules, binary, &load, 1, [FEW, MANY])?;
         let [[client, server], [more_client, more_server]] =
             [few, many].map(|sides| sides.map(u64::cast_signed));
         Ok([[client, more_client], [server, more_server]])
