@@ -15,6 +15,9 @@ pub struct Limits {
     pub max_label_length: usize,
     /// The longest payload of a peer's frame, in bytes. Istio's senders write 0.5 to 2 KiB.
     pub max_frame_bytes: u32,
+    /// About how many bytes a VM keeps of the frames of peers, and as many of the labels computed
+    /// from them. The cost of a connection from a peer that is not kept is that of a new one.
+    pub peer_cache_bytes: usize,
 }
 
 /// `ports`: the connections that the filter handles, by the port that the client connected to
@@ -33,12 +36,18 @@ impl Default for Limits {
             max_series: 10_000,
             max_label_length: DEFAULT_MAX_VALUE_LEN,
             max_frame_bytes: peer_exchange::DEFAULT_MAX_PAYLOAD,
+            peer_cache_bytes: 8 * 1024 * 1024,
         }
     }
 }
 
 impl Limits {
-    const KEYS: &'static [&'static str] = &["max_series", "max_label_length", "max_frame_bytes"];
+    const KEYS: &'static [&'static str] = &[
+        "max_series",
+        "max_label_length",
+        "max_frame_bytes",
+        "peer_cache_bytes",
+    ];
 
     pub(super) fn parse(object: &Object<'_>) -> Result<Self, ConfigError> {
         let mut limits = Self::default();
@@ -50,6 +59,9 @@ impl Limits {
                 "max_frame_bytes" => {
                     limits.max_frame_bytes =
                         u32::try_from(size(&field, 1..=1024 * 1024)?).unwrap_or(u32::MAX);
+                }
+                "peer_cache_bytes" => {
+                    limits.peer_cache_bytes = size(&field, 64 * 1024..=1024 * 1024 * 1024)?;
                 }
                 _ => return Err(field.unknown(Self::KEYS)),
             }

@@ -51,7 +51,7 @@ fn every_key_is_read() {
                 "proof_duration": "2m"
             },
             "additional_labels": ["role"],
-            "limits": {"max_series": 5, "max_label_length": 64, "max_frame_bytes": 1024},
+            "limits": {"max_series": 5, "max_label_length": 64, "max_frame_bytes": 1024, "peer_cache_bytes": 65536},
             "ports": {"include": [1, 65535], "exclude": [2]},
             "publish_peer": false
         }"#,
@@ -94,6 +94,7 @@ fn every_key_is_read() {
             max_series: 5,
             max_label_length: 64,
             max_frame_bytes: 1024,
+            peer_cache_bytes: 65536,
         },
         ports: Ports {
             include: vec![1, 65535],

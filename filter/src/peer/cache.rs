@@ -25,7 +25,7 @@ pub(crate) struct PeerMetadata {
 }
 
 /// The decoded frames, the pairs and the resolved peers of earlier connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PeerCache {
     metadata: WeightedCache<Bytes<Vec<u8>>, PeerMetadata>,
     frames_decoded: u64,
@@ -37,6 +37,18 @@ pub(crate) struct PeerCache {
 }
 
 impl PeerCache {
+    /// `max_weight`: about how many bytes each of its maps takes.
+    pub(crate) fn new(max_weight: usize) -> Self {
+        Self {
+            metadata: WeightedCache::new(max_weight),
+            frames_decoded: 0,
+            pairs: WeightedCache::new(max_weight),
+            numbers: WeightedCache::new(max_weight),
+            pairs_numbered: 0,
+            resolved: WeightedCache::new(max_weight),
+        }
+    }
+
     /// The metadata in a frame's payload; `None` if it has none.
     ///
     /// # Errors
@@ -136,6 +148,8 @@ mod tests {
     use super::*;
     use crate::labels::Reporter;
 
+    const MAX: usize = 1024 * 1024;
+
     fn payload(workload: &str) -> Payload {
         let frame = Frame::new(Struct::from_iter([("WORKLOAD_NAME", workload)]), "");
         match Decoder::default().decode(&frame.encode()).decoded {
@@ -146,7 +160,7 @@ mod tests {
 
     #[test]
     fn equal_frames_are_decoded_once() {
-        let mut cache = PeerCache::default();
+        let mut cache = PeerCache::new(MAX);
         let mut decode = |workload| {
             let decoded = cache.decode(payload(workload)).expect("a good frame");
             decoded.expect("metadata")
@@ -168,7 +182,7 @@ mod tests {
         let Decoded::Frame(payload) = decoder.decode(&frame.encode()).decoded else {
             panic!("a whole frame");
         };
-        let mut cache = PeerCache::default();
+        let mut cache = PeerCache::new(MAX);
         let mut decode = || cache.decode(payload.clone()).expect("a good frame");
         let (once, again) = (decode().expect("metadata"), decode().expect("metadata"));
         assert_ne!(once.number, again.number);
@@ -176,7 +190,7 @@ mod tests {
 
     #[test]
     fn facts_that_alternate_get_their_number_again() {
-        let mut cache = PeerCache::default();
+        let mut cache = PeerCache::new(MAX);
         let mut known = |san: &str, interval| {
             let pair = TlsPair::new(Reporter::Destination, Some("inbound".into()), None);
             let facts = Replaceable {
@@ -193,7 +207,7 @@ mod tests {
 
     #[test]
     fn facts_of_the_same_interval_are_offered_and_kept() {
-        let mut cache = PeerCache::default();
+        let mut cache = PeerCache::new(MAX);
         let pair = || {
             TlsPair::new(
                 Reporter::Source,

@@ -23,7 +23,7 @@ pub(crate) struct Client {
 
 /// The metadata of the clients. It is recorded only while a connection needs it, because most
 /// connections bring their own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct KnownClients {
     clients: WeightedCache<Client, KnownClient>,
     /// The reporting interval in which a connection last needed another one's metadata.
@@ -52,6 +52,14 @@ impl Client {
 }
 
 impl KnownClients {
+    /// `max_weight`: about how many bytes they take.
+    pub(crate) fn new(max_weight: usize) -> Self {
+        Self {
+            clients: WeightedCache::new(max_weight),
+            needed: None,
+        }
+    }
+
     /// A connection needs the metadata of another one from the reporting interval `interval` on.
     pub(crate) fn need(&mut self, interval: u32) {
         self.needed = Some(interval);
@@ -118,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_client_is_known_by_its_ip_address_and_principal() {
-        let mut clients = KnownClients::default();
+        let mut clients = KnownClients::new(1024 * 1024);
         clients.record(client(), &metadata(1), 0);
         let number = |address, principal| {
             let found = clients.find(&Client::new(address, principal), 0);
@@ -131,7 +139,7 @@ mod tests {
 
     #[test]
     fn metadata_is_used_for_some_intervals() {
-        let mut clients = KnownClients::default();
+        let mut clients = KnownClients::new(1024 * 1024);
         clients.record(client(), &metadata(1), u32::MAX);
         assert!(clients.find(&client(), LIFE - 1).is_some());
         assert!(clients.find(&client(), LIFE).is_none());
@@ -141,7 +149,7 @@ mod tests {
 
     #[test]
     fn clients_are_needed_for_some_intervals() {
-        let mut clients = KnownClients::default();
+        let mut clients = KnownClients::new(1024 * 1024);
         assert!(!clients.are_needed(0));
         clients.need(u32::MAX);
         assert!(clients.are_needed(LIFE - 1));
@@ -150,7 +158,7 @@ mod tests {
 
     #[test]
     fn several_workloads_behind_one_address_are_unknown() {
-        let mut clients = KnownClients::default();
+        let mut clients = KnownClients::new(1024 * 1024);
         clients.record(client(), &metadata(1), 0);
         clients.record(client(), &metadata(2), 0);
         assert!(clients.find(&client(), 0).is_none());

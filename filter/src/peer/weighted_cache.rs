@@ -5,49 +5,91 @@ use std::rc::Rc;
 
 use hashbrown::{Equivalent, HashMap};
 
-/// The limit, in bytes: several hundred peers.
-const MAX_WEIGHT: usize = 1024 * 1024;
-
 /// The weight of an entry without its value. It bounds the number of entries: peers choose the
 /// keys, and may choose ones with equal hashes.
 const ENTRY_WEIGHT: usize = 1024;
 
-/// Values by key. A full cache drops all of them: its memory is bounded, whatever peers send, and
-/// the values are computed again.
+/// One of so many entries is removed from a full cache. All at once would take a callback too long.
+const REMOVED: u32 = 8;
+
+/// Values by key. A full cache removes some of them, chosen at random: its memory is bounded, whatever
+/// peers send, and if there are more peers than it has room for, it still has some of them, in
+/// whatever order they come.
 #[derive(Debug)]
 pub(crate) struct WeightedCache<K, V> {
-    entries: HashMap<K, Rc<V>>,
+    entries: HashMap<K, Entry<V>>,
+    weight: usize,
+    max_weight: usize,
+    random: Random,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: Rc<V>,
     weight: usize,
 }
 
-impl<K, V> Default for WeightedCache<K, V> {
-    fn default() -> Self {
+impl<K: Eq + Hash, V> WeightedCache<K, V> {
+    /// A cache for about `max_weight` bytes.
+    pub(crate) fn new(max_weight: usize) -> Self {
         Self {
             entries: HashMap::default(),
             weight: 0,
+            max_weight,
+            random: Random::default(),
         }
     }
-}
 
-impl<K: Eq + Hash, V> WeightedCache<K, V> {
     pub(crate) fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, key: &Q) -> Option<Rc<V>> {
-        self.entries.get(key).map(Rc::clone)
+        self.entries.get(key).map(|entry| Rc::clone(&entry.value))
     }
 
     /// Adds a value of about `weight` bytes.
     pub(crate) fn insert(&mut self, key: K, weight: usize, value: V) -> Rc<V> {
         let value = Rc::new(value);
         let weight = weight.saturating_add(ENTRY_WEIGHT);
-        if weight > MAX_WEIGHT {
+        if weight > self.max_weight {
             return value;
         }
-        self.weight = self.weight.saturating_add(weight);
-        if self.weight > MAX_WEIGHT {
-            self.entries.clear();
-            self.weight = weight;
+        let entry = Entry {
+            value: Rc::clone(&value),
+            weight,
+        };
+        while self.weight.saturating_add(weight) > self.max_weight {
+            self.remove_some();
         }
-        self.entries.insert(key, Rc::clone(&value));
+        let replaced = self.entries.insert(key, entry);
+        let replaced = replaced.map_or(0, |entry| entry.weight);
+        self.weight = self.weight.saturating_sub(replaced).saturating_add(weight);
         value
+    }
+
+    fn remove_some(&mut self) {
+        let Self {
+            entries,
+            weight,
+            random,
+            ..
+        } = self;
+        entries.retain(|_, entry| {
+            let is_kept = random.next() % REMOVED != 0;
+            if !is_kept {
+                *weight = weight.saturating_sub(entry.weight);
+            }
+            is_kept
+        });
+    }
+}
+
+/// A sequence of numbers that depend on no input: a linear congruential generator.
+#[derive(Debug, Default)]
+struct Random(u32);
+
+impl Random {
+    fn next(&mut self) -> u32 {
+        // Of Numerical Recipes. Its high bits are the better ones.
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.0 >> 16
     }
 }
 
@@ -55,24 +97,60 @@ impl<K: Eq + Hash, V> WeightedCache<K, V> {
 mod tests {
     use super::*;
 
+    const MAX: usize = 64 * 1024;
+
     #[test]
     fn a_value_is_found_by_its_key() {
-        let mut cache = WeightedCache::default();
+        let mut cache = WeightedCache::new(MAX);
         assert_eq!(cache.get(&1), None);
         let one = cache.insert(1, 1, "one");
         assert!(Rc::ptr_eq(&one, &cache.get(&1).expect("it was put there")));
     }
 
     #[test]
-    fn a_full_cache_removes_all_other_entries() {
-        let mut cache = WeightedCache::default();
-        const ALL: usize = MAX_WEIGHT - ENTRY_WEIGHT;
+    fn the_weight_of_all_entries_is_limited() {
+        let mut cache = WeightedCache::new(MAX);
+        const ALL: usize = MAX - ENTRY_WEIGHT;
         cache.insert(1, ALL, "one");
         cache.insert(2, ALL + 1, "too much");
         assert_eq!((cache.get(&2), cache.get(&1).is_some()), (None, true));
         cache.insert(3, 0, "three");
         assert_eq!((cache.get(&1), cache.get(&3).is_some()), (None, true));
         cache.insert(4, ALL - ENTRY_WEIGHT, "four");
-        assert!(cache.get(&3).is_some());
+        assert!(cache.get(&3).is_some() && cache.get(&4).is_some());
+        assert_eq!(cache.weight, MAX);
+    }
+
+    #[test]
+    fn a_key_that_is_put_there_again_has_the_weight_of_its_last_value() {
+        let mut cache = WeightedCache::new(MAX);
+        for weight in [20, 10] {
+            cache.insert(1, weight, "value");
+        }
+        assert_eq!(cache.weight, ENTRY_WEIGHT + 10);
+    }
+
+    #[test]
+    fn too_many_keys_in_turn_are_found_in_part() {
+        let mut cache = WeightedCache::new(MAX);
+        let room = MAX / ENTRY_WEIGHT;
+        let mut turn = || {
+            let keys = 0..room + room / 4;
+            let is_known = |key: &usize| match cache.get(key) {
+                Some(_) => true,
+                None => {
+                    cache.insert(*key, 0, ());
+                    false
+                }
+            };
+            keys.filter(is_known).count()
+        };
+        turn();
+        let found: usize = (0..10).map(|_| turn()).sum();
+        assert!(
+            found > 10 * room / 2,
+            "{found} of {}",
+            10 * (room + room / 4)
+        );
     }
 }

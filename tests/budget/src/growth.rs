@@ -33,6 +33,8 @@ pub struct AtConnections {
 pub struct AtSeries {
     /// The number of series.
     pub series: usize,
+    /// Fuel of opening and exchanging, per connection of a known series, of all series in turn.
+    pub fuel: u64,
     /// Guest memory per series, its connection included, in bytes.
     pub memory_each: usize,
     /// A tick while no connection moves bytes.
@@ -101,8 +103,12 @@ pub fn by_series(
         let busy_tick = tick(&bench);
         let text = sidecar.prometheus_text();
         let scrape = (text.len(), gzip(text.as_bytes())?.len());
+        let fuel = sidecar.fuel();
+        let _again = bench.open(series)?;
+        let fuel = (sidecar.fuel() - fuel) / series as u64;
         report(AtSeries {
             series,
+            fuel,
             memory_each,
             idle_tick,
             busy_tick,

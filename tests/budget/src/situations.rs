@@ -14,6 +14,8 @@ const MESSAGES: usize = 5;
 const STEADY: usize = 10;
 /// The number of different peers if many connections are open.
 const PEERS: usize = 20;
+/// The number of peers that a busy server has.
+const MANY_PEERS: usize = 1_000;
 /// A small number of open connections.
 const FEW: usize = 1_000;
 /// The number of connections that open and close before memory is measured. The allocator then has
@@ -36,7 +38,7 @@ pub(crate) struct Scene<'a> {
 }
 
 /// The situations of the filter.
-pub(crate) const SITUATIONS: [Situation; 7] = [
+pub(crate) const SITUATIONS: [Situation; 8] = [
     Situation {
         name: "start",
         play: start,
@@ -48,6 +50,10 @@ pub(crate) const SITUATIONS: [Situation; 7] = [
     Situation {
         name: "connection, series known",
         play: series_known,
+    },
+    Situation {
+        name: "1 000 connections of as many peers, series known",
+        play: many_peers,
     },
     Situation {
         name: "connection without TLS, series known",
@@ -119,6 +125,14 @@ fn series_known(scene: &Scene<'_>) -> Result<Costs, Error> {
     bench.whole(0, MESSAGES)?;
     bench.whole(0, MESSAGES)?;
     bench.cost(|| bench.whole(0, MESSAGES))
+}
+
+/// A connection of each of many peers, in turn, with existing series.
+fn many_peers(scene: &Scene<'_>) -> Result<Costs, Error> {
+    let peers = Peers::of(scene.module, MANY_PEERS)?;
+    let bench = Bench::start(scene.side, scene.module, &peers)?;
+    bench.come_and_go(MANY_PEERS)?;
+    bench.cost(|| bench.come_and_go(MANY_PEERS))
 }
 
 /// A connection without TLS, with existing series.

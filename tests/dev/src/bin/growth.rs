@@ -44,19 +44,20 @@ impl Options {
             );
         })?;
         println!(
-            "\n| Series | bytes each | idle tick: fuel | host calls | tick after all moved bytes: fuel | host calls | scrape, bytes | gzipped |"
+            "\n| Series | fuel to open and exchange | bytes each | idle tick: fuel | host calls | tick after all moved bytes: fuel | host calls | scrape, bytes | gzipped |"
         );
-        println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+        println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         growth::by_series(&filter, self.series, |at| {
             let AtSeries {
                 series,
+                fuel,
                 memory_each,
                 idle_tick,
                 busy_tick,
                 scrape: (scrape, gzipped),
             } = at;
             println!(
-                "| {series} | {memory_each} | {} | {} | {} | {} | {scrape} | {gzipped} |",
+                "| {series} | {fuel} | {memory_each} | {} | {} | {} | {} | {scrape} | {gzipped} |",
                 idle_tick.fuel, idle_tick.hostcalls, busy_tick.fuel, busy_tick.hostcalls
             );
         })?;
