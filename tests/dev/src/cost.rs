@@ -45,8 +45,8 @@ pub struct Options {
     /// Count only this filter, in the first situation, beside the recorded values of the others
     #[arg(long, conflicts_with = "update")]
     quick: bool,
-    /// Print where the instructions lie: the cost of each host call and of compiled code. Run it on an
-    /// idle machine: all prices are compared with one count
+    /// Print where the instructions lie, with mutual TLS and without TLS: the cost of each host call
+    /// and of compiled code. Run it on an idle machine
     #[arg(long, conflicts_with = "situations")]
     by_call: bool,
     /// Measure a cost by what it grows with, instead; can be repeated
