@@ -55,7 +55,7 @@ impl<K: Eq + Hash, V> WeightedCache<K, V> {
             value: Rc::clone(&value),
             weight,
         };
-        while self.weight.saturating_add(weight) > self.max_weight {
+        while self.weight.saturating_add(weight) > self.max_weight && !self.entries.is_empty() {
             self.remove_some();
         }
         let replaced = self.entries.insert(key, entry);
@@ -128,6 +128,17 @@ mod tests {
             cache.insert(1, weight, "value");
         }
         assert_eq!(cache.weight, ENTRY_WEIGHT + 10);
+    }
+
+    #[test]
+    fn a_full_cache_removes_some_of_its_entries() {
+        let mut cache = WeightedCache::new(MAX);
+        let room = MAX / ENTRY_WEIGHT;
+        (0..=room).for_each(|key| {
+            cache.insert(key, 0, ());
+        });
+        let left = (0..=room).filter(|key| cache.get(key).is_some()).count();
+        assert!((room * 3 / 4..room).contains(&left), "{left} of {room}");
     }
 
     #[test]
