@@ -247,10 +247,7 @@ impl<H: Host> Shared<H> {
     pub(crate) fn series(&self, peer: &ResolvedPeer, values: &ExpressionValues) -> Rc<Series> {
         self.diagnostics
             .unusable_values(peer.labels.reporter, values.unusable());
-        let last = peer.last.borrow().as_ref().and_then(|(of, series)| {
-            let is_same = of == values;
-            is_same.then(|| Rc::clone(series))
-        });
+        let last = peer.last_series(values);
         let series = last.unwrap_or_else(|| self.find_series(peer, values));
         if self.config.debug {
             let opened = series.stat_name(&self.selection, Metric::Opened);
@@ -263,8 +260,7 @@ impl<H: Host> Shared<H> {
         let mut table = self.series.borrow_mut();
         let key = self.selection.key(&peer.labels.values(), values);
         if let Some(series) = table.get(&self.host, &self.selection, key) {
-            peer.last
-                .replace(Some((values.clone(), Rc::clone(&series))));
+            peer.keep_series(values, &series);
             return series;
         }
         self.diagnostics.overflow(peer.labels.reporter);

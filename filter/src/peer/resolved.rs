@@ -14,6 +14,10 @@ use crate::config::ExpressionValues;
 use crate::labels::{LabelSet, Workload};
 use crate::series::Series;
 
+/// The longest values of expressions that are kept, in bytes: other filters choose them, and the
+/// weight of an entry in the cache has this much room for them.
+const MAX_VALUES_LEN: usize = 512;
+
 /// Everything that equal [`ConnectionAttributes`] have in common.
 #[derive(Debug)]
 pub(crate) struct ResolvedPeer {
@@ -23,7 +27,7 @@ pub(crate) struct ResolvedPeer {
     /// The encoded peer for the filter state; empty if nothing is known of it.
     pub(crate) filter_state: Vec<u8>,
     /// The series of the last such connection, and the values of the expressions on it.
-    pub(crate) last: RefCell<Option<(ExpressionValues, Rc<Series>)>>,
+    last: RefCell<Option<(ExpressionValues, Rc<Series>)>>,
 }
 
 impl ResolvedPeer {
@@ -45,6 +49,20 @@ impl ResolvedPeer {
             namespace_mismatch,
             filter_state: peer.encode_to_vec(),
             last: RefCell::default(),
+        }
+    }
+
+    /// The series of the last such connection, if its expressions had these values.
+    pub(crate) fn last_series(&self, values: &ExpressionValues) -> Option<Rc<Series>> {
+        let last = self.last.borrow();
+        let (of, series) = last.as_ref()?;
+        (of == values).then(|| Rc::clone(series))
+    }
+
+    /// Keeps the series of a connection whose expressions had these values.
+    pub(crate) fn keep_series(&self, values: &ExpressionValues, series: &Rc<Series>) {
+        if values.len() <= MAX_VALUES_LEN {
+            self.last.replace(Some((values.clone(), Rc::clone(series))));
         }
     }
 

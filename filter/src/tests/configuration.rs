@@ -91,8 +91,11 @@ fn an_expression_separates_connections_of_one_peer() {
     let host = outbound();
     let config = r#"{"metrics": [{"dimensions": {"note": "string(connection.id)"}}]}"#;
     let mut sim = Sim::new(&host, config);
-    for (id, note) in [(3, "first"), (4, "second")] {
+    // One value is longer than those that are kept with the peer.
+    let long = "long".repeat(1000);
+    for (id, note) in [(3, "first"), (4, "second"), (5, &long), (6, "third")] {
         host.set("string(connection.id)", note);
+        let note = note.get(..512).unwrap_or(note);
         sim.down(b"query");
         sim.up(b"answer");
         sim.close();

@@ -28,6 +28,11 @@ impl ExpressionValues {
         }
     }
 
+    /// The number of bytes of all values.
+    pub(crate) fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
     /// The number of values that no label can have: maps, lists, messages and other bytes.
     pub(crate) fn unusable(&self) -> i64 {
         let unusable = self.0.iter().filter(|raw| !is_usable(raw)).count();
